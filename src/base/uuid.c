@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "base/uuid.h"
+
+#include <string.h>
+
+static int hex_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
+bool uuid_parse(const char *s, unsigned long len, struct uuid *ret)
+{
+    struct uuid u = {0};
+    int digits = 0;
+    for (unsigned long i = 0; i < len; i++) {
+        if (s[i] == '-' && digits > 0 && digits % 4 == 0)
+            continue;
+        int v = hex_value(s[i]);
+        if (v < 0 || digits == 2 * UUID_BYTES)
+            return false;
+        u.b[digits / 2] = (unsigned char)(u.b[digits / 2] << 4 | v);
+        digits++;
+    }
+    if (digits != 2 * UUID_BYTES)
+        return false;
+    *ret = u;
+    return true;
+}
+
+void uuid_format(const struct uuid *u, char out[UUID_TEXT])
+{
+    static const char hex[] = "0123456789abcdef";
+    char *p = out;
+    for (int i = 0; i < UUID_BYTES; i++) {
+        if (i == 4 || i == 6 || i == 8 || i == 10)
+            *p++ = '-';
+        *p++ = hex[u->b[i] >> 4];
+        *p++ = hex[u->b[i] & 15];
+    }
+    *p = '\0';
+}
+
+bool uuid_equal(const struct uuid *a, const struct uuid *b)
+{
+    return memcmp(a->b, b->b, UUID_BYTES) == 0;
+}

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#ifndef CONF_CONF_H
+#define CONF_CONF_H
+
+/*
+ * One YAML file; every key has a default, an unknown key is an error with line and column. The
+ * table of keys is also the source of docs/configuration.md and vherd.yaml(5).
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/log.h"
+
+/** A list of texts. */
+struct conf_list {
+    char **items;
+    size_t n;
+};
+
+/** The configuration in force; every text is owned and never NULL. */
+struct conf {
+    char *path; /**< the file it came from, "" = defaults */
+
+    struct {
+        char *uri;                 /**< libvirt.uri; "" = qemu:///system as root, else session */
+        int64_t interval_ns;       /**< libvirt.interval: each VM's statistics; 10s, 1s..1h */
+        int64_t deadline_ns;       /**< libvirt.deadline: after which a call is written off; 3s */
+        int64_t max_in_flight;     /**< libvirt.max_in_flight: 3, 1..8 */
+        int64_t max_written_off;   /**< libvirt.max_written_off: 8, 1..16 */
+        int64_t quarantine_min_ns; /**< libvirt.quarantine_min: 5s */
+        int64_t quarantine_max_ns; /**< libvirt.quarantine_max: 5m */
+        int64_t reconnect_max_ns;  /**< libvirt.reconnect_max: longest pause between attempts; 4s */
+        int64_t pool_interval_ns;  /**< libvirt.pool_interval: pools and networks; 30s */
+    } libvirt;
+
+    struct {
+        char *root;               /**< kernel.root: "/" or a recorded tree */
+        int64_t interval_ns;      /**< kernel.interval: 1s, 100ms..60s */
+        int64_t scan_interval_ns; /**< kernel.scan_interval: look for new processes; 10s */
+        int64_t slow_interval_ns; /**< kernel.slow_interval: PSS, swap, KVM statistics; 60s */
+    } kernel;
+
+    struct {
+        bool enabled;             /**< agent.enabled: true */
+        int64_t interval_ns;      /**< agent.interval: ping and clock; 60s */
+        int64_t info_interval_ns; /**< agent.info_interval: file systems, users, OS; 5m */
+        int64_t deadline_ns;      /**< agent.deadline: 5s */
+    } agent;
+
+    struct {
+        struct conf_list sets; /**< metrics.sets: [vherd, tinkoff, inovex] */
+        bool misnamed;         /**< metrics.misnamed: false */
+    } metrics;
+
+    struct {
+        struct conf_list listen; /**< web.listen: [127.0.0.1:9177]; [::1]:9177; [] = no TCP */
+        char *socket;            /**< web.socket: "" = /run/vherd/vherd.sock or the user's */
+        char *socket_group;      /**< web.socket_group: "" = root only; may read all VMs */
+        char *user;              /**< web.user: "" = vherd where it exists, else nobody */
+        int64_t max_connections; /**< web.max_connections: 256, 8..10000 */
+        bool sandbox;            /**< web.sandbox: true; false only for debuggers */
+    } web;
+
+    struct {
+        enum log_level level; /**< log.level: info */
+    } log;
+};
+
+/** Defaults. The caller owns the result. */
+struct conf *conf_new(void);
+void conf_free(struct conf *c);
+
+/**
+ * Read a file over the defaults. Returns 0 with *ret set, or -errno with one error: file, line,
+ * column, what is wrong and what is allowed (unknown keys name the nearest known one).
+ */
+int conf_load(const char *path, struct conf **ret, struct err *err);
+
+/** The same from memory; `name` stands for the file in messages. */
+int conf_parse(const char *name, const char *text, size_t len, struct conf **ret, struct err *err);
+
+/** The file that applies: $VHERD_CONFIG, else /etc/vherd/vherd.yaml as root, else the user's
+ * $XDG_CONFIG_HOME/vherd/vherd.yaml; *ret_exists tells whether it is there. Caller frees. */
+char *conf_default_path(bool *ret_exists);
+
+/** The Unix socket in force: web.socket, or the default for this user. Caller frees. */
+char *conf_socket_path(const struct conf *c);
+
+/** The libvirt URI in force. Caller frees. */
+char *conf_libvirt_uri(const struct conf *c);
+
+/** As YAML that reads back the same, all keys. */
+void conf_encode(const struct conf *c, struct buf *out);
+
+/** docs/configuration.md: every key, its type, range, default and meaning. */
+void conf_reference(struct buf *out);
+
+#endif

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#ifndef NET_HTTP_H
+#define NET_HTTP_H
+
+#include "base/buf.h"
+#include "base/err.h"
+
+/** Where the daemon listens. */
+struct http_target {
+    const char *socket; /**< path of its Unix socket, or NULL: */
+    const char *url;    /**< "http://127.0.0.1:9177" */
+};
+
+struct http_client; /**< keeps its connection open between requests; used by one thread */
+
+struct http_client *http_client_new(const struct http_target *target);
+void http_client_free(struct http_client *c);
+
+/**
+ * GET `path` (with query) and wait, at most `timeout_ms`. The body (at most 256 MiB) goes to
+ * `body`. Returns 0 with the HTTP status in *ret_status, or -errno with a sentence in `err` that
+ * says what a person can do (daemon not running, no permission for the socket, …).
+ */
+int http_get(struct http_client *c, const char *path, int timeout_ms, int *ret_status,
+             struct buf *body, struct err *err);
+
+#endif

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#ifndef NET_IPC_H
+#define NET_IPC_H
+
+/*
+ * How vherd's processes talk.
+ *
+ * Peers (core–web, core–act, core–send) exchange frames over a stream socket: a 16-byte header in
+ * host byte order {u32 length, u32 id, u16 type, u16 status, u32 zero} and a payload. A frame
+ * that is malformed or too large closes the connection.
+ *
+ * The supervisor talks to each process over a seqpacket socket (its descriptor 3): one message a
+ * packet, {u32 type, text}, with at most one descriptor passed along.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+
+#define IPC_PAYLOAD_MAX (256u * 1024 * 1024)
+#define IPC_CONTROL_FD 3
+
+enum ipc_type {
+    IPC_REQUEST = 1, /**< web to core: see ipc_request; core to act: verb, JSON arguments */
+    IPC_RESPONSE,    /**< `status` = HTTP status; payload: content type, NUL, body */
+    IPC_CANCEL,      /**< the asker no longer waits for `id` */
+    IPC_REPORT,      /**< unasked: act's or send's state for core; JSON */
+};
+
+/** One frame as received; the payload is valid until the next call on the connection. */
+struct ipc_frame {
+    uint32_t id;
+    uint16_t type;
+    uint16_t status;
+    const char *payload; /**< not NUL-terminated */
+    size_t len;
+};
+
+struct ipc; /**< one end of a peer connection; used by one thread */
+
+/** Take over a connected stream socket (made non-blocking); the caller owns the result. */
+struct ipc *ipc_new(int fd, size_t payload_max);
+void ipc_free(struct ipc *c);
+
+int ipc_fd(const struct ipc *c);
+
+/** Queue a frame whose payload is two pieces laid end to end (either may be empty), and try to
+ * write it. Returns 0, -EPIPE (the peer is gone), -ENOBUFS (over 1 GiB queued). */
+int ipc_send(struct ipc *c, enum ipc_type type, uint32_t id, uint16_t status, const void *a,
+             size_t a_len, const void *b, size_t b_len);
+
+/** True while queued bytes wait for the socket: poll for writing, then ipc_flush(). */
+bool ipc_wants_write(const struct ipc *c);
+int ipc_flush(struct ipc *c);
+
+/**
+ * The next whole frame, reading what the socket has. 1: *ret holds one; 0: none yet;
+ * -EPIPE: closed; -EPROTO: malformed.
+ */
+int ipc_recv(struct ipc *c, struct ipc_frame *ret);
+
+/** What web asks core, decoded; texts point into the frame's payload copy owned by it. */
+struct ipc_request {
+    const char *method;    /**< "GET" */
+    const char *path;      /**< decoded, absolute, without query */
+    const char *query;     /**< raw, without "?"; "" where there is none */
+    const char *accept;    /**< Accept header or "" */
+    const char *principal; /**< "unix:UID", "loopback", "remote"; a grant later */
+    char *storage;         /**< owned */
+};
+
+/** Encode: five NUL-ended texts. The result is in `out`. */
+void ipc_request_encode(const struct ipc_request *r, struct buf *out);
+
+/** Decode (copies); 0 or -EPROTO. Free with ipc_request_done(). */
+int ipc_request_decode(const char *payload, size_t len, struct ipc_request *ret);
+void ipc_request_done(struct ipc_request *r);
+
+/** The value of `name` in a raw query string, decoded into fresh memory; NULL where absent. */
+char *ipc_query_param(const char *query, const char *name);
+
+/* The supervisor's channel. */
+
+enum control_type {
+    CONTROL_CONFIG = 1, /**< to a process: the whole configuration, conf_encode() */
+    CONTROL_PEER,       /**< to a process: text = peer's name, descriptor = its stream socket */
+    CONTROL_LISTEN,     /**< to web: text = address as configured, descriptor listens */
+    CONTROL_START,      /**< to a process: all of the first round has been said; go */
+    CONTROL_READY,      /**< from a process: it serves; text = its sandbox in words */
+    CONTROL_STOP,       /**< to a process: end in order */
+    CONTROL_PROCESSES,  /**< to core: JSON [{"name","pid","restarts","sandbox"}] */
+    CONTROL_FATAL,      /**< from a process: a sentence for the person; it will exit */
+};
+
+#define CONTROL_TEXT_MAX (64u * 1024)
+
+/** Send one message; fd -1 = none. Blocks. 0 or -errno. */
+int control_send(int control_fd, enum control_type type, const char *text, int fd);
+
+/**
+ * Receive one message; blocks unless the socket is non-blocking (-EAGAIN). The caller owns
+ * *ret_text (NUL-terminated) and *ret_fd (-1 = none). Returns 0, -EPIPE at the end, -EPROTO.
+ */
+int control_recv(int control_fd, enum control_type *ret_type, char **ret_text, int *ret_fd);
+
+#endif

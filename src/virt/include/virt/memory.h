@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#ifndef VIRT_MEMORY_H
+#define VIRT_MEMORY_H
+
+/*
+ * The in-memory hypervisor: one per process, shared by virt_memory (all its connections) and
+ * host_memory. Thread-safe. Its counters grow with the clock it is given, so that a fake clock
+ * makes a fake herd. URI: memory:///?vms=N[&vcpus=N][&disks=N][&nics=N]
+ */
+
+#include "base/clock.h"
+#include "virt/virt.h"
+
+enum memory_fault {
+    MEMORY_FAULT_NONE,
+    MEMORY_FAULT_STOPPED, /**< process state T: calls that reach the process never return */
+    MEMORY_FAULT_BLOCKED, /**< process state D: the same */
+    MEMORY_FAULT_HUNG,    /**< process looks well (S), calls never return */
+    MEMORY_FAULT_ERROR,   /**< calls fail at once */
+};
+
+/** Forget everything, wake stuck calls (they fail), start again with this clock (borrowed). */
+void memory_reset(const struct clock *clock);
+
+/** Define (name, persistent) and start, stop, undefine; events go to the listeners. 0 or -errno. */
+int memory_define(const char *name, struct uuid *ret_uuid);
+int memory_start(const struct uuid *uuid);
+int memory_stop(const struct uuid *uuid, int state, int reason);
+int memory_undefine(const struct uuid *uuid);
+int memory_rename(const struct uuid *uuid, const char *name);
+
+/** Plug or unplug a disk ("vdb") or a NIC ("vnet7"). 0 or -errno. */
+int memory_plug_disk(const struct uuid *uuid, const char *target, bool plugged);
+int memory_plug_nic(const struct uuid *uuid, const char *target, bool plugged);
+
+/** Make one VM sick, or well again (wakes its stuck calls, which then succeed late). */
+int memory_fault(const struct uuid *uuid, enum memory_fault fault);
+
+/** Drop all connections (`lost` is told); while down, open() fails with `open_errno`. */
+void memory_libvirt_down(int open_errno);
+void memory_libvirt_up(void);
+
+/** Calls that are stuck now. */
+size_t memory_stuck_calls(void);
+
+#endif
