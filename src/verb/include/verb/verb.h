@@ -60,9 +60,9 @@ struct verb {
 extern const struct verb verbs[VERB_MAX];
 
 /**
- * The verb for a method and decoded path; the text in place of {…} goes to *ret_object (caller
- * frees; NULL where the path has none). VERB_INVALID: no such path; *ret_allow then is NULL, or
- * names the method(s) that the path does have.
+ * The verb for a method (HEAD counts as GET) and decoded path; the text in place of {…} goes to
+ * *ret_object (caller frees; NULL where the path has none). VERB_INVALID: no such path; *ret_allow
+ * then is NULL, or names the method(s) that the path does have.
  */
 enum verb_id verb_match(const char *method, const char *path, char **ret_object,
                         const char **ret_allow);
