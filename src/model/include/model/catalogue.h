@@ -113,8 +113,9 @@ struct metric_desc {
     enum metric_type type;
     unsigned sets;
     enum kind kind;
-    enum fact fact; /**< FACT_INVALID: an info metric, always 1 while the object is there */
-    bool misnamed;  /**< upstream's name breaks Prometheus' naming rules (promtool says so) */
+    enum fact fact;  /**< FACT_INVALID: an info metric, 1 while `needs` is known */
+    enum attr needs; /**< of an info metric */
+    bool misnamed;   /**< upstream's name breaks Prometheus' naming rules (promtool says so) */
     const char *help;
     struct label_desc labels[METRIC_LABELS_MAX]; /**< ends at name == NULL */
 };

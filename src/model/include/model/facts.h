@@ -4,11 +4,9 @@
 
 /*
  * Rows of the catalogue. Rows of one kind stand together, in the order of MODEL_KINDS.
- * B = also in lists, D = only in the detailed view.
+ * B (brief) = also in lists, D = only where one object is shown; catalogue.c gives the letters a
+ * value.
  */
-
-#define B true
-#define D false
 
 /** X(kind, JSON list in the parent, parent kind) */
 #define MODEL_KINDS(X)                                                                             \
@@ -64,6 +62,7 @@
     X(VM, TITLE, D, "title", "Title in the domain XML.")                                           \
     X(VM, STATE, B, "state", "libvirt's word for the state.")                                      \
     X(VM, REASON, B, "state_reason", "libvirt's word for the reason of the state.")                \
+    X(VM, STATE_DESC, D, "state_description", "The state as inovex' exporter words it.")           \
     X(VM, PROCESS_STATE, B, "process_state", "State letter of the hypervisor process.")            \
     X(VM, PID, B, "pid", "Hypervisor process.")                                                    \
     X(VM, FLAG, B, "flag",                                                                         \

@@ -19,7 +19,7 @@ struct object {
     enum kind kind;
     struct object *parent;
     struct object *next;               /**< next sibling of the same kind */
-    struct object *children[KIND_MAX]; /**< NULL or first child, by kind; see object_child() */
+    struct object *children[KIND_MAX]; /**< first child of each kind, or NULL */
     char **attrs;                      /**< owned texts, by attr - first_attr; NULL = unknown */
     double *facts;                     /**< by fact - first_fact; NaN = absent */
     int64_t updated_ns[LANE_MAX];      /**< monotonic; 0 = that lane never wrote here */

@@ -19,6 +19,10 @@ enum render_depth {
     RENDER_FULL,  /**< all its fields and those of everything below it */
 };
 
+/** The members alone, into an object that the caller has begun and will end. */
+void render_members(const struct herd *h, const struct object *o, enum render_depth depth,
+                    int64_t mono_ns, struct json *j);
+
 /** An object as one JSON object; absent facts and unknown attributes are left out. */
 void render_object(const struct herd *h, const struct object *o, enum render_depth depth,
                    int64_t mono_ns, struct json *j);
