@@ -99,4 +99,7 @@ void conf_encode(const struct conf *c, struct buf *out);
 /** docs/configuration.md: every key, its type, range, default and meaning. */
 void conf_reference(struct buf *out);
 
+/** The keys as sections of a manual page (roff, man macros). */
+void conf_manual(struct buf *out);
+
 #endif

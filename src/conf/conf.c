@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Defaults, the places that apply to this user, and the whole as YAML, Markdown and manual page.
+#include "conf/conf.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "keys.h"
+
+struct conf *conf_new(void)
+{
+    struct conf *c = mem_zalloc(sizeof(*c));
+    c->path = mem_strdup("");
+    for (size_t i = 0; i < conf_keys_count; i++)
+        conf_value_default(&conf_keys[i], c);
+    return c;
+}
+
+void conf_free(struct conf *c)
+{
+    if (!c)
+        return;
+    for (size_t i = 0; i < conf_keys_count; i++)
+        conf_value_done(&conf_keys[i], c);
+    free(c->path);
+    free(c);
+}
+
+static const char *env(const char *name)
+{
+    const char *value = getenv(name);
+    return value && *value ? value : NULL;
+}
+
+static char *user_config_path(void)
+{
+    if (env("XDG_CONFIG_HOME"))
+        return mem_printf("%s/vherd/vherd.yaml", env("XDG_CONFIG_HOME"));
+    return mem_printf("%s/.config/vherd/vherd.yaml", env("HOME") ? env("HOME") : "");
+}
+
+char *conf_default_path(bool *ret_exists)
+{
+    char *path = env("VHERD_CONFIG") ? mem_strdup(env("VHERD_CONFIG"))
+                 : geteuid() == 0    ? mem_strdup("/etc/vherd/vherd.yaml")
+                                     : user_config_path();
+    *ret_exists = access(path, F_OK) == 0;
+    return path;
+}
+
+char *conf_socket_path(const struct conf *c)
+{
+    if (*c->web.socket)
+        return mem_strdup(c->web.socket);
+    if (geteuid() == 0)
+        return mem_strdup("/run/vherd/vherd.sock");
+    if (env("XDG_RUNTIME_DIR"))
+        return mem_printf("%s/vherd/vherd.sock", env("XDG_RUNTIME_DIR"));
+    return mem_printf("/tmp/vherd-%lu/vherd.sock", (unsigned long)geteuid());
+}
+
+char *conf_libvirt_uri(const struct conf *c)
+{
+    if (*c->libvirt.uri)
+        return mem_strdup(c->libvirt.uri);
+    return mem_strdup(geteuid() == 0 ? "qemu:///system" : "qemu:///session");
+}
+
+void conf_encode(const struct conf *c, struct buf *out)
+{
+    const char *section = "";
+    for (size_t i = 0; i < conf_keys_count; i++) {
+        const struct conf_key *key = &conf_keys[i];
+        if (strcmp(section, key->section) != 0)
+            buf_printf(out, "%s:\n", key->section);
+        section = key->section;
+        buf_printf(out, "  %s: ", key->name);
+        conf_value_encode(key, c, out);
+        buf_putc(out, '\n');
+    }
+}
+
+DEFINE_FREEP(struct conf, conf_free, conf_freep)
+
+static void reference_section(const struct conf_section *section, const struct conf *defaults,
+                              struct buf *out)
+{
+    buf_printf(out,
+               "\n## `%s`\n\n%s\n\n| key | default | allowed | meaning |\n| --- | --- | --- "
+               "| --- |\n",
+               section->name, section->help);
+    for (size_t i = 0; i < conf_keys_count; i++) {
+        const struct conf_key *key = &conf_keys[i];
+        if (strcmp(key->section, section->name) != 0)
+            continue;
+        buf_printf(out, "| `%s.%s` | `", key->section, key->name);
+        conf_value_encode(key, defaults, out);
+        buf_puts(out, "` | ");
+        conf_value_allowed(key, out);
+        buf_printf(out, " | %s%s |\n", key->help, key->restart ? " Needs a restart." : "");
+    }
+}
+
+void conf_reference(struct buf *out)
+{
+    CLEANUP(conf_freep) struct conf *defaults = conf_new();
+    buf_puts(out, "# Configuration\n\n"
+                  "One YAML file of sections with keys; every key has a default, and an empty or "
+                  "missing file\nmeans all of them. `vherd config check [FILE]` checks a file, "
+                  "`vherd config show` prints what is\nin force. SIGHUP makes the daemon read its "
+                  "file again; a file with an error is refused as a\nwhole, with line and column, "
+                  "and the old configuration stays.\n\n"
+                  "The file is `$VHERD_CONFIG`, else `/etc/vherd/vherd.yaml` as root, else\n"
+                  "`$XDG_CONFIG_HOME/vherd/vherd.yaml` (`~/.config/vherd/vherd.yaml`).\n\n"
+                  "    libvirt:\n      interval: 10s\n    web:\n      listen:\n"
+                  "        - 127.0.0.1:9177\n        - \"[::1]:9177\"\n");
+    for (size_t i = 0; i < conf_sections_count; i++)
+        reference_section(&conf_sections[i], defaults, out);
+}
+
+// Text of a manual page: a line must not begin with a dot or a quote, and '-' is a minus.
+static void put_roff(const char *text, struct buf *out)
+{
+    for (; *text; text++) {
+        if (*text == '\\')
+            buf_puts(out, "\\e");
+        else if (*text == '-')
+            buf_puts(out, "\\-");
+        else
+            buf_putc(out, *text);
+    }
+}
+
+static void manual_key(const struct conf_key *key, const struct conf *defaults, struct buf *out)
+{
+    CLEANUP(buf_done) struct buf value;
+    buf_init(&value, 4096);
+    buf_printf(out, ".TP\n.B %s\n", key->name);
+    put_roff(key->help, out);
+    buf_puts(out, key->restart ? " Needs a restart.\n.br\nAllowed: " : "\n.br\nAllowed: ");
+    conf_value_allowed(key, &value);
+    put_roff(value.data, out);
+    buf_reset(&value);
+    conf_value_encode(key, defaults, &value);
+    buf_puts(out, ".\n.br\nDefault: ");
+    put_roff(value.data, out);
+    buf_putc(out, '\n');
+}
+
+void conf_manual(struct buf *out)
+{
+    CLEANUP(conf_freep) struct conf *defaults = conf_new();
+    for (size_t i = 0; i < conf_sections_count; i++) {
+        buf_printf(out, ".SS %s\n", conf_sections[i].name);
+        put_roff(conf_sections[i].help, out);
+        buf_putc(out, '\n');
+        for (size_t k = 0; k < conf_keys_count; k++)
+            if (strcmp(conf_keys[k].section, conf_sections[i].name) == 0)
+                manual_key(&conf_keys[k], defaults, out);
+    }
+}

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Every key of the configuration, one row each. Reader, checks, encoder, docs/configuration.md and
+// vherd.yaml(5) know keys from here only.
+#include "keys.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <string.h>
+#include <sys/un.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/number.h"
+
+#define MS NS_PER_MS
+#define S NS_PER_S
+#define M (60 * NS_PER_S)
+#define H (3600 * NS_PER_S)
+
+static const char *const log_levels[] = {"error", "warning", "info", "debug", NULL};
+static const char *const metric_sets[] = {"vherd", "tinkoff", "inovex", NULL};
+
+static const char *check_uri(const char *text)
+{
+    const char *end = text;
+    while (isalnum((unsigned char)*end) || (*end && strchr("+.-", *end)))
+        end++;
+    bool ok = !*text || (isalpha((unsigned char)*text) && end[0] == ':' && end[1]);
+    return ok ? NULL : "a libvirt URI such as qemu:///system, or \"\"";
+}
+
+static const char *check_absolute(const char *text)
+{
+    return *text == '/' ? NULL : "a path that begins with /";
+}
+
+static const char *check_socket(const char *text)
+{
+    if (*text && *text != '/')
+        return "a path that begins with /, or \"\"";
+    return strlen(text) < sizeof(((struct sockaddr_un *)NULL)->sun_path)
+               ? NULL
+               : "a path of at most 107 bytes: Unix sockets take no more";
+}
+
+static const char *check_account(const char *text)
+{
+    size_t n = strlen(text);
+    bool ok = n == 0 || isalpha((unsigned char)*text) || *text == '_';
+    for (size_t i = 0; i < n; i++)
+        ok = ok && (isalnum((unsigned char)text[i]) || strchr("_.-", text[i]) ||
+                    (text[i] == '$' && i > 0 && i + 1 == n));
+    return ok && n <= 32 ? NULL : "a name of at most 32 letters, digits, '_', '.' and '-', or \"\"";
+}
+
+static bool is_port(const char *text)
+{
+    uint64_t port = 0;
+    return number_parse_u64(text, &port) == 0 && port >= 1 && port <= 65535;
+}
+
+static const char *check_address(const char *text)
+{
+    static const char allowed[] = "a numeric address and a port: 127.0.0.1:9177, 0.0.0.0:9177, "
+                                  "\"[::1]:9177\"";
+    unsigned char address[sizeof(struct in6_addr)];
+    bool v6 = *text == '[';
+    const char *end = v6 ? strchr(text, ']') : strchr(text, ':');
+    const char *colon = v6 && end ? end + 1 : end;
+    if (!colon || *colon != ':' || !is_port(colon + 1))
+        return allowed;
+    CLEANUP(freep) char *host = mem_strndup(text + v6, (size_t)(end - text) - v6);
+    return inet_pton(v6 ? AF_INET6 : AF_INET, host, address) == 1 ? NULL : allowed;
+}
+
+const struct conf_section conf_sections[] = {
+    {"libvirt", "How libvirt is asked. Whatever happens there, the kernel's data go on each "
+                "second."},
+    {"kernel", "What is read from the kernel, without libvirt and without QEMU."},
+    {"agent", "What the guest agent is asked, where its channel is connected."},
+    {"metrics", "What `/metrics` exposes."},
+    {"web", "Where and to whom the daemon answers."},
+    {"log", "What is written to standard error."},
+};
+const size_t conf_sections_count = ARRAY_LEN(conf_sections);
+
+#define AT(member) offsetof(struct conf, member)
+
+const struct conf_key conf_keys[] = {
+    {"libvirt", "uri", CONF_TEXT, AT(libvirt.uri), "", .check = check_uri,
+     .help = "Connection to libvirt. Empty: qemu:///system as root, else qemu:///session."},
+    {"libvirt", "interval", CONF_DURATION, AT(libvirt.interval_ns), "10s", 1 * S, 1 * H,
+     .help = "How often each VM's statistics are read through libvirt; VMs take turns within it."},
+    {"libvirt", "deadline", CONF_DURATION, AT(libvirt.deadline_ns), "3s", 100 * MS, 60 * S,
+     .help = "After this long a call is written off and its VM put into quarantine. Shorter than "
+             "libvirt.interval."},
+    {"libvirt", "max_in_flight", CONF_INTEGER, AT(libvirt.max_in_flight), "3", 1, 8,
+     .help = "Calls under way at the same time."},
+    {"libvirt", "max_written_off", CONF_INTEGER, AT(libvirt.max_written_off), "8", 1, 16,
+     .help = "Calls past their deadline that have not come back before no further VM is asked; "
+             "each holds one of libvirtd's own workers (20 by default)."},
+    {"libvirt", "quarantine_min", CONF_DURATION, AT(libvirt.quarantine_min_ns), "5s", 1 * S, 1 * H,
+     .help = "First quarantine of a VM that did not answer; it doubles with each further failure."},
+    {"libvirt", "quarantine_max", CONF_DURATION, AT(libvirt.quarantine_max_ns), "5m", 1 * S, 24 * H,
+     .help = "Longest quarantine. At least libvirt.quarantine_min."},
+    {"libvirt", "reconnect_max", CONF_DURATION, AT(libvirt.reconnect_max_ns), "4s", 100 * MS, 5 * M,
+     .help = "Longest pause between two attempts to connect."},
+    {"libvirt", "pool_interval", CONF_DURATION, AT(libvirt.pool_interval_ns), "30s", 1 * S, 1 * H,
+     .help = "How often storage pools and networks are read; pools are never refreshed."},
+
+    {"kernel", "root", CONF_TEXT, AT(kernel.root), "/", .check = check_absolute, .restart = true,
+     .help = "Directory that holds proc and sys: / or a recorded tree."},
+    {"kernel", "interval", CONF_DURATION, AT(kernel.interval_ns), "1s", 100 * MS, 60 * S,
+     .help = "How often VMs and the host are sampled."},
+    {"kernel", "scan_interval", CONF_DURATION, AT(kernel.scan_interval_ns), "10s", 1 * S, 1 * H,
+     .help = "How often hypervisor processes are looked for where no event of libvirt told of "
+             "them."},
+    {"kernel", "slow_interval", CONF_DURATION, AT(kernel.slow_interval_ns), "60s", 1 * S, 1 * H,
+     .help = "How often the costly sources are read: PSS, swap, KVM statistics."},
+
+    {"agent", "enabled", CONF_BOOL, AT(agent.enabled), "true",
+     .help = "Whether guest agents are asked at all."},
+    {"agent", "interval", CONF_DURATION, AT(agent.interval_ns), "60s", 1 * S, 1 * H,
+     .help = "How often each agent is asked for an answer and the guest's clock."},
+    {"agent", "info_interval", CONF_DURATION, AT(agent.info_interval_ns), "5m", 1 * S, 24 * H,
+     .help = "How often each agent is asked for file systems, users and the operating system."},
+    {"agent", "deadline", CONF_DURATION, AT(agent.deadline_ns), "5s", 1 * S, 60 * S,
+     .help = "After this long an agent counts as not answering. Shorter than agent.interval."},
+
+    {"metrics", "sets", CONF_LIST, AT(metrics.sets), "vherd tinkoff inovex", .choices = metric_sets,
+     .help = "Sets of names: vherd's own, and those of the two libvirt exporters that dashboards "
+             "rely on. A scrape may choose others with ?set=."},
+    {"metrics", "misnamed", CONF_BOOL, AT(metrics.misnamed), "false",
+     .help = "Also expose the exporters' names that break Prometheus' naming rules."},
+
+    {"web", "listen", CONF_LIST, AT(web.listen), "127.0.0.1:9177", .check = check_address,
+     .help = "Addresses for HTTP; [] = none. Callers that are not on loopback may read /metrics "
+             "and the health pages only."},
+    {"web", "socket", CONF_TEXT, AT(web.socket), "", .check = check_socket, .restart = true,
+     .help = "Unix socket for the commands. Empty: /run/vherd/vherd.sock as root, else "
+             "vherd/vherd.sock in the user's runtime directory."},
+    {"web", "socket_group", CONF_TEXT, AT(web.socket_group), "", .check = check_account,
+     .restart = true,
+     .help = "Group that may use the socket and so read all VMs. Empty: its owner only."},
+    {"web", "user", CONF_TEXT, AT(web.user), "", .check = check_account, .restart = true,
+     .help = "User that the process facing the network becomes when vherd was started as root. "
+             "Empty: vherd where it exists, else nobody."},
+    {"web", "max_connections", CONF_INTEGER, AT(web.max_connections), "256", 8, 10000,
+     .restart = true, .help = "HTTP connections at the same time."},
+    {"web", "sandbox", CONF_BOOL, AT(web.sandbox), "true", .restart = true,
+     .help = "false takes the system call filter away, for debuggers."},
+
+    {"log", "level", CONF_CHOICE, AT(log.level), "info", .choices = log_levels,
+     .help = "The least important messages that are written."},
+};
+const size_t conf_keys_count = ARRAY_LEN(conf_keys);

@@ -1,0 +1,392 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Reads the YAML: libyaml's events against the table of keys. A file is a mapping of sections, a
+// section a mapping of keys, a value a scalar or a list of scalars; whatever nests deeper stops
+// the reading, so that nothing here recurses. The first error ends it.
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <yaml.h>
+
+#include "base/fs.h"
+#include "base/mem.h"
+#include "base/similar.h"
+#include "keys.h"
+
+#define FILE_MAX (1024 * 1024)
+#define KEYS_MAX 64
+
+struct reader {
+    yaml_parser_t yaml;
+    yaml_event_t event;
+    const char *name;
+    struct conf *conf;
+    yaml_mark_t seen[KEYS_MAX]; /**< by key: where its value stands; line is 1-based, 0 = unset */
+    bool section_seen[KEYS_MAX];
+    struct err *err;
+};
+
+static int fail_at(struct reader *r, yaml_mark_t mark, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static int fail_at(struct reader *r, yaml_mark_t mark, const char *format, ...)
+{
+    CLEANUP(buf_done) struct buf text;
+    buf_init(&text, 8192);
+    char piece[4096];
+    va_list ap;
+    va_start(ap, format);
+    vsnprintf(piece, sizeof(piece), format, ap);
+    va_end(ap);
+    int line = (int)mark.line + 1, column = (int)mark.column + 1;
+    return err_set_at(r->err, EINVAL, line, column, "%s:%d:%d: %s", r->name, line, column, piece);
+}
+
+#define FAIL(r, ...) fail_at(r, (r)->event.start_mark, __VA_ARGS__)
+
+static int fail_parse(struct reader *r)
+{
+    const yaml_parser_t *y = &r->yaml;
+    if (y->error == YAML_MEMORY_ERROR)
+        return err_set(r->err, ENOMEM, "%s: not enough memory to read it", r->name);
+    if (y->error != YAML_READER_ERROR)
+        return fail_at(r, y->problem_mark, "not YAML: %s%s%s", y->problem ? y->problem : "",
+                       y->context ? ", " : "", y->context ? y->context : "");
+    return fail_at(r, y->mark, "not YAML in UTF-8: %s (byte %zu)", y->problem, y->problem_offset);
+}
+
+static const yaml_char_t *event_anchor(const yaml_event_t *e)
+{
+    switch (e->type) {
+    case YAML_ALIAS_EVENT:
+        return e->data.alias.anchor;
+    case YAML_SCALAR_EVENT:
+        return e->data.scalar.anchor;
+    case YAML_SEQUENCE_START_EVENT:
+        return e->data.sequence_start.anchor;
+    case YAML_MAPPING_START_EVENT:
+        return e->data.mapping_start.anchor;
+    default:
+        return NULL;
+    }
+}
+
+static const yaml_char_t *event_tag(const yaml_event_t *e)
+{
+    switch (e->type) {
+    case YAML_SCALAR_EVENT:
+        return e->data.scalar.tag;
+    case YAML_SEQUENCE_START_EVENT:
+        return e->data.sequence_start.tag;
+    case YAML_MAPPING_START_EVENT:
+        return e->data.mapping_start.tag;
+    default:
+        return NULL;
+    }
+}
+
+// The next event into r->event, which refuses what no configuration needs.
+static int next(struct reader *r)
+{
+    yaml_event_delete(&r->event);
+    if (!yaml_parser_parse(&r->yaml, &r->event))
+        return fail_parse(r);
+    if (event_anchor(&r->event))
+        return FAIL(r, "anchors and aliases are not allowed");
+    if (event_tag(&r->event))
+        return FAIL(r, "tags are not allowed");
+    return 0;
+}
+
+static bool is_scalar(const struct reader *r)
+{
+    return r->event.type == YAML_SCALAR_EVENT;
+}
+
+static struct conf_scalar scalar_of(const struct reader *r)
+{
+    return (struct conf_scalar){
+        .text = (const char *)r->event.data.scalar.value,
+        .len = r->event.data.scalar.length,
+        .quoted = r->event.data.scalar.style != YAML_PLAIN_SCALAR_STYLE,
+    };
+}
+
+static bool is_nothing(const struct reader *r)
+{
+    if (!is_scalar(r))
+        return false;
+    struct conf_scalar s = scalar_of(r);
+    return !s.quoted && (s.len == 0 || strcmp(s.text, "~") == 0 || strcmp(s.text, "null") == 0);
+}
+
+static size_t find_section(const char *name)
+{
+    size_t i = 0;
+    while (i < conf_sections_count && strcmp(conf_sections[i].name, name) != 0)
+        i++;
+    return i;
+}
+
+static size_t find_key(const char *section, const char *name)
+{
+    size_t i = 0;
+    while (i < conf_keys_count &&
+           (strcmp(conf_keys[i].section, section) != 0 || strcmp(conf_keys[i].name, name) != 0))
+        i++;
+    return i;
+}
+
+// A key under the wrong section, or one that is spelt nearly like it.
+static void suggest_key(const char *section, const char *name, struct buf *out)
+{
+    const char *names[KEYS_MAX] = {NULL};
+    for (size_t i = 0; i < conf_keys_count; i++)
+        if (strcmp(conf_keys[i].section, section) == 0)
+            names[i] = conf_keys[i].name;
+    const char *near = similar_best(name, names, conf_keys_count);
+    if (near) {
+        buf_printf(out, "; did you mean \"%s\"?", near);
+        return;
+    }
+    for (size_t i = 0; i < conf_keys_count; i++)
+        if (strcmp(conf_keys[i].name, name) == 0) {
+            buf_printf(out, "; \"%s\" belongs under \"%s\"", name, conf_keys[i].section);
+            return;
+        }
+    buf_puts(out, "; known: ");
+    for (size_t i = 0, n = 0; i < conf_keys_count; i++)
+        if (names[i])
+            buf_printf(out, "%s%s", n++ ? ", " : "", names[i]);
+}
+
+static void suggest_section(const char *name, struct buf *out)
+{
+    const char *names[KEYS_MAX] = {NULL};
+    for (size_t i = 0; i < conf_sections_count; i++)
+        names[i] = conf_sections[i].name;
+    const char *near = similar_best(name, names, conf_sections_count);
+    if (near) {
+        buf_printf(out, "; did you mean \"%s\"?", near);
+        return;
+    }
+    const char *key = strrchr(name, '.') ? strrchr(name, '.') + 1 : name;
+    for (size_t i = 0; i < conf_keys_count; i++)
+        if (strcmp(conf_keys[i].name, key) == 0) {
+            buf_printf(out, "; \"%s\" belongs under \"%s:\"", key, conf_keys[i].section);
+            return;
+        }
+    buf_puts(out, "; known: ");
+    for (size_t i = 0; i < conf_sections_count; i++)
+        buf_printf(out, "%s%s", i ? ", " : "", names[i]);
+}
+
+static int fail_unknown(struct reader *r, const char *section)
+{
+    CLEANUP(buf_done) struct buf hint;
+    buf_init(&hint, 4096);
+    const char *name = scalar_of(r).text;
+    if (section)
+        suggest_key(section, name, &hint);
+    else
+        suggest_section(name, &hint);
+    return FAIL(r, "unknown %s \"%.60s\"%s%s%s", section ? "key" : "section", name,
+                section ? " under " : "", section ? section : "", hint.data ? hint.data : "");
+}
+
+static int set_value(struct reader *r, const struct conf_key *key)
+{
+    CLEANUP(buf_done) struct buf why;
+    buf_init(&why, 4096);
+    struct conf_scalar scalar = scalar_of(r);
+    if (conf_value_set(key, r->conf, &scalar, &why) == 0)
+        return 0;
+    return FAIL(r, "%s.%s: %s", key->section, key->name, why.data ? why.data : "not enough memory");
+}
+
+static int fail_type(struct reader *r, const struct conf_key *key, const char *is)
+{
+    CLEANUP(buf_done) struct buf allowed;
+    buf_init(&allowed, 4096);
+    conf_value_allowed(key, &allowed);
+    return FAIL(r, "%s.%s is %s; allowed: %s", key->section, key->name, is, allowed.data);
+}
+
+static int read_list(struct reader *r, const struct conf_key *key)
+{
+    if (r->event.type != YAML_SEQUENCE_START_EVENT)
+        return fail_type(r, key, is_scalar(r) ? "a single value" : "a mapping");
+    conf_value_clear(key, r->conf);
+    int rc;
+    while ((rc = next(r)) == 0 && r->event.type != YAML_SEQUENCE_END_EVENT) {
+        if (!is_scalar(r) || is_nothing(r))
+            return FAIL(r, "%s.%s: its items must be single values", key->section, key->name);
+        rc = set_value(r, key);
+        if (rc < 0)
+            return rc;
+    }
+    return rc;
+}
+
+static int read_value(struct reader *r, const struct conf_key *key)
+{
+    if (is_nothing(r))
+        return fail_type(r, key, "empty (leave the key out for its default)");
+    if (key->type == CONF_LIST)
+        return read_list(r, key);
+    if (!is_scalar(r))
+        return fail_type(r, key,
+                         r->event.type == YAML_SEQUENCE_START_EVENT ? "a list" : "a mapping");
+    return set_value(r, key);
+}
+
+static int read_key(struct reader *r, const char *section)
+{
+    if (!is_scalar(r))
+        return FAIL(r, "a key must be a word");
+    size_t i = find_key(section, scalar_of(r).text);
+    if (i == conf_keys_count)
+        return fail_unknown(r, section);
+    if (r->seen[i].line)
+        return FAIL(r, "%s.%s is given twice, first in line %zu", section, conf_keys[i].name,
+                    r->seen[i].line);
+    int rc = next(r);
+    if (rc < 0)
+        return rc;
+    r->seen[i] = r->event.start_mark;
+    r->seen[i].line++;
+    return read_value(r, &conf_keys[i]);
+}
+
+static int read_section(struct reader *r)
+{
+    if (!is_scalar(r))
+        return FAIL(r, "a section's name must be a word");
+    size_t i = find_section(scalar_of(r).text);
+    if (i == conf_sections_count)
+        return fail_unknown(r, NULL);
+    const char *name = conf_sections[i].name;
+    if (r->section_seen[i])
+        return FAIL(r, "section \"%s\" is given twice", name);
+    r->section_seen[i] = true;
+    int rc = next(r);
+    if (rc < 0 || is_nothing(r))
+        return rc;
+    if (r->event.type != YAML_MAPPING_START_EVENT)
+        return FAIL(r, "section \"%s\" must hold keys and values", name);
+    while ((rc = next(r)) == 0 && r->event.type != YAML_MAPPING_END_EVENT) {
+        rc = read_key(r, name);
+        if (rc < 0)
+            return rc;
+    }
+    return rc;
+}
+
+static int read_document(struct reader *r)
+{
+    int rc = next(r);
+    if (rc < 0 || is_nothing(r))
+        return rc;
+    if (r->event.type != YAML_MAPPING_START_EVENT)
+        return FAIL(r, "the file must hold sections with keys and values");
+    while ((rc = next(r)) == 0 && r->event.type != YAML_MAPPING_END_EVENT) {
+        rc = read_section(r);
+        if (rc < 0)
+            return rc;
+    }
+    return rc;
+}
+
+static int read_stream(struct reader *r)
+{
+    int rc = next(r); // the stream's start
+    if (rc == 0)
+        rc = next(r);
+    if (rc < 0 || r->event.type == YAML_STREAM_END_EVENT)
+        return rc;
+    rc = read_document(r);
+    if (rc == 0)
+        rc = next(r); // the document's end
+    if (rc == 0)
+        rc = next(r);
+    if (rc == 0 && r->event.type != YAML_STREAM_END_EVENT)
+        return FAIL(r, "a second document: only one is allowed");
+    return rc;
+}
+
+// Two durations of which the first must be below the second (or not above it).
+struct order {
+    const char *section;
+    const char *low, *high;
+    bool may_equal;
+};
+
+static const struct order orders[] = {
+    {"libvirt", "deadline", "interval", false},
+    {"libvirt", "quarantine_min", "quarantine_max", true},
+    {"kernel", "interval", "scan_interval", true},
+    {"kernel", "interval", "slow_interval", true},
+    {"agent", "deadline", "interval", false},
+    {"agent", "interval", "info_interval", true},
+};
+
+static int check_order(struct reader *r, const struct order *o)
+{
+    size_t low = find_key(o->section, o->low), high = find_key(o->section, o->high);
+    int64_t a = 0, b = 0;
+    memcpy(&a, (const char *)r->conf + conf_keys[low].offset, sizeof(a));
+    memcpy(&b, (const char *)r->conf + conf_keys[high].offset, sizeof(b));
+    if (a < b || (o->may_equal && a == b))
+        return 0;
+    CLEANUP(buf_done) struct buf text;
+    buf_init(&text, 256);
+    buf_printf(&text, "%s.%s (", o->section, o->low);
+    conf_duration_format(a, &text);
+    buf_printf(&text, ") must be %s %s.%s (", o->may_equal ? "at most" : "shorter than", o->section,
+               o->high);
+    conf_duration_format(b, &text);
+    yaml_mark_t at = r->seen[low].line > r->seen[high].line ? r->seen[low] : r->seen[high];
+    at.line -= at.line > 0;
+    return fail_at(r, at, "%s)", text.data);
+}
+
+static int check_orders(struct reader *r)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < ARRAY_LEN(orders); i++)
+        rc = check_order(r, &orders[i]);
+    return rc;
+}
+
+DEFINE_FREEP(struct conf, conf_free, conf_freep)
+
+int conf_parse(const char *name, const char *text, size_t len, struct conf **ret, struct err *err)
+{
+    CLEANUP(conf_freep) struct conf *conf = conf_new();
+    struct reader r = {.name = name, .conf = conf, .err = err};
+    if (!yaml_parser_initialize(&r.yaml))
+        return err_set(err, ENOMEM, "%s: not enough memory to read it", name);
+    yaml_parser_set_input_string(&r.yaml, (const unsigned char *)text, len);
+    yaml_parser_set_encoding(&r.yaml, YAML_UTF8_ENCODING);
+    int rc = read_stream(&r);
+    if (rc == 0)
+        rc = check_orders(&r);
+    yaml_event_delete(&r.event);
+    yaml_parser_delete(&r.yaml);
+    if (rc < 0)
+        return rc;
+    mem_strset(&conf->path, name);
+    *ret = TAKE_PTR(conf);
+    return 0;
+}
+
+int conf_load(const char *path, struct conf **ret, struct err *err)
+{
+    CLEANUP(freep) char *text = NULL;
+    size_t len = 0;
+    int rc = fs_read_file(AT_FDCWD, path, FILE_MAX, &text, &len);
+    if (rc == -EFBIG)
+        return err_set(err, EFBIG, "%s: larger than 1 MiB, which no configuration is", path);
+    if (rc < 0)
+        return err_set(err, -rc, "%s: %s", path, strerror(-rc));
+    return conf_parse(path, text, len, ret, err);
+}
