@@ -47,7 +47,8 @@ void ipc_free(struct ipc *c);
 int ipc_fd(const struct ipc *c);
 
 /** Queue a frame whose payload is two pieces laid end to end (either may be empty), and try to
- * write it. Returns 0, -EPIPE (the peer is gone), -ENOBUFS (over 1 GiB queued). */
+ * write it. Returns 0, -EPIPE (the peer is gone), -EMSGSIZE (over IPC_PAYLOAD_MAX), -ENOBUFS (over
+ * 1 GiB queued). */
 int ipc_send(struct ipc *c, enum ipc_type type, uint32_t id, uint16_t status, const void *a,
              size_t a_len, const void *b, size_t b_len);
 
@@ -60,6 +61,12 @@ int ipc_flush(struct ipc *c);
  * -EPIPE: closed; -EPROTO: malformed.
  */
 int ipc_recv(struct ipc *c, struct ipc_frame *ret);
+
+/**
+ * Take over the payload of the frame that ipc_recv() gave last, instead of copying it. May be NULL
+ * where it is empty. The caller owns the result (free()).
+ */
+char *ipc_take_payload(struct ipc *c);
 
 /** What web asks core, decoded; texts point into the frame's payload copy owned by it. */
 struct ipc_request {
@@ -80,6 +87,10 @@ void ipc_request_done(struct ipc_request *r);
 
 /** The value of `name` in a raw query string, decoded into fresh memory; NULL where absent. */
 char *ipc_query_param(const char *query, const char *name);
+
+/** The same for a name that may stand several times: starts at *query and moves it behind what it
+ * found; call until it returns NULL. */
+char *ipc_query_param_next(const char **query, const char *name);
 
 /* The supervisor's channel. */
 
