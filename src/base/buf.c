@@ -10,10 +10,12 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/mem.h"
 
 void buf_init(struct buf *b, size_t limit)
 {
-    *b = (struct buf){.limit = limit};
+    // Half of all memory, so that no sum or doubling below can wrap.
+    *b = (struct buf){.limit = MIN_OF(limit, SIZE_MAX / 2)};
 }
 
 void buf_done(struct buf *b)

@@ -7,8 +7,12 @@
 static void mark_if_cut(struct err *err, int wanted)
 {
     static const char ellipsis[] = "…";
-    if (wanted >= (int)sizeof(err->message))
-        memcpy(err->message + sizeof(err->message) - sizeof(ellipsis), ellipsis, sizeof(ellipsis));
+    if (wanted < (int)sizeof(err->message))
+        return;
+    size_t at = sizeof(err->message) - sizeof(ellipsis);
+    while (at > 0 && ((unsigned char)err->message[at] & 0xC0) == 0x80)
+        at--; // not inside a character of several bytes
+    memcpy(err->message + at, ellipsis, sizeof(ellipsis));
 }
 
 static int fill(struct err *err, int code, int line, int column, const char *format, va_list ap)

@@ -59,12 +59,12 @@ void json_array_end(struct json *j)
 
 void json_key(struct json *j, const char *key)
 {
-    json_string(j, key);
+    json_text(j, key);
     buf_putc(j->out, ':');
     j->after_key = true;
 }
 
-void json_string(struct json *j, const char *s)
+void json_text(struct json *j, const char *s)
 {
     before_value(j);
     if (!s) {
@@ -103,7 +103,7 @@ void json_bool(struct json *j, bool v)
     buf_puts(j->out, v ? "true" : "false");
 }
 
-void json_null(struct json *j)
+void json_nothing(struct json *j)
 {
     before_value(j);
     buf_puts(j->out, "null");
@@ -118,7 +118,7 @@ void json_ns_as_s(struct json *j, int64_t ns)
 void json_kv_string(struct json *j, const char *key, const char *s)
 {
     json_key(j, key);
-    json_string(j, s);
+    json_text(j, s);
 }
 
 void json_kv_u64(struct json *j, const char *key, uint64_t v)

@@ -2,6 +2,7 @@
 // The level and name are set once at start (and on reload) by the main thread.
 #include "base/log.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -12,6 +13,8 @@
 #include "base/esc.h"
 #include "base/fs.h"
 #include "base/mem.h"
+
+#define TEXT_MAX 8000 // longer messages are cut; escaping makes a byte at most 8
 
 static const char *process_name = "vherd";
 static _Atomic enum log_level least = LOG_LEVEL_INFO;
@@ -48,6 +51,7 @@ void log_write(enum log_level level, const char *format, ...)
 {
     if (level > least)
         return;
+    int saved = errno;
     CLEANUP(freep) char *text = NULL;
     va_list ap;
     va_start(ap, format);
@@ -55,8 +59,10 @@ void log_write(enum log_level level, const char *format, ...)
     va_end(ap);
     if (n < 0)
         return;
+    if ((size_t)n > TEXT_MAX)
+        text[TEXT_MAX] = '\0';
     CLEANUP(buf_done) struct buf line;
-    buf_init(&line, 64 * 1024);
+    buf_init(&line, TEXT_MAX * 8 + 256);
     if (under_journal)
         buf_printf(&line, "<%d>", levels[level].priority);
     buf_printf(&line, "%s: %s: ", process_name, levels[level].name);
@@ -64,4 +70,5 @@ void log_write(enum log_level level, const char *format, ...)
     buf_putc(&line, '\n');
     if (line.data)
         (void)fs_write_all(STDERR_FILENO, line.data, line.len);
+    errno = saved;
 }

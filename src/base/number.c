@@ -98,7 +98,9 @@ int number_parse_f64(const char *s, double *ret)
     static locale_t c_locale; // one per process, never freed
     if (!c_locale)
         c_locale = newlocale(LC_ALL_MASK, "C", NULL);
-    if (!is_digit(*s) && *s != '-' && *s != '.')
+    // strtod() knows more spellings than we do: blanks, "+1", "inf", "nan", "0x1p3".
+    const char *digits = s + (*s == '-');
+    if ((!is_digit(*digits) && *digits != '.') || (digits[0] == '0' && (digits[1] | 32) == 'x'))
         return -EINVAL;
     char *end = NULL;
     double v = strtod_l(s, &end, c_locale);

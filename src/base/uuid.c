@@ -14,12 +14,17 @@ static int hex_value(char c)
     return -1;
 }
 
+static bool may_have_hyphen(int digits)
+{
+    return digits == 8 || digits == 12 || digits == 16 || digits == 20;
+}
+
 bool uuid_parse(const char *s, unsigned long len, struct uuid *ret)
 {
     struct uuid u = {0};
     int digits = 0;
     for (unsigned long i = 0; i < len; i++) {
-        if (s[i] == '-' && digits > 0 && digits % 4 == 0)
+        if (s[i] == '-' && may_have_hyphen(digits) && s[i - 1] != '-')
             continue;
         int v = hex_value(s[i]);
         if (v < 0 || digits == 2 * UUID_BYTES)

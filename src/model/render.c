@@ -227,7 +227,7 @@ static const char *const history_names[HISTORY_MAX] = {
 static void put_point(struct json *j, float value)
 {
     if (isnan(value)) {
-        json_null(j);
+        json_nothing(j);
     } else if (fabsf(value) >= 1000.0f) {
         json_f64(j, round((double)value));
     } else {

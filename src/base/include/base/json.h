@@ -9,7 +9,10 @@
 
 #define JSON_DEPTH_MAX 16
 
-/** Writes JSON as a stream into a buffer; commas are its business. Compact, UTF-8. */
+/**
+ * Writes JSON as a stream into a buffer; commas are its business. Compact, UTF-8. No name here may
+ * be one of jansson's: the linker would put ours in its place inside that library.
+ */
 struct json {
     struct buf *out; /**< borrowed; errors stay in there */
     int depth;
@@ -28,13 +31,13 @@ void json_array_end(struct json *j);
 void json_key(struct json *j, const char *key);
 
 /** A string, escaped; NULL becomes null. */
-void json_string(struct json *j, const char *s);
+void json_text(struct json *j, const char *s);
 void json_u64(struct json *j, uint64_t v);
 void json_i64(struct json *j, int64_t v);
 /** A number; NaN and infinities become null. */
 void json_f64(struct json *j, double v);
 void json_bool(struct json *j, bool v);
-void json_null(struct json *j);
+void json_nothing(struct json *j);
 /** Nanoseconds, written as seconds, exactly. */
 void json_ns_as_s(struct json *j, int64_t ns);
 
