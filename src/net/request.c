@@ -71,7 +71,9 @@ char *ipc_query_param_next(const char **query, const char *name)
         CLEANUP(freep) char *found = decode_part(pair, name_len);
         if (!found || strcmp(found, name) != 0)
             continue;
-        return equals ? decode_part(equals + 1, len - name_len - 1) : mem_strdup("");
+        char *value = equals ? decode_part(equals + 1, len - name_len - 1) : mem_strdup("");
+        if (value)
+            return value;
     }
     return NULL;
 }
