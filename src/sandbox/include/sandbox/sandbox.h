@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#ifndef SANDBOX_SANDBOX_H
+#define SANDBOX_SANDBOX_H
+
+/*
+ * How a process gives up what it does not need, once and for good. What is open stays usable;
+ * afterwards no file can be opened, no program run, no socket made, no process started.
+ */
+
+#include <stdbool.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+struct sandbox_plan {
+    const char
+        *user;    /**< to become where root started us; "" = "vherd" if it exists, else nobody */
+    bool seccomp; /**< false only for debuggers */
+};
+
+/**
+ * Enter the sandbox: another user without groups (as root), no capabilities, no_new_privs, limits,
+ * Landlock without a single rule, a seccomp allow-list that kills. To be called by a process with
+ * one thread, before it reads a byte from the network. `words` gets what is in force ("user
+ * nobody, no capabilities, seccomp, landlock ABI 3"). On failure the process must end.
+ */
+int sandbox_enter(const struct sandbox_plan *plan, struct buf *words, struct err *err);
+
+/**
+ * Keep the user, give up capabilities, new privileges and the bounding set where that is allowed;
+ * for processes that go on opening files. `words` as above.
+ */
+int sandbox_drop_capabilities(struct buf *words, struct err *err);
+
+#endif

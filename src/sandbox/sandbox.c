@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The order matters: each step takes away what the ones before it needed.
+#include "sandbox/sandbox.h"
+
+#include <cap-ng.h>
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "parts.h"
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED true
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) ||                         \
+    __has_feature(memory_sanitizer)
+#define SANITIZED true
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED false
+#endif
+
+static void add_word(struct buf *words, const char *text)
+{
+    if (words->len > 0)
+        buf_puts(words, ", ");
+    buf_puts(words, text);
+}
+
+static const struct passwd *find_user(const char *name, struct err *err)
+{
+    const char *const names[] = {"vherd", "nobody"};
+    if (name[0] != '\0') {
+        const struct passwd *user = getpwnam(name);
+        if (!user)
+            err_set(err, ENOENT, "web.user: there is no user \"%s\"", name);
+        return user;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        const struct passwd *user = getpwnam(names[i]);
+        if (user)
+            return user;
+    }
+    err_set(err, ENOENT, "there is neither a user \"vherd\" nor \"nobody\"; set web.user");
+    return NULL;
+}
+
+// Also empties the bounding set, which needs a capability that then goes too.
+static int become(const struct passwd *user, struct err *err)
+{
+    if (user->pw_uid == 0)
+        return err_set(err, EINVAL, "web.user must not be root");
+    capng_clear(CAPNG_SELECT_ALL);
+    int r = capng_change_id((int)user->pw_uid, (int)user->pw_gid,
+                            CAPNG_DROP_SUPP_GRP | CAPNG_CLEAR_BOUNDING);
+    if (r != 0)
+        return err_set(err, EPERM, "cannot become user %s (step %d)", user->pw_name, r);
+    if (setuid(0) == 0 || getuid() != user->pw_uid || geteuid() != user->pw_uid)
+        return err_set(err, EPERM, "still root after becoming user %s", user->pw_name);
+    return 0;
+}
+
+int sandbox_drop_capabilities(struct buf *words, struct err *err)
+{
+    if (capng_get_caps_process() != 0)
+        return err_set(err, EIO, "cannot read the process's capabilities");
+    bool bounding = capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP);
+    capng_clear(CAPNG_SELECT_ALL);
+    if (bounding && capng_apply(CAPNG_SELECT_BOUNDS) != 0)
+        return err_set(err, EPERM, "cannot empty the bounding set");
+    if (capng_apply(CAPNG_SELECT_CAPS) != 0)
+        return err_set(err, EPERM, "cannot give up capabilities");
+    if (capng_get_caps_process() != 0 || capng_have_capabilities(CAPNG_SELECT_CAPS) != CAPNG_NONE)
+        return err_set(err, EPERM, "capabilities remain");
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        return err_set(err, errno, "no_new_privs: %s", strerror(errno));
+    add_word(words, "no capabilities");
+    return 0;
+}
+
+static void limit(int what, rlim_t value)
+{
+    struct rlimit r = {value, value};
+    (void)setrlimit(what, &r);
+}
+
+static void set_limits(void)
+{
+    limit(RLIMIT_CORE, 0);
+    if (!SANITIZED)
+        limit(RLIMIT_NPROC, 0);
+    // The log may be a file that must go on growing.
+    struct stat st;
+    if (fstat(STDERR_FILENO, &st) < 0 || !S_ISREG(st.st_mode))
+        limit(RLIMIT_FSIZE, 0);
+    signal(SIGXFSZ, SIG_IGN);
+}
+
+static int enter_landlock(struct buf *words, struct err *err)
+{
+    int abi = landlock_forbid_all(err);
+    if (abi < 0)
+        return abi;
+    CLEANUP(freep)
+    char *word =
+        abi > 0 ? mem_printf("landlock ABI %d", abi) : mem_strdup("landlock: kernel without it");
+    add_word(words, word);
+    return 0;
+}
+
+static int enter_seccomp(const struct sandbox_plan *plan, struct buf *words, struct err *err)
+{
+    if (!plan->seccomp) {
+        add_word(words, "seccomp: off by web.sandbox");
+        return 0;
+    }
+    int r = seccomp_allow_list(err);
+    if (r == 0)
+        add_word(words, "seccomp");
+    return r;
+}
+
+int sandbox_enter(const struct sandbox_plan *plan, struct buf *words, struct err *err)
+{
+    // Privileges lost mean the parent's death signal lost as well.
+    int death_signal = 0;
+    (void)prctl(PR_GET_PDEATHSIG, &death_signal);
+    if (geteuid() == 0) {
+        const struct passwd *user = find_user(plan->user, err);
+        int r = user ? become(user, err) : -err->code;
+        if (r < 0)
+            return r;
+        buf_printf(words, "user %s", user->pw_name);
+    } else {
+        buf_printf(words, "uid %u", (unsigned)geteuid());
+    }
+    int r = sandbox_drop_capabilities(words, err);
+    if (r < 0)
+        return r;
+    (void)prctl(PR_SET_PDEATHSIG, death_signal);
+    set_limits();
+    if (SANITIZED) {
+        // The leak checker needs to read /proc and to trace at exit.
+        (void)prctl(PR_SET_DUMPABLE, 1);
+        add_word(words, "no seccomp, no landlock (sanitizer build)");
+        return words->error;
+    }
+    r = enter_landlock(words, err);
+    if (r == 0)
+        r = enter_seccomp(plan, words, err);
+    return r < 0 ? r : words->error;
+}
