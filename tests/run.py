@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Builds and runs every test. Started by ./test, which installs what is needed before."""
+
+import argparse
+import importlib
+import os
+import subprocess
+import sys
+import time
+import unittest
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path[:0] = [os.path.join(ROOT, "tests", "lib"), os.path.join(ROOT, "tests")]
+
+import building  # noqa: E402
+import lint  # noqa: E402
+import tally  # noqa: E402
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(prog="./test", description=__doc__)
+    parser.add_argument("--unit", action="store_true",
+                        help="only what needs no real guest: style, unit tests, fuzz corpora")
+    parser.add_argument("--e2e", action="store_true",
+                        help="only the tests of the real daemon")
+    parser.add_argument("--long", action="store_true",
+                        help="also the unit tests under the thread sanitizer, and longer forms")
+    parser.add_argument("names", nargs="*", metavar="NAME",
+                        help="only tests whose name contains one of these")
+    return parser.parse_args()
+
+
+def run_unit(results, arguments):
+    lint.run(results, arguments.names)
+    builds = [("asan", "build-asan")]
+    if arguments.long:
+        builds.append(("tsan", "build-tsan"))
+    for sanitizer, directory in builds:
+        if not building.build(directory, sanitizer):
+            results.add("build " + directory, "failed", "see above")
+            continue
+        results.add("build " + directory, "passed")
+        building.run_meson_tests(directory, results, arguments.names)
+
+
+def e2e_cases(names):
+    """All test cases of tests/e2e, those on real guests last, filtered by name."""
+    loader = unittest.TestLoader()
+    directory = os.path.join(ROOT, "tests", "e2e")
+    for file in sorted(os.listdir(directory)):
+        if not file.startswith("test_") or not file.endswith(".py"):
+            continue
+        module = importlib.import_module("e2e." + file[:-3])
+        suite = loader.loadTestsFromModule(module)
+        chosen = [case for case in tally.flatten(suite)
+                  if not names or any(name in case.id() for name in names)]
+        if chosen:
+            yield file, unittest.TestSuite(chosen)
+
+
+def run_e2e(results, arguments):
+    if not building.build("build", None):
+        results.add("build", "failed", "see above")
+        return
+    results.add("build", "passed")
+    os.environ["VHERD_TEST_LONG"] = "1" if arguments.long else ""
+    for file, suite in e2e_cases(arguments.names):
+        print(f"== e2e/{file}", flush=True)
+        suite.run(tally.UnittestResult(results))
+    import labhost
+    labhost.down_all()
+
+
+def run_lab_selftest(results, arguments):
+    selftest = os.path.join(ROOT, "lab", "selftest")
+    if arguments.names and not any(name in "lab/selftest" for name in arguments.names):
+        return
+    if not os.access(selftest, os.X_OK):
+        results.add("lab/selftest", "skipped", "there is none")
+        return
+    if os.geteuid() != 0:
+        results.add("lab/selftest", "skipped", "needs root")
+        return
+    print("== lab/selftest", flush=True)
+    environment = dict(os.environ, VHERD_LAB_ID="selftest")
+    try:
+        done = subprocess.run([selftest], cwd=ROOT, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, timeout=600, env=environment)
+    except subprocess.TimeoutExpired as error:
+        results.add("lab/selftest", "failed", f"not done after 600 s\n{error.output}")
+        return
+    tally.add_tap(results, "lab/selftest", done.stdout, done.returncode)
+
+
+def main():
+    arguments = parse_arguments()
+    conformance = os.path.join(ROOT, "..", "shared", "conformance")
+    if os.path.isdir(conformance):
+        os.environ.setdefault("VHERD_CONFORMANCE", os.path.realpath(conformance))
+    started = time.monotonic()
+    results = tally.Results()
+    everything = arguments.unit == arguments.e2e
+    try:
+        if arguments.unit or everything:
+            run_unit(results, arguments)
+        if arguments.e2e or everything:
+            run_e2e(results, arguments)
+            run_lab_selftest(results, arguments)
+    except KeyboardInterrupt:
+        results.add("the run", "failed", "interrupted")
+    results.print_summary(time.monotonic() - started)
+    return 1 if results.failed or not results.passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
