@@ -107,9 +107,33 @@ void batch_apply(const struct batch *b, struct object *o)
             child_key = row->key;
             child_kind = kind;
         }
+        // What is unavailable carries the stamp of the lane that says so, for object_sweep().
+        if (kind == KIND_MISS || kind == KIND_HMISS)
+            child->updated_ns[b->lane] = b->mono_ns;
         if (row->fact >= 0)
             object_set_fact(child, (enum fact)row->fact, row->value, b->mono_ns);
         else
             object_set_attr(child, (enum attr)row->attr, row->text ? b->text + row->text : NULL);
+    }
+}
+
+static bool mentions(const struct batch *b, enum kind kind, const char *key)
+{
+    for (uint32_t i = 0; i < b->n_rows; i++) {
+        const struct batch_row *row = &b->rows[i];
+        enum kind of = row->fact >= 0 ? model_facts[row->fact].kind : model_attrs[row->attr].kind;
+        if (of == kind && strcmp(b->text + row->key, key) == 0)
+            return true;
+    }
+    return false;
+}
+
+void batch_sweep(const struct batch *b, struct object *o, enum kind kind)
+{
+    for (struct object *child = o->children[kind], *next; child; child = next) {
+        next = child->next;
+        const char *key = child->attrs[0] ? child->attrs[0] : "";
+        if (!mentions(b, kind, key))
+            object_remove(child);
     }
 }

@@ -83,7 +83,8 @@ void object_sweep(struct object *parent, enum kind kind, enum lane lane, int64_t
 {
     struct object **link = &parent->children[kind];
     while (*link) {
-        if ((*link)->updated_ns[lane] < mono_ns)
+        int64_t updated = (*link)->updated_ns[lane];
+        if (updated && updated < mono_ns)
             unlink_and_free(link);
         else
             link = &(*link)->next;

@@ -62,4 +62,7 @@ void batch_unavailable(struct batch *b, const char *what, const char *reason);
  */
 void batch_apply(const struct batch *b, struct object *o);
 
+/** Remove the object's children of that kind which the batch does not mention. */
+void batch_sweep(const struct batch *b, struct object *o, enum kind kind);
+
 #endif

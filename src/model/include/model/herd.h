@@ -14,6 +14,8 @@
 #include "base/uuid.h"
 #include "model/catalogue.h"
 
+#define OBJECT_BEFORE 8
+
 /** Something with attributes and facts: the host, a VM, a disk, … */
 struct object {
     enum kind kind;
@@ -23,6 +25,8 @@ struct object {
     char **attrs;                      /**< owned texts, by attr - first_attr; NULL = unknown */
     double *facts;                     /**< by fact - first_fact; NaN = absent */
     int64_t updated_ns[LANE_MAX];      /**< monotonic; 0 = that lane never wrote here */
+    double before[OBJECT_BEFORE];      /**< scratch of whoever computes rates: counters before */
+    int64_t before_ns;
 };
 
 /** Seconds of history kept for sparklines. */
@@ -94,7 +98,7 @@ void object_remove(struct object *child);
 /** Remove all children of a kind. */
 void object_clear(struct object *parent, enum kind kind);
 
-/** Remove children of a kind whose `lane` was last written before `mono_ns`. */
+/** Remove children of a kind that `lane` has written, but last before `mono_ns`. */
 void object_sweep(struct object *parent, enum kind kind, enum lane lane, int64_t mono_ns);
 
 #define OBJECT_FOREACH_CHILD(child, parent, kind)                                                  \

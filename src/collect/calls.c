@@ -1,0 +1,360 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The lanes that ask libvirt about one VM or one pool at a time, on workers: statistics, state and
+// XML, pools and networks.
+#include <errno.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "private.h"
+
+enum call_kind {
+    CALL_STATS,
+    CALL_CONFIG,
+    CALL_POOL,
+    CALL_POOLS, // the list of pools, and the networks
+};
+
+struct call {
+    struct work work;
+    struct call *next; // in c->calls
+    struct msg msg;
+    struct collector *c;
+    enum call_kind kind;
+    struct conn *conn;
+    uint64_t generation;
+    uint64_t number; // of the lane
+    struct uuid uuid;
+    char *pool;
+    int32_t pid;
+    int64_t process_start;
+    int64_t started_ns;
+    bool written_off;
+    struct batch *out;
+    struct virt_domain domain;
+    char **names;
+    size_t n_names;
+    int result;
+    struct err err;
+};
+
+static void call_free(struct collector *c, struct call *call)
+{
+    struct call **at = &c->calls;
+    while (*at != call)
+        at = &(*at)->next;
+    *at = call->next;
+    batch_free(call->out);
+    virt_domain_done(&call->domain);
+    virt_names_free(call->names, call->n_names);
+    free(call->pool);
+    free(call);
+}
+
+static char process_state(const struct call *call)
+{
+    const struct collector *c = call->c;
+    if (c->p.host == &host_memory)
+        return host_memory_process_state(&call->uuid);
+    if (!call->pid)
+        return 0;
+    return host_process_state(c->p.conf->kernel.root, call->pid, call->process_start);
+}
+
+// A call that reaches QEMU while it is stopped or in uninterruptible sleep would not come back.
+static int stats_run(struct call *call)
+{
+    char state = process_state(call);
+    if (state && strchr("TtDZX", state))
+        return -EAGAIN;
+    return call->c->p.virt->stats(call->conn->virt, &call->uuid, call->out, &call->err);
+}
+
+static int config_run(struct call *call)
+{
+    const struct virt_ops *ops = call->c->p.virt;
+    int r = ops->lookup(call->conn->virt, &call->uuid, &call->domain, &call->err);
+    if (r < 0)
+        return r;
+    CLEANUP(freep) char *xml = NULL;
+    r = ops->xml(call->conn->virt, &call->uuid, &xml, &call->err);
+    return r < 0 ? r : virt_xml_read(xml, strlen(xml), call->out, &call->err);
+}
+
+static int pools_run(struct call *call)
+{
+    const struct virt_ops *ops = call->c->p.virt;
+    int r = ops->networks(call->conn->virt, call->out, &call->err);
+    return r < 0 ? r : ops->pools(call->conn->virt, &call->names, &call->n_names, &call->err);
+}
+
+static int pool_run(struct call *call)
+{
+    return call->c->p.virt->pool(call->conn->virt, call->pool, call->out, &call->err);
+}
+
+static void stats_apply(struct collector *c, struct call *call, struct vm *vm, int64_t now);
+static void config_apply(struct collector *c, struct call *call, struct vm *vm, int64_t now);
+
+static const struct {
+    int (*run)(struct call *call);
+    void (*apply)(struct collector *c, struct call *call, struct vm *vm, int64_t now); // a VM's
+    enum lane lane;
+} kinds[] = {
+    [CALL_STATS] = {stats_run, stats_apply, LANE_LIBVIRT},
+    [CALL_CONFIG] = {config_run, config_apply, LANE_CONFIG},
+    [CALL_POOL] = {pool_run, NULL, LANE_POOL},
+    [CALL_POOLS] = {pools_run, NULL, LANE_POOL},
+};
+
+static struct call_lane *lane_of(struct collector *c, enum call_kind kind)
+{
+    switch (kind) {
+    case CALL_STATS:
+        return c->stats_lane;
+    case CALL_CONFIG:
+        return c->config_lane;
+    default:
+        return c->pool_lane;
+    }
+}
+
+static void call_run(struct work *w)
+{
+    struct call *call = (struct call *)w;
+    call->result = kinds[call->kind].run(call);
+}
+
+static void call_over(struct work *w, void *arg)
+{
+    struct call *call = (struct call *)w;
+    inbox_post(call->c, &call->msg);
+}
+
+static void stats_apply(struct collector *c, struct call *call, struct vm *vm, int64_t now)
+{
+    if (call->result < 0) {
+        batch_reset(call->out);
+        call->out->lane = LANE_LIBVIRT;
+        call->out->mono_ns = now;
+        batch_unavailable(call->out, "libvirt_statistics", call->err.message);
+        batch_apply(call->out, &vm->obj);
+        return;
+    }
+    batch_apply(call->out, &vm->obj);
+    object_sweep(&vm->obj, KIND_MISS, LANE_LIBVIRT, call->out->mono_ns);
+    object_sweep(&vm->obj, KIND_PERF, LANE_LIBVIRT, call->out->mono_ns);
+    rates_disks(vm, now);
+}
+
+// NICs by their host device, for the kernel lane.
+void nics_forget(struct collector *c, struct vm *vm)
+{
+    OBJECT_FOREACH_CHILD (nic, &vm->obj, KIND_NIC) {
+        const char *name = object_attr(nic, ATTR_NIC_TARGET);
+        if (map_get(c->nics, name, strlen(name)) == nic)
+            map_remove(c->nics, name, strlen(name));
+    }
+}
+
+static void nics_learn(struct collector *c, struct vm *vm)
+{
+    OBJECT_FOREACH_CHILD (nic, &vm->obj, KIND_NIC) {
+        const char *name = object_attr(nic, ATTR_NIC_TARGET);
+        map_put(c->nics, name, strlen(name), nic);
+    }
+}
+
+static void follow_agent(struct collector *c, struct vm *vm, int64_t now)
+{
+    bool is_connected = vm->active && object_fact(&vm->obj, FACT_VM_AGENT_CONNECTED) == 1;
+    if (is_connected && c->p.conf->agent.enabled)
+        lane_add(c->agent_lane, vm->uuid.b, UUID_BYTES, now);
+    else
+        lane_remove(c->agent_lane, vm->uuid.b, UUID_BYTES);
+}
+
+static void config_apply(struct collector *c, struct call *call, struct vm *vm, int64_t now)
+{
+    if (call->result == -ENOENT) {
+        nics_forget(c, vm);
+        inventory_drop_unknown(c, vm);
+        inventory_count(c);
+        return;
+    }
+    if (call->result < 0) {
+        log_debug("cannot read the configuration of a VM: %s", call->err.message);
+        return;
+    }
+    // Of the inventory an event may know better by now; the next call, already due, will tell.
+    if (rec_of(vm)->event_ns <= call->started_ns)
+        inventory_domain(c, &call->domain);
+    nics_forget(c, vm);
+    batch_sweep(call->out, &vm->obj, KIND_NIC);
+    batch_sweep(call->out, &vm->obj, KIND_DISK);
+    batch_apply(call->out, &vm->obj);
+    nics_learn(c, vm);
+    follow_agent(c, vm, now);
+}
+
+static void pools_apply(struct collector *c, struct call *call, int64_t now)
+{
+    struct object *host = c->herd->host;
+    if (call->result < 0)
+        return;
+    batch_sweep(call->out, host, KIND_NETWORK);
+    batch_apply(call->out, host);
+    for (struct object *pool = host->children[KIND_POOL], *next; pool; pool = next) {
+        next = pool->next;
+        const char *name = object_attr(pool, ATTR_POOL_NAME);
+        bool is_listed = false;
+        for (size_t i = 0; i < call->n_names; i++)
+            is_listed |= strcmp(call->names[i], name) == 0;
+        if (!is_listed) {
+            lane_remove(c->pool_lane, name, strlen(name));
+            object_remove(pool);
+        }
+    }
+    for (size_t i = 0; i < call->n_names; i++) {
+        object_child(host, KIND_POOL, call->names[i]);
+        lane_add(c->pool_lane, call->names[i], strlen(call->names[i]), now);
+    }
+}
+
+static void pool_apply(struct collector *c, struct call *call, int64_t now)
+{
+    struct object *pool = object_find(c->herd->host, KIND_POOL, call->pool);
+    if (!pool)
+        return;
+    if (call->result == 0)
+        batch_apply(call->out, c->herd->host);
+    object_set_fact(pool, FACT_POOL_TIMED_OUT, 0, now);
+}
+
+static enum lane_outcome outcome_of(const struct call *call)
+{
+    if (call->result == -EAGAIN)
+        return LANE_SKIPPED;
+    return call->result < 0 ? LANE_ERROR : LANE_OK;
+}
+
+static void call_deliver(struct collector *c, struct msg *m)
+{
+    struct call *call = (struct call *)((char *)m - offsetof(struct call, msg));
+    int64_t now = mono(c);
+    bool is_current = call->generation == c->link.generation;
+    if (is_current && call->result != -EAGAIN)
+        link_answered(c, call->started_ns);
+    bool counts = lane_done(lane_of(c, call->kind), call->number, outcome_of(call), now);
+    if (counts && is_current && call->result != -EAGAIN) {
+        call->out->mono_ns = now;
+        struct vm *vm = herd_vm(c->herd, &call->uuid);
+        bool is_outdated = vm && call->kind == CALL_STATS &&
+                           (!vm->active || rec_of(vm)->event_ns > call->started_ns);
+        if (call->kind == CALL_POOLS)
+            pools_apply(c, call, now);
+        else if (call->kind == CALL_POOL)
+            pool_apply(c, call, now);
+        else if (vm && !is_outdated)
+            kinds[call->kind].apply(c, call, vm, now);
+        else if (vm)
+            lane_hasten(c->stats_lane, call->uuid.b, UUID_BYTES, now);
+    }
+    link_unuse(c, call->conn, call->written_off);
+    call_free(c, call);
+}
+
+// The lane knows numbers; the connection must hear of it too.
+static void call_written_off(struct collector *c, uint64_t number, enum call_kind kind)
+{
+    for (struct call *call = c->calls; call; call = call->next) {
+        if (call->number == number && lane_of(c, call->kind) == lane_of(c, kind)) {
+            call->written_off = true;
+            link_stuck(call->conn);
+        }
+    }
+}
+
+static void call_start(struct collector *c, enum call_kind kind, struct conn *conn, uint64_t number,
+                       const void *key, size_t len, int64_t now)
+{
+    struct call *call = mem_zalloc(sizeof(*call));
+    call->work = (struct work){.run = call_run, .done = call_over};
+    call->msg.deliver = call_deliver;
+    call->next = c->calls;
+    c->calls = call;
+    call->c = c;
+    call->kind = kind;
+    call->conn = link_use(conn);
+    call->generation = c->link.generation;
+    call->number = number;
+    call->started_ns = now;
+    call->out = batch_new();
+    call->out->lane = kinds[kind].lane;
+    if (kind == CALL_POOL || kind == CALL_POOLS) {
+        call->pool = mem_strndup(key, len);
+        call->out->host = true;
+    } else {
+        memcpy(call->uuid.b, key, UUID_BYTES);
+        call->out->uuid = call->uuid;
+        const struct vm *vm = herd_vm(c->herd, &call->uuid);
+        call->pid = vm ? rec_of(vm)->pid : 0;
+        call->process_start = vm ? rec_of(vm)->process_start : 0;
+    }
+    if (workers_submit(c->workers, &call->work) < 0) {
+        lane_done(lane_of(c, kind), number, LANE_SKIPPED, now);
+        link_unuse(c, conn, false);
+        call_free(c, call);
+    }
+}
+
+static void start_due(struct collector *c, enum call_kind kind, struct conn *conn, int64_t now)
+{
+    struct call_lane *lane = lane_of(c, kind);
+    const void *key;
+    size_t len;
+    uint64_t number;
+    while ((number = lane_next(lane, now, &key, &len))) {
+        bool is_list = kind == CALL_POOL && len == 0;
+        call_start(c, is_list ? CALL_POOLS : kind, conn, number, key, len, now);
+    }
+}
+
+static void write_off(struct collector *c, enum call_kind kind, int64_t now)
+{
+    struct call_lane *lane = lane_of(c, kind);
+    const void *key;
+    size_t len;
+    uint64_t number;
+    while ((number = lane_expire(lane, now, c->link.answered_ns, &key, &len))) {
+        call_written_off(c, number, kind);
+        if (kind != CALL_POOL || len == 0)
+            continue;
+        CLEANUP(freep) char *name = mem_strndup(key, len);
+        struct object *pool = object_find(c->herd->host, KIND_POOL, name);
+        if (pool)
+            object_set_fact(pool, FACT_POOL_TIMED_OUT, 1, now);
+    }
+}
+
+void calls_step(struct collector *c, int64_t now)
+{
+    static const enum call_kind lanes[] = {CALL_CONFIG, CALL_STATS, CALL_POOL};
+    for (size_t i = 0; i < ARRAY_LEN(lanes); i++)
+        write_off(c, lanes[i], now);
+    if (c->link.state != LINK_UP)
+        return;
+    if (c->link.stats) {
+        start_due(c, CALL_CONFIG, c->link.stats, now);
+        start_due(c, CALL_STATS, c->link.stats, now);
+    }
+    start_due(c, CALL_POOL, c->link.main, now);
+}
+
+int64_t calls_wake(const struct collector *c, int64_t now)
+{
+    if (c->link.state != LINK_UP)
+        return INT64_MAX;
+    int64_t wake = lane_wake_ns(c->stats_lane, now);
+    wake = MIN_OF(wake, lane_wake_ns(c->config_lane, now));
+    return MIN_OF(wake, lane_wake_ns(c->pool_lane, now));
+}

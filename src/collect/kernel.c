@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What the sampler saw, into the herd: processes to VMs, taps to the VMs' NICs; once a second, when
+// the host's batch closes the sample, rates, history, flags.
+#include <stdio.h>
+#include <string.h>
+
+#include "private.h"
+
+// Two processes may carry one UUID for a while (a migration on one machine): the first one stays
+// until it is silent for this long.
+#define SILENT_NS (5 * NS_PER_S / 2)
+// A process is often in state D for a moment; a fault is one that stays.
+#define BLOCKED_TICKS 3
+
+static bool is_other_process(const struct vm_rec *rec, const struct batch *b)
+{
+    return rec->pid && (rec->pid != b->pid || rec->process_start != b->process_start);
+}
+
+static void process_gone(struct collector *c, struct vm *vm)
+{
+    struct vm_rec *rec = rec_of(vm);
+    rec->pid = 0;
+    rec->blocked_ticks = 0;
+    vm->process_state = 0;
+    vm_clear_lane(vm, LANE_KERNEL);
+    vm_clear_lane(vm, LANE_SLOW);
+    object_clear(&vm->obj, KIND_VCPU);
+    object_set_attr(&vm->obj, ATTR_VM_PID, NULL);
+    object_set_attr(&vm->obj, ATTR_VM_PROCESS_STATE, NULL);
+    if (!vm->in_libvirt)
+        inventory_drop_unknown(c, vm);
+}
+
+static void note_process(struct vm *vm, const struct batch *b)
+{
+    struct vm_rec *rec = rec_of(vm);
+    if (rec->pid != b->pid || rec->process_start != b->process_start) {
+        rec->pid = b->pid;
+        rec->process_start = b->process_start;
+        vm->obj.before_ns = 0;
+        CLEANUP(freep) char *pid = mem_printf("%d", (int)b->pid);
+        object_set_attr(&vm->obj, ATTR_VM_PID, pid);
+    }
+    rec->kernel_ns = b->mono_ns;
+}
+
+// The command line's name serves only until libvirt tells the real one; the attribute itself must
+// go through herd_vm_rename(), which keeps the order.
+static void take_name(struct collector *c, struct vm *vm, const struct batch *b)
+{
+    for (uint32_t i = 0; i < b->n_rows; i++)
+        if (b->rows[i].attr == ATTR_VM_NAME && b->rows[i].text && !vm->in_libvirt)
+            herd_vm_rename(c->herd, vm, b->text + b->rows[i].text);
+}
+
+static void apply_without_name(const struct batch *b, struct object *o)
+{
+    struct batch rest = *b;
+    CLEANUP(freep) struct batch_row *rows = NULL;
+    for (uint32_t i = 0; i < b->n_rows; i++) {
+        if (b->rows[i].attr != ATTR_VM_NAME)
+            continue;
+        rows = mem_zalloc(b->n_rows * sizeof(*rows));
+        rest.rows = rows;
+        rest.n_rows = 0;
+        for (uint32_t k = 0; k < b->n_rows; k++)
+            if (b->rows[k].attr != ATTR_VM_NAME)
+                rows[rest.n_rows++] = b->rows[k];
+        break;
+    }
+    batch_apply(&rest, o);
+}
+
+static void vm_batch(struct collector *c, const struct batch *b)
+{
+    struct vm *vm = herd_vm(c->herd, &b->uuid);
+    if (!vm) {
+        if (b->pid == 0)
+            return;
+        vm = herd_vm_add(c->herd, &b->uuid);
+    }
+    struct vm_rec *rec = rec_of(vm);
+    if (b->pid == 0) {
+        if (rec->pid && rec->process_start == b->process_start)
+            process_gone(c, vm);
+        return;
+    }
+    if (is_other_process(rec, b) && b->mono_ns - rec->kernel_ns < SILENT_NS)
+        return;
+    bool is_kernel = b->lane == LANE_KERNEL;
+    if (is_kernel)
+        note_process(vm, b);
+    take_name(c, vm, b);
+    apply_without_name(b, &vm->obj);
+    if (is_kernel)
+        object_sweep(&vm->obj, KIND_VCPU, LANE_KERNEL, b->mono_ns);
+    object_sweep(&vm->obj, KIND_MISS, b->lane, b->mono_ns);
+    const char *letter = object_attr(&vm->obj, ATTR_VM_PROCESS_STATE);
+    vm->process_state = letter ? letter[0] : 0;
+    if (is_kernel)
+        rates_kernel(vm, b->mono_ns);
+}
+
+static const struct {
+    enum fact host;
+    enum fact nic;
+    enum fact nic_swapped;
+} nic_facts[] = {
+    {FACT_HNIC_RX_BYTES, FACT_NIC_RX_BYTES, FACT_NIC_TX_BYTES},
+    {FACT_HNIC_RX_PACKETS, FACT_NIC_RX_PACKETS, FACT_NIC_TX_PACKETS},
+    {FACT_HNIC_RX_ERRORS, FACT_NIC_RX_ERRORS, FACT_NIC_TX_ERRORS},
+    {FACT_HNIC_RX_DROPS, FACT_NIC_RX_DROPS, FACT_NIC_TX_DROPS},
+    {FACT_HNIC_TX_BYTES, FACT_NIC_TX_BYTES, FACT_NIC_RX_BYTES},
+    {FACT_HNIC_TX_PACKETS, FACT_NIC_TX_PACKETS, FACT_NIC_RX_PACKETS},
+    {FACT_HNIC_TX_ERRORS, FACT_NIC_TX_ERRORS, FACT_NIC_RX_ERRORS},
+    {FACT_HNIC_TX_DROPS, FACT_NIC_TX_DROPS, FACT_NIC_RX_DROPS},
+};
+
+static void nic_row(struct object *nic, const struct batch_row *row, int64_t mono_ns)
+{
+    const char *type = object_attr(nic, ATTR_NIC_TYPE);
+    bool is_swapped = type && virt_nic_swapped(type);
+    for (size_t i = 0; i < ARRAY_LEN(nic_facts); i++)
+        if ((enum fact)row->fact == nic_facts[i].host)
+            object_set_fact(nic, is_swapped ? nic_facts[i].nic_swapped : nic_facts[i].nic,
+                            row->value, mono_ns);
+}
+
+// The host's batch less the interfaces of VMs, whose rows go to the VMs.
+static void apply_host(struct collector *c, const struct batch *b)
+{
+    struct batch rest = *b;
+    CLEANUP(freep) struct batch_row *rows = mem_zalloc(b->n_rows * sizeof(*rows));
+    rest.rows = rows;
+    rest.n_rows = 0;
+    uint32_t key = 0;
+    struct object *nic = NULL;
+    for (uint32_t i = 0; i < b->n_rows; i++) {
+        const struct batch_row *row = &b->rows[i];
+        bool is_nic = (row->fact >= 0 && model_facts[row->fact].kind == KIND_HNIC) ||
+                      (row->attr >= 0 && model_attrs[row->attr].kind == KIND_HNIC);
+        if (is_nic && row->key != key) {
+            key = row->key;
+            nic = map_get(c->nics, b->text + key, strlen(b->text + key));
+        }
+        if (!is_nic || !nic)
+            rows[rest.n_rows++] = *row;
+        else if (row->fact >= 0)
+            nic_row(nic, row, b->mono_ns);
+    }
+    batch_apply(&rest, c->herd->host);
+    static const enum kind kinds[] = {KIND_CPU, KIND_NUMA, KIND_HUGEPAGE, KIND_HDISK, KIND_HNIC};
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+        object_sweep(c->herd->host, kinds[i], LANE_HOST, b->mono_ns);
+    object_sweep(c->herd->host, KIND_HMISS, b->lane, b->mono_ns);
+}
+
+static const char *flag_of(const struct collector *c, const struct vm *vm)
+{
+    switch (vm->process_state) {
+    case 'T':
+    case 't':
+        return "stopped";
+    case 'Z':
+    case 'X':
+        return "dead";
+    case 'D':
+        if (rec_of(vm)->blocked_ticks >= BLOCKED_TICKS)
+            return "blocked";
+        break;
+    default:
+        break;
+    }
+    return lane_quarantined(c->stats_lane, vm->uuid.b, UUID_BYTES) ? "quarantined" : NULL;
+}
+
+static void flag_vm(struct collector *c, struct vm *vm, int64_t now)
+{
+    struct vm_rec *rec = rec_of(vm);
+    rec->blocked_ticks = vm->process_state == 'D' ? rec->blocked_ticks + 1 : 0;
+    const char *flag = flag_of(c, vm);
+    bool is_lost = lane_quarantined(c->stats_lane, vm->uuid.b, UUID_BYTES);
+    bool is_stalled = flag && strcmp(flag, "quarantined") != 0;
+    if (object_set_attr(&vm->obj, ATTR_VM_FLAG, flag))
+        rec->flag_since_real_ns = flag ? clock_real_ns(c->p.clock) : 0;
+    object_set_fact(&vm->obj, FACT_VM_STALLED, rec->pid ? is_stalled : NAN, now);
+    object_set_fact(&vm->obj, FACT_VM_TIMED_OUT,
+                    vm->active && vm->in_libvirt ? is_lost || is_stalled : NAN, now);
+    lane_block(c->stats_lane, vm->uuid.b, UUID_BYTES, is_stalled, now);
+    lane_block(c->agent_lane, vm->uuid.b, UUID_BYTES, is_stalled, now);
+    int64_t updated = vm->obj.updated_ns[LANE_LIBVIRT];
+    object_set_fact(&vm->obj, FACT_VM_LIBVIRT_AGE,
+                    vm->active && updated ? (double)(now - updated) : NAN, now);
+}
+
+static void history_vm(const struct herd *h, struct vm *vm, int64_t now)
+{
+    static const enum fact facts[HISTORY_MAX] = {
+        [HISTORY_CPU] = FACT_VM_CPU_UTILISATION, [HISTORY_WAIT] = FACT_VM_WAIT_RATIO,
+        [HISTORY_MEM] = FACT_VM_MEM_USED_RATIO,  [HISTORY_READ] = FACT_VM_READ_RATE,
+        [HISTORY_WRITE] = FACT_VM_WRITE_RATE,    [HISTORY_RX] = FACT_VM_RX_RATE,
+        [HISTORY_TX] = FACT_VM_TX_RATE,
+    };
+    for (enum history which = 0; which < HISTORY_MAX; which++)
+        vm_history_put(h, vm, which, herd_fact(h, &vm->obj, facts[which], now));
+}
+
+// CPU figures of a process that this sample did not reach must not look fresh.
+static void forget_old_rates(struct vm *vm, int64_t sample_ns)
+{
+    if (vm->obj.updated_ns[LANE_KERNEL] >= sample_ns)
+        return;
+    object_set_fact(&vm->obj, FACT_VM_CPU_RATIO, NAN, sample_ns);
+    object_set_fact(&vm->obj, FACT_VM_CPU_UTILISATION, NAN, sample_ns);
+    object_set_fact(&vm->obj, FACT_VM_WAIT_RATIO, NAN, sample_ns);
+}
+
+static void close_sample(struct collector *c, int64_t sample_ns)
+{
+    struct herd *h = c->herd;
+    int64_t before = h->host->before_ns;
+    h->host->before_ns = sample_ns;
+    herd_history_step(h);
+    for (size_t i = 0; i < h->n_vms; i++) {
+        struct vm *vm = h->vms[i];
+        if (before)
+            forget_old_rates(vm, before + 1);
+        rates_vm_totals(h, vm, sample_ns);
+        flag_vm(c, vm, sample_ns);
+        history_vm(h, vm, sample_ns);
+    }
+    rates_host(h->host, sample_ns);
+    c->ticks_seen++;
+}
+
+void kernel_batch(struct collector *c, const struct batch *b)
+{
+    if (!b->host) {
+        vm_batch(c, b);
+    } else {
+        apply_host(c, b);
+        if (b->lane == LANE_HOST)
+            close_sample(c, b->mono_ns);
+    }
+}

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#ifndef COLLECT_PRIVATE_H
+#define COLLECT_PRIVATE_H
+
+// What the collector's files share. All of it belongs to the loop's thread but struct inbox.
+
+#include <pthread.h>
+
+#include "base/map.h"
+#include "base/mem.h"
+#include "collect/collector.h"
+#include "collect/workers.h"
+#include "model/batch.h"
+
+struct collector;
+
+// Something that another thread hands over; deliver() runs on the loop's thread and frees it.
+struct msg {
+    struct msg *next;
+    void (*deliver)(struct collector *c, struct msg *m);
+};
+
+struct inbox {
+    pthread_mutex_t lock;
+    struct msg *head, **tail;
+    struct batch *batches, **batches_tail; // of the kernel lanes, in order
+    struct batch *spare;                   // empty ones for the next sample
+    size_t n_spare;
+};
+
+// A connection and who uses it. Closed once it is retired or lost and nobody uses it.
+struct conn {
+    struct conn *next;
+    struct virt *virt;
+    int users; // calls on workers
+    int stuck; // of them, written off
+    bool retired;
+};
+
+enum link_state {
+    LINK_DOWN,    // waits for retry_ns
+    LINK_OPENING, // a worker tries
+    LINK_UP,
+};
+
+struct link {
+    enum link_state state;
+    struct conn *main;   // events, inventory, pools
+    struct conn *stats;  // per-VM statistics; replaced when a call is stuck on it
+    struct conn *old;    // retired ones
+    uint64_t generation; // of the connections; answers of an older one do not count
+    uint64_t attempt;    // of opening, written off past its deadline
+    int stuck_attempts;
+    int64_t attempt_ns;
+    int64_t retry_ns;
+    int64_t pause_ns;
+    int64_t answered_ns; // libvirt said something
+    int64_t ping_ns;     // of the ping under way, 0 = none
+    int64_t pinged_ns;   // last one begun
+    int64_t resync_ns;   // next full listing
+    bool opening_stats;
+    const char *status;
+    char *message;
+    int64_t since_real_ns;
+    bool tried;
+};
+
+// The collector's own record of a VM, vm->user.
+struct vm_rec {
+    int32_t pid;
+    int64_t process_start;
+    int64_t kernel_ns; // of the last kernel batch
+    int64_t event_ns;  // of the last event or listing that changed it
+    int blocked_ticks; // in a row in state D
+    int64_t flag_since_real_ns;
+    int64_t agent_info_ns; // when full agent data were last asked for
+};
+
+struct asked {
+    struct asked *next;
+    uint32_t id;
+    struct uuid uuid;
+    uint64_t call; // of the agent lane, 0 = a person's request
+    collector_asked *done;
+    void *arg;
+};
+
+struct collector {
+    struct collector_params p;
+    char *uri;
+    struct herd *herd;
+    struct inbox inbox;
+    struct workers *workers;
+    struct sampler *sampler;
+    struct link link;
+    struct call_lane *stats_lane;  // running VMs
+    struct call_lane *config_lane; // all VMs: state and XML
+    struct call_lane *pool_lane;   // pools by name; "" = the list of pools and the networks
+    struct call_lane *agent_lane;  // running VMs with a connected agent
+    int64_t agent_info_interval_ns;
+    struct map *nics;   // host device name to NIC object of a VM
+    struct call *calls; // under way on workers, see calls.c
+    struct asked *asked;
+    uint32_t last_ask;
+    uint64_t reconnects;
+    uint64_t ticks_seen;
+};
+
+int64_t mono(const struct collector *c);
+struct vm_rec *rec_of(const struct vm *vm);
+
+// Post from any thread.
+void inbox_post(struct collector *c, struct msg *m);
+
+// link.c
+void link_init(struct collector *c);
+void link_step(struct collector *c, int64_t now);
+int64_t link_wake(const struct collector *c);
+void link_done(struct collector *c);
+void link_answered(struct collector *c, int64_t started_ns);
+struct conn *link_use(struct conn *conn);
+void link_unuse(struct collector *c, struct conn *conn, bool was_stuck);
+void link_stuck(struct conn *conn);
+
+// inventory.c
+void inventory_domains(struct collector *c, struct virt_domain *domains, size_t n,
+                       int64_t started_ns);
+void inventory_domain(struct collector *c, const struct virt_domain *d);
+void inventory_event(struct collector *c, const struct virt_event *e);
+void inventory_count(struct collector *c);
+// Drop a VM that neither libvirt nor the kernel knows any more.
+void inventory_drop_unknown(struct collector *c, struct vm *vm);
+void vm_clear_lane(struct vm *vm, enum lane lane);
+
+// calls.c
+void nics_forget(struct collector *c, struct vm *vm);
+void calls_step(struct collector *c, int64_t now);
+int64_t calls_wake(const struct collector *c, int64_t now);
+
+// kernel.c
+void kernel_batch(struct collector *c, const struct batch *b);
+
+// rates.c
+void rates_kernel(struct vm *vm, int64_t mono_ns);
+void rates_disks(struct vm *vm, int64_t mono_ns);
+void rates_host(struct object *host, int64_t mono_ns);
+void rates_vm_totals(struct herd *h, struct vm *vm, int64_t mono_ns);
+
+// agent.c
+void agent_step(struct collector *c, int64_t now);
+int64_t agent_wake(const struct collector *c, int64_t now);
+void agent_done(struct collector *c);
+
+#endif
