@@ -114,6 +114,7 @@ void collector_answer(struct collector *c, uint32_t id, int status, const char *
     struct asked *asked = take_asked(c, id);
     if (!asked)
         return;
+    c->changes++;
     size_t body_len;
     const char *body = body_of(payload, len, &body_len);
     struct vm *vm = herd_vm(c->herd, &asked->uuid);

@@ -108,6 +108,7 @@ static void inbox_empty(struct collector *c)
     c->inbox.batches = NULL;
     c->inbox.batches_tail = &c->inbox.batches;
     pthread_mutex_unlock(&c->inbox.lock);
+    c->changes += m || b;
     while (m) {
         struct msg *next = m->next;
         m->deliver(c, m);
@@ -311,6 +312,11 @@ struct collector_libvirt collector_libvirt(const struct collector *c)
         .tried = l->tried,
         .since_real_ns = l->since_real_ns,
     };
+}
+
+uint64_t collector_changes(const struct collector *c)
+{
+    return c->changes;
 }
 
 bool collector_sampled(const struct collector *c)

@@ -104,6 +104,7 @@ struct collector {
     uint32_t last_ask;
     uint64_t reconnects;
     uint64_t ticks_seen;
+    uint64_t changes;
 };
 
 int64_t mono(const struct collector *c);

@@ -89,6 +89,9 @@ struct collector_libvirt {
 
 struct collector_libvirt collector_libvirt(const struct collector *c);
 
+/** Grows whenever something came into the herd. */
+uint64_t collector_changes(const struct collector *c);
+
 /** True once the first one-second sample is in. */
 bool collector_sampled(const struct collector *c);
 

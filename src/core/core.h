@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#ifndef CORE_H
+#define CORE_H
+
+// What core's files share; all of it belongs to the loop's thread.
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "base/buf.h"
+#include "collect/collector.h"
+#include "conf/conf.h"
+#include "model/herd.h"
+#include "net/ipc.h"
+#include "verb/verb.h"
+
+// One end of a connection to web, act or send.
+struct peer {
+    struct core *core;
+    const char *name;
+    struct ipc *ipc; // NULL while the peer is away
+    uv_poll_t poll;
+    bool polling;
+    bool closing;
+    int waiting_fd; // came while the old one was still closing, -1 = none
+    bool (*frame)(struct peer *p, const struct ipc_frame *f); // false: drop the connection
+    void (*gone)(struct peer *p);
+};
+
+// The exposition of one sample, kept for the next scraper.
+struct exposition {
+    struct buf text;
+    uint64_t changes;
+    unsigned sets;
+    bool valid;
+};
+
+// A VM's dirty page rate that somebody waits for.
+struct waiting {
+    struct waiting *next;
+    struct core *core;
+    uint32_t id;
+    struct uuid uuid;
+};
+
+struct core {
+    uv_loop_t loop;
+    uv_async_t wake;
+    uv_timer_t timer;
+    uv_timer_t self_timer;
+    uv_poll_t control;
+    uv_signal_t term;
+    struct peer web, act, send;
+    struct conf *conf;
+    struct herd *herd;
+    struct collector *collector;
+    struct exposition exposition;
+    struct waiting *waiting;
+    int64_t started_real_ns;
+    bool started; // the supervisor has said START
+    bool stopping;
+};
+
+// main.c
+void core_stop(struct core *c);
+
+// peer.c
+void peer_init(struct peer *p, struct core *c, const char *name,
+               bool (*frame)(struct peer *, const struct ipc_frame *), void (*gone)(struct peer *));
+void peer_connect(struct peer *p, int fd);
+void peer_send(struct peer *p, enum ipc_type type, uint32_t id, int status, const void *a,
+               size_t a_len, const void *b, size_t b_len);
+void peer_close(struct peer *p);
+
+// control.c
+int control_begin(struct core *c, struct err *err); // waits for START
+void control_watch(struct core *c);
+
+// answer.c: requests from web
+bool web_frame(struct peer *p, const struct ipc_frame *f);
+void web_gone(struct peer *p);
+void answer(struct core *c, uint32_t id, int status, const char *type, const char *body,
+            size_t len);
+void answer_problem(struct core *c, uint32_t id, int status, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+// views.c
+struct view {
+    struct core *core;
+    uint32_t id;
+    const struct ipc_request *request;
+    const char *object; // in place of the path's {…}, or NULL
+};
+void view_vms(const struct view *v);
+void view_vm(const struct view *v);
+void view_host(const struct view *v);
+void view_status(const struct view *v);
+void view_metrics(const struct view *v);
+void view_healthy(const struct view *v);
+void view_ready(const struct view *v);
+
+// dirty.c
+void view_dirty_rate(const struct view *v);
+void dirty_forget(struct core *c, uint32_t id);
+
+// page.c
+void view_page(const struct view *v);
+
+// processes.c: vherd's own processes
+void processes_learn(struct core *c, const char *json);
+void processes_measure(struct core *c);
+
+#endif

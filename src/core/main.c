@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// vherd-core: holds the data. One libuv loop owns all mutable state; the sampler, the workers and
+// libvirt's events hand over to it. No network; libvirt read-only.
+#include <cap-ng.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "core.h"
+#include "version.h"
+
+#define SELF_EVERY_MS 5000
+
+static void on_timer(uv_timer_t *handle);
+
+static void on_step(struct core *c)
+{
+    if (c->stopping)
+        return;
+    int64_t wake = collector_step(c->collector);
+    int64_t now = clock_mono_ns(&clock_system);
+    uv_update_time(&c->loop);
+    uint64_t ms = 0;
+    if (wake == INT64_MAX)
+        ms = 3600 * 1000;
+    else if (wake > now)
+        ms = (uint64_t)((wake - now + NS_PER_MS - 1) / NS_PER_MS);
+    uv_timer_start(&c->timer, on_timer, MIN_OF(ms, UINT64_C(3600000)), 0);
+}
+
+static void on_wake(uv_async_t *handle)
+{
+    on_step(handle->data);
+}
+
+static void on_timer(uv_timer_t *handle)
+{
+    on_step(handle->loop->data);
+}
+
+static void on_self(uv_timer_t *handle)
+{
+    processes_measure(handle->loop->data);
+}
+
+static void on_term(uv_signal_t *handle, int signum)
+{
+    core_stop(handle->data);
+}
+
+void core_stop(struct core *c)
+{
+    c->stopping = true;
+    uv_stop(&c->loop);
+}
+
+// Called by the sampler, workers and libvirt's event thread.
+static void wake_loop(void *arg)
+{
+    uv_async_send(&((struct core *)arg)->wake);
+}
+
+static int ask_act(uint32_t id, const char *verb, const char *json, void *arg)
+{
+    struct core *c = arg;
+    if (!c->act.ipc || c->act.closing)
+        return -ENOTCONN;
+    peer_send(&c->act, IPC_REQUEST, id, 0, verb, strlen(verb) + 1, json, strlen(json));
+    return 0;
+}
+
+static bool act_frame(struct peer *p, const struct ipc_frame *f)
+{
+    if (f->type != IPC_RESPONSE)
+        return f->type == IPC_REPORT;
+    if (p->core->collector)
+        collector_answer(p->core->collector, f->id, f->status, f->payload, f->len);
+    return true;
+}
+
+static void act_gone(struct peer *p)
+{
+    if (p->core->collector)
+        collector_act_lost(p->core->collector);
+}
+
+static bool send_frame(struct peer *p, const struct ipc_frame *f)
+{
+    return f->type == IPC_REPORT;
+}
+
+static void send_gone(struct peer *p) {}
+
+// What reading other users' processes and the kernel's log takes, and nothing else.
+static const char *confine(void)
+{
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    if (geteuid() != 0)
+        return "the caller's rights, no new privileges";
+    capng_clear(CAPNG_SELECT_BOTH);
+    capng_updatev(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED | CAPNG_BOUNDING_SET,
+                  CAP_DAC_READ_SEARCH, CAP_SYS_PTRACE, CAP_SYSLOG, -1);
+    if (capng_apply(CAPNG_SELECT_BOTH) < 0)
+        return "all of root's rights: capabilities could not be dropped";
+    return "capabilities dac_read_search, sys_ptrace, syslog; no new privileges";
+}
+
+static void name_host(struct herd *h)
+{
+    struct utsname u;
+    uname(&u);
+    object_set_attr(h->host, ATTR_HOST_NAME, u.nodename);
+    object_set_attr(h->host, ATTR_HOST_KERNEL, u.release);
+    object_set_attr(h->host, ATTR_HOST_VERSION, VHERD_VERSION);
+}
+
+static int start(struct core *c, struct err *err)
+{
+    c->herd = herd_new();
+    name_host(c->herd);
+    buf_init(&c->exposition.text, IPC_PAYLOAD_MAX - 4096);
+    CLEANUP(freep) char *uri = conf_libvirt_uri(c->conf);
+    const struct virt_ops *virt = virt_ops_for_uri(uri);
+    struct collector_params params = {
+        .conf = c->conf,
+        .uri = uri,
+        .virt = virt,
+        .host = virt == &virt_memory ? &host_memory : &host_kernel,
+        .clock = &clock_system,
+        .herd = c->herd,
+        .wake = wake_loop,
+        .ask = ask_act,
+        .arg = c,
+    };
+    return collector_new(&params, &c->collector, err);
+}
+
+static void loop_init(struct core *c)
+{
+    uv_loop_init(&c->loop);
+    c->loop.data = c;
+    uv_async_init(&c->loop, &c->wake, on_wake);
+    c->wake.data = c;
+    uv_timer_init(&c->loop, &c->timer);
+    uv_timer_init(&c->loop, &c->self_timer);
+    uv_signal_init(&c->loop, &c->term);
+    c->term.data = c;
+    uv_signal_start(&c->term, on_term, SIGTERM);
+    // Ctrl-C reaches the whole foreground group; the supervisor decides what it means.
+    signal(SIGINT, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+static void say_fatal(const struct err *err)
+{
+    log_error("%s", err->message);
+    control_send(IPC_CONTROL_FD, CONTROL_FATAL, err->message, -1);
+}
+
+int main(int argc, char **argv)
+{
+    static struct core core; // too large for a stack frame, and needed to the very end
+    struct core *c = &core;
+    struct err err = {0};
+    log_setup("vherd-core", LOG_LEVEL_INFO);
+    c->started_real_ns = clock_real_ns(&clock_system);
+    loop_init(c);
+    peer_init(&c->web, c, "web", web_frame, web_gone);
+    peer_init(&c->act, c, "act", act_frame, act_gone);
+    peer_init(&c->send, c, "send", send_frame, send_gone);
+    int r = control_begin(c, &err);
+    if (r < 0) {
+        if (err.code)
+            say_fatal(&err);
+        else
+            log_error("vherd-core is started by `vherd daemon`, not by hand");
+        return 1;
+    }
+    const char *sandbox = confine();
+    if (!c->stopping && start(c, &err) < 0) {
+        say_fatal(&err);
+        return 1;
+    }
+    control_watch(c);
+    control_send(IPC_CONTROL_FD, CONTROL_READY, sandbox, -1);
+    uv_async_send(&c->wake);
+    uv_timer_start(&c->self_timer, on_self, SELF_EVERY_MS, SELF_EVERY_MS);
+    if (!c->stopping)
+        uv_run(&c->loop, UV_RUN_DEFAULT);
+    collector_free(c->collector);
+    herd_free(c->herd);
+    conf_free(c->conf);
+    return 0;
+}
