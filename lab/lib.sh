@@ -4,6 +4,7 @@
 set -euo pipefail
 
 LAB_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck disable=SC2034 # used by those that source this
 LAB_ID=${VHERD_LAB_ID:-main}
 LAB_CACHE=${VHERD_LAB_CACHE:-$(dirname "$LAB_DIR")/build/lab}
 
