@@ -230,7 +230,8 @@ bool lane_done(struct call_lane *l, uint64_t call, enum lane_outcome outcome, in
         e->lost = false;
         l->stats.written_off--;
         l->stats.late++;
-        e->free_ns = now_ns + RETRY_NS;
+        // It lives, so the pause shrinks; but one that is slow again and again waits longer.
+        e->free_ns = now_ns + MAX_OF(RETRY_NS, e->pause_ns / 5);
         e->due_ns = now_ns;
         return false;
     }

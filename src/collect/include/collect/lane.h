@@ -71,7 +71,8 @@ uint64_t lane_next(struct call_lane *l, int64_t now_ns, const void **ret_key, si
 
 /**
  * A call came back. True: the answer counts. False: it is late (written off or its object is
- * gone) and must be dropped. A late answer still ends the quarantine soon: the object lives.
+ * gone) and must be dropped. A late answer still shortens the quarantine to a fifth of its pause
+ * (at least a second): the object lives.
  */
 bool lane_done(struct call_lane *l, uint64_t call, enum lane_outcome outcome, int64_t now_ns);
 
