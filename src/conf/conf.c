@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/esc.h"
 #include "base/mem.h"
 #include "keys.h"
 
@@ -80,6 +81,43 @@ void conf_encode(const struct conf *c, struct buf *out)
         conf_value_encode(key, c, out);
         buf_putc(out, '\n');
     }
+}
+
+// Texts, lists of texts, numbers and booleans are the same in YAML as we write it and in JSON;
+// words and durations want quotes, and a list of words around each.
+static void encode_json_value(const struct conf_key *key, const struct conf *c, struct buf *out)
+{
+    if (key->type == CONF_LIST) {
+        const struct conf_list *list = (const void *)((const char *)c + key->offset);
+        buf_putc(out, '[');
+        for (size_t i = 0; i < list->n; i++) {
+            buf_puts(out, i ? ",\"" : "\"");
+            esc_json(out, list->items[i], strlen(list->items[i]));
+            buf_putc(out, '"');
+        }
+        buf_putc(out, ']');
+        return;
+    }
+    bool bare = key->type == CONF_DURATION || key->type == CONF_CHOICE;
+    buf_puts(out, bare ? "\"" : "");
+    conf_value_encode(key, c, out);
+    buf_puts(out, bare ? "\"" : "");
+}
+
+void conf_encode_json(const struct conf *c, struct buf *out)
+{
+    const char *section = NULL;
+    for (size_t i = 0; i < conf_keys_count; i++) {
+        const struct conf_key *key = &conf_keys[i];
+        if (!section || strcmp(section, key->section) != 0)
+            buf_printf(out, "%s\"%s\":{", section ? "}," : "{", key->section);
+        else
+            buf_putc(out, ',');
+        section = key->section;
+        buf_printf(out, "\"%s\":", key->name);
+        encode_json_value(key, c, out);
+    }
+    buf_puts(out, "}}");
 }
 
 DEFINE_FREEP(struct conf, conf_free, conf_freep)

@@ -96,6 +96,9 @@ char *conf_libvirt_uri(const struct conf *c);
 /** As YAML that reads back the same, all keys. */
 void conf_encode(const struct conf *c, struct buf *out);
 
+/** The same as one JSON object of sections; durations are texts. */
+void conf_encode_json(const struct conf *c, struct buf *out);
+
 /** docs/configuration.md: every key, its type, range, default and meaning. */
 void conf_reference(struct buf *out);
 

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#ifndef CLI_COMMAND_H
+#define CLI_COMMAND_H
+
+/*
+ * The commands of `vherd`: one file and one row in commands.c each. Help, manual page and shell
+ * completion come from the rows; what a row leaves out comes from the verb of the same name.
+ */
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "conf/conf.h"
+#include "net/http.h"
+#include "tui/api.h"
+#include "verb/verb.h"
+#include "term.h"
+
+enum {
+    EXIT_WELL = 0,
+    EXIT_FAILED = 1,
+    EXIT_USAGE = 2,
+};
+
+#define OPERANDS_MAX 4
+#define COMMAND_OPTIONS_MAX 6
+#define OPTIONS_GIVEN_MAX 64
+
+struct option_desc {
+    const char *name; /**< "socket"; NULL ends a list */
+    const char *arg;  /**< "PATH"; NULL for a flag */
+    const char *help;
+    const char *const *values; /**< the words allowed, NULL-ended; NULL = any */
+    bool repeated;
+};
+
+/** What an operand names, for completion. */
+enum operand_kind {
+    OPERAND_NONE,
+    OPERAND_VM,
+    OPERAND_COMMAND,
+    OPERAND_WORD, /**< one of `words`, then perhaps a file */
+};
+
+struct cli;
+
+struct command {
+    const char *name;
+    const char *operand; /**< as usage shows it: "VM", "check|show [FILE]"; NULL = the verb's */
+    enum operand_kind kind;
+    size_t least, most;                                  /**< operands */
+    const char *const *words;                            /**< of OPERAND_WORD, NULL-ended */
+    const char *summary, *details;                       /**< NULL = the verb's */
+    struct option_desc options[COMMAND_OPTIONS_MAX + 1]; /**< besides the verb's parameters */
+    int (*run)(struct cli *cli);                         /**< returns an exit status */
+};
+
+extern const struct command commands[];
+extern const size_t commands_count;
+extern const struct option_desc global_options[];
+
+/** A command line being carried out. */
+struct cli {
+    const struct command *command;
+    const char *operands[OPERANDS_MAX];
+    size_t n_operands;
+    struct {
+        const char *name;
+        const char *value; /**< "" for a flag */
+    } given[OPTIONS_GIVEN_MAX];
+    size_t n_given;
+    struct term term;
+    struct buf out;             /**< becomes standard output when the command ends */
+    struct conf *conf;          /**< see cli_conf() */
+    struct http_client *client; /**< see cli_get() */
+    int (*daemon)(const struct conf *conf, const char *config_path);
+};
+
+const struct command *command_find(const char *name);
+
+/** The row's own text, or its verb's. */
+const char *command_summary(const struct command *c);
+const char *command_details(const struct command *c);
+const char *command_operand(const struct command *c);
+
+/**
+ * The i-th option of a command: its verb's parameters, then its own; false past the end.
+ * *ret is filled.
+ */
+bool command_option(const struct command *c, size_t i, struct option_desc *ret);
+
+/** An option's last value, "" for a flag; NULL where it was not given. */
+const char *cli_option(const struct cli *cli, const char *name);
+
+/** The configuration file that applies: --config, or the default where it exists, else NULL. */
+char *cli_config_path(const struct cli *cli);
+
+/** The configuration in force, read once; NULL with `err` set. */
+const struct conf *cli_conf(struct cli *cli, struct err *err);
+
+/** Where the daemon listens, for http_client_new(); the texts live as long as `cli`. 0 or -errno.
+ */
+int cli_target(struct cli *cli, struct http_target *ret, char **ret_socket, struct err *err);
+
+/** GET from the daemon, which is connected to on first use; as api_get(). */
+int cli_get(struct cli *cli, const char *path, int timeout_ms, json_t **ret, struct err *err);
+int cli_get_text(struct cli *cli, const char *path, int timeout_ms, struct buf *body,
+                 struct err *err);
+
+/** "vherd: message" on standard error; returns `status`. */
+int cli_fail(const struct err *err, int status);
+int cli_usage(const struct cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/** GET for a command that shows JSON or a view; a VM that is not there names similar ones. */
+int cli_show(struct cli *cli, const char *path, int timeout_ms,
+             void (*view)(struct cli *cli, const json_t *answer));
+
+/** JSON text on standard output: as it is, or indented and safe on a terminal. */
+void cli_put_json(struct cli *cli, const char *text, size_t len);
+
+/** `text` indented, with every character that a terminal should not see as \uXXXX. */
+void json_indent(const char *text, size_t len, struct buf *out);
+
+int cmd_completion(struct cli *cli);
+int cmd_config(struct cli *cli);
+int cmd_daemon(struct cli *cli);
+int cmd_dirty_rate(struct cli *cli);
+int cmd_help(struct cli *cli);
+int cmd_host(struct cli *cli);
+int cmd_list(struct cli *cli);
+int cmd_metrics(struct cli *cli);
+int cmd_show(struct cli *cli);
+int cmd_status(struct cli *cli);
+int cmd_top(struct cli *cli);
+int cmd_version(struct cli *cli);
+
+/** Help of one command, or of all (NULL). */
+void help_text(const struct command *c, struct buf *out);
+
+/** vherd(1) and the completion scripts, also for the committed copies. */
+void help_manual(struct buf *out);
+bool completion_script(const char *shell, struct buf *out);
+
+#endif

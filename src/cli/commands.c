@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The table of commands.
+#include <string.h>
+
+#include "base/mem.h"
+#include "command.h"
+
+static const char *const colors[] = {"auto", "always", "never", NULL};
+static const char *const config_words[] = {"check", "show", NULL};
+static const char *const shells[] = {"bash", "zsh", "fish", NULL};
+static const char *const states[] = {"running",  "idle",    "paused",      "in shutdown",
+                                     "shut off", "crashed", "pmsuspended", NULL};
+static const char *const metric_sets[] = {"vherd", "tinkoff", "inovex", NULL};
+
+const struct option_desc global_options[] = {
+    {"socket", "PATH", "ask the daemon that listens on this Unix socket", NULL, false},
+    {"url", "URL", "ask the daemon at this address (http://127.0.0.1:9177)", NULL, false},
+    {"config", "FILE", "read this configuration instead of the default one", NULL, false},
+    {"json", NULL, "print JSON as the daemon answers it", NULL, false},
+    {"color", "WHEN", "auto, always or never", colors, false},
+    {"help", NULL, "show help", NULL, false},
+    {NULL},
+};
+
+const struct command commands[] = {
+    {
+        .name = "list",
+        .options = {{"state", "STATE", "only VMs in this state (running, \"shut off\", …)", states,
+                     false},
+                    {"names", NULL, "names only, one a line", NULL, false}},
+        .run = cmd_list,
+    },
+    {.name = "show", .kind = OPERAND_VM, .least = 1, .most = 1, .run = cmd_show},
+    {
+        .name = "top",
+        .summary = "Watch the VMs live in the terminal",
+        .details = "A table of all VMs that is renewed each second: sort, filter, look into one "
+                   "VM. Press ? in it for its keys.",
+        .run = cmd_top,
+    },
+    {.name = "host", .run = cmd_host},
+    {.name = "status", .run = cmd_status},
+    {.name = "metrics", .run = cmd_metrics},
+    {.name = "dirty-rate", .kind = OPERAND_VM, .least = 1, .most = 1, .run = cmd_dirty_rate},
+    {
+        .name = "config",
+        .operand = "check|show [FILE]",
+        .kind = OPERAND_WORD,
+        .least = 1,
+        .most = 2,
+        .words = config_words,
+        .summary = "Check a configuration file, or show what is in force",
+        .details = "`check` reads the file and tells of its first error with line and column. "
+                   "`show` prints every key with the value in force. Neither needs the daemon.",
+        .run = cmd_config,
+    },
+    {
+        .name = "daemon",
+        .summary = "Run the daemon in the foreground",
+        .details = "Starts vherd's processes and stays until it gets SIGTERM or SIGINT; SIGHUP "
+                   "makes it read its configuration again.",
+        .options = {{"foreground", NULL, "stay in the foreground, as always", NULL, false}},
+        .run = cmd_daemon,
+    },
+    {
+        .name = "completion",
+        .operand = "bash|zsh|fish",
+        .kind = OPERAND_WORD,
+        .least = 1,
+        .most = 1,
+        .words = shells,
+        .summary = "Print the completion script of a shell",
+        .details = "For bash: `source <(vherd completion bash)`.",
+        .run = cmd_completion,
+    },
+    {
+        .name = "version",
+        .summary = "Print the version",
+        .run = cmd_version,
+    },
+    {
+        .name = "help",
+        .operand = "[COMMAND]",
+        .kind = OPERAND_COMMAND,
+        .most = 1,
+        .summary = "Show help, of one command or of all",
+        .run = cmd_help,
+    },
+};
+const size_t commands_count = ARRAY_LEN(commands);
+
+const struct command *command_find(const char *name)
+{
+    for (size_t i = 0; i < commands_count; i++)
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    return NULL;
+}
+
+const char *command_summary(const struct command *c)
+{
+    return c->summary ? c->summary : verb_by_command(c->name)->summary;
+}
+
+const char *command_details(const struct command *c)
+{
+    const struct verb *verb = verb_by_command(c->name);
+    return c->details ? c->details : verb ? verb->details : "";
+}
+
+const char *command_operand(const struct command *c)
+{
+    const struct verb *verb = verb_by_command(c->name);
+    return c->operand ? c->operand : verb ? verb->operand : NULL;
+}
+
+bool command_option(const struct command *c, size_t i, struct option_desc *ret)
+{
+    static const char *const arguments[] = {
+        [VERB_TYPE_STRING] = "NAME", [VERB_TYPE_INTEGER] = "N", [VERB_TYPE_FLAG] = NULL};
+    const struct verb *verb = verb_by_command(c->name);
+    size_t n = 0;
+    while (verb && verb->params[n].name)
+        n++;
+    if (i < n) {
+        const struct verb_param *p = &verb->params[i];
+        bool is_set = strcmp(p->name, "set") == 0;
+        *ret = (struct option_desc){p->name, arguments[p->type], p->help,
+                                    is_set ? metric_sets : NULL, is_set};
+        return true;
+    }
+    if (i - n > COMMAND_OPTIONS_MAX || !c->options[i - n].name)
+        return false;
+    *ret = c->options[i - n];
+    return true;
+}

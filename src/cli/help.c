@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Help and manual page, out of the tables.
+#include <string.h>
+
+#include "base/mem.h"
+#include "command.h"
+#include "version.h"
+
+static const char intro[] =
+    "vherd watches the virtual machines of this libvirt host, each second, and goes on\n"
+    "when libvirt or a VM does not answer.\n";
+
+static void put_option(const struct option_desc *o, struct buf *out)
+{
+    CLEANUP(freep)
+    char *name = mem_printf("--%s%s%s", o->name, o->arg ? " " : "", o->arg ? o->arg : "");
+    buf_printf(out, "  %-17s %s\n", name, o->help);
+}
+
+static void put_global_options(struct buf *out)
+{
+    buf_puts(out, "\nOptions everywhere:\n");
+    for (size_t i = 0; global_options[i].name; i++)
+        put_option(&global_options[i], out);
+}
+
+static void put_usage(const struct command *c, struct buf *out)
+{
+    struct option_desc o;
+    buf_printf(out, "vherd %s", c->name);
+    for (size_t i = 0; command_option(c, i, &o); i++)
+        buf_printf(out, " [--%s%s%s]%s", o.name, o.arg ? " " : "", o.arg ? o.arg : "",
+                   o.repeated ? "…" : "");
+    if (command_operand(c))
+        buf_printf(out, " %s", command_operand(c));
+}
+
+// Fill paragraphs to 80 columns.
+static void put_wrapped(const char *text, struct buf *out)
+{
+    size_t column = 0;
+    while (*text) {
+        size_t n = strcspn(text, " ");
+        if (column > 0 && column + 1 + n > 80) {
+            buf_putc(out, '\n');
+            column = 0;
+        } else if (column > 0) {
+            buf_putc(out, ' ');
+            column++;
+        }
+        buf_put(out, text, n);
+        column += n;
+        text += n + strspn(text + n, " ");
+    }
+    buf_putc(out, '\n');
+}
+
+static void command_help(const struct command *c, struct buf *out)
+{
+    struct option_desc o;
+    buf_puts(out, "Usage: ");
+    put_usage(c, out);
+    buf_printf(out, "\n\n%s.\n", command_summary(c));
+    if (*command_details(c)) {
+        buf_putc(out, '\n');
+        put_wrapped(command_details(c), out);
+    }
+    for (size_t i = 0; command_option(c, i, &o); i++) {
+        buf_puts(out, i == 0 ? "\nOptions:\n" : "");
+        put_option(&o, out);
+    }
+    put_global_options(out);
+}
+
+void help_text(const struct command *c, struct buf *out)
+{
+    if (c) {
+        command_help(c, out);
+        return;
+    }
+    buf_puts(out, "Usage: vherd COMMAND [OPTION…] [OPERAND…]\n\n");
+    buf_puts(out, intro);
+    buf_puts(out, "\nCommands:\n");
+    for (size_t i = 0; i < commands_count; i++)
+        buf_printf(out, "  %-17s %s\n", commands[i].name, command_summary(&commands[i]));
+    put_global_options(out);
+    buf_puts(out, "\n`--` ends the options: `vherd show -- --odd-name`.\n"
+                  "Exit status: 0 well, 1 failed, 2 wrong usage or configuration.\n");
+}
+
+int cmd_help(struct cli *cli)
+{
+    if (cli->n_operands == 0) {
+        help_text(NULL, &cli->out);
+        return EXIT_WELL;
+    }
+    const struct command *c = command_find(cli->operands[0]);
+    if (!c)
+        return cli_usage(cli, "no command \"%s\"", cli->operands[0]);
+    help_text(c, &cli->out);
+    return EXIT_WELL;
+}
+
+static void put_roff(const char *text, struct buf *out)
+{
+    for (; *text; text++) {
+        if (*text == '\\')
+            buf_puts(out, "\\e");
+        else if (*text == '-')
+            buf_puts(out, "\\-");
+        else if (*text != '`')
+            buf_putc(out, *text);
+    }
+}
+
+static void manual_option(const struct option_desc *o, struct buf *out)
+{
+    buf_puts(out, ".TP\n.B \\-\\-");
+    put_roff(o->name, out);
+    if (o->arg)
+        buf_printf(out, " \\fI%s\\fP", o->arg);
+    buf_putc(out, '\n');
+    put_roff(o->help, out);
+    buf_puts(out, ".\n");
+}
+
+static void manual_command(const struct command *c, struct buf *out)
+{
+    struct option_desc o;
+    CLEANUP(buf_done) struct buf usage;
+    buf_init(&usage, 4096);
+    put_usage(c, &usage);
+    buf_puts(out, ".SS ");
+    put_roff(usage.data, out);
+    buf_putc(out, '\n');
+    put_roff(command_summary(c), out);
+    buf_puts(out, ".\n");
+    if (*command_details(c)) {
+        put_roff(command_details(c), out);
+        buf_putc(out, '\n');
+    }
+    for (size_t i = 0; command_option(c, i, &o); i++)
+        manual_option(&o, out);
+}
+
+void help_manual(struct buf *out)
+{
+    buf_puts(out, ".\\\" Written by docgen out of the program's tables.\n"
+                  ".TH VHERD 1 \"\" \"vherd " VHERD_VERSION "\" \"User commands\"\n"
+                  ".SH NAME\nvherd \\- watch the virtual machines of a libvirt host\n"
+                  ".SH SYNOPSIS\n.B vherd\n\\fICOMMAND\\fP [\\fIOPTION\\fP...] "
+                  "[\\fIOPERAND\\fP...]\n.SH DESCRIPTION\n");
+    put_roff(intro, out);
+    buf_puts(out, "The commands ask the daemon over its Unix socket, or over HTTP with\n"
+                  ".BR \\-\\-url .\n.SH COMMANDS\n");
+    for (size_t i = 0; i < commands_count; i++)
+        manual_command(&commands[i], out);
+    buf_puts(out, ".SH OPTIONS\nOptions may stand before or behind operands; \\-\\- ends them.\n");
+    for (size_t i = 0; global_options[i].name; i++)
+        manual_option(&global_options[i], out);
+    buf_puts(out, ".SH EXIT STATUS\n.TP\n.B 0\nIt went well.\n.TP\n.B 1\nIt failed: one sentence "
+                  "on standard error says why and what to do.\n.TP\n.B 2\nWrong usage or "
+                  "configuration.\n"
+                  ".SH ENVIRONMENT\n.TP\n.B VHERD_CONFIG\nThe configuration file.\n.TP\n"
+                  ".B NO_COLOR\nNo colours, unless \\-\\-color says always.\n"
+                  ".SH FILES\n.TP\n.I /etc/vherd/vherd.yaml\nThe configuration of the machine's "
+                  "daemon.\n.TP\n.I /run/vherd/vherd.sock\nIts Unix socket.\n"
+                  ".SH SEE ALSO\n.BR vherd.yaml (5)\n");
+}

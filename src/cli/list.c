@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// `vherd list`: all VMs, one a line.
+#include <ctype.h>
+#include <string.h>
+
+#include "base/esc.h"
+#include "base/mem.h"
+#include "command.h"
+#include "view.h"
+
+static enum style style_of_state(const json_t *vm)
+{
+    static const struct {
+        const char *state;
+        enum style style;
+    } styles[] = {{"running", STYLE_GOOD}, {"paused", STYLE_WARN},      {"crashed", STYLE_BAD},
+                  {"blocked", STYLE_BAD},  {"in shutdown", STYLE_WARN}, {"shut off", STYLE_DIM}};
+    const char *state = api_text(vm, "state");
+    for (size_t i = 0; state && i < ARRAY_LEN(styles); i++)
+        if (strcmp(styles[i].state, state) == 0)
+            return styles[i].style;
+    return STYLE_NONE;
+}
+
+static enum style style_of_flag(const json_t *vm)
+{
+    return STYLE_BAD;
+}
+
+static const struct view_column columns[] = {
+    {{"NAME", WIDTH_LEFT, 0, 12}, "name", view_text, NULL},
+    {{"STATE", WIDTH_LEFT, 0, 8}, "state", view_state, style_of_state},
+    {{"FLAG", WIDTH_LEFT, 1, 0, true}, "flag", view_text, style_of_flag},
+    {{"CPU", WIDTH_RIGHT, 2, 0}, "cpu_ratio", view_cores, NULL},
+    {{"WAIT", WIDTH_RIGHT, 9, 0}, "cpu_wait_ratio", view_percent, NULL},
+    {{"VCPU", WIDTH_RIGHT, 11, 0}, "vcpus_current", view_whole, NULL},
+    {{"MEMORY", WIDTH_RIGHT, 3, 0}, "memory_current_bytes", view_bytes, NULL},
+    {{"USED", WIDTH_RIGHT, 8, 0}, "memory_used_ratio", view_percent, NULL},
+    {{"READ/s", WIDTH_RIGHT, 4, 0}, "read_bytes_per_second", view_bytes, NULL},
+    {{"WRITE/s", WIDTH_RIGHT, 5, 0}, "write_bytes_per_second", view_bytes, NULL},
+    {{"IOPS", WIDTH_RIGHT, 12, 0}, "disk_requests_per_second", view_count, NULL},
+    {{"LATENCY", WIDTH_RIGHT, 10, 0}, "disk_latency_seconds", view_latency, NULL},
+    {{"RX/s", WIDTH_RIGHT, 6, 0}, "receive_bytes_per_second", view_bytes, NULL},
+    {{"TX/s", WIDTH_RIGHT, 7, 0}, "transmit_bytes_per_second", view_bytes, NULL},
+};
+
+// "shut off", "shutoff" and "Shut-Off" are the same state.
+static bool same_state(const char *a, const char *b)
+{
+    for (;;) {
+        a += strspn(a, " -_");
+        b += strspn(b, " -_");
+        if (tolower((unsigned char)*a) != tolower((unsigned char)*b))
+            return false;
+        if (!*a)
+            return true;
+        a++;
+        b++;
+    }
+}
+
+static void keep_state(const json_t *vms, const char *state)
+{
+    json_t *all = (json_t *)vms;
+    for (size_t i = json_array_size(all); i-- > 0;) {
+        const char *is = api_text(json_array_get(all, i), "state");
+        if (!is || !same_state(is, state))
+            json_array_remove(all, i);
+    }
+}
+
+static void put_names(struct cli *cli, const json_t *vms)
+{
+    size_t i;
+    json_t *vm;
+    json_array_foreach(vms, i, vm)
+    {
+        const char *name = api_text(vm, "name");
+        if (name && cli->term.tty)
+            esc_terminal(&cli->out, name);
+        else if (name)
+            buf_puts(&cli->out, name);
+        buf_putc(&cli->out, '\n');
+    }
+}
+
+static void view(struct cli *cli, const json_t *answer)
+{
+    const json_t *vms = api_list(answer, "vms");
+    if (cli_option(cli, "names")) {
+        put_names(cli, vms);
+        return;
+    }
+    view_table(&cli->term, NULL, vms, columns, ARRAY_LEN(columns), &cli->out);
+    if (json_array_size(vms) == 0)
+        buf_puts(&cli->out, cli_option(cli, "state") ? "No VM is in that state.\n"
+                                                     : "There are no VMs on this host.\n");
+    view_libvirt_hint(&cli->term, answer, &cli->out);
+}
+
+int cmd_list(struct cli *cli)
+{
+    const char *state = cli_option(cli, "state");
+    if (!state)
+        return cli_show(cli, verbs[VERB_VM_LIST].path, 10000, view);
+    struct err err = {0};
+    CLEANUP(json_decrefp) json_t *answer = NULL;
+    if (cli_get(cli, verbs[VERB_VM_LIST].path, 10000, &answer, &err) < 0)
+        return cli_fail(&err, cli->client ? EXIT_FAILED : EXIT_USAGE);
+    keep_state(api_list(answer, "vms"), state);
+    if (!cli_option(cli, "json")) {
+        view(cli, answer);
+        return EXIT_WELL;
+    }
+    CLEANUP(freep) char *text = json_dumps(answer, JSON_COMPACT | JSON_REAL_PRECISION(15));
+    if (text)
+        cli_put_json(cli, text, strlen(text));
+    return text ? EXIT_WELL : EXIT_FAILED;
+}

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// `vherd show VM`: everything about one VM that fits a page; --json has the rest.
+#include <math.h>
+#include <string.h>
+
+#include "base/esc.h"
+#include "base/human.h"
+#include "base/mem.h"
+#include "command.h"
+#include "view.h"
+
+#define LINE_MAX 65536
+
+static void view_vcpus(const struct term *term, const json_t *list, struct buf *out)
+{
+    static const struct view_column columns[] = {
+        {{"VCPU", WIDTH_LEFT, 0, 0}, "vcpu", view_text, NULL},
+        {{"CPU", WIDTH_RIGHT, 0, 0}, "utilisation_ratio", view_percent, NULL},
+        {{"WAIT", WIDTH_RIGHT, 0, 0}, "wait_ratio", view_percent, NULL},
+        {{"RUN TIME", WIDTH_RIGHT, 3, 0}, "run_seconds", view_duration, NULL},
+        {{"WAIT TIME", WIDTH_RIGHT, 4, 0}, "wait_seconds", view_duration, NULL},
+        {{"HOST CPU", WIDTH_RIGHT, 2, 0}, "cpu", view_whole, NULL},
+        {{"THREAD", WIDTH_LEFT, 1, 0}, "process_state", view_text, NULL},
+    };
+    view_table(term, "vCPUs", list, columns, ARRAY_LEN(columns), out);
+}
+
+static void view_disks(const struct term *term, const json_t *list, struct buf *out)
+{
+    static const struct view_column columns[] = {
+        {{"DISK", WIDTH_LEFT, 0, 4}, "target", view_text, NULL},
+        {{"READ/s", WIDTH_RIGHT, 1, 0}, "read_bytes_per_second", view_bytes, NULL},
+        {{"WRITE/s", WIDTH_RIGHT, 2, 0}, "write_bytes_per_second", view_bytes, NULL},
+        {{"READS/s", WIDTH_RIGHT, 5, 0}, "reads_per_second", view_count, NULL},
+        {{"WRITES/s", WIDTH_RIGHT, 6, 0}, "writes_per_second", view_count, NULL},
+        {{"READ", WIDTH_RIGHT, 7, 0}, "read_latency_seconds", view_latency, NULL},
+        {{"WRITE", WIDTH_RIGHT, 8, 0}, "write_latency_seconds", view_latency, NULL},
+        {{"SIZE", WIDTH_RIGHT, 3, 0}, "capacity_bytes", view_bytes, NULL},
+        {{"ALLOCATED", WIDTH_RIGHT, 4, 0}, "allocation_bytes", view_bytes, NULL},
+        {{"BUS", WIDTH_LEFT, 10, 0}, "bus", view_text, NULL},
+        {{"SOURCE", WIDTH_LEFT, 9, 16}, "source", view_text, NULL},
+    };
+    view_table(term, "Disks", list, columns, ARRAY_LEN(columns), out);
+}
+
+static void view_nics(const struct term *term, const json_t *list, struct buf *out)
+{
+    static const struct view_column columns[] = {
+        {{"NIC", WIDTH_LEFT, 0, 6}, "target", view_text, NULL},
+        {{"RX/s", WIDTH_RIGHT, 1, 0}, "receive_bytes_per_second", view_bytes, NULL},
+        {{"TX/s", WIDTH_RIGHT, 2, 0}, "transmit_bytes_per_second", view_bytes, NULL},
+        {{"RX DROPS", WIDTH_RIGHT, 5, 0}, "receive_drops", view_count, NULL},
+        {{"TX DROPS", WIDTH_RIGHT, 6, 0}, "transmit_drops", view_count, NULL},
+        {{"MAC", WIDTH_LEFT, 3, 0}, "mac", view_text, NULL},
+        {{"TYPE", WIDTH_LEFT, 7, 0}, "type", view_text, NULL},
+        {{"SOURCE", WIDTH_LEFT, 4, 8}, "source", view_text, NULL},
+    };
+    view_table(term, "NICs", list, columns, ARRAY_LEN(columns), out);
+}
+
+static void view_used(const struct term *term, const json_t *fs, const char *field, struct buf *out)
+{
+    double total = api_number(fs, "total_bytes"), used = api_number(fs, "used_bytes");
+    if (total > 0)
+        human_percent(used / total, out);
+}
+
+static void view_filesystems(const struct term *term, const json_t *list, struct buf *out)
+{
+    static const struct view_column columns[] = {
+        {{"FILE SYSTEM", WIDTH_LEFT, 0, 12}, "mountpoint", view_text, NULL},
+        {{"SIZE", WIDTH_RIGHT, 0, 0}, "total_bytes", view_bytes, NULL},
+        {{"USED", WIDTH_RIGHT, 0, 0}, "used_bytes", view_bytes, NULL},
+        {{"USE", WIDTH_RIGHT, 1, 0}, "used_bytes", view_used, NULL},
+        {{"TYPE", WIDTH_LEFT, 2, 0}, "type", view_text, NULL},
+        {{"DEVICE", WIDTH_LEFT, 3, 8}, "device", view_text, NULL},
+    };
+    view_table(term, "File systems", list, columns, ARRAY_LEN(columns), out);
+}
+
+static void view_counts(const struct term *term, const char *heading, const json_t *list,
+                        struct buf *out)
+{
+    static const struct view_column columns[] = {
+        {{"EVENT", WIDTH_LEFT, 0, 12}, "event", view_text, NULL},
+        {{"COUNT", WIDTH_RIGHT, 0, 0}, "count", view_count, NULL},
+    };
+    view_table(term, heading, list, columns, ARRAY_LEN(columns), out);
+}
+
+static void view_state_line(const struct term *term, const json_t *vm, struct buf *out)
+{
+    CLEANUP(buf_done) struct buf line;
+    buf_init(&line, LINE_MAX);
+    const char *state = api_text(vm, "state"), *reason = api_text(vm, "state_reason");
+    esc_terminal(&line, state ? state : "unknown");
+    if (reason) {
+        buf_puts(&line, " (");
+        esc_terminal(&line, reason);
+        buf_putc(&line, ')');
+    }
+    view_line(term, "State", &line, STYLE_NONE, out);
+}
+
+static void view_flag(const struct term *term, const json_t *vm, struct buf *out)
+{
+    static const struct {
+        const char *flag, *words;
+    } meanings[] = {
+        {"stopped", "its process is stopped (SIGSTOP): kernel data only"},
+        {"blocked", "its process waits in uninterruptible sleep: kernel data only"},
+        {"quarantined", "it does not answer libvirt in time: asked more rarely"},
+    };
+    CLEANUP(buf_done) struct buf line;
+    buf_init(&line, LINE_MAX);
+    const char *flag = api_text(vm, "flag");
+    if (!flag)
+        return;
+    esc_terminal(&line, flag);
+    for (size_t i = 0; i < ARRAY_LEN(meanings); i++)
+        if (strcmp(meanings[i].flag, flag) == 0)
+            buf_printf(&line, ": %s", meanings[i].words);
+    view_line(term, "Flag", &line, STYLE_BAD, out);
+}
+
+static void view_libvirt_age(const struct term *term, const json_t *vm, struct buf *out)
+{
+    CLEANUP(buf_done) struct buf line;
+    buf_init(&line, LINE_MAX);
+    view_duration(term, vm, "libvirt_age_seconds", &line);
+    if (line.len)
+        buf_puts(&line, " old");
+    view_line(term, "libvirt data", &line,
+              api_number(vm, "libvirt_age_seconds") > 30 ? STYLE_WARN : STYLE_NONE, out);
+}
+
+static const struct view_line_desc lines[] = {
+    {"UUID", {{"", "uuid", view_text, ""}}},
+    {"Title", {{"", "title", view_text, ""}}},
+    {"CPU",
+     {{"", "cpu_ratio", view_cores, " of one CPU"},
+      {"", "cpu_utilisation_ratio", view_percent, " of its vCPUs"},
+      {"waiting ", "cpu_wait_ratio", view_percent, ""},
+      {"", "vcpus_current", view_whole, " vCPUs"}}},
+    {"Memory",
+     {{"", "memory_current_bytes", view_bytes, ""},
+      {"at most ", "memory_maximum_bytes", view_bytes, ""},
+      {"", "memory_used_ratio", view_percent, " used"},
+      {"", "resident_bytes", view_bytes, " resident"},
+      {"", "swapped_bytes", view_bytes, " swapped"}}},
+    {"Disks",
+     {{"read ", "read_bytes_per_second", view_rate, ""},
+      {"write ", "write_bytes_per_second", view_rate, ""},
+      {"", "disk_requests_per_second", view_count, " requests/s"},
+      {"", "disk_latency_seconds", view_latency, " each"}}},
+    {"Network",
+     {{"receive ", "receive_bytes_per_second", view_rate, ""},
+      {"transmit ", "transmit_bytes_per_second", view_rate, ""}}},
+    {"Process",
+     {{"pid ", "pid", view_text, ""},
+      {"state ", "process_state", view_text, ""},
+      {"started ", "start_time_seconds", view_since, ""}}},
+    {"Machine",
+     {{"", "domain_type", view_text, ""},
+      {"", "arch", view_text, ""},
+      {"", "machine", view_text, ""}}},
+    {"Guest agent", {{"", "agent", view_text, ""}}},
+    {"Guest",
+     {{"", "guest_hostname", view_text, ""},
+      {"", "guest_os", view_text, ""},
+      {"kernel ", "guest_kernel", view_text, ""},
+      {"users ", "guest_users", view_text, ""},
+      {"clock off by ", "guest_time_offset_seconds", view_latency, ""}}},
+};
+
+static void view(struct cli *cli, const json_t *vm)
+{
+    const struct term *term = &cli->term;
+    struct buf *out = &cli->out;
+    CLEANUP(freep) char *name = esc_terminal_dup(api_text(vm, "name") ? api_text(vm, "name") : "");
+    view_heading(term, name, out);
+    view_state_line(term, vm, out);
+    view_flag(term, vm, out);
+    view_lines(term, vm, lines, ARRAY_LEN(lines), out);
+    view_libvirt_age(term, vm, out);
+    view_vcpus(term, api_list(vm, "vcpus"), out);
+    view_disks(term, api_list(vm, "disks"), out);
+    view_nics(term, api_list(vm, "nics"), out);
+    view_filesystems(term, api_list(vm, "filesystems"), out);
+    view_counts(term, "Events", api_list(vm, "events"), out);
+    view_counts(term, "Perf events", api_list(vm, "perf_events"), out);
+    view_unavailable(term, api_list(vm, "unavailable"), out);
+    view_libvirt_hint(term, vm, out);
+}
+
+int cmd_show(struct cli *cli)
+{
+    CLEANUP(freep) char *path = api_vm_path(cli->operands[0], "");
+    return cli_show(cli, path, 10000, view);
+}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// `vherd status`: how the daemon itself is doing.
+#include "base/esc.h"
+#include "base/human.h"
+#include "base/mem.h"
+#include "command.h"
+#include "view.h"
+
+#define LINE_MAX 65536
+
+static const struct view_column flagged[] = {
+    {{"VM", WIDTH_LEFT, 0, 12}, "name", view_text, NULL},
+    {{"FLAG", WIDTH_LEFT, 0, 0}, "flag", view_text, NULL},
+    {{"SINCE", WIDTH_LEFT, 1, 0}, "since", view_since, NULL},
+};
+static const struct view_column lanes[] = {
+    {{"LANE", WIDTH_LEFT, 0, 0}, "lane", view_text, NULL},
+    {{"CALLS", WIDTH_RIGHT, 0, 0}, "calls", view_whole, NULL},
+    {{"ERRORS", WIDTH_RIGHT, 0, 0}, "errors", view_whole, NULL},
+    {{"TIMEOUTS", WIDTH_RIGHT, 0, 0}, "timeouts", view_whole, NULL},
+    {{"IN FLIGHT", WIDTH_RIGHT, 2, 0}, "in_flight", view_whole, NULL},
+    {{"WRITTEN OFF", WIDTH_RIGHT, 1, 0}, "written_off", view_whole, NULL},
+    {{"QUARANTINED", WIDTH_RIGHT, 1, 0}, "quarantined", view_whole, NULL},
+};
+static const struct view_column processes[] = {
+    {{"PROCESS", WIDTH_LEFT, 0, 0}, "process", view_text, NULL},
+    {{"CPU TIME", WIDTH_RIGHT, 0, 0}, "cpu_seconds", view_latency, NULL},
+    {{"MEMORY", WIDTH_RIGHT, 0, 0}, "resident_bytes", view_bytes, NULL},
+    {{"RESTARTS", WIDTH_RIGHT, 0, 0}, "restarts", view_whole, NULL},
+    {{"CONFINED BY", WIDTH_LEFT, 0, 12}, "sandbox", view_text, NULL},
+};
+
+static void view_libvirt(const struct term *term, const json_t *answer, struct buf *out)
+{
+    CLEANUP(buf_done) struct buf line;
+    buf_init(&line, LINE_MAX);
+    const json_t *libvirt = json_object_get(answer, "libvirt");
+    const char *status = api_text(libvirt, "status");
+    view_text(term, libvirt, "uri", &line);
+    buf_puts(&line, line.len ? ": " : "");
+    esc_terminal(&line, status ? status : "unknown");
+    CLEANUP(buf_done) struct buf since;
+    buf_init(&since, 100);
+    api_time_of_day(api_number(libvirt, "since"), api_number(answer, "time"), &since);
+    if (since.len)
+        buf_printf(&line, " since %s", since.data);
+    bool up = api_number(libvirt, "up") > 0;
+    view_line(term, "libvirt", &line, up ? STYLE_GOOD : STYLE_BAD, out);
+    buf_reset(&line);
+    view_text(term, libvirt, "message", &line);
+    if (!up)
+        view_line(term, "", &line, STYLE_NONE, out);
+}
+
+// Two counts of an object as one line: "5 known, 4 running".
+static void view_counts(const struct term *term, const char *label, const json_t *object,
+                        const char *first, const char *second, struct buf *out)
+{
+    CLEANUP(buf_done) struct buf line;
+    buf_init(&line, LINE_MAX);
+    const char *fields[] = {first, second};
+    for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
+        size_t before = line.len;
+        buf_puts(&line, before ? ", " : "");
+        size_t empty = line.len;
+        view_whole(term, object, fields[i], &line);
+        if (line.len > empty)
+            buf_printf(&line, " %s", fields[i]);
+    }
+    view_line(term, label, &line, STYLE_NONE, out);
+}
+
+static void view_flagged(const struct term *term, const json_t *answer, struct buf *out)
+{
+    size_t i;
+    json_t *vm;
+    json_t *list = (json_t *)api_list(answer, "flagged");
+    json_array_foreach(list, i, vm)
+    {
+        json_object_set(vm, "time", json_object_get(answer, "time"));
+    }
+    view_table(term, "Flagged VMs", list, flagged, ARRAY_LEN(flagged), out);
+}
+
+static void view(struct cli *cli, const json_t *answer)
+{
+    const struct term *term = &cli->term;
+    CLEANUP(buf_done) struct buf title;
+    buf_init(&title, LINE_MAX);
+    buf_puts(&title, "vherd ");
+    view_text(term, answer, "version", &title);
+    buf_puts(&title, ", up ");
+    view_duration(term, answer, "uptime_seconds", &title);
+    view_heading(term, title.data, &cli->out);
+    view_libvirt(term, answer, &cli->out);
+    view_counts(term, "VMs", json_object_get(answer, "vms"), "known", "running", &cli->out);
+    view_counts(term, "Samples", json_object_get(answer, "samples"), "taken", "missed", &cli->out);
+    view_flagged(term, answer, &cli->out);
+    view_table(term, "Lanes", api_list(answer, "lanes"), lanes, ARRAY_LEN(lanes), &cli->out);
+    view_table(term, "Processes", api_list(answer, "processes"), processes, ARRAY_LEN(processes),
+               &cli->out);
+    view_unavailable(term, api_list(answer, "unavailable"), &cli->out);
+}
+
+int cmd_status(struct cli *cli)
+{
+    return cli_show(cli, verbs[VERB_STATUS].path, 10000, view);
+}

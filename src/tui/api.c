@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The daemon's answers for its clients. Nothing here keeps state.
+#include "tui/api.h"
+
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/esc.h"
+#include "base/mem.h"
+
+static int code_of_status(int status)
+{
+    static const struct {
+        int status;
+        int code;
+    } codes[] = {{404, ENOENT}, {403, EACCES}, {401, EACCES}, {400, EINVAL}, {503, EAGAIN}};
+    for (size_t i = 0; i < ARRAY_LEN(codes); i++)
+        if (codes[i].status == status)
+            return codes[i].code;
+    return EIO;
+}
+
+static int problem(int status, const struct buf *body, struct err *err)
+{
+    CLEANUP(json_decrefp) json_t *json = NULL;
+    if (body->len > 0)
+        api_parse(body->data, body->len, &json, NULL);
+    const char *detail = api_text(json, "detail");
+    if (!detail)
+        detail = api_text(json, "title");
+    if (detail)
+        return err_set(err, code_of_status(status), "%s", detail);
+    return err_set(err, code_of_status(status), "the daemon answered with HTTP status %d", status);
+}
+
+int api_get_text(struct http_client *c, const char *path, int timeout_ms, struct buf *body,
+                 struct err *err)
+{
+    int status = 0;
+    int r = http_get(c, path, timeout_ms, &status, body, err);
+    if (r < 0)
+        return r;
+    return status == 200 ? 0 : problem(status, body, err);
+}
+
+int api_parse(const char *text, size_t len, json_t **ret, struct err *err)
+{
+    json_error_t why;
+    json_t *json = json_loadb(text, len, JSON_REJECT_DUPLICATES, &why);
+    if (!json || !json_is_object(json)) {
+        json_decref(json);
+        return err_set(err, EPROTO, "the daemon's answer is no JSON object");
+    }
+    *ret = json;
+    return 0;
+}
+
+int api_get(struct http_client *c, const char *path, int timeout_ms, json_t **ret, struct err *err)
+{
+    CLEANUP(buf_done) struct buf body;
+    buf_init(&body, API_ANSWER_MAX);
+    int r = api_get_text(c, path, timeout_ms, &body, err);
+    if (r < 0)
+        return r;
+    return api_parse(body.data ? body.data : "", body.len, ret, err);
+}
+
+char *api_vm_path(const char *name, const char *below)
+{
+    struct buf path;
+    buf_init(&path, strlen(name) * 3 + 128);
+    buf_puts(&path, "/vherd/v1/vms/");
+    esc_url(&path, name);
+    buf_puts(&path, below);
+    return buf_take(&path, NULL);
+}
+
+double api_number(const json_t *object, const char *field)
+{
+    const json_t *v = json_object_get(object, field);
+    if (json_is_boolean(v))
+        return json_is_true(v);
+    return json_is_number(v) ? json_number_value(v) : NAN;
+}
+
+const char *api_text(const json_t *object, const char *field)
+{
+    const char *text = json_string_value(json_object_get(object, field));
+    return text && *text ? text : NULL;
+}
+
+const json_t *api_list(const json_t *object, const char *field)
+{
+    const json_t *v = json_object_get(object, field);
+    return json_is_array(v) ? v : NULL;
+}
+
+void api_time_of_day(double unix_time, double now, struct buf *out)
+{
+    if (!(unix_time > 0 && unix_time < 1e12))
+        return;
+    time_t t = (time_t)unix_time;
+    struct tm tm;
+    char text[64];
+    if (!localtime_r(&t, &tm))
+        return;
+    bool today = isfinite(now) && fabs(now - unix_time) < 20 * 3600;
+    strftime(text, sizeof(text), today ? "%H:%M:%S" : "%Y-%m-%d %H:%M:%S", &tm);
+    buf_puts(out, text);
+}
+
+void api_libvirt_hint(const json_t *answer, bool utf8, struct buf *out)
+{
+    const json_t *libvirt = json_object_get(answer, "libvirt");
+    const char *status = api_text(libvirt, "status");
+    if (!status || strcmp(status, "connected") == 0)
+        return;
+    buf_puts(out, "libvirt: ");
+    esc_terminal(out, status);
+    CLEANUP(buf_done) struct buf since;
+    buf_init(&since, 100);
+    api_time_of_day(api_number(libvirt, "since"), api_number(answer, "time"), &since);
+    if (since.len)
+        buf_printf(out, " since %s", since.data);
+    buf_printf(out, " %s kernel data only", utf8 ? "–" : "-");
+}
+
+// Reasons that say no more than the state does are left out.
+static bool reason_matters(const char *state, const char *reason)
+{
+    static const char *const always[] = {
+        "panicked", "crashed",   "failed",        "I/O error", "watchdog",         "saving",
+        "dump",     "migration", "shutting down", "post-copy", "post-copy failed", "snapshot"};
+    if (strcmp(state, reason) == 0)
+        return false;
+    for (size_t i = 0; i < ARRAY_LEN(always); i++)
+        if (strcmp(always[i], reason) == 0)
+            return true;
+    return false;
+}
+
+void api_state(const json_t *vm, struct buf *out)
+{
+    const char *state = api_text(vm, "state"), *reason = api_text(vm, "state_reason");
+    if (!state)
+        return;
+    esc_terminal(out, state);
+    if (reason && reason_matters(state, reason)) {
+        buf_puts(out, " (");
+        esc_terminal(out, reason);
+        buf_putc(out, ')');
+    }
+}
