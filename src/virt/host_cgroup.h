@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#ifndef VIRT_HOST_CGROUP_H
+#define VIRT_HOST_CGROUP_H
+
+#include <stdbool.h>
+
+#include "host_file.h"
+#include "host_parse.h"
+#include "model/batch.h"
+
+/** The cgroup files of one VM. Zeroed memory is a valid empty one. */
+struct cgroup {
+    char *text;                    /**< /proc/PID/cgroup as last seen; owned */
+    const char *reason;            /**< why there is nothing to read; NULL = there is */
+    struct cgroup_member *members; /**< the VM's group and its sub-groups; owned */
+    size_t n_members, cap_members; /**< the first `n_own` are the group itself */
+    bool cpu_v2, memory_v2;
+    char *memory_path, *pressure_path; /**< owned; NULL = none */
+    struct kept memory_current, memory_events, memory_oom, pressure[3];
+};
+
+/**
+ * Find the groups of the process whose /proc directory is `proc_dir`, or look whether they have
+ * changed; call at its start and every few seconds. `root` is where sys/ is.
+ */
+void cgroup_follow(struct cgroup *c, int root, int proc_dir, char *buf, size_t size);
+
+/** Facts of LANE_KERNEL; absent ones as NaN. */
+void cgroup_sample(struct cgroup *c, int root, char *buf, size_t size, struct batch *b);
+
+void cgroup_done(struct cgroup *c);
+
+#endif

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// One worker at a time takes readings off a queue. `lock` guards everything in struct prober and
+// is never held while a reading runs. A worker whose reading was written off finds that it is no
+// longer the current one, frees that reading and ends. The last of sampler and workers frees the
+// struct. Abandoned workers are capped: beyond that the queue stands still and nothing else does.
+#include "host_probe.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+
+#define ABANDONED_MAX 4
+
+// How long prober_free() waits for a reading that is still under way.
+#define CLOSE_LIMIT_NS (NS_PER_S / 2)
+
+struct prober {
+    pthread_mutex_t lock;
+    pthread_cond_t work, idle;
+    struct probe *queue, **queue_end;
+    struct probe *done, **done_end;
+    struct probe *running; // by the current worker
+    int64_t running_since;
+    unsigned worker; // number of the current one; workers of lower numbers are abandoned
+    bool has_worker;
+    bool stop;
+    int abandoned;
+    int users; // the sampler and all workers
+};
+
+struct worker_start {
+    struct prober *prober;
+    unsigned number;
+};
+
+struct prober *prober_new(void)
+{
+    struct prober *p = mem_zalloc(sizeof(*p));
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_mutex_init(&p->lock, NULL);
+    pthread_cond_init(&p->work, NULL);
+    pthread_cond_init(&p->idle, &attr);
+    pthread_condattr_destroy(&attr);
+    p->queue_end = &p->queue;
+    p->done_end = &p->done;
+    p->users = 1;
+    return p;
+}
+
+static void free_list(struct probe *list)
+{
+    while (list) {
+        struct probe *next = list->next;
+        list->free(list);
+        list = next;
+    }
+}
+
+// Give the lock up and this user's share of the struct.
+static void leave(struct prober *p)
+{
+    bool last = --p->users == 0;
+    pthread_mutex_unlock(&p->lock);
+    if (!last)
+        return;
+    free_list(p->queue);
+    free_list(p->done);
+    pthread_cond_destroy(&p->work);
+    pthread_cond_destroy(&p->idle);
+    pthread_mutex_destroy(&p->lock);
+    free(p);
+}
+
+static void append(struct probe ***end, struct probe *probe)
+{
+    probe->next = NULL;
+    **end = probe;
+    *end = &probe->next;
+}
+
+static struct probe *pop(struct probe **list, struct probe ***end)
+{
+    struct probe *first = *list;
+    if (first) {
+        *list = first->next;
+        if (!*list)
+            *end = list;
+    }
+    return first;
+}
+
+static void *worker(void *arg)
+{
+    struct worker_start start = *(struct worker_start *)arg;
+    struct prober *p = start.prober;
+    free(arg);
+    pthread_mutex_lock(&p->lock);
+    while (!p->stop && p->worker == start.number) {
+        struct probe *probe = pop(&p->queue, &p->queue_end);
+        if (!probe) {
+            pthread_cond_broadcast(&p->idle);
+            pthread_cond_wait(&p->work, &p->lock);
+            continue;
+        }
+        p->running = probe;
+        p->running_since = clock_mono_ns(&clock_system);
+        pthread_mutex_unlock(&p->lock);
+        probe->run(probe);
+        pthread_mutex_lock(&p->lock);
+        if (p->worker == start.number) {
+            p->running = NULL;
+            append(&p->done_end, probe);
+        } else {
+            p->abandoned--;
+            probe->free(probe);
+        }
+    }
+    pthread_cond_broadcast(&p->idle);
+    leave(p);
+    return NULL;
+}
+
+// With the lock held.
+static void start_worker(struct prober *p)
+{
+    if (p->has_worker || p->stop || p->abandoned >= ABANDONED_MAX)
+        return;
+    struct worker_start *start = mem_zalloc(sizeof(*start));
+    *start = (struct worker_start){p, p->worker};
+    pthread_attr_t attr;
+    pthread_t thread;
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_attr_init(&attr);
+    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+    pthread_attr_setstacksize(&attr, 256 * 1024);
+    pthread_sigmask(SIG_SETMASK, &all, &before); // signals are for the other threads
+    if (pthread_create(&thread, &attr, worker, start) == 0) {
+        p->has_worker = true;
+        p->users++;
+    } else {
+        free(start); // tried again with the next reading
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attr);
+}
+
+void prober_submit(struct prober *p, struct probe *probe)
+{
+    pthread_mutex_lock(&p->lock);
+    append(&p->queue_end, probe);
+    start_worker(p);
+    pthread_cond_signal(&p->work);
+    pthread_mutex_unlock(&p->lock);
+}
+
+struct probe *prober_take(struct prober *p)
+{
+    pthread_mutex_lock(&p->lock);
+    struct probe *probe = pop(&p->done, &p->done_end);
+    pthread_mutex_unlock(&p->lock);
+    return probe;
+}
+
+static struct timespec time_from_now(int64_t ns)
+{
+    int64_t at = clock_mono_ns(&clock_system) + ns;
+    return (struct timespec){at / NS_PER_S, at % NS_PER_S};
+}
+
+bool prober_wait(struct prober *p, int64_t limit_ns)
+{
+    struct timespec at = time_from_now(limit_ns);
+    pthread_mutex_lock(&p->lock);
+    int r = 0;
+    while ((p->queue || p->running) && r == 0)
+        r = pthread_cond_timedwait(&p->idle, &p->lock, &at);
+    bool done = !p->queue && !p->running;
+    pthread_mutex_unlock(&p->lock);
+    return done;
+}
+
+const struct probe *prober_expire(struct prober *p, int64_t limit_ns)
+{
+    const struct probe *expired = NULL;
+    pthread_mutex_lock(&p->lock);
+    if (p->running && clock_mono_ns(&clock_system) - p->running_since > limit_ns) {
+        expired = TAKE_PTR(p->running);
+        p->worker++;
+        p->abandoned++;
+        p->has_worker = false;
+        if (p->queue)
+            start_worker(p);
+    }
+    pthread_mutex_unlock(&p->lock);
+    return expired;
+}
+
+void prober_free(struct prober *p)
+{
+    if (!p)
+        return;
+    pthread_mutex_lock(&p->lock);
+    p->stop = true;
+    pthread_cond_broadcast(&p->work);
+    struct timespec at = time_from_now(CLOSE_LIMIT_NS);
+    int r = 0;
+    while (p->users > 1 + p->abandoned && r == 0)
+        r = pthread_cond_timedwait(&p->idle, &p->lock, &at);
+    leave(p);
+}
