@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// core is trusted to speak the protocol, not to stay: a broken connection loses its questions and
+// waits for the supervisor to bring another.
+#include "link.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+
+#include "base/log.h"
+#include "base/map.h"
+#include "base/mem.h"
+
+#define REQUEST_MAX (64u * 1024)
+
+void link_init(struct link *l, struct loop *loop, const struct link_events *events)
+{
+    *l = (struct link){.loop = loop, .events = events, .askers = map_new()};
+}
+
+static void disconnect(struct link *l)
+{
+    if (!l->ipc)
+        return;
+    (void)loop_watch(l->loop, &l->watch, 0);
+    ipc_free(TAKE_PTR(l->ipc));
+    // Those that are told may ask again: they find a fresh map.
+    struct map *askers = l->askers;
+    l->askers = map_new();
+    size_t cursor = 0;
+    void *asker;
+    while ((asker = map_next(askers, &cursor)))
+        l->events->lost(asker);
+    map_free(askers);
+}
+
+void link_done(struct link *l)
+{
+    disconnect(l);
+    map_free(l->askers);
+}
+
+static void take_answer(struct link *l, const struct ipc_frame *frame)
+{
+    if (frame->type != IPC_RESPONSE)
+        return;
+    void *asker = map_remove(l->askers, &frame->id, sizeof(frame->id));
+    if (asker)
+        l->events->answer(asker, frame, ipc_take_payload(l->ipc));
+}
+
+static void link_ready(uint32_t events, void *arg)
+{
+    struct link *l = arg;
+    struct ipc_frame frame;
+    int r = 0;
+    if (events & EPOLLOUT)
+        r = ipc_flush(l->ipc);
+    while (r == 0 && (r = ipc_recv(l->ipc, &frame)) == 1) {
+        take_answer(l, &frame);
+        r = 0;
+    }
+    if (r == -EPROTO)
+        log_error("core sent what is no frame; waiting for another connection");
+    if (r < 0)
+        disconnect(l);
+    else
+        (void)loop_watch(l->loop, &l->watch, EPOLLIN | (ipc_wants_write(l->ipc) ? EPOLLOUT : 0));
+}
+
+void link_connect(struct link *l, int fd)
+{
+    disconnect(l);
+    l->ipc = ipc_new(fd, IPC_PAYLOAD_MAX);
+    l->watch = (struct watch){.fd = fd, .ready = link_ready, .arg = l};
+    if (loop_watch(l->loop, &l->watch, EPOLLIN) < 0)
+        disconnect(l);
+}
+
+int link_ask(struct link *l, const struct ipc_request *r, void *asker, uint32_t *ret_id)
+{
+    if (!l->ipc)
+        return -EPIPE;
+    CLEANUP(buf_done) struct buf b;
+    buf_init(&b, REQUEST_MAX);
+    ipc_request_encode(r, &b);
+    if (b.error)
+        return b.error;
+    uint32_t id = ++l->last_id;
+    int sent = ipc_send(l->ipc, IPC_REQUEST, id, 0, b.data, b.len, NULL, 0);
+    // A broken connection is taken down by the loop, which hears of it at once.
+    if (sent < 0)
+        return sent;
+    map_put(l->askers, &id, sizeof(id), asker);
+    *ret_id = id;
+    if (ipc_wants_write(l->ipc))
+        (void)loop_watch(l->loop, &l->watch, EPOLLIN | EPOLLOUT);
+    return 0;
+}
+
+void link_cancel(struct link *l, uint32_t id)
+{
+    if (!map_remove(l->askers, &id, sizeof(id)) || !l->ipc)
+        return;
+    (void)ipc_send(l->ipc, IPC_CANCEL, id, 0, NULL, 0, NULL, 0);
+}

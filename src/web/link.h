@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#ifndef WEB_LINK_H
+#define WEB_LINK_H
+
+#include "loop.h"
+#include "net/ipc.h"
+
+/** What becomes of a question; one of the two is called, once, unless it was cancelled. */
+struct link_events {
+    /** core answered; `payload` is the frame's, now owned by the callee. */
+    void (*answer)(void *asker, const struct ipc_frame *frame, char *payload);
+    /** core went away before it answered. */
+    void (*lost)(void *asker);
+};
+
+/** The connection to core and the questions that wait on it. */
+struct link {
+    struct loop *loop;
+    const struct link_events *events;
+    struct ipc *ipc; /**< NULL while core is away */
+    struct watch watch;
+    struct map *askers; /**< by the question's id */
+    uint32_t last_id;
+};
+
+void link_init(struct link *l, struct loop *loop, const struct link_events *events);
+void link_done(struct link *l);
+
+/** A new connection; takes over `fd`. Questions that wait on the old one are lost. */
+void link_connect(struct link *l, int fd);
+
+/** Ask; *ret_id stands for the question. 0 or -EPIPE (core is away). */
+int link_ask(struct link *l, const struct ipc_request *r, void *asker, uint32_t *ret_id);
+
+/** Nobody waits for the answer any more. */
+void link_cancel(struct link *l, uint32_t id);
+
+#endif

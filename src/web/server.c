@@ -1,0 +1,530 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// libmicrohttpd speaks HTTP; this file accepts, limits, and keeps time, since MHD knows only
+// inactivity, which a client that drips its header never shows.
+// Invariants: `conns` holds every socket that MHD has; a request in REQUEST_WAITING is suspended in
+// MHD and known to the link, and both end together; MHD and the link are never entered from each
+// other's callbacks, only marked (`mhd_due`). One thread.
+#include "server.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "answer.h"
+#include "base/mem.h"
+#include "conn.h"
+#include "host.h"
+#include "link.h"
+
+#define FIRST_HEADER_NS (10 * NS_PER_S)
+#define NEXT_HEADER_NS (30 * NS_PER_S)
+#define RESPONSE_NS (30 * NS_PER_S)
+// A client that reads slower than this is cut.
+#define RESPONSE_BYTES_PER_S (64u * 1024)
+#define FINISH_NS (2 * NS_PER_S)
+#define SWEEP_NS (250 * NS_PER_MS)
+#define ACCEPTS_PER_TURN 64
+#define RUNS_PER_TURN 16
+#define LISTENERS_MAX 32
+// Header, URI and MHD's own needs together; a longer header is answered 431.
+#define CONN_MEMORY ((size_t)32 * 1024)
+#define MHD_CONNECTIONS_MAX 30000u
+
+struct listener {
+    struct server *server;
+    struct watch watch;
+    bool is_unix;
+};
+
+struct server {
+    struct loop *loop;
+    const struct clock *clock;
+    struct MHD_Daemon *mhd;
+    struct watch mhd_watch;
+    bool mhd_due; // something was resumed or added since MHD ran
+    struct link link;
+
+    struct listener listeners[LISTENERS_MAX];
+    size_t n_listeners;
+    bool accepting;
+
+    struct conn *conns;
+    struct conn *adding; // while MHD takes it over
+    size_t n_tcp, n_unix, max;
+    int64_t next_sweep_ns; // INT64_MAX: nothing to wait for
+    int64_t finish_ns;     // 0: not yet told to end
+    size_t in_flight;
+    char own_name[256];
+};
+
+static int64_t now_ns(const struct server *s)
+{
+    return clock_mono_ns(s->clock);
+}
+
+static void set_deadline(struct conn *c, enum conn_phase phase, int64_t after_ns)
+{
+    c->phase = phase;
+    c->deadline_ns = now_ns(c->server) + after_ns;
+    c->server->next_sweep_ns = MIN_OF(c->server->next_sweep_ns, c->deadline_ns);
+}
+
+// Requests
+
+static void decide(struct request *r, unsigned status, struct MHD_Response *response, size_t len)
+{
+    bool waiting = r->state == REQUEST_WAITING;
+    r->status = status;
+    r->response = response;
+    r->body_len = len;
+    r->state = REQUEST_DECIDED;
+    if (waiting) {
+        MHD_resume_connection(r->mhd);
+        r->conn->server->mhd_due = true;
+    }
+}
+
+static void refuse(struct request *r, unsigned status, const char *detail)
+{
+    struct MHD_Response *response = answer_problem(status, detail);
+    if (response && status == MHD_HTTP_METHOD_NOT_ALLOWED)
+        MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
+    if (response && status == MHD_HTTP_SERVICE_UNAVAILABLE)
+        MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, "1");
+    if (response && status == MHD_HTTP_CONTENT_TOO_LARGE)
+        MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+    decide(r, status, response, 0);
+}
+
+static void core_answered(void *asker, const struct ipc_frame *frame, char *payload)
+{
+    struct request *r = asker;
+    struct MHD_Response *response = answer_from_core(payload, frame->len, r->gzip);
+    if (response && frame->status >= 200 && frame->status <= 599)
+        decide(r, frame->status, response, frame->len);
+    else if (response)
+        MHD_destroy_response(response);
+    if (r->state == REQUEST_WAITING)
+        refuse(r, MHD_HTTP_BAD_GATEWAY, "vherd's core gave an answer that is none");
+}
+
+static void core_lost(void *asker)
+{
+    refuse(asker, MHD_HTTP_SERVICE_UNAVAILABLE, "vherd's core is restarting; try again");
+}
+
+static const struct link_events link_events = {core_answered, core_lost};
+
+static void ask_core(struct request *r, const struct question *question)
+{
+    const char *accept =
+        MHD_lookup_connection_value(r->mhd, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT);
+    // HEAD is GET to core; MHD leaves the body out.
+    struct ipc_request ask = {.method = "GET",
+                              .path = question->path,
+                              .query = question->query,
+                              .accept = accept ? accept : "",
+                              .principal = r->conn->peer.principal};
+    if (link_ask(&r->conn->server->link, &ask, r, &r->id) < 0) {
+        core_lost(r);
+        return;
+    }
+    r->state = REQUEST_WAITING;
+    set_deadline(r->conn, CONN_CORE, question->patience_ns);
+    MHD_suspend_connection(r->mhd);
+}
+
+static void begin_request(struct request *r, const char *method)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(r->mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    r->conn = info->socket_context;
+    r->conn->request = r;
+    r->conn->server->in_flight++;
+    const char *encodings =
+        MHD_lookup_connection_value(r->mhd, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT_ENCODING);
+    r->gzip = r->conn->peer.kind == PEER_REMOTE && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0 &&
+              answer_accepts_gzip(encodings);
+    struct question question = {0};
+    struct refusal refusal =
+        request_check(r, &r->conn->peer, method, r->conn->server->own_name, &question);
+    if (refusal.status != 0)
+        refuse(r, refusal.status, refusal.detail);
+    else
+        ask_core(r, &question);
+    free(question.storage);
+}
+
+static enum MHD_Result queue_answer(struct request *r)
+{
+    if (!r->response)
+        return MHD_NO;
+    r->state = REQUEST_ANSWERED;
+    set_deadline(r->conn, CONN_RESPONSE,
+                 RESPONSE_NS + (int64_t)(r->body_len / RESPONSE_BYTES_PER_S) * NS_PER_S);
+    enum MHD_Result queued = MHD_queue_response(r->mhd, r->status, r->response);
+    MHD_destroy_response(TAKE_PTR(r->response));
+    return queued;
+}
+
+static enum MHD_Result on_request(void *cls, struct MHD_Connection *mhd, const char *url,
+                                  const char *method, const char *version, const char *upload,
+                                  size_t *upload_len, void **context)
+{
+    struct request *r = *context;
+    r->mhd = mhd;
+    // MHD calls once for the header and again at the end of the request. An answer to the first
+    // call makes it close the connection: right for a body, which is never wanted, only.
+    if (r->state == REQUEST_NEW && !request_has_body(r)) {
+        r->state = REQUEST_SEEN;
+        return MHD_YES;
+    }
+    if (r->state <= REQUEST_SEEN)
+        begin_request(r, method);
+    return r->state == REQUEST_DECIDED ? queue_answer(r) : MHD_YES;
+}
+
+static void *on_uri(void *cls, const char *uri, struct MHD_Connection *mhd)
+{
+    struct request *r = mem_zalloc(sizeof(*r));
+    r->uri = mem_strdup(uri);
+    return r;
+}
+
+static void on_completed(void *cls, struct MHD_Connection *mhd, void **context,
+                         enum MHD_RequestTerminationCode why)
+{
+    struct request *r = TAKE_PTR(*context);
+    if (!r)
+        return;
+    if (r->conn) {
+        struct server *s = r->conn->server;
+        if (r->state == REQUEST_WAITING)
+            link_cancel(&s->link, r->id);
+        s->in_flight--;
+        r->conn->request = NULL;
+        set_deadline(r->conn, CONN_HEADER, NEXT_HEADER_NS);
+    }
+    if (r->response)
+        MHD_destroy_response(r->response);
+    free(r->uri);
+    free(r);
+}
+
+// request_check() decodes the address itself, from the text that came.
+static size_t keep_escapes(void *cls, struct MHD_Connection *mhd, char *text)
+{
+    return strlen(text);
+}
+
+// Connections
+
+static void update_accepting(struct server *s)
+{
+    for (size_t i = 0; i < s->n_listeners; i++) {
+        struct listener *l = &s->listeners[i];
+        bool room = s->accepting && (l->is_unix ? s->n_unix : s->n_tcp) < s->max;
+        (void)loop_watch(s->loop, &l->watch, room ? EPOLLIN : 0);
+    }
+}
+
+static void on_connection(void *cls, struct MHD_Connection *mhd, void **context,
+                          enum MHD_ConnectionNotificationCode code)
+{
+    struct server *s = cls;
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        struct conn *c = TAKE_PTR(s->adding);
+        *context = c;
+        c->next = s->conns;
+        if (c->next)
+            c->next->prev = c;
+        s->conns = c;
+        *(c->peer.kind == PEER_UNIX ? &s->n_unix : &s->n_tcp) += 1;
+        set_deadline(c, CONN_HEADER, FIRST_HEADER_NS);
+        return;
+    }
+    struct conn *c = TAKE_PTR(*context);
+    if (!c)
+        return;
+    *(c->prev ? &c->prev->next : &s->conns) = c->next;
+    if (c->next)
+        c->next->prev = c->prev;
+    *(c->peer.kind == PEER_UNIX ? &s->n_unix : &s->n_tcp) -= 1;
+    free(c);
+    update_accepting(s);
+}
+
+// IPv4 by address, IPv6 by its /64, which is what one customer usually has.
+static bool same_client(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
+{
+    if (a->ss_family != b->ss_family)
+        return false;
+    if (a->ss_family == AF_INET)
+        return ((const struct sockaddr_in *)a)->sin_addr.s_addr ==
+               ((const struct sockaddr_in *)b)->sin_addr.s_addr;
+    const struct in6_addr *x = &((const struct sockaddr_in6 *)a)->sin6_addr;
+    const struct in6_addr *y = &((const struct sockaddr_in6 *)b)->sin6_addr;
+    return memcmp(x, y, IN6_IS_ADDR_V4MAPPED(x) ? 16 : 8) == 0;
+}
+
+static bool client_has_too_many(const struct server *s, const struct peer *peer)
+{
+    if (peer->kind != PEER_REMOTE)
+        return false;
+    size_t n = 0, most = MAX_OF(s->max / 4, (size_t)4);
+    for (const struct conn *c = s->conns; c; c = c->next)
+        n += c->peer.kind == PEER_REMOTE && same_client(&c->peer.addr, &peer->addr);
+    return n >= most;
+}
+
+static int identify(int fd, bool is_unix, struct peer *ret)
+{
+    socklen_t len = sizeof(ret->local);
+    if (getsockname(fd, (struct sockaddr *)&ret->local, &len) < 0)
+        return -errno;
+    const char *name = "loopback";
+    if (is_unix) {
+        struct ucred who;
+        len = sizeof(who);
+        if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) < 0)
+            return -errno;
+        ret->kind = PEER_UNIX;
+        snprintf(ret->principal, sizeof(ret->principal), "unix:%u", (unsigned)who.uid);
+        return 0;
+    }
+    if (host_is_loopback((const struct sockaddr *)&ret->addr)) {
+        ret->kind = PEER_LOOPBACK;
+    } else {
+        ret->kind = PEER_REMOTE;
+        name = "remote";
+    }
+    snprintf(ret->principal, sizeof(ret->principal), "%s", name);
+    return 0;
+}
+
+static void turn_away(int fd)
+{
+    static const char text[] = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 10\r\n"
+                               "Content-Length: 0\r\nConnection: close\r\n\r\n";
+    (void)send(fd, text, sizeof(text) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+    close(fd);
+}
+
+// Takes over the socket in any case.
+static void admit(struct server *s, int fd, bool is_unix, const struct sockaddr_storage *addr,
+                  socklen_t addr_len)
+{
+    CLEANUP(freep) struct conn *c = mem_zalloc(sizeof(*c));
+    c->server = s;
+    c->fd = fd;
+    c->peer.addr = *addr;
+    if (identify(fd, is_unix, &c->peer) < 0 || client_has_too_many(s, &c->peer)) {
+        turn_away(fd);
+        return;
+    }
+    s->adding = c;
+    // MHD closes the socket where it fails.
+    if (MHD_add_connection(s->mhd, fd, (const struct sockaddr *)addr, addr_len) == MHD_YES &&
+        !s->adding)
+        c = NULL; // MHD holds it now
+    s->adding = NULL;
+    s->mhd_due = true;
+}
+
+static void listener_ready(uint32_t events, void *arg)
+{
+    struct listener *l = arg;
+    struct server *s = l->server;
+    for (int i = 0; i < ACCEPTS_PER_TURN && l->watch.events != 0; i++) {
+        struct sockaddr_storage addr = {0};
+        socklen_t len = sizeof(addr);
+        int fd = accept4(l->watch.fd, (struct sockaddr *)&addr, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd >= 0) {
+            admit(s, fd, l->is_unix, &addr, len);
+            update_accepting(s);
+            continue;
+        }
+        if (errno == ECONNABORTED || errno == EINTR)
+            continue;
+        if (errno != EAGAIN) {
+            // Out of descriptors or memory: leave callers in the queue until the next sweep.
+            (void)loop_watch(s->loop, &l->watch, 0);
+            s->next_sweep_ns = MIN_OF(s->next_sweep_ns, now_ns(s) + NS_PER_S);
+        }
+        return;
+    }
+}
+
+// Time
+
+static void expire(struct conn *c)
+{
+    if (c->phase == CONN_CORE && c->request && c->request->state == REQUEST_WAITING) {
+        link_cancel(&c->server->link, c->request->id);
+        refuse(c->request, MHD_HTTP_SERVICE_UNAVAILABLE, "vherd's core did not answer in time");
+        set_deadline(c, CONN_RESPONSE, RESPONSE_NS);
+        return;
+    }
+    // MHD sees the end of the stream and closes.
+    (void)shutdown(c->fd, SHUT_RDWR);
+    set_deadline(c, c->phase, RESPONSE_NS);
+    c->server->mhd_due = true;
+}
+
+static void sweep(struct server *s)
+{
+    int64_t now = now_ns(s);
+    if (now < s->next_sweep_ns)
+        return;
+    s->next_sweep_ns = INT64_MAX;
+    for (struct conn *c = s->conns; c; c = c->next) {
+        if (c->deadline_ns <= now)
+            expire(c);
+        s->next_sweep_ns = MIN_OF(s->next_sweep_ns, MAX_OF(c->deadline_ns, now + SWEEP_NS));
+    }
+    update_accepting(s);
+}
+
+static void run_mhd(struct server *s)
+{
+    MHD_UNSIGNED_LONG_LONG wait = 1;
+    for (int i = 0; i < RUNS_PER_TURN; i++) {
+        s->mhd_due = false;
+        (void)MHD_run(s->mhd);
+        bool again = MHD_get_timeout(s->mhd, &wait) == MHD_YES && wait == 0;
+        if (!again && !s->mhd_due)
+            return;
+    }
+    s->mhd_due = true;
+}
+
+static void mhd_ready(uint32_t events, void *arg)
+{
+    struct server *s = arg;
+    s->mhd_due = true;
+}
+
+static int timeout_ms(const struct server *s)
+{
+    if (s->mhd_due)
+        return 0;
+    if (s->next_sweep_ns == INT64_MAX)
+        return -1;
+    int64_t wait = s->next_sweep_ns - now_ns(s);
+    return wait <= 0 ? 0 : (int)MIN_OF((wait + NS_PER_MS - 1) / NS_PER_MS, INT64_C(60000));
+}
+
+void server_turn(struct server *s)
+{
+    loop_run_once(s->loop, timeout_ms(s));
+    if (s->mhd_due)
+        run_mhd(s);
+    sweep(s);
+}
+
+// Life
+
+static int start_mhd(struct server *s, struct err *err)
+{
+    s->mhd = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME,
+                              0, NULL, NULL, on_request, s, MHD_OPTION_CONNECTION_LIMIT,
+                              MHD_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONN_MEMORY,
+                              MHD_OPTION_CONNECTION_TIMEOUT, 0u, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+                              MHD_OPTION_URI_LOG_CALLBACK, on_uri, s, MHD_OPTION_UNESCAPE_CALLBACK,
+                              keep_escapes, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, s,
+                              MHD_OPTION_NOTIFY_CONNECTION, on_connection, s,
+                              MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
+    if (!s->mhd)
+        return err_set(err, EIO, "libmicrohttpd does not start");
+    const union MHD_DaemonInfo *info = MHD_get_daemon_info(s->mhd, MHD_DAEMON_INFO_EPOLL_FD);
+    s->mhd_watch = (struct watch){.fd = info->epoll_fd, .ready = mhd_ready, .arg = s};
+    int r = loop_watch(s->loop, &s->mhd_watch, EPOLLIN);
+    return r < 0 ? err_set(err, -r, "epoll: %s", strerror(-r)) : 0;
+}
+
+int server_new(struct loop *loop, const struct clock *clock, const struct conf *conf,
+               struct server **ret, struct err *err)
+{
+    struct server *s = mem_zalloc(sizeof(*s));
+    s->loop = loop;
+    s->clock = clock;
+    s->accepting = true;
+    s->max = (size_t)conf->web.max_connections;
+    s->next_sweep_ns = INT64_MAX;
+    if (gethostname(s->own_name, sizeof(s->own_name) - 1) < 0)
+        s->own_name[0] = '\0';
+    link_init(&s->link, loop, &link_events);
+    int r = start_mhd(s, err);
+    if (r < 0) {
+        server_free(s);
+        return r;
+    }
+    *ret = s;
+    return 0;
+}
+
+void server_free(struct server *s)
+{
+    if (!s)
+        return;
+    // MHD must not be stopped with suspended connections: losing core decides them all.
+    link_done(&s->link);
+    if (s->mhd) {
+        run_mhd(s);
+        (void)loop_watch(s->loop, &s->mhd_watch, 0);
+        s->accepting = false;
+        MHD_stop_daemon(s->mhd);
+    }
+    for (size_t i = 0; i < s->n_listeners; i++) {
+        (void)loop_watch(s->loop, &s->listeners[i].watch, 0);
+        close(s->listeners[i].watch.fd);
+    }
+    free(s);
+}
+
+int server_listen(struct server *s, int fd)
+{
+    CLEANUP(closep) int owned = fd;
+    struct sockaddr_storage local;
+    socklen_t len = sizeof(local);
+    if (s->n_listeners == LISTENERS_MAX)
+        return -E2BIG;
+    if (getsockname(fd, (struct sockaddr *)&local, &len) < 0)
+        return -errno;
+    struct listener *l = &s->listeners[s->n_listeners];
+    *l = (struct listener){.server = s, .is_unix = local.ss_family == AF_UNIX};
+    l->watch = (struct watch){.fd = fd, .ready = listener_ready, .arg = l};
+    int r = loop_watch(s->loop, &l->watch, EPOLLIN);
+    if (r < 0)
+        return r;
+    s->n_listeners++;
+    owned = -1;
+    return 0;
+}
+
+void server_connect_core(struct server *s, int fd)
+{
+    link_connect(&s->link, fd);
+}
+
+void server_configure(struct server *s, const struct conf *conf)
+{
+    s->max = (size_t)conf->web.max_connections;
+    update_accepting(s);
+}
+
+bool server_finish(struct server *s)
+{
+    if (s->finish_ns == 0) {
+        s->accepting = false;
+        update_accepting(s);
+        s->finish_ns = now_ns(s) + FINISH_NS;
+    }
+    s->next_sweep_ns = MIN_OF(s->next_sweep_ns, s->finish_ns);
+    return s->in_flight == 0 || now_ns(s) >= s->finish_ns;
+}
