@@ -57,7 +57,7 @@ static char process_state(const struct call *call)
         return host_memory_process_state(&call->uuid);
     if (!call->pid)
         return 0;
-    return host_process_state(c->p.conf->kernel.root, call->pid, call->process_start);
+    return host_process_state(c->root, call->pid, call->process_start);
 }
 
 // A call that reaches QEMU while it is stopped or in uninterruptible sleep would not come back.

@@ -231,6 +231,7 @@ int collector_new(const struct collector_params *params, struct collector **ret,
     c->p = *params;
     c->herd = params->herd;
     c->uri = mem_strdup(params->uri);
+    c->root = mem_strdup(params->conf->kernel.root);
     pthread_mutex_init(&c->inbox.lock, NULL);
     c->inbox.tail = &c->inbox.head;
     c->inbox.batches_tail = &c->inbox.batches;
@@ -284,6 +285,7 @@ void collector_free(struct collector *c)
     map_free(c->nics);
     pthread_mutex_destroy(&c->inbox.lock);
     free(c->uri);
+    free(c->root);
     free(c);
 }
 

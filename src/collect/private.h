@@ -88,6 +88,7 @@ struct asked {
 struct collector {
     struct collector_params p;
     char *uri;
+    char *root; // of the kernel's sources; workers read it, so it never changes
     struct herd *herd;
     struct inbox inbox;
     struct workers *workers;

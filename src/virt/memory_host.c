@@ -17,6 +17,7 @@
 #define TICKS_PER_S 100
 
 struct process {
+    int64_t start_ticks;
     struct uuid uuid;
     int32_t pid;
     bool named; // its first sample has told the name
@@ -62,6 +63,11 @@ static struct process *find_process(struct host *h, const struct memory_vm *vm)
     return NULL;
 }
 
+static int64_t start_ticks(const struct memory_vm *vm)
+{
+    return vm->started_ns / (NS_PER_S / TICKS_PER_S);
+}
+
 static void note_running(struct host *h)
 {
     struct memory *m CLEANUP(memory_leavep) = memory_enter();
@@ -72,7 +78,9 @@ static void note_running(struct host *h)
         if (!p) {
             mem_grow(&h->processes, &h->cap, h->n, sizeof(*h->processes));
             p = &h->processes[h->n++];
-            *p = (struct process){.uuid = m->vms[i]->uuid, .pid = pid_of(m->vms[i])};
+            *p = (struct process){.uuid = m->vms[i]->uuid,
+                                  .pid = pid_of(m->vms[i]),
+                                  .start_ticks = start_ticks(m->vms[i])};
         }
         p->seen = true;
     }
@@ -100,14 +108,10 @@ static void host_scan(struct host *h, const struct host_sink *sink)
         }
         struct batch *b = begin(sink, LANE_KERNEL, now);
         b->uuid = p.uuid;
+        b->process_start = p.start_ticks;
         sink->emit(b, sink->arg);
     }
     h->n = kept;
-}
-
-static int64_t start_ticks(const struct memory_vm *vm)
-{
-    return vm->started_ns / (NS_PER_S / TICKS_PER_S);
 }
 
 static void put_vcpus(const struct memory_vm *vm, double ran, struct batch *b)

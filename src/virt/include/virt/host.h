@@ -46,7 +46,7 @@ struct host_ops {
     /**
      * Look for hypervisor processes that came or went; cheap enough for every 10 s and on events.
      * A new one is keyed by PID and start time and carries the UUID of its command line. Processes
-     * that are gone are told once as a batch with pid 0.
+     * that are gone are told once as a batch with pid 0 and their process_start.
      */
     void (*scan)(struct host *h, const struct host_sink *sink);
 

@@ -1,0 +1,418 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The whole collector on the in-memory hypervisor, under a clock of our own. Workers are real
+// threads: settle() waits until they have nothing more to say.
+#include <errno.h>
+#include <math.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "base/mem.h"
+#include "collect/collector.h"
+#include "virt/memory.h"
+
+struct stage {
+    struct clock_fake clock;
+    struct conf *conf;
+    struct herd *herd;
+    struct collector *collector;
+    struct host *host;
+    pthread_mutex_t lock;
+    pthread_cond_t woken;
+    unsigned wakes;
+    unsigned asks;
+    uint32_t last_ask;
+    char last_verb[32];
+};
+
+static void on_wake(void *arg)
+{
+    struct stage *s = arg;
+    pthread_mutex_lock(&s->lock);
+    s->wakes++;
+    pthread_cond_signal(&s->woken);
+    pthread_mutex_unlock(&s->lock);
+}
+
+static int on_ask(uint32_t id, const char *verb, const char *json, void *arg)
+{
+    struct stage *s = arg;
+    s->asks++;
+    s->last_ask = id;
+    snprintf(s->last_verb, sizeof(s->last_verb), "%s", verb);
+    return 0;
+}
+
+// True where somebody woke us within the time.
+static bool wait_for_wake(struct stage *s, int ms)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += (long)ms * 1000000;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    pthread_mutex_lock(&s->lock);
+    while (s->wakes == 0)
+        if (pthread_cond_timedwait(&s->woken, &s->lock, &until) != 0)
+            break;
+    bool is_woken = s->wakes > 0;
+    s->wakes = 0;
+    pthread_mutex_unlock(&s->lock);
+    return is_woken;
+}
+
+static void settle(struct stage *s)
+{
+    do
+        collector_step(s->collector);
+    while (wait_for_wake(s, 30));
+}
+
+// One second of life: a sample, and everything that follows from it.
+static void second(struct stage *s)
+{
+    struct host_sink sink = collector_sink(s->collector);
+    clock_fake_advance(&s->clock, NS_PER_S);
+    host_memory.scan(s->host, &sink);
+    host_memory.sample(s->host, s->clock.mono, &sink);
+    settle(s);
+}
+
+static void seconds(struct stage *s, int n)
+{
+    while (n-- > 0)
+        second(s);
+}
+
+static struct stage *stage_new(const char *uri)
+{
+    struct stage *s = mem_zalloc(sizeof(*s));
+    clock_fake_init(&s->clock, 1000 * NS_PER_S, INT64_C(1700000000) * NS_PER_S);
+    pthread_mutex_init(&s->lock, NULL);
+    pthread_cond_init(&s->woken, NULL);
+    memory_reset(&s->clock.clock);
+    s->conf = conf_new();
+    s->herd = herd_new();
+    struct collector_params params = {
+        .conf = s->conf,
+        .uri = uri,
+        .virt = &virt_memory,
+        .host = &host_memory,
+        .clock = &s->clock.clock,
+        .herd = s->herd,
+        .wake = on_wake,
+        .ask = on_ask,
+        .arg = s,
+        .no_sampler = true,
+    };
+    struct err err;
+    assert_int_equal(collector_new(&params, &s->collector, &err), 0);
+    struct host_params host = {"/", &s->clock.clock, true};
+    assert_int_equal(host_memory.open(&host, &s->host, &err), 0);
+    settle(s);
+    return s;
+}
+
+static void stage_free(struct stage *s)
+{
+    collector_free(s->collector);
+    host_memory.close(s->host);
+    herd_free(s->herd);
+    conf_free(s->conf);
+    memory_reset(&clock_system);
+    pthread_mutex_destroy(&s->lock);
+    pthread_cond_destroy(&s->woken);
+    free(s);
+}
+
+static double fact(const struct stage *s, const struct object *o, enum fact f)
+{
+    return herd_fact(s->herd, o, f, s->clock.mono);
+}
+
+static void test_a_herd_is_seen_whole(void **state)
+{
+    struct stage *s = stage_new("memory:///?vms=3&vcpus=2&disks=1&nics=1");
+    seconds(s, 3);
+    assert_true(collector_libvirt(s->collector).up);
+    assert_string_equal(collector_libvirt(s->collector).status, "connected");
+    assert_int_equal(s->herd->n_vms, 3);
+    assert_true(fact(s, s->herd->host, FACT_HOST_DOMAINS) == 3);
+    for (size_t i = 0; i < 3; i++) {
+        const struct object *vm = &s->herd->vms[i]->obj;
+        assert_string_equal(object_attr(vm, ATTR_VM_STATE), "running");
+        assert_true(fact(s, vm, FACT_VM_RSS) > 0);
+        double use = fact(s, vm, FACT_VM_CPU_UTILISATION);
+        assert_true(use >= 0 && use <= 1);
+        assert_non_null(object_find(vm, KIND_VCPU, "1"));
+        const struct object *disk = vm->children[KIND_DISK];
+        assert_non_null(disk);
+        assert_false(isnan(fact(s, disk, FACT_DISK_READ_BYTES)));
+        const struct object *nic = vm->children[KIND_NIC];
+        assert_non_null(nic);
+        assert_false(isnan(fact(s, nic, FACT_NIC_RX_BYTES)));
+    }
+    // Taps belong to the VMs, not to the host.
+    OBJECT_FOREACH_CHILD (nic, s->herd->host, KIND_HNIC)
+        assert_null(strstr(object_attr(nic, ATTR_HNIC_NAME), "vnet"));
+    stage_free(s);
+}
+
+static void test_new_vm_is_seen_without_a_listing(void **state)
+{
+    struct stage *s = stage_new("memory:///?vms=1");
+    seconds(s, 2);
+    struct uuid uuid;
+    assert_int_equal(memory_define("späßig <script>\n\"'--option", &uuid), 0);
+    settle(s);
+    struct vm *vm = herd_vm(s->herd, &uuid);
+    assert_non_null(vm);
+    assert_string_equal(object_attr(&vm->obj, ATTR_VM_NAME), "späßig <script>\n\"'--option");
+    assert_string_equal(object_attr(&vm->obj, ATTR_VM_STATE), "shut off");
+    assert_int_equal(memory_start(&uuid), 0);
+    second(s);
+    assert_string_equal(object_attr(&vm->obj, ATTR_VM_STATE), "running");
+    assert_true(fact(s, &vm->obj, FACT_VM_RSS) > 0);
+    assert_int_equal(memory_stop(&uuid, 5, 1), 0);
+    second(s);
+    assert_string_equal(object_attr(&vm->obj, ATTR_VM_STATE), "shut off");
+    assert_true(isnan(fact(s, &vm->obj, FACT_VM_RSS)));
+    assert_true(isnan(fact(s, &vm->obj, FACT_VM_CPU_RATIO)));
+    assert_null(vm->obj.children[KIND_VCPU]);
+    assert_int_equal(memory_undefine(&uuid), 0);
+    seconds(s, 1);
+    assert_null(herd_vm(s->herd, &uuid));
+    stage_free(s);
+}
+
+static void test_rename_and_hot_plug(void **state)
+{
+    struct stage *s = stage_new("memory:///?vms=1&disks=1&nics=1");
+    seconds(s, 2);
+    struct vm *vm = s->herd->vms[0];
+    assert_int_equal(memory_plug_disk(&vm->uuid, "vdx", true), 0);
+    assert_int_equal(memory_plug_nic(&vm->uuid, "vnet777", true), 0);
+    seconds(s, 2);
+    assert_non_null(object_find(&vm->obj, KIND_DISK, "vdx"));
+    const struct object *nic = object_find(&vm->obj, KIND_NIC, "vnet777");
+    assert_non_null(nic);
+    assert_false(isnan(fact(s, nic, FACT_NIC_TX_BYTES)));
+    assert_int_equal(memory_plug_disk(&vm->uuid, "vdx", false), 0);
+    assert_int_equal(memory_plug_nic(&vm->uuid, "vnet777", false), 0);
+    seconds(s, 2);
+    assert_null(object_find(&vm->obj, KIND_DISK, "vdx"));
+    assert_null(object_find(&vm->obj, KIND_NIC, "vnet777"));
+    struct uuid uuid = vm->uuid;
+    memory_rename(&uuid, "other");
+    seconds(s, 1);
+    assert_string_equal(object_attr(&herd_vm(s->herd, &uuid)->obj, ATTR_VM_NAME), "other");
+    stage_free(s);
+}
+
+static void test_stopped_process_is_flagged_and_not_called(void **state)
+{
+    struct stage *s = stage_new("memory:///?vms=6");
+    seconds(s, 5);
+    for (size_t i = 0; i < 3; i++)
+        memory_fault(&s->herd->vms[i]->uuid, MEMORY_FAULT_STOPPED);
+    seconds(s, 2);
+    for (size_t i = 0; i < 3; i++) {
+        assert_string_equal(object_attr(&s->herd->vms[i]->obj, ATTR_VM_FLAG), "stopped");
+        assert_true(fact(s, &s->herd->vms[i]->obj, FACT_VM_STALLED) == 1);
+        assert_true(fact(s, &s->herd->vms[i]->obj, FACT_VM_TIMED_OUT) == 1);
+    }
+    seconds(s, 30);
+    assert_int_equal(memory_stuck_calls(), 0);
+    for (size_t i = 0; i < 6; i++) {
+        const struct object *vm = &s->herd->vms[i]->obj;
+        assert_false(isnan(fact(s, vm, FACT_VM_RSS)));
+        if (i < 3)
+            assert_true(fact(s, vm, FACT_VM_LIBVIRT_AGE) > 25e9);
+        else
+            assert_true(fact(s, vm, FACT_VM_LIBVIRT_AGE) <= 12e9);
+    }
+    for (size_t i = 0; i < 3; i++)
+        memory_fault(&s->herd->vms[i]->uuid, MEMORY_FAULT_NONE);
+    seconds(s, 4);
+    for (size_t i = 0; i < 3; i++) {
+        assert_null(object_attr(&s->herd->vms[i]->obj, ATTR_VM_FLAG));
+        assert_true(fact(s, &s->herd->vms[i]->obj, FACT_VM_LIBVIRT_AGE) <= 5e9);
+    }
+    stage_free(s);
+}
+
+// Processes that look well but whose calls hang: found out, quarantined, the others unharmed.
+static void test_hung_monitors_do_not_hold_up_others(void **state)
+{
+    struct stage *s = stage_new("memory:///?vms=20");
+    seconds(s, 12);
+    for (size_t i = 0; i < 5; i++)
+        memory_fault(&s->herd->vms[i]->uuid, MEMORY_FAULT_HUNG);
+    seconds(s, 40);
+    size_t flagged = 0;
+    for (size_t i = 0; i < 20; i++) {
+        const struct object *vm = &s->herd->vms[i]->obj;
+        const char *flag = object_attr(vm, ATTR_VM_FLAG);
+        flagged += flag != NULL;
+        if (i >= 5) {
+            assert_null(flag);
+            assert_true(fact(s, vm, FACT_VM_LIBVIRT_AGE) <= 12e9);
+        } else {
+            assert_string_equal(flag, "quarantined");
+        }
+        assert_false(isnan(fact(s, vm, FACT_VM_RSS)));
+    }
+    assert_int_equal(flagged, 5);
+    assert_int_equal(memory_stuck_calls(), 5);
+    for (size_t i = 0; i < 5; i++)
+        memory_fault(&s->herd->vms[i]->uuid, MEMORY_FAULT_NONE);
+    seconds(s, 10);
+    for (size_t i = 0; i < 20; i++)
+        assert_null(object_attr(&s->herd->vms[i]->obj, ATTR_VM_FLAG));
+    stage_free(s);
+}
+
+static void test_many_stopped_processes(void **state)
+{
+    struct stage *s = stage_new("memory:///?vms=200");
+    seconds(s, 3);
+    for (size_t i = 0; i < 150; i++)
+        memory_fault(&s->herd->vms[i]->uuid, MEMORY_FAULT_STOPPED);
+    seconds(s, 30);
+    for (size_t i = 150; i < 200; i++)
+        assert_true(fact(s, &s->herd->vms[i]->obj, FACT_VM_LIBVIRT_AGE) <= 12e9);
+    assert_int_equal(memory_stuck_calls(), 0);
+    stage_free(s);
+}
+
+static void test_libvirt_goes_and_comes_back(void **state)
+{
+    struct stage *s = stage_new("memory:///?vms=4");
+    seconds(s, 3);
+    memory_libvirt_down(ECONNREFUSED);
+    seconds(s, 3);
+    assert_string_equal(collector_libvirt(s->collector).status, "not running");
+    assert_false(collector_libvirt(s->collector).up);
+    assert_int_equal(s->herd->n_vms, 4);
+    for (size_t i = 0; i < 4; i++) {
+        const struct object *vm = &s->herd->vms[i]->obj;
+        assert_false(isnan(fact(s, vm, FACT_VM_RSS)));
+        assert_true(isnan(fact(s, vm, FACT_VM_STATE)));
+        assert_null(object_attr(vm, ATTR_VM_FLAG));
+    }
+    memory_libvirt_up();
+    seconds(s, 5);
+    assert_true(collector_libvirt(s->collector).up);
+    for (size_t i = 0; i < 4; i++) {
+        assert_true(fact(s, &s->herd->vms[i]->obj, FACT_VM_STATE) == 1);
+        assert_true(fact(s, &s->herd->vms[i]->obj, FACT_VM_LIBVIRT_AGE) <= 5e9);
+    }
+    stage_free(s);
+}
+
+static void test_status_words(void **state)
+{
+    static const struct {
+        int error;
+        const char *status;
+    } cases[] = {{ENOENT, "not installed"},
+                 {ECONNREFUSED, "not running"},
+                 {EACCES, "permission denied"},
+                 {EIO, "failed"}};
+    struct stage *s = stage_new("memory:///?vms=1");
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        memory_libvirt_down(cases[i].error);
+        seconds(s, 6);
+        assert_string_equal(collector_libvirt(s->collector).status, cases[i].status);
+        assert_true(strlen(collector_libvirt(s->collector).message) > 0);
+    }
+    stage_free(s);
+}
+
+// VMs that vanish while libvirt is away are gone after the listing that follows.
+static void test_what_happened_meanwhile(void **state)
+{
+    struct stage *s = stage_new("memory:///?vms=3");
+    seconds(s, 2);
+    struct uuid gone = s->herd->vms[1]->uuid, born;
+    memory_libvirt_down(ECONNREFUSED);
+    second(s);
+    memory_stop(&gone, 5, 1);
+    memory_undefine(&gone);
+    memory_define("born", &born);
+    memory_start(&born);
+    memory_libvirt_up();
+    seconds(s, 5);
+    assert_null(herd_vm(s->herd, &gone));
+    assert_non_null(herd_vm(s->herd, &born));
+    assert_int_equal(s->herd->n_vms, 3);
+    stage_free(s);
+}
+
+static void test_agent_answers_reach_the_vm(void **state)
+{
+    struct stage *s = stage_new("memory:///?vms=1");
+    seconds(s, 3);
+    const struct object *vm = &s->herd->vms[0]->obj;
+    assert_true(s->asks > 0);
+    assert_string_equal(s->last_verb, "agent_info");
+    static const char info[] = "application/json\0{\"rows\":[{\"fact\":\"VM_USERS\",\"value\":2}]}";
+    collector_answer(s->collector, s->last_ask, 200, info, sizeof(info) - 1);
+    settle(s);
+    assert_true(fact(s, vm, FACT_VM_USERS) == 2);
+    assert_string_equal(s->last_verb, "agent_ping");
+    static const char late[] = "application/problem+json\0{}";
+    collector_answer(s->collector, s->last_ask, 504, late, sizeof(late) - 1);
+    assert_true(fact(s, vm, FACT_VM_AGENT_UP) == 0);
+    assert_non_null(object_find(vm, KIND_MISS, "guest_agent"));
+    collector_answer(s->collector, 4711, 200, info, sizeof(info) - 1); // nobody asked
+    stage_free(s);
+}
+
+// A thousand lives leave nothing behind; run under the address sanitizer.
+static void test_a_thousand_lives(void **state)
+{
+    struct stage *s = stage_new("memory:///?vms=2");
+    int cycles = getenv("VHERD_TEST_LONG") ? 1000 : 100;
+    for (int i = 0; i < cycles; i++) {
+        struct uuid uuid;
+        CLEANUP(freep) char *name = mem_printf("life-%d", i);
+        assert_int_equal(memory_define(name, &uuid), 0);
+        assert_int_equal(memory_start(&uuid), 0);
+        if (i % 10 == 0)
+            second(s);
+        else
+            collector_step(s->collector);
+        assert_int_equal(memory_stop(&uuid, 5, 2), 0);
+        assert_int_equal(memory_undefine(&uuid), 0);
+    }
+    seconds(s, 2);
+    assert_int_equal(s->herd->n_vms, 2);
+    stage_free(s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_herd_is_seen_whole),
+        cmocka_unit_test(test_new_vm_is_seen_without_a_listing),
+        cmocka_unit_test(test_rename_and_hot_plug),
+        cmocka_unit_test(test_stopped_process_is_flagged_and_not_called),
+        cmocka_unit_test(test_hung_monitors_do_not_hold_up_others),
+        cmocka_unit_test(test_many_stopped_processes),
+        cmocka_unit_test(test_libvirt_goes_and_comes_back),
+        cmocka_unit_test(test_status_words),
+        cmocka_unit_test(test_what_happened_meanwhile),
+        cmocka_unit_test(test_agent_answers_reach_the_vm),
+        cmocka_unit_test(test_a_thousand_lives),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
