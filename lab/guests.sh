@@ -49,9 +49,10 @@ options of a guest:
 END
 }
 
-# Defines and starts a guest. The node's folder holds BRIDGE, NETWORK (address prefix or "none").
+# Defines and starts a guest. The node's file "network" holds its bridge, the number that its guests'
+# addresses carry, and their gateway.
 guest_make() { # NODE NAME [OPTIONS]
-    local node=$1 name=$2 slug run number address=none gateway=none bridge network accelerator
+    local node=$1 name=$2 slug run number address gateway bridge network accelerator
     local disks=1 disk_mib=64 format=qcow2 start=start flags=() wait=no pass=()
     shift 2
     [ -n "$name" ] || die "a guest needs a name"
@@ -76,13 +77,10 @@ guest_make() { # NODE NAME [OPTIONS]
     done
     run=$(node_run "$node")
     slug=$(guest_slug "$name")
-    read -r bridge network <"$run/network"
+    read -r bridge network gateway <"$run/network"
     accelerator=$(cat "$(lab_run)/accelerator")
-    if [ "$network" != none ]; then
-        number=$(node_next_number "$node")
-        address=$NODE_SUBNET.$((network * 16 + number / 250)).$((number % 250 + 1))/16
-        gateway=$NODE_SUBNET.0.$network
-    fi
+    number=$(node_next_number "$node")
+    address=$NODE_SUBNET.$((network * 16 + number / 250)).$((number % 250 + 1))/16
     mkdir -p "$run/root/var/log/libvirt/guests" "$run/guests"
     rm -f "$(guest_log "$node" "$name")"
     for ((i = 0; i < disks; i++)); do

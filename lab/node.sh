@@ -151,7 +151,28 @@ process_identity() { # PID: the process and its start time
     sed -n 's/^\([0-9]*\) (.*) \(.*\)$/\1 \2/p' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f1,21
 }
 
-lab_done() { touch "$(lab_run)/up"; }
+# From here to lab_done, an error or a signal removes what was made.
+lab_undo_on_failure() { # [BRIDGE]
+    LAB_BRIDGE=${1:-}
+    trap lab_undo EXIT
+    trap 'exit 130' INT TERM HUP
+}
+
+lab_undo() {
+    local status=$? jobs
+    trap '' INT TERM HUP
+    say "removing what was made"
+    mapfile -t jobs < <(jobs -p)
+    [ ${#jobs[@]} -eq 0 ] || kill "${jobs[@]}" 2>/dev/null || true
+    lab_down "$LAB_BRIDGE" || status=1
+    wait
+    exit $status
+}
+
+lab_done() {
+    touch "$(lab_run)/up"
+    trap - EXIT INT TERM HUP
+}
 
 lab_alive() {
     local node
@@ -214,15 +235,17 @@ node_start() { # NODE HOSTNAME NET(private|shared)
     die "node $1 did not start"
 }
 
-# Writes the settings of the node's libvirtd and starts it.
-node_start_libvirtd() { # NODE ADDRESS UUID
-    local etc
+# Writes the settings of the node's libvirtd and starts it, reachable over TCP when given an address.
+node_start_libvirtd() { # NODE ADDRESS|none
+    local etc uuid
+    uuid=$(printf '%s' "$LAB_ID/$1" | sha256sum)
+    uuid=${uuid:0:8}-${uuid:8:4}-4${uuid:13:3}-8${uuid:17:3}-${uuid:20:12}
     etc=$(node_run "$1")/root/etc/libvirt
     cat >"$etc/libvirtd.conf" <<END
-host_uuid = "$3"
+host_uuid = "$uuid"
 listen_tls = 0
 listen_tcp = 1
-listen_addr = "$2"
+listen_addr = "${2/#none/127.0.0.1}"
 auth_tcp = "none"
 unix_sock_dir = "/run/libvirt"
 unix_sock_rw_perms = "0700"
@@ -241,7 +264,7 @@ namespaces = []
 stdio_handler = "file"
 END
     local daemon=(libvirtd --daemon)
-    [ "$2" = 127.0.0.1 ] || daemon+=(--listen)
+    [ "$2" = none ] || daemon+=(--listen)
     (node_exec "$1" "${daemon[@]}" >>"$(node_run "$1")/libvirtd.out" 2>&1) ||
         { cat "$(node_run "$1")/libvirtd.out" >&2; die "libvirtd of node $1 did not start"; }
     for _ in $(seq 200); do
