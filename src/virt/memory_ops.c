@@ -24,18 +24,18 @@ static void unref(struct virt *v)
 }
 
 // "memory:///?vms=5&vcpus=2"
-static int parse_uri(struct memory *m, const char *uri, uint64_t *ret_vms, struct err *err)
+static int parse_uri(struct memory *m, const char *uri, uint64_t *ret_vms, uint64_t *ret_churn,
+                     struct err *err)
 {
-    uint64_t vms = 0, vcpus = m->vcpus, disks = m->disks, nics = m->nics;
+    uint64_t vms = 0, churn = 0, vcpus = m->vcpus, disks = m->disks, nics = m->nics;
     const struct {
         const char *name;
         uint64_t *value;
         uint64_t max;
     } params[] = {
-        {"vms=", &vms, MEMORY_VMS_MAX},
-        {"vcpus=", &vcpus, 64},
-        {"disks=", &disks, 26},
-        {"nics=", &nics, 8},
+        {"vms=", &vms, MEMORY_VMS_MAX}, {"vcpus=", &vcpus, 64},
+        {"disks=", &disks, 26},         {"nics=", &nics, 8},
+        {"churn=", &churn, 1000000},
     };
     const char *p = strchr(uri, '?');
     while (p && *p) {
@@ -55,10 +55,11 @@ static int parse_uri(struct memory *m, const char *uri, uint64_t *ret_vms, struc
     m->disks = (uint8_t)disks;
     m->nics = (uint8_t)nics;
     *ret_vms = vms;
+    *ret_churn = churn;
     return 0;
 }
 
-static void populate(struct memory *m, uint64_t vms)
+static void populate(struct memory *m, uint64_t vms, uint64_t churn)
 {
     for (uint64_t i = 1; i <= vms && !m->populated; i++) {
         char name[32];
@@ -67,21 +68,23 @@ static void populate(struct memory *m, uint64_t vms)
         if (memory_create(m, name, &vm) == 0)
             memory_boot(m, vm);
     }
+    if (churn && !m->populated)
+        memory_churn(churn);
     m->populated = true;
 }
 
 static int memory_open(const struct virt_params *params, struct virt **ret, struct err *err)
 {
     ENTER();
-    uint64_t vms = 0;
+    uint64_t vms = 0, churn = 0;
     if (m->open_errno)
         return err_set(err, m->open_errno, "the in-memory hypervisor is told to be away");
     if (!m->clock)
         m->clock = params->clock;
-    int r = parse_uri(m, params->uri, &vms, err);
+    int r = parse_uri(m, params->uri, &vms, &churn, err);
     if (r < 0)
         return r;
-    populate(m, vms);
+    populate(m, vms, churn);
     struct virt *v = mem_zalloc(sizeof(*v));
     v->refs = 1;
     v->listener = params->listener;

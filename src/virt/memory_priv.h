@@ -84,6 +84,9 @@ struct memory_vm *memory_find(const struct memory *m, const struct uuid *uuid);
 int memory_create(struct memory *m, const char *name, struct memory_vm **ret);
 void memory_boot(struct memory *m, struct memory_vm *vm);
 
+/** Start the thread that makes and removes so many VMs, one after the other; 0 or -errno. */
+int memory_churn(uint64_t rounds);
+
 /** Nanoseconds the guest has run since its start, not counting stops. */
 int64_t memory_ran_ns(const struct memory *m, const struct memory_vm *vm);
 

@@ -5,7 +5,8 @@
 /*
  * The in-memory hypervisor: one per process, shared by virt_memory (all its connections) and
  * host_memory. Thread-safe. Its counters grow with the clock it is given, so that a fake clock
- * makes a fake herd. URI: memory:///?vms=N[&vcpus=N][&disks=N][&nics=N]
+ * makes a fake herd. URI: memory:///?vms=N[&vcpus=N][&disks=N][&nics=N][&churn=N]
+ * (churn: so many VMs, one after the other, are defined, started, stopped and undefined)
  */
 
 #include "base/clock.h"
