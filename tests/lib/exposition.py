@@ -37,7 +37,7 @@ class Exposition:
                 store[name] = rest.strip()
             elif line and not line.startswith("#"):
                 name, labels, value = parse_sample(line, number)
-                if name != current:
+                if current not in families_of(name, self.types):
                     raise ValueError(f"line {number}: {name} is not under its own HELP and TYPE")
                 key = (name, tuple(sorted(labels.items())))
                 if key in seen:
@@ -57,6 +57,15 @@ class Exposition:
         if len(values) > 1:
             raise ValueError(f"{len(values)} samples of {name} {labels}")
         return values[0] if values else None
+
+
+def families_of(name, types):
+    """The families to which a sample of that name may belong."""
+    yield name
+    for suffix in ("_sum", "_count", "_bucket"):
+        base = name.removesuffix(suffix)
+        if types.get(base) in ("summary", "histogram"):
+            yield base
 
 
 def parse_sample(line, number):
