@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/number.h"
 
 #define BACKLOG 512
 #define LOCK_ATTEMPTS 10
@@ -53,7 +54,10 @@ static int resolve(const char *address, struct addrinfo **ret, struct err *err)
     }
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
                              .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE};
-    if (!colon || getaddrinfo(name, colon + 1, &hints, ret) != 0)
+    uint64_t port = 0;
+    // getaddrinfo() takes a port modulo 2^16.
+    if (!colon || number_parse_u64(colon + 1, &port) < 0 || port > UINT16_MAX ||
+        getaddrinfo(name, colon + 1, &hints, ret) != 0)
         return err_set(err, EINVAL, "web.listen: \"%s\" is not HOST:PORT with a numeric host",
                        address);
     return 0;
