@@ -81,7 +81,7 @@ guest_make() { # NODE NAME [OPTIONS]
     accelerator=$(cat "$(lab_run)/accelerator")
     number=$(node_next_number "$node")
     address=$NODE_SUBNET.$((network * 16 + number / 250)).$((number % 250 + 1))/16
-    mkdir -p "$run/root/var/log/libvirt/guests" "$run/guests"
+    mkdir -p "$run/guests"
     rm -f "$(guest_log "$node" "$name")"
     for ((i = 0; i < disks; i++)); do
         qemu-img create -q -f "$format" "$(lab_images)/$slug-$i.$format" "${disk_mib}M"
@@ -91,16 +91,23 @@ guest_make() { # NODE NAME [OPTIONS]
         --domain-type="$([ "$accelerator" = kvm ] && echo kvm || echo qemu)" \
         --disk-cache="$(cat "$(lab_run)/disk-cache")" \
         --bridge="$bridge" --address="$address" --gateway="$gateway" "${pass[@]}" >"$run/guests/$slug.xml"
-    # Inside, the lab's folder has the same path.
-    case $start in
-    create) node_virsh "$node" create "$run/guests/$slug.xml" "${flags[@]}" >/dev/null ;;
-    no) node_virsh "$node" define "$run/guests/$slug.xml" >/dev/null ;;
+    if ! guest_start "$node" "$name" "$run/guests/$slug.xml" $start "${flags[@]}"; then
+        guest_remove "$node" "$name"
+        die "guest not made: $name"
+    fi
+    [ $wait = no ] || guest_wait "$node" "$name"
+}
+
+# The lab's folder has the same path inside and outside.
+guest_start() { # NODE NAME FILE start|create|no [FLAGS]
+    case $4 in
+    create) node_virsh "$1" create "$3" "${@:5}" >/dev/null ;;
+    no) node_virsh "$1" define "$3" >/dev/null ;;
     start)
-        node_virsh "$node" define "$run/guests/$slug.xml" >/dev/null
-        node_virsh "$node" start --domain "$name" "${flags[@]}" >/dev/null
+        node_virsh "$1" define "$3" >/dev/null &&
+            node_virsh "$1" start --domain "$2" "${@:5}" >/dev/null
         ;;
     esac
-    [ $wait = no ] || guest_wait "$node" "$name"
 }
 
 guest_wait() { # NODE NAME [SECONDS]
