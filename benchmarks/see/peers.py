@@ -18,7 +18,7 @@ import procfs
 from vherd import ROOT, wait_for
 
 PEERS = os.path.join(ROOT, "build", "peers")
-SCRAPE = os.path.join(ROOT, "bench", "see", "scrape.py")
+SCRAPE = os.path.join(ROOT, "benchmarks", "see", "scrape.py")
 EXPORTER_PORT = 19177
 
 COLLECTD_CONFIG = """
@@ -108,10 +108,15 @@ def measured_window(host, pids, seconds):
     return after[0] - before[0], after[1] - before[1]
 
 
-def scrape(host, port, count, interval=1.0):
-    """Scrape from inside the host; (latencies in seconds, text of the last answer)."""
+def scrape(host, port, count):
+    """Scrape every second from inside the host; see scrape_many()."""
+    return scrape_many(host, port, count, 1.0, 1)
+
+
+def scrape_many(host, port, count, interval, scrapers):
+    """(latencies in seconds, text of the last answer) of so many scrapers at the same moments."""
     done = host.run(sys.executable, "-B", SCRAPE, f"127.0.0.1:{port}", str(count), str(interval),
-                    timeout=count * (interval + 10) + 30)
+                    str(scrapers), timeout=count * (interval + 10) + 30)
     answer = json.loads(done.stdout)
     return answer["latencies"], answer["text"]
 

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Measures what a subject promises; started by ./bench."""
+
+import argparse
+import importlib
+import os
+import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path[:0] = [os.path.join(ROOT, "tests", "lib"), os.path.join(ROOT, "benchmarks")]
+
+SUBJECTS = ("see",)
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="./bench", description=__doc__)
+    parser.add_argument("subject", choices=SUBJECTS)
+    parser.add_argument("--quick", action="store_true", help="smaller windows: within a minute")
+    parser.add_argument("--long", action="store_true", help="full counts and durations")
+    parser.add_argument("--json", action="store_true", help="rows as JSON")
+    parser.add_argument("--keep-lab", action="store_true",
+                        help="leave the guests running, for the next measurement")
+    arguments = parser.parse_args()
+    conformance = os.path.join(ROOT, "..", "shared", "conformance")
+    if os.path.isdir(conformance):
+        os.environ.setdefault("VHERD_CONFORMANCE", os.path.realpath(conformance))
+
+    import building
+    import report
+    if not building.build("build", None):
+        return 1
+    results = report.Report(arguments.json)
+    importlib.import_module(arguments.subject).run(arguments, results)
+    return results.finish()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Rows of results: `name  value unit  limit  ok|short`."""
+
+import json
+
+
+class Report:
+    def __init__(self, as_json):
+        self.as_json = as_json
+        self.rows = []
+
+    def row(self, name, value, unit, limit="", ok=None):
+        """ok None: a figure without a limit, such as a peer's."""
+        self.rows.append({"name": name, "value": value, "unit": unit, "limit": limit, "ok": ok})
+        if not self.as_json:
+            verdict = {None: "-", True: "ok", False: "short"}[ok]
+            print(f"{name:<58} {format_value(value):>10} {unit:<14} {limit or '-':<10} {verdict}",
+                  flush=True)
+
+    def at_most(self, name, value, unit, limit):
+        self.row(name, value, unit, f"<={format_value(limit)}", value is not None and value <= limit)
+
+    def at_least(self, name, value, unit, limit):
+        self.row(name, value, unit, f">={format_value(limit)}", value is not None and value >= limit)
+
+    def more_than(self, name, value, unit, limit):
+        self.row(name, value, unit, f">{format_value(limit)}", value is not None and value > limit)
+
+    def failed(self, name, reason):
+        """A row that could not be measured is short."""
+        self.row(name, None, reason.strip().split("\n")[0][:200], "", False)
+
+    def note(self, text):
+        if not self.as_json:
+            print(f"# {text}", flush=True)
+
+    def finish(self):
+        """Print what is left; the exit status."""
+        if self.as_json:
+            print(json.dumps(self.rows, indent=1))
+        return 1 if any(row["ok"] is False for row in self.rows) else 0
+
+
+def format_value(value):
+    if value is None:
+        return "none"
+    if isinstance(value, bool) or isinstance(value, int):
+        return str(value)
+    if value == round(value) and abs(value) < 1e6:
+        return str(round(value))
+    return f"{value:.3g}" if abs(value) < 100 else f"{value:.1f}"

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""./bench see: every figure that watching promises, on 20 real guests, beside the peers."""
+
+import os
+import subprocess
+import time
+
+import labhost
+from see import cost, memory, names, peers, stalls
+from vherd import Daemon, wait_for
+
+GUESTS = 20
+PORT = 9177
+LAB = "bench-see"
+
+# Seconds of each window, and the number of define/destroy cycles.
+QUICK = {"settle": 3, "window": 8, "stall": 9, "peer": 4, "many": 2, "cycles": 100}
+NORMAL = {"settle": 15, "window": 60, "stall": 20, "peer": 15, "many": 10, "cycles": 300}
+LONG = {"settle": 30, "window": 300, "stall": 60, "peer": 60, "many": 30, "cycles": 1000}
+
+
+def lab_is_up(host):
+    return os.path.exists(f"/run/vherd-lab-{host.lab_id}/up")
+
+
+def bring_up(report):
+    """20 guests, of which three are busy, so that there is something to compare."""
+    host = labhost.LabHost(LAB)
+    if lab_is_up(host) and len(host.qemus()) == GUESTS:
+        report.note("the lab is up already")
+        return host
+    if lab_is_up(host):
+        host.down()
+    started = time.monotonic()
+    host.up()
+    host.lab("guests", "1", str(GUESTS), "--vcpus", "2", timeout=1200)
+    report.note(f"lab up in {time.monotonic() - started:.0f} s")
+    return host
+
+
+def busy(host, on):
+    for name, load in (("vm01", "cpu=15"), ("vm02", "cpu=10"), ("vm03", "cpu=5")):
+        host.serial(name, load if on else "idle")
+
+
+def section(report, what, function, *arguments):
+    """A part that breaks is one short row, and the others go on."""
+    try:
+        return function(*arguments)
+    except (AssertionError, OSError, RuntimeError, ValueError, KeyError, peers.PeerMissing,
+            subprocess.SubprocessError) as error:
+        report.failed(what, f"{type(error).__name__}: {error}")
+        return None
+
+
+def watch(report, host, times):
+    """All that needs our daemon on the real guests; our cost for the comparison."""
+    config = {"libvirt": {"uri": "qemu:///system"}, "web": {"listen": [f"127.0.0.1:{PORT}"]},
+              "metrics": {"misnamed": False}}
+    with Daemon(config, prefix=host.prefix) as daemon:
+        wait_for("every VM with its libvirt data", 40, lambda: all(
+            "libvirt_age_seconds" in daemon.vm(name) for name in host.qemus()), pause=0.5)
+        time.sleep(times["settle"])
+        idle = section(report, "cost", cost.Idle, daemon, host, GUESTS, times["window"])
+        if idle:
+            cost.report_own(report, idle)
+        section(report, "memory", memory.report_real, report, daemon, GUESTS)
+        section(report, "promtool", names.report_promtool, report, daemon)
+        scraped = section(report, "scraped", cost.scraped, daemon, host, PORT, GUESTS,
+                          times["peer"])
+        section(report, "stopped QEMUs", stalls.qemu_stall, report, daemon, host, times["stall"])
+        section(report, "stopped libvirtd", stalls.libvirtd_stall, report, daemon, host, PORT,
+                times["stall"])
+        section(report, "drop-in", names.report_dropin, report, daemon, host)
+    return idle.cost if idle else None, scraped
+
+
+def run(arguments, report):
+    times = QUICK if arguments.quick else LONG if arguments.long else NORMAL
+    peers.unpack()
+    host = bring_up(report)
+    started = time.monotonic()
+    try:
+        busy(host, True)
+        ours, scraped = watch(report, host, times)
+        others = [section(report, name, measure, host, GUESTS, times["peer"])
+                  for name, measure in (("prometheus-libvirt-exporter", peers.measure_exporter),
+                                        ("collectd", peers.measure_collectd))]
+        if ours and scraped:
+            cost.report_peers(report, ours, scraped, [peer for peer in others if peer])
+        section(report, "many VMs", memory.many_in_memory, report, 500, times["many"])
+        section(report, "churn", memory.churn, report, times["cycles"])
+        report.note(f"measured in {time.monotonic() - started:.0f} s")
+    finally:
+        if arguments.keep_lab:
+            busy(host, False)
+        else:
+            host.down()
