@@ -25,7 +25,7 @@ static size_t scale(double *v, double base, size_t steps)
 void human_bytes(double bytes, struct buf *out)
 {
     static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
-    if (isnan(bytes))
+    if (!isfinite(bytes))
         return;
     size_t step = scale(&bytes, 1024, ARRAY_LEN(units) - 1);
     if (step == 0)
@@ -38,7 +38,7 @@ void human_bytes(double bytes, struct buf *out)
 void human_bytes_short(double bytes, struct buf *out)
 {
     static const char units[] = "BKMGTPE";
-    if (isnan(bytes))
+    if (!isfinite(bytes))
         return;
     size_t step = scale(&bytes, 1024, sizeof(units) - 2);
     if (step == 0)
@@ -49,7 +49,7 @@ void human_bytes_short(double bytes, struct buf *out)
 
 void human_percent(double ratio, struct buf *out)
 {
-    if (isnan(ratio))
+    if (!isfinite(ratio))
         return;
     double percent = ratio * 100;
     buf_printf(out, "%.*f%%", fabs(percent) < 99.95 ? 1 : 0, percent);
@@ -58,7 +58,7 @@ void human_percent(double ratio, struct buf *out)
 void human_count(double n, struct buf *out)
 {
     static const char *const units[] = {"", "k", "M", "G", "T", "P", "E"};
-    if (isnan(n))
+    if (!isfinite(n))
         return;
     bool whole = n == trunc(n) && fabs(n) < 999.5;
     size_t step = scale(&n, 1000, ARRAY_LEN(units) - 1);
@@ -81,7 +81,7 @@ void human_latency(double seconds, bool utf8, struct buf *out)
         {999.5e-3, 1e3, "ms", "ms"},
         {INFINITY, 1, "s", "s"},
     };
-    if (isnan(seconds))
+    if (!isfinite(seconds))
         return;
     size_t i = 0;
     while (fabs(seconds) >= rows[i].below && i + 1 < ARRAY_LEN(rows))
@@ -101,7 +101,7 @@ void human_age(double seconds, struct buf *out)
         unsigned long long seconds;
         char unit;
     } units[] = {{86400, 'd'}, {3600, 'h'}, {60, 'm'}, {1, 's'}};
-    if (isnan(seconds))
+    if (!isfinite(seconds))
         return;
     unsigned long long left = seconds < 0 ? 0 : (unsigned long long)fmin(seconds, 1e15);
     size_t i = 0;

@@ -88,7 +88,7 @@ static void test_age(void **state)
 {
     CHECK(human_age, {0, "0s"}, {0.9, "0s"}, {59.9, "59s"}, {60, "1m"}, {190, "3m 10s"},
           {3600, "1h"}, {3661, "1h 1m"}, {183600, "2d 3h"}, {-5, "0s"}, {1e30, "11574074074d 1h"},
-          {NAN, ""});
+          {INFINITY, ""}, {NAN, ""});
 }
 
 int main(void)
