@@ -89,8 +89,8 @@ static struct refusal check_address(struct inquiry *q)
     if (mark)
         *mark = '\0';
     q->question->query = mark ? mark + 1 : "";
-    long len = esc_url_decode(path, strlen(path));
-    if (len < 1 || path[0] != '/')
+    long len = path[0] == '/' ? esc_url_decode(path, strlen(path)) : -1;
+    if (len < 1)
         return bad;
     path[len] = '\0';
     q->question->path = path;

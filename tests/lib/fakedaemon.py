@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The real supervisor and web around a fake core and act (tests/tools/fake-core.c)."""
 
-import json
 import os
 import shutil
 import socket
@@ -59,7 +58,7 @@ class FakeDaemon(vherd.Daemon):
 
     def fake_processes(self):
         """What the supervisor told core last, by name."""
-        return {row["name"]: row for row in json.loads(self.get("/processes")[2])}
+        return {row["name"]: row for row in self.json("/processes")}
 
 
 def read_all(peer):
