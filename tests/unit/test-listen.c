@@ -17,14 +17,14 @@
 #include "base/mem.h"
 
 struct place {
-    char dir[32];
+    char *dir;
     char *path;
 };
 
 static int set_up(void **state)
 {
     struct place *p = mem_zalloc(sizeof(*p));
-    strncat(p->dir, "/tmp/vherd-listen-XXXXXX", sizeof(p->dir) - 1);
+    p->dir = mem_strdup("/tmp/vherd-listen-XXXXXX");
     assert_non_null(mkdtemp(p->dir));
     p->path = mem_printf("%s/run/vherd.sock", p->dir);
     *state = p;
@@ -37,6 +37,7 @@ static int tear_down(void **state)
     // Whatever a test opened must have gone with it.
     int r = rmdir(p->dir);
     free(p->path);
+    free(p->dir);
     free(p);
     return r;
 }
