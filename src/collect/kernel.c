@@ -156,34 +156,56 @@ static void apply_host(struct collector *c, const struct batch *b)
     object_sweep(c->herd->host, KIND_HMISS, b->lane, b->mono_ns);
 }
 
-static const char *flag_of(const struct collector *c, const struct vm *vm)
+// What keeps libvirt's data of a VM away, as a flag and in words.
+struct fault {
+    const char *flag;
+    const char *reason;
+};
+
+static const struct fault stopped = {"stopped", "its process is stopped"};
+static const struct fault blocked = {"blocked", "its process is in uninterruptible sleep"};
+static const struct fault dead = {"dead", "its process has ended and was not reaped"};
+static const struct fault quarantined = {"quarantined", "it does not answer libvirt in time"};
+
+static const struct fault *fault_of(const struct collector *c, const struct vm *vm)
 {
     switch (vm->process_state) {
     case 'T':
     case 't':
-        return "stopped";
+        return &stopped;
     case 'Z':
     case 'X':
-        return "dead";
+        return &dead;
     case 'D':
         if (rec_of(vm)->blocked_ticks >= BLOCKED_TICKS)
-            return "blocked";
+            return &blocked;
         break;
     default:
         break;
     }
-    return lane_quarantined(c->stats_lane, vm->uuid.b, UUID_BYTES) ? "quarantined" : NULL;
+    return lane_quarantined(c->stats_lane, vm->uuid.b, UUID_BYTES) ? &quarantined : NULL;
+}
+
+// Stays until the libvirt lane has had an answer, whose batch sweeps it away.
+static void note_missing(struct vm *vm, const struct fault *fault, int64_t now)
+{
+    struct object *miss = object_child(&vm->obj, KIND_MISS, "libvirt_statistics");
+    object_set_attr(miss, ATTR_MISS_REASON, fault->reason);
+    object_set_fact(miss, FACT_MISS_ONE, 1, now);
+    miss->updated_ns[LANE_LIBVIRT] = now;
 }
 
 static void flag_vm(struct collector *c, struct vm *vm, int64_t now)
 {
     struct vm_rec *rec = rec_of(vm);
     rec->blocked_ticks = vm->process_state == 'D' ? rec->blocked_ticks + 1 : 0;
-    const char *flag = flag_of(c, vm);
+    const struct fault *fault = fault_of(c, vm);
     bool is_lost = lane_quarantined(c->stats_lane, vm->uuid.b, UUID_BYTES);
-    bool is_stalled = flag && strcmp(flag, "quarantined") != 0;
-    if (object_set_attr(&vm->obj, ATTR_VM_FLAG, flag))
-        rec->flag_since_real_ns = flag ? clock_real_ns(c->p.clock) : 0;
+    bool is_stalled = fault && fault != &quarantined;
+    if (object_set_attr(&vm->obj, ATTR_VM_FLAG, fault ? fault->flag : NULL))
+        rec->flag_since_real_ns = fault ? clock_real_ns(c->p.clock) : 0;
+    if (fault)
+        note_missing(vm, fault, now);
     object_set_fact(&vm->obj, FACT_VM_STALLED, rec->pid ? is_stalled : NAN, now);
     object_set_fact(&vm->obj, FACT_VM_TIMED_OUT,
                     vm->active && vm->in_libvirt ? is_lost || is_stalled : NAN, now);

@@ -111,9 +111,22 @@ void rates_disks(struct vm *vm, int64_t mono_ns)
                     mono_ns);
 }
 
+// The stamp of a VM's rates is renewed each second by the kernel lane; those that come out of
+// libvirt's data must go when these have become old.
+static void forget_old_disk_rates(const struct herd *h, struct object *o, int64_t mono_ns)
+{
+    static const enum fact facts[] = {FACT_VM_READ_RATE, FACT_VM_WRITE_RATE, FACT_VM_IOPS,
+                                      FACT_VM_LATENCY};
+    if (mono_ns - o->updated_ns[LANE_LIBVIRT] <= h->max_age_ns[LANE_LIBVIRT])
+        return;
+    for (size_t i = 0; i < ARRAY_LEN(facts); i++)
+        object_set_fact(o, facts[i], NAN, mono_ns);
+}
+
 void rates_vm_totals(struct herd *h, struct vm *vm, int64_t mono_ns)
 {
     struct object *o = &vm->obj;
+    forget_old_disk_rates(h, o, mono_ns);
     double rx = NAN, tx = NAN;
     OBJECT_FOREACH_CHILD (nic, o, KIND_NIC) {
         if (nic->updated_ns[LANE_KERNEL] == 0)

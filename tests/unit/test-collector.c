@@ -234,9 +234,15 @@ static void test_stopped_process_is_flagged_and_not_called(void **state)
     for (size_t i = 0; i < 6; i++) {
         const struct object *vm = &s->herd->vms[i]->obj;
         assert_false(isnan(fact(s, vm, FACT_VM_RSS)));
-        if (i < 3)
+        if (i < 3) {
             assert_true(fact(s, vm, FACT_VM_LIBVIRT_AGE) > 25e9);
-        else
+            assert_true(isnan(fact(s, vm, FACT_VM_READ_RATE)));
+            assert_true(isnan(fact(s, vm, FACT_VM_GUEST_USABLE)));
+            const struct object *miss = object_find(vm, KIND_MISS, "libvirt_statistics");
+            assert_non_null(miss);
+            assert_string_equal(object_attr(miss, ATTR_MISS_REASON), "its process is stopped");
+        } else
+
             assert_true(fact(s, vm, FACT_VM_LIBVIRT_AGE) <= 12e9);
     }
     for (size_t i = 0; i < 3; i++)
@@ -245,6 +251,7 @@ static void test_stopped_process_is_flagged_and_not_called(void **state)
     for (size_t i = 0; i < 3; i++) {
         assert_null(object_attr(&s->herd->vms[i]->obj, ATTR_VM_FLAG));
         assert_true(fact(s, &s->herd->vms[i]->obj, FACT_VM_LIBVIRT_AGE) <= 5e9);
+        assert_null(object_find(&s->herd->vms[i]->obj, KIND_MISS, "libvirt_statistics"));
     }
     stage_free(s);
 }
