@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // cgroups of a VM, v1, v2 and hybrid. libvirt gives each VM a group and puts its threads into
 // sub-groups (emulator, vcpuN, iothreadN); quotas stand on any of them, and on the systemd scope
-// around them. Reading cpu.stat makes a v2 kernel add up all CPUs' counters, so that the groups
-// without a quota, whose throttling counters cannot move, are read only by cgroup_follow().
+// around them. Reading cpu.stat makes a v2 kernel add up all CPUs' counters, so that groups without
+// a quota, whose throttling counters cannot move, are read only by cgroup_follow(); the same holds
+// for the events of memory limits.
 #include "host_cgroup.h"
 
 #include <dirent.h>
@@ -23,21 +24,27 @@
 struct cgroup_member {
     char *path; // below the root
     bool limited;
-    struct kept stat;
-    double periods, throttled_periods, throttled_ns;
+    struct kept stat, quota;
+    double told[3]; // periods, throttled periods, throttled nanoseconds; NaN = unknown
 };
 
 static void close_files(struct cgroup *c)
 {
-    struct kept *files[] = {&c->memory_current, &c->memory_events, &c->memory_oom,
-                            &c->pressure[0],    &c->pressure[1],   &c->pressure[2]};
+    struct kept *files[] = {&c->memory_current,  &c->memory_events,   &c->memory_oom,
+                            &c->memory_limit[0], &c->memory_limit[1], &c->pressure[0],
+                            &c->pressure[1],     &c->pressure[2]};
     for (size_t i = 0; i < ARRAY_LEN(files); i++) {
         if (c->text)
             kept_close(files[i]);
         *files[i] = KEPT_INIT;
     }
+    for (size_t i = 0; i < ARRAY_LEN(c->pressure); i++) {
+        c->pressure_told[i][0] = c->pressure_told[i][1] = NAN;
+        c->pressure_due_ns[i] = 0;
+    }
     for (size_t i = 0; i < c->n_members; i++) {
         kept_close(&c->members[i].stat);
+        kept_close(&c->members[i].quota);
         free(c->members[i].path);
     }
     c->n_members = 0;
@@ -49,6 +56,8 @@ void cgroup_done(struct cgroup *c)
     free(c->members);
     free(c->memory_path);
     free(c->pressure_path);
+    if (c->text)
+        kept_close(&c->self);
     free(c->text);
     *c = (struct cgroup){0};
 }
@@ -96,11 +105,8 @@ static void add_member(struct cgroup *c, char *path)
         free(path);
         return;
     }
-    c->members[c->n_members++] = (struct cgroup_member){.path = path,
-                                                        .stat = KEPT_INIT,
-                                                        .periods = NAN,
-                                                        .throttled_periods = NAN,
-                                                        .throttled_ns = NAN};
+    c->members[c->n_members++] = (struct cgroup_member){
+        .path = path, .stat = KEPT_INIT, .quota = KEPT_INIT, .told = {NAN, NAN, NAN}};
 }
 
 static void add_sub_groups(struct cgroup *c, int root, const char *path)
@@ -159,32 +165,56 @@ static void follow_path(struct cgroup *c, int root, const char *text, size_t len
     c->reason = cpu || c->memory_path ? NULL : no_group_reason(lines);
 }
 
+static ssize_t read_below(struct kept *k, int root, const char *dir, const char *name, char *buf,
+                          size_t size)
+{
+    char path[CGROUP_PATH_MAX + 256];
+    path[0] = '\0';
+    if (!dir)
+        return -ENOENT;
+    if (k->fd < 0 && k->error == 0 && snprintf(path, sizeof(path), "%s/%s", dir, name) < 0)
+        return -EINVAL;
+    return kept_read(k, root, path, buf, size);
+}
+
 static void read_throttling(struct cgroup *c, struct cgroup_member *m, int root, char *buf,
                             size_t size)
 {
     static const struct keyed v1[] = {{"nr_periods"}, {"nr_throttled"}, {"throttled_time"}};
     static const struct keyed v2[] = {{"nr_periods"}, {"nr_throttled"}, {"throttled_usec", 1000}};
-    double v[3] = {NAN, NAN, NAN};
-    char path[CGROUP_PATH_MAX + 256];
-    path[0] = '\0';
-    if (m->stat.fd < 0 && snprintf(path, sizeof(path), "%s/cpu.stat", m->path) < 0)
-        return;
-    ssize_t n = kept_read(&m->stat, root, path, buf, size);
-    if (n >= 0)
-        parse_keyed(buf, (size_t)n, c->cpu_v2 ? v2 : v1, 3, v);
-    m->periods = v[0];
-    m->throttled_periods = v[1];
-    m->throttled_ns = v[2];
+    ssize_t n = read_below(&m->stat, root, m->path, "cpu.stat", buf, size);
+    parse_keyed(buf, n < 0 ? 0 : (size_t)n, c->cpu_v2 ? v2 : v1, ARRAY_LEN(m->told), m->told);
 }
 
-// "max 100000" and "-1" mean no quota.
-static bool has_quota(const struct cgroup *c, const struct cgroup_member *m, int root)
+// "max 100000", "max" and "-1" mean no limit, and so does the number that v1 has for it.
+static bool has_limit(struct kept *k, int root, const char *dir, const char *name)
 {
-    char path[CGROUP_PATH_MAX + 256], text[64];
-    if (snprintf(path, sizeof(path), "%s/%s", m->path, c->cpu_v2 ? "cpu.max" : "cpu.cfs_quota_us") <
-        0)
-        return false;
-    return fs_read_small(root, path, text, sizeof(text)) > 0 && text[0] >= '0' && text[0] <= '9';
+    const uint64_t v1_none = (uint64_t)INT64_MAX - 65536;
+    char text[64];
+    const char *p = text;
+    uint64_t v = 0;
+    kept_retry(k);
+    return read_below(k, root, dir, name, text, sizeof(text)) > 0 && number_scan_u64(&p, &v) &&
+           v < v1_none;
+}
+
+static void read_memory_events(struct cgroup *c, int root, char *buf, size_t size)
+{
+    static const struct keyed v2[] = {{"high"}, {"max"}, {"oom"}, {"oom_kill"}};
+    static const struct keyed v1[] = {{"oom_kill"}};
+    const char *p = buf, *name = c->memory_v2 ? "memory.events" : "memory.failcnt";
+    double *told = c->memory_told;
+    uint64_t failures = 0;
+    told[0] = told[1] = told[2] = told[3] = NAN;
+    ssize_t n = read_below(&c->memory_events, root, c->memory_path, name, buf, size);
+    if (c->memory_v2) {
+        parse_keyed(buf, n < 0 ? 0 : (size_t)n, v2, ARRAY_LEN(v2), told);
+        return;
+    }
+    if (n >= 0 && number_scan_u64(&p, &failures))
+        told[1] = (double)failures;
+    n = read_below(&c->memory_oom, root, c->memory_path, "memory.oom_control", buf, size);
+    parse_keyed(buf, n < 0 ? 0 : (size_t)n, v1, ARRAY_LEN(v1), &told[3]);
 }
 
 static bool sub_groups_changed(const struct cgroup *c, int root)
@@ -207,90 +237,92 @@ static bool sub_groups_changed(const struct cgroup *c, int root)
     return st.st_nlink != subs + 2;
 }
 
+static void follow_limits(struct cgroup *c, int root, bool fresh, char *buf, size_t size)
+{
+    for (size_t i = 0; i < c->n_members; i++) {
+        struct cgroup_member *m = &c->members[i];
+        bool before = m->limited;
+        m->limited =
+            has_limit(&m->quota, root, m->path, c->cpu_v2 ? "cpu.max" : "cpu.cfs_quota_us");
+        if (fresh || before != m->limited) {
+            kept_retry(&m->stat);
+            read_throttling(c, m, root, buf, size);
+        }
+    }
+    const char *hard = c->memory_v2 ? "memory.max" : "memory.limit_in_bytes";
+    c->memory_limited =
+        has_limit(&c->memory_limit[0], root, c->memory_path, hard) ||
+        (c->memory_v2 && has_limit(&c->memory_limit[1], root, c->memory_path, "memory.high"));
+    kept_retry(&c->memory_current);
+    read_memory_events(c, root, buf, size);
+}
+
 void cgroup_follow(struct cgroup *c, int root, int proc_dir, char *buf, size_t size)
 {
-    ssize_t n = fs_read_small(proc_dir, "cgroup", buf, size);
+    bool fresh = !c->text;
+    if (fresh)
+        c->self = KEPT_INIT;
+    kept_retry(&c->self);
+    ssize_t n = kept_read(&c->self, proc_dir, "cgroup", buf, size);
     if (n < 0) {
         close_files(c);
+        kept_close(&c->self);
         mem_strset(&c->text, NULL);
         c->reason = source_reason((int)n);
         return;
     }
-    if (!c->text || strcmp(c->text, buf) != 0 || (c->n_members > 0 && sub_groups_changed(c, root)))
+    if (fresh || strcmp(c->text, buf) != 0 || (c->n_members > 0 && sub_groups_changed(c, root))) {
         follow_path(c, root, buf, (size_t)n);
-    for (size_t i = 0; i < c->n_members; i++) {
-        kept_retry(&c->members[i].stat);
-        c->members[i].limited = has_quota(c, &c->members[i], root);
-        read_throttling(c, &c->members[i], root, buf, size);
+        fresh = true;
     }
+    follow_limits(c, root, fresh, buf, size);
 }
 
-// NaN counts as nothing, unless all are.
-static void add_known(double *sum, double v)
+// The VM's sum, which does not step back when a sub-group goes with its vCPU.
+static double summed(struct cgroup *c, int which)
 {
-    if (!isnan(v))
-        *sum = isnan(*sum) ? v : *sum + v;
+    double sum = NAN;
+    for (size_t i = 0; i < c->n_members; i++) {
+        double v = c->members[i].told[which];
+        if (!isnan(v))
+            sum = isnan(sum) ? v : sum + v;
+    }
+    c->ended[which] = fmax(c->ended[which], c->told[which] - sum);
+    c->told[which] = fmax(c->told[which], sum + c->ended[which]);
+    return isnan(sum) ? NAN : c->told[which];
 }
 
 static void sample_throttling(struct cgroup *c, int root, char *buf, size_t size, struct batch *b)
 {
-    double periods = NAN, throttled = NAN, ns = NAN;
-    for (size_t i = 0; i < c->n_members; i++) {
-        struct cgroup_member *m = &c->members[i];
-        if (m->limited)
-            read_throttling(c, m, root, buf, size);
-        add_known(&periods, m->periods);
-        add_known(&throttled, m->throttled_periods);
-        add_known(&ns, m->throttled_ns);
-    }
-    batch_fact(b, 0, FACT_VM_CG_PERIODS, periods);
-    batch_fact(b, 0, FACT_VM_CG_THROTTLED_PERIODS, throttled);
-    batch_fact(b, 0, FACT_VM_CG_THROTTLED, ns);
-}
-
-static ssize_t read_below(struct kept *k, int root, const char *dir, const char *name, char *buf,
-                          size_t size)
-{
-    char path[CGROUP_PATH_MAX + 256];
-    path[0] = '\0';
-    if (!dir)
-        return -ENOENT;
-    if (k->fd < 0 && k->error == 0 && snprintf(path, sizeof(path), "%s/%s", dir, name) < 0)
-        return -EINVAL;
-    return kept_read(k, root, path, buf, size);
+    static const enum fact facts[] = {FACT_VM_CG_PERIODS, FACT_VM_CG_THROTTLED_PERIODS,
+                                      FACT_VM_CG_THROTTLED};
+    for (size_t i = 0; i < c->n_members; i++)
+        if (c->members[i].limited)
+            read_throttling(c, &c->members[i], root, buf, size);
+    for (size_t i = 0; i < ARRAY_LEN(facts); i++)
+        batch_fact(b, 0, facts[i], summed(c, (int)i));
 }
 
 static void sample_memory(struct cgroup *c, int root, char *buf, size_t size, struct batch *b)
 {
-    static const struct keyed v2_events[] = {{"high"}, {"max"}, {"oom"}, {"oom_kill"}};
-    static const struct keyed v1_oom[] = {{"oom_kill"}};
-    double e[4] = {NAN, NAN, NAN, NAN}, current = NAN;
-    uint64_t u = 0;
+    static const enum fact facts[] = {FACT_VM_CG_MEM_HIGH, FACT_VM_CG_MEM_MAX, FACT_VM_CG_OOM,
+                                      FACT_VM_CG_OOM_KILL};
+    const char *name = c->memory_v2 ? "memory.current" : "memory.usage_in_bytes";
     const char *p = buf;
-    if (read_below(&c->memory_current, root, c->memory_path,
-                   c->memory_v2 ? "memory.current" : "memory.usage_in_bytes", buf, size) >= 0 &&
-        number_scan_u64(&p, &u))
-        current = (double)u;
-    ssize_t n = read_below(&c->memory_events, root, c->memory_path,
-                           c->memory_v2 ? "memory.events" : "memory.failcnt", buf, size);
-    p = buf;
-    if (n >= 0 && c->memory_v2)
-        parse_keyed(buf, (size_t)n, v2_events, 4, e);
-    else if (n >= 0 && number_scan_u64(&p, &u))
-        e[1] = (double)u;
-    if (!c->memory_v2) {
-        n = read_below(&c->memory_oom, root, c->memory_path, "memory.oom_control", buf, size);
-        if (n >= 0)
-            parse_keyed(buf, (size_t)n, v1_oom, 1, &e[3]);
-    }
-    batch_fact(b, 0, FACT_VM_CG_MEM_CURRENT, current);
-    batch_fact(b, 0, FACT_VM_CG_MEM_HIGH, e[0]);
-    batch_fact(b, 0, FACT_VM_CG_MEM_MAX, e[1]);
-    batch_fact(b, 0, FACT_VM_CG_OOM, e[2]);
-    batch_fact(b, 0, FACT_VM_CG_OOM_KILL, e[3]);
+    uint64_t current = 0;
+    bool told = read_below(&c->memory_current, root, c->memory_path, name, buf, size) >= 0 &&
+                number_scan_u64(&p, &current);
+    batch_fact(b, 0, FACT_VM_CG_MEM_CURRENT, told ? (double)current : NAN);
+    if (c->memory_limited)
+        read_memory_events(c, root, buf, size);
+    for (size_t i = 0; i < ARRAY_LEN(facts); i++)
+        batch_fact(b, 0, facts[i], c->memory_path ? c->memory_told[i] : NAN);
 }
 
-static void sample_pressure(struct cgroup *c, int root, char *buf, size_t size, struct batch *b)
+// Reading pressure is the costliest of a cgroup's files, whichever of the three it is: at the usual
+// pace one of them is read each second.
+static void sample_pressure(struct cgroup *c, int root, int64_t mono_ns, char *buf, size_t size,
+                            struct batch *b)
 {
     static const struct {
         const char *name;
@@ -302,14 +334,18 @@ static void sample_pressure(struct cgroup *c, int root, char *buf, size_t size, 
     };
     int error = 0;
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        double some = NAN, full = NAN;
-        ssize_t n = read_below(&c->pressure[i], root, c->pressure_path, rows[i].name, buf, size);
-        if (n >= 0)
-            parse_pressure(buf, (size_t)n, &some, &full);
-        else
-            error = (int)n;
-        batch_fact(b, 0, rows[i].some, some);
-        batch_fact(b, 0, rows[i].full, full);
+        double *told = c->pressure_told[i];
+        if (mono_ns >= c->pressure_due_ns[i]) {
+            bool first = c->pressure_due_ns[i] == 0;
+            ssize_t n =
+                read_below(&c->pressure[i], root, c->pressure_path, rows[i].name, buf, size);
+            parse_pressure(buf, n < 0 ? 0 : (size_t)n, &told[0], &told[1]);
+            c->pressure_due_ns[i] =
+                mono_ns + PRESSURE_AGE_NS - (first ? (int64_t)i * PRESSURE_AGE_NS / 3 : 0);
+        }
+        error = MIN_OF(error, c->pressure[i].error);
+        batch_fact(b, 0, rows[i].some, told[0]);
+        batch_fact(b, 0, rows[i].full, told[1]);
     }
     if (!c->pressure_path && !c->reason)
         batch_unavailable(b, "pressure", "cgroup v1 has no pressure files");
@@ -317,11 +353,12 @@ static void sample_pressure(struct cgroup *c, int root, char *buf, size_t size, 
         batch_unavailable(b, "pressure", source_reason(error));
 }
 
-void cgroup_sample(struct cgroup *c, int root, char *buf, size_t size, struct batch *b)
+void cgroup_sample(struct cgroup *c, int root, int64_t mono_ns, char *buf, size_t size,
+                   struct batch *b)
 {
     sample_throttling(c, root, buf, size, b);
     sample_memory(c, root, buf, size, b);
-    sample_pressure(c, root, buf, size, b);
+    sample_pressure(c, root, mono_ns, buf, size, b);
     if (c->reason)
         batch_unavailable(b, "cgroup", c->reason);
 }

@@ -33,6 +33,8 @@
 // A younger process may be a fork of libvirt that has not become QEMU yet.
 #define YOUNG_NS (30 * NS_PER_S)
 #define FULL_CHECK_NS (600 * NS_PER_S)
+// Disks, NUMA nodes and sizes of huge pages come and go seldom.
+#define MACHINE_SCAN_NS (60 * NS_PER_S)
 // How long scan() waits for the command lines of new processes.
 #define LOOK_WAIT_NS (20 * NS_PER_MS)
 #define STUCK_NS (10 * NS_PER_S)
@@ -42,6 +44,7 @@ struct seen {
     uint64_t inode; // of /proc/PID: another one means another process
     int64_t first_ns;
     int64_t start_ticks;
+    char comm[16];
     int32_t works_for; // vhost kernel thread: PID of its owner; 0 = none
     bool looking;      // its command line is being read
     bool daemon;       // a libvirt daemon by name
@@ -55,7 +58,7 @@ struct host {
     uint64_t namespace; // inode of our mount namespace, 0 = unknown
     struct seen *seen, *before;
     size_t n_seen, cap_seen, n_before, cap_before;
-    int64_t full_check_ns;
+    int64_t full_check_ns, machine_scan_ns;
     struct proc **procs; // owned
     size_t n_procs, cap_procs;
     struct machine *machine;
@@ -167,7 +170,6 @@ static int kernel_open(const struct host_params *params, struct host **ret, stru
     h->env.page_bytes = sysconf(_SC_PAGESIZE);
     h->env.boot_time = NAN;
     h->machine = machine_new(h->env.root);
-    machine_scan(h->machine);
     h->net = host_net_new(h->env.root, h->env.real);
     kmsg_open(&h->kmsg, h->env.root);
     h->prober = prober_new();
@@ -242,42 +244,49 @@ static void look_at_kernel_thread(struct seen *s, const char *comm)
         s->works_for = owner;
 }
 
-static void look_at(struct host *h, struct seen *s)
+static void read_cmdline(struct host *h, struct seen *s)
 {
     char path[24];
-    struct proc_stat st;
     snprintf(path, sizeof(path), "%d", s->pid);
-    CLEANUP(closep) int dir = open_dir(h->env.proc, path);
+    int dir = open_dir(h->env.proc, path);
     if (dir < 0)
-        return;
-    ssize_t n = fs_read_small(dir, "stat", h->env.buf, h->env.size);
-    if (n < 0 || parse_stat(h->env.buf, (size_t)n, &st) < 0)
-        return;
-    if (s->proc && s->proc->start_ticks == st.start_ticks)
-        return;
-    s->proc = NULL;
-    s->works_for = 0;
-    s->start_ticks = st.start_ticks;
-    s->daemon = is_daemon(st.comm);
-    if (st.kernel_thread)
-        look_at_kernel_thread(s, st.comm);
-    if (st.kernel_thread || s->daemon)
         return;
     struct look *l = mem_zalloc(sizeof(*l));
     l->probe = (struct probe){.run = look_run, .free = look_free};
     l->pid = s->pid;
-    l->start_ticks = st.start_ticks;
+    l->start_ticks = s->start_ticks;
     l->dir = dir;
-    dir = -1;
     s->looking = true;
     prober_submit(h->prober, &l->probe);
 }
 
+static void look_at(struct host *h, struct seen *s, bool full)
+{
+    char path[32];
+    struct proc_stat st;
+    snprintf(path, sizeof(path), "%d/stat", s->pid);
+    ssize_t n = fs_read_small(h->env.proc, path, h->env.buf, h->env.size);
+    if (n < 0 || parse_stat(h->env.buf, (size_t)n, &st) < 0)
+        return;
+    bool same = s->start_ticks == st.start_ticks;
+    if (same && (s->proc || (!full && strncmp(s->comm, st.comm, sizeof(s->comm) - 1) == 0)))
+        return; // becoming another program changes the name
+    s->proc = NULL;
+    s->works_for = 0;
+    s->start_ticks = st.start_ticks;
+    s->daemon = is_daemon(st.comm);
+    snprintf(s->comm, sizeof(s->comm), "%.15s", st.comm);
+    if (st.kernel_thread)
+        look_at_kernel_thread(s, st.comm);
+    else if (!s->daemon)
+        read_cmdline(h, s);
+}
+
 static bool wants_look(const struct seen *s, int64_t now, bool full)
 {
-    if (s->looking || s->kernel)
-        return full && s->kernel;
-    return full || s->daemon || (!s->proc && now - s->first_ns < YOUNG_NS);
+    if (s->looking)
+        return false;
+    return full || s->daemon || (!s->proc && !s->kernel && now - s->first_ns < YOUNG_NS);
 }
 
 // Carry over what is known of PIDs that are still there, and look at the others.
@@ -300,7 +309,7 @@ static void compare_pids(struct host *h, int64_t now)
         if (!same)
             s->first_ns = now;
         if (!same || wants_look(s, now, full))
-            look_at(h, s);
+            look_at(h, s, full);
     }
 }
 
@@ -433,7 +442,10 @@ static void judge_namespaces(struct host *h, const struct host_sink *sink, int64
 static void kernel_scan(struct host *h, const struct host_sink *sink)
 {
     int64_t now = clock_mono_ns(h->env.clock);
-    machine_scan(h->machine);
+    if (now >= h->machine_scan_ns) {
+        h->machine_scan_ns = now + MACHINE_SCAN_NS;
+        machine_scan(h->machine);
+    }
     if (!list_pids(h))
         return;
     compare_pids(h, now);

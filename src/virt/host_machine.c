@@ -100,12 +100,18 @@ struct node {
     struct kept meminfo, numastat;
 };
 
+struct disk {
+    char *path; // below the root; owned
+    char *name; // owned
+    struct kept stat;
+};
+
 struct machine {
     int root;
     bool named; // its names were told since the last scan
     double tick_ns;
     double boot_time;
-    struct kept stat, meminfo, vmstat, loadavg, diskstats;
+    struct kept stat, meminfo, vmstat, loadavg;
     struct kept numbers[ARRAY_LEN(single_numbers)];
     struct kept pressure[ARRAY_LEN(pressures)];
     struct cpu *cpus;
@@ -114,7 +120,7 @@ struct machine {
     size_t n_nodes, cap_nodes;
     struct hugepage *hugepages;
     size_t n_hugepages, cap_hugepages;
-    char **disks; // names of whole disks that have a size
+    struct disk *disks; // whole disks that have a size
     size_t n_disks, cap_disks;
 };
 
@@ -136,8 +142,11 @@ static void clear_nodes(struct machine *m)
 
 static void clear_disks(struct machine *m)
 {
-    for (size_t i = 0; i < m->n_disks; i++)
-        free(m->disks[i]);
+    for (size_t i = 0; i < m->n_disks; i++) {
+        kept_close(&m->disks[i].stat);
+        free(m->disks[i].path);
+        free(m->disks[i].name);
+    }
     m->n_disks = 0;
 }
 
@@ -148,7 +157,7 @@ struct machine *machine_new(int root)
     m->root = root;
     m->tick_ns = (double)NS_PER_S / (double)sysconf(_SC_CLK_TCK);
     m->boot_time = NAN;
-    m->stat = m->meminfo = m->vmstat = m->loadavg = m->diskstats = init;
+    m->stat = m->meminfo = m->vmstat = m->loadavg = init;
     for (size_t i = 0; i < ARRAY_LEN(m->numbers); i++)
         m->numbers[i] = init;
     for (size_t i = 0; i < ARRAY_LEN(m->pressure); i++)
@@ -160,7 +169,7 @@ void machine_free(struct machine *m)
 {
     if (!m)
         return;
-    struct kept *files[] = {&m->stat, &m->meminfo, &m->vmstat, &m->loadavg, &m->diskstats};
+    struct kept *files[] = {&m->stat, &m->meminfo, &m->vmstat, &m->loadavg};
     for (size_t i = 0; i < ARRAY_LEN(files); i++)
         kept_close(files[i]);
     for (size_t i = 0; i < ARRAY_LEN(m->numbers); i++)
@@ -245,6 +254,16 @@ static void scan_nodes(struct machine *m)
     closedir(dir);
 }
 
+static void add_disk(struct machine *m, const char *name)
+{
+    struct disk *d = &m->disks[m->n_disks++];
+    *d = (struct disk){.stat = KEPT_INIT};
+    d->path = mem_printf("sys/block/%s", name);
+    d->name = mem_strdup(name);
+    for (char *mark = strchr(d->name, '!'); mark; mark = strchr(mark, '!'))
+        *mark = '/'; // as the kernel writes "cciss/c0d0" where it must be a file name
+}
+
 // Below sys/block stand whole disks only. Those without a size (network block devices that are not
 // connected, empty drives) have nothing to tell.
 static void scan_disks(struct machine *m)
@@ -265,11 +284,9 @@ static void scan_disks(struct machine *m)
         snprintf(path, sizeof(path), "%s/size", e->d_name);
         bool empty = kept_number(&size, dirfd(dir), path) == 0;
         kept_close(&size);
-        for (char *slash = strchr(e->d_name, '!'); slash; slash = strchr(slash, '!'))
-            *slash = '/';
         if (!empty && mem_grow_capped(&m->disks, &m->cap_disks, m->n_disks, sizeof(*m->disks),
                                       DISKS_MAX) == 0)
-            m->disks[m->n_disks++] = mem_strdup(e->d_name);
+            add_disk(m, e->d_name);
     }
     closedir(dir);
 }
@@ -279,7 +296,7 @@ void machine_scan(struct machine *m)
     m->named = false;
     scan_nodes(m);
     scan_disks(m);
-    struct kept *files[] = {&m->stat, &m->meminfo, &m->vmstat, &m->loadavg, &m->diskstats};
+    struct kept *files[] = {&m->stat, &m->meminfo, &m->vmstat, &m->loadavg};
     for (size_t i = 0; i < ARRAY_LEN(files); i++)
         kept_retry(files[i]);
     for (size_t i = 0; i < ARRAY_LEN(m->numbers); i++)
@@ -491,15 +508,7 @@ static void sample_hugepages(struct machine *m, struct batch *b)
     }
 }
 
-static const char *whole_disk(const struct machine *m, const struct disk_line *d)
-{
-    for (size_t i = 0; i < m->n_disks; i++)
-        if (strncmp(m->disks[i], d->name, d->name_len) == 0 && m->disks[i][d->name_len] == '\0')
-            return m->disks[i];
-    return NULL;
-}
-
-static void put_disk(struct batch *b, const char *name, const struct disk_line *d)
+static void put_disk(struct batch *b, const char *name, const struct disk_stat *d)
 {
     const double ms = (double)NS_PER_MS;
     uint32_t key = batch_key(b, name);
@@ -514,21 +523,14 @@ static void put_disk(struct batch *b, const char *name, const struct disk_line *
     batch_fact(b, key, FACT_HDISK_WEIGHTED_TIME, (double)d->weighted_ms * ms);
 }
 
+// A file for each disk: /proc/diskstats would list every partition and loop device besides.
 static void sample_disks(struct machine *m, char *buf, size_t size, struct batch *b)
 {
-    ssize_t len = kept_read_all(&m->diskstats, m->root, "proc/diskstats", buf, size);
-    if (len < 0) {
-        batch_unavailable(b, "disks", source_reason((int)len));
-        return;
-    }
-    for (const char *p = buf, *end = buf + len; p < end;) {
-        const char *nl = memchr(p, '\n', (size_t)(end - p));
-        size_t line_len = (size_t)((nl ? nl : end) - p);
-        struct disk_line d;
-        const char *name;
-        if (parse_disk_line(p, line_len, &d) == 0 && (name = whole_disk(m, &d)))
-            put_disk(b, name, &d);
-        p += line_len + 1;
+    for (size_t i = 0; i < m->n_disks; i++) {
+        struct disk_stat d;
+        ssize_t n = read_in(&m->disks[i].stat, m->root, m->disks[i].path, "stat", buf, size);
+        if (n >= 0 && parse_disk_stat(buf, (size_t)n, &d) == 0)
+            put_disk(b, m->disks[i].name, &d);
     }
 }
 

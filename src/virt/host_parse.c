@@ -295,23 +295,16 @@ size_t cgroup_vm_path(const char *path, size_t len, bool *ret_split)
     return 0;
 }
 
-int parse_disk_line(const char *line, size_t len, struct disk_line *ret)
+int parse_disk_stat(const char *text, size_t len, struct disk_stat *ret)
 {
-    struct disk_line d = {0};
-    uint64_t ignored;
-    const char *p = line;
-    if (!number_scan_u64(&p, &ignored) || !number_scan_u64(&p, &ignored) || *p != ' ')
-        return -EINVAL;
-    d.name = ++p;
-    d.name_len = strcspn(p, " \n");
-    p += d.name_len;
-    if (d.name_len == 0 || p > line + len)
-        return -EINVAL;
-    uint64_t *const fields[] = {&d.reads,     &ignored, &d.read_sectors,  &d.read_ms,
-                                &d.writes,    &ignored, &d.write_sectors, &d.write_ms,
+    struct disk_stat d = {0};
+    uint64_t merged;
+    uint64_t *const fields[] = {&d.reads,     &merged,  &d.read_sectors,  &d.read_ms,
+                                &d.writes,    &merged,  &d.write_sectors, &d.write_ms,
                                 &d.in_flight, &d.io_ms, &d.weighted_ms};
+    const char *p = text;
     for (size_t i = 0; i < ARRAY_LEN(fields); i++)
-        if (!number_scan_u64(&p, fields[i]) || p > line + len)
+        if (!number_scan_u64(&p, fields[i]))
             return -EINVAL;
     *ret = d;
     return 0;

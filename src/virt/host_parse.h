@@ -114,16 +114,14 @@ void parse_cgroup(const char *text, size_t len, struct cgroup_line ret[CGROUP_SL
  */
 size_t cgroup_vm_path(const char *path, size_t len, bool *ret_split);
 
-/** One line of /proc/diskstats. */
-struct disk_line {
-    const char *name; /**< a piece of the text */
-    size_t name_len;
+/** sys/block/NAME/stat, or what stands behind the name in a line of /proc/diskstats. */
+struct disk_stat {
     uint64_t reads, read_sectors, read_ms;
     uint64_t writes, write_sectors, write_ms;
     uint64_t in_flight, io_ms, weighted_ms;
 };
 
-int parse_disk_line(const char *line, size_t len, struct disk_line *ret);
+int parse_disk_stat(const char *text, size_t len, struct disk_stat *ret);
 
 /** Columns of a "cpu" line of /proc/stat, in the kernel's order. */
 enum cpu_column {

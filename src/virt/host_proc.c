@@ -172,6 +172,7 @@ static void add_thread(struct proc *p, const struct proc_env *env, int32_t id, b
     struct proc_thread t = {.id = id,
                             .vcpu = -1,
                             .outside = outside,
+                            .switches_at = {.run_ns = UINT64_MAX},
                             .listed = true,
                             .schedstat = KEPT_INIT,
                             .stat = KEPT_INIT,
@@ -252,21 +253,25 @@ static int64_t read_vcpu_times(struct proc *p, const struct proc_env *env)
     return begin;
 }
 
+// `status` is the costliest file of a thread. A thread that has not run since it was last read has
+// not been switched either.
 static void emit_switches(struct proc *p, const struct proc_env *env, struct proc_thread *t,
                           uint32_t key, struct batch *b)
 {
     static const struct keyed keys[] = {{"voluntary_ctxt_switches"},
                                         {"nonvoluntary_ctxt_switches"}};
-    double v[2] = {NAN, NAN};
-    ssize_t n = thread_read(p, env, t, &t->status, "status");
-    if (n >= 0) {
+    bool ran = !t->has_times || t->switches_at.run_ns != t->times.run_ns ||
+               t->switches_at.slices != t->times.slices;
+    if (ran) {
+        ssize_t n = thread_read(p, env, t, &t->status, "status");
         // They are the last two lines.
-        const char *at = memmem(env->buf, (size_t)n, "\nvoluntary_", 11);
-        if (at)
-            parse_keyed(at + 1, (size_t)(env->buf + n - at - 1), keys, 2, v);
+        const char *at = n < 0 ? NULL : memmem(env->buf, (size_t)n, "\nvoluntary_", 11);
+        const char *text = at ? at + 1 : "";
+        parse_keyed(text, at ? (size_t)(env->buf + n - text) : 0, keys, 2, t->switches);
+        t->switches_at = at ? t->times : (struct sched_times){.run_ns = UINT64_MAX};
     }
-    batch_fact(b, key, FACT_VCPU_SWITCHES_VOLUNTARY, v[0]);
-    batch_fact(b, key, FACT_VCPU_SWITCHES_FORCED, v[1]);
+    batch_fact(b, key, FACT_VCPU_SWITCHES_VOLUNTARY, t->switches[0]);
+    batch_fact(b, key, FACT_VCPU_SWITCHES_FORCED, t->switches[1]);
 }
 
 static void emit_vcpu(struct proc *p, const struct proc_env *env, struct proc_thread *t,
@@ -373,7 +378,7 @@ static void emit_missing(const struct proc *p, struct batch *b)
         batch_unavailable(b, "vcpu_threads", "threads carry no names (debug-threads=on)");
 }
 
-// What changes seldom: cgroups, threads that came and went at once, files that could not be opened.
+// What changes seldom: cgroups, files that could not be opened.
 static void check(struct proc *p, const struct proc_env *env)
 {
     cgroup_follow(&p->cgroup, env->root, p->dir, env->buf, env->size);
@@ -382,7 +387,6 @@ static void check(struct proc *p, const struct proc_env *env)
         kept_retry(&p->threads[i].stat);
         kept_retry(&p->threads[i].status);
     }
-    p->relist = true;
 }
 
 int proc_sample(struct proc *p, const struct proc_env *env, int64_t mono_ns, struct batch *b)
@@ -411,7 +415,7 @@ int proc_sample(struct proc *p, const struct proc_env *env, int64_t mono_ns, str
             read_times(p, env, &p->threads[i]);
     emit_process(p, env, told, b);
     emit_sums(p, b);
-    cgroup_sample(&p->cgroup, env->root, env->buf, env->size, b);
+    cgroup_sample(&p->cgroup, env->root, mono_ns, env->buf, env->size, b);
     emit_missing(p, b);
     for (size_t i = 0; i < p->n_threads; i++)
         if (p->threads[i].role == THREAD_VCPU && !p->threads[i].gone)

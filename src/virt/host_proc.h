@@ -38,6 +38,8 @@ struct proc_thread {
     struct kept schedstat, stat, status;
     struct sched_times times; /**< as last read */
     bool has_times;
+    double switches[2];             /**< voluntary and forced, as last read, NaN = unknown */
+    struct sched_times switches_at; /**< `times` when they were read */
 };
 
 /** What stays of a vCPU when its thread ends and a new one takes its number. */
