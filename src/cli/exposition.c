@@ -65,13 +65,18 @@ static bool take_quoted(struct cursor *c)
 
 static bool read_labels(struct cursor *c, struct json *j)
 {
+    skip_blanks(c);
     if (!take(c, '{'))
         return true;
     for (skip_blanks(c); !take(c, '}'); skip_blanks(c)) {
         if (!take_name(c))
             return false;
         json_key(j, c->text.data);
-        if (!take(c, '=') || !take_quoted(c))
+        skip_blanks(c);
+        if (!take(c, '='))
+            return false;
+        skip_blanks(c);
+        if (!take_quoted(c))
             return false;
         json_text(j, c->text.len ? c->text.data : "");
         skip_blanks(c);

@@ -71,8 +71,7 @@ const struct verb verbs[VERB_MAX] = {
                        "selected metric sets.",
             .answers = "text/plain; version=0.0.4; charset=utf-8",
             .params = {{"set", VERB_TYPE_STRING,
-                        "only this metric set: vherd, tinkoff or inovex; may be given several "
-                        "times"}},
+                        "only this set: vherd, tinkoff, inovex; may be repeated"}},
         },
     [VERB_VM_DIRTY_RATE] =
         {
