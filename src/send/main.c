@@ -78,11 +78,12 @@ static int confine(struct send *s, struct err *err)
     CLEANUP(buf_done) struct buf words;
     buf_init(&words, 4096);
     tzset();
+    int r = fs_set_nonblock(IPC_CONTROL_FD);
+    if (r < 0)
+        return err_set(err, -r, "control channel: %s", strerror(-r));
     struct sandbox_plan plan = {.user = s->conf->web.user, .seccomp = s->conf->web.sandbox};
-    int r = sandbox_enter(&plan, &words, err);
-    if (r == 0)
-        r = control_send(IPC_CONTROL_FD, CONTROL_READY, words.data, -1);
-    return r;
+    r = sandbox_enter(&plan, &words, err);
+    return r < 0 ? r : control_send(IPC_CONTROL_FD, CONTROL_READY, words.data, -1);
 }
 
 static void run(struct send *s)
@@ -107,17 +108,17 @@ int main(void)
     struct err err = {0};
     log_setup("vherd-send", LOG_LEVEL_INFO);
     signal(SIGPIPE, SIG_IGN);
-    while (!s.started && !s.stopping)
-        if (take_message(&s) < 0)
-            return EXIT_FAILURE;
-    if (!s.conf || fs_set_nonblock(IPC_CONTROL_FD) < 0)
-        return EXIT_FAILURE;
-    if (!s.stopping && confine(&s, &err) < 0) {
-        (void)control_send(IPC_CONTROL_FD, CONTROL_FATAL, err.message, -1);
-        return EXIT_FAILURE;
+    int r = 0;
+    while (!s.started && !s.stopping && r == 0)
+        r = take_message(&s);
+    if (r == 0 && s.started && s.conf) {
+        r = confine(&s, &err);
+        if (r < 0)
+            (void)control_send(IPC_CONTROL_FD, CONTROL_FATAL, err.message, -1);
+        else
+            run(&s);
     }
-    run(&s);
     ipc_free(s.core);
     conf_free(s.conf);
-    return EXIT_SUCCESS;
+    return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -3,7 +3,8 @@
 
 #include <errno.h>
 #include <sys/epoll.h>
-#include <unistd.h>
+
+#include "base/mem.h"
 
 int loop_init(struct loop *l)
 {
@@ -13,8 +14,7 @@ int loop_init(struct loop *l)
 
 void loop_done(struct loop *l)
 {
-    close(l->fd);
-    l->fd = -1;
+    closep(&l->fd);
 }
 
 int loop_watch(struct loop *l, struct watch *w, uint32_t events)

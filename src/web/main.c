@@ -163,30 +163,33 @@ static int serve(struct web *w, struct err *err)
     int r = open_server(w, err);
     if (r == 0)
         r = confine(w, err);
-    if (r < 0)
-        return r;
-    while (!w->stopping || !server_finish(w->server))
+    while (r == 0 && (!w->stopping || !server_finish(w->server)))
         server_turn(w->server);
+    return r;
+}
+
+static void done(struct web *w)
+{
     server_free(w->server);
     loop_done(&w->loop);
-    return 0;
+    conf_free(w->conf);
+    closep(&w->core);
 }
 
 int main(void)
 {
-    struct web w = {.core = -1};
+    struct web w = {.loop.fd = -1, .core = -1};
     struct err err = {0};
     log_setup("vherd-web", LOG_LEVEL_INFO);
     signal(SIGPIPE, SIG_IGN);
     int r = 0;
     while (!w.started && !w.stopping && r == 0)
         r = take_message(&w);
-    if (r < 0)
-        return EXIT_FAILURE;
-    if (w.started && serve(&w, &err) < 0) {
-        (void)control_send(IPC_CONTROL_FD, CONTROL_FATAL, err.message, -1);
-        return EXIT_FAILURE;
+    if (r == 0 && w.started) {
+        r = serve(&w, &err);
+        if (r < 0)
+            (void)control_send(IPC_CONTROL_FD, CONTROL_FATAL, err.message, -1);
     }
-    conf_free(w.conf);
-    return EXIT_SUCCESS;
+    done(&w);
+    return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -27,8 +27,10 @@ class Starting(unittest.TestCase):
             self.assertIn(f"vherd: ready at http://127.0.0.1:{daemon.port} and "
                           f"unix:{daemon.socket}\n", daemon.log())
             self.assertEqual(stat.S_IMODE(os.stat(daemon.socket).st_mode), 0o600)
+            everybody = {"supervisor", "core", "act", "web", "send"}
+            vherd.wait_for("core to hear of all", 5,
+                           lambda: set(daemon.fake_processes()) == everybody)
             processes = daemon.fake_processes()
-            self.assertEqual(set(processes), {"supervisor", "core", "act", "web", "send"})
             for name in ("core", "act", "web", "send"):
                 self.assertEqual(processes[name]["pid"], daemon.process_named(name))
 

@@ -253,7 +253,7 @@ class Limits(unittest.TestCase):
         except OSError:
             self.skipTest("no IPv6 here")
         with fakedaemon.FakeDaemon({"web": {"listen": [f"[::1]:{port}"]}}) as daemon:
-            self.assertIn(f"http://[::1]:{port}", daemon.log())
+            vherd.wait_for("the line", 5, lambda: f"http://[::1]:{port} " in daemon.log())
             status, _, text = vherd.http_get("/x", tcp=("::1", port))
             self.assertEqual(status, 200)
             self.assertEqual(json.loads(text)["principal"], "loopback")
@@ -345,8 +345,11 @@ class CoreGoes(unittest.TestCase):
                     self.assertIn("restarting", json.loads(text)["detail"])
             vherd.wait_for("core again", 10, lambda: daemon.tcp("/x")[0] == 200)
             self.assertNotEqual(json.loads(daemon.tcp("/x")[2])["pid"], before)
-            self.assertEqual(daemon.fake_processes()["core"]["restarts"], 1)
-            self.assertEqual(daemon.fake_processes()["web"]["restarts"], 0)
+            processes = vherd.wait_for("core to hear of itself", 5,
+                                       lambda: "core" in daemon.fake_processes()
+                                       and daemon.fake_processes())
+            self.assertEqual(processes["core"]["restarts"], 1)
+            self.assertEqual(processes["web"]["restarts"], 0)
 
     def test_core_that_sends_nonsense_is_dropped(self):
         with fakedaemon.FakeDaemon() as daemon:

@@ -44,8 +44,14 @@ class FakeDaemon(vherd.Daemon):
                          **options)
 
     def close(self):
-        super().close()
-        shutil.rmtree(self.libexec, ignore_errors=True)
+        try:
+            self.stop()
+            log = self.log() if os.path.exists(self.log_path) else ""
+            if "Sanitizer" in log or "runtime error" in log:
+                raise AssertionError(log)
+        finally:
+            super().close()
+            shutil.rmtree(self.libexec, ignore_errors=True)
 
     def tcp(self, path, **options):
         return vherd.http_get(path, tcp=("127.0.0.1", self.port), **options)

@@ -231,10 +231,11 @@ int main(int argc, char **argv)
             return EXIT_FAILURE;
     if (is_named(&f, "VHERD_FAKE_FATAL")) {
         control_send(IPC_CONTROL_FD, CONTROL_FATAL, "the fake was told to fail", -1);
-        return EXIT_FAILURE;
+        f.stopping = true;
     }
     fs_set_nonblock(IPC_CONTROL_FD);
-    control_send(IPC_CONTROL_FD, CONTROL_READY, "none: a fake", -1);
+    if (!f.stopping)
+        control_send(IPC_CONTROL_FD, CONTROL_READY, "none: a fake", -1);
     while (!f.stopping)
         turn(&f);
     ipc_free(f.web);
