@@ -74,7 +74,7 @@ int main(int argc, char **argv)
     double first_scan = cpu_us() - t;
     host_kernel.sample(h, clock_mono_ns(&clock_system), &sink);
     c = (struct counts){.spare = c.spare};
-    double sample_us = 0, scan_us = 0, worst = 0;
+    double sample_us = 0, scan_us = 0, worst = 0, best = INFINITY;
     for (int64_t i = 0; i < samples; i++) {
         wait_ms(interval_ms);
         t = cpu_us();
@@ -82,6 +82,7 @@ int main(int argc, char **argv)
         double took = cpu_us() - t;
         sample_us += took;
         worst = fmax(worst, took);
+        best = fmin(best, took);
         if (i % 10 == 9) {
             t = cpu_us();
             host_kernel.scan(h, &sink);
@@ -95,7 +96,8 @@ int main(int argc, char **argv)
     printf("first scan          %8.1f us\n", first_scan);
     printf("rescan              %8.1f us\n",
            samples >= 10 ? scan_us / (double)(samples / 10) : NAN);
-    printf("sample              %8.1f us  (worst %.1f)\n", sample_us / (double)samples, worst);
+    printf("sample              %8.1f us  (%.1f to %.1f)\n", sample_us / (double)samples, best,
+           worst);
     printf("sample per vm       %8.2f us\n", sample_us / vms);
     printf("with scan, per vm   %8.2f us\n", (sample_us + scan_us) / vms);
     host_kernel.close(h);

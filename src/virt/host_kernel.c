@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/fs.h"
@@ -42,7 +43,7 @@
 struct seen {
     int32_t pid;
     uint64_t inode; // of /proc/PID: another one means another process
-    int64_t first_ns;
+    int64_t young_until_ns;
     int64_t start_ticks;
     char comm[16];
     int32_t works_for; // vhost kernel thread: PID of its owner; 0 = none
@@ -260,7 +261,16 @@ static void read_cmdline(struct host *h, struct seen *s)
     prober_submit(h->prober, &l->probe);
 }
 
-static void look_at(struct host *h, struct seen *s, bool full)
+// 0 in a recorded tree, whose processes belong to another clock.
+static int64_t process_age_ns(const struct host *h, int64_t start_ticks)
+{
+    struct timespec t;
+    if (!h->env.real || clock_gettime(CLOCK_BOOTTIME, &t) < 0)
+        return 0;
+    return (t.tv_sec - start_ticks / h->env.tick_hz) * NS_PER_S;
+}
+
+static void look_at(struct host *h, struct seen *s, int64_t now, bool full)
 {
     char path[32];
     struct proc_stat st;
@@ -275,6 +285,7 @@ static void look_at(struct host *h, struct seen *s, bool full)
     s->works_for = 0;
     s->start_ticks = st.start_ticks;
     s->daemon = is_daemon(st.comm);
+    s->young_until_ns = now + YOUNG_NS - process_age_ns(h, st.start_ticks);
     snprintf(s->comm, sizeof(s->comm), "%.15s", st.comm);
     if (st.kernel_thread)
         look_at_kernel_thread(s, st.comm);
@@ -286,7 +297,7 @@ static bool wants_look(const struct seen *s, int64_t now, bool full)
 {
     if (s->looking)
         return false;
-    return full || s->daemon || (!s->proc && !s->kernel && now - s->first_ns < YOUNG_NS);
+    return full || s->daemon || (!s->proc && !s->kernel && now < s->young_until_ns);
 }
 
 // Carry over what is known of PIDs that are still there, and look at the others.
@@ -306,10 +317,8 @@ static void compare_pids(struct host *h, int64_t now)
             *s = h->before[old];
             s->inode = inode;
         }
-        if (!same)
-            s->first_ns = now;
         if (!same || wants_look(s, now, full))
-            look_at(h, s, full);
+            look_at(h, s, now, full);
     }
 }
 
