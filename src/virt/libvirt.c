@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The libvirt back end: connections, inventory, errors. One thread of the process runs libvirt's
-// event loop for all connections; it also carries keepalive, so a daemon that no longer answers
-// makes every waiting call fail. Closing is left to a thread of its own, since libvirt says
-// goodbye to the daemon and waits for the answer.
+// event loop for all connections; it also carries keepalive. When that breaks the main channel the
+// user is told; calls that wait on other channels end with the daemon, or much later. Closing is
+// left to a thread of its own, since libvirt says goodbye to the daemon and waits for the answer.
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "libvirt_priv.h"
+
+#define KEEPALIVE_SPARE 10 // times as rare on channels that carry no events
 
 struct virt *virt_libvirt_ref(struct virt *v)
 {
@@ -18,10 +20,10 @@ struct virt *virt_libvirt_ref(struct virt *v)
 
 void virt_libvirt_unref(struct virt *v)
 {
-    if (!v || atomic_fetch_sub(&v->refs, 1) != 1)
+    if (atomic_fetch_sub(&v->refs, 1) != 1)
         return;
     pthread_mutex_destroy(&v->lock);
-    map_free(v->domains);
+    free(v->uri);
     free(v);
 }
 
@@ -145,8 +147,6 @@ static void loop_start(void)
         pthread_detach(thread);
 }
 
-/* Open and close. */
-
 static const char *const close_reasons[] = {
     [VIR_CONNECT_CLOSE_REASON_ERROR] = "libvirt broke the connection",
     [VIR_CONNECT_CLOSE_REASON_EOF] = "libvirt closed the connection",
@@ -154,6 +154,7 @@ static const char *const close_reasons[] = {
     [VIR_CONNECT_CLOSE_REASON_CLIENT] = "the connection was closed",
 };
 
+// The main channel broke.
 static void on_close(virConnectPtr conn, int reason, void *arg)
 {
     struct virt *v = arg;
@@ -165,34 +166,163 @@ static void on_close(virConnectPtr conn, int reason, void *arg)
     pthread_mutex_unlock(&v->lock);
 }
 
+/* Channels. */
+
+static void forget_all(struct channel *ch)
+{
+    size_t at = 0;
+    for (virDomainPtr d; (d = map_next(ch->domains, &at));)
+        virDomainFree(d);
+    map_free(ch->domains);
+    ch->domains = map_new();
+}
+
+// Waits for the daemon's answer, where it still answers.
+static void *goodbye(void *arg)
+{
+    struct channel *ch = arg;
+    for (size_t i = 0; i < ch->n_callbacks; i++)
+        virConnectDomainEventDeregisterAny(ch->conn, ch->callbacks[i]);
+    if (ch->close_callback)
+        virConnectUnregisterCloseCallback(ch->conn, on_close);
+    forget_all(ch);
+    map_free(ch->domains);
+    virConnectClose(ch->conn);
+    free(ch);
+    return NULL;
+}
+
+static void dismiss(struct channel *ch)
+{
+    pthread_t thread;
+    // Without memory for a thread it stays open, rather than that the caller waits.
+    if (pthread_create(&thread, NULL, goodbye, ch) == 0)
+        pthread_detach(thread);
+}
+
+static struct channel *channel_open(const struct virt *v, struct err *err)
+{
+    virResetLastError();
+    virConnectPtr conn = v->read_write ? virConnectOpen(v->uri) : virConnectOpenReadOnly(v->uri);
+    if (!conn) {
+        char what[300];
+        snprintf(what, sizeof(what), "connecting to %.250s", v->uri);
+        virt_libvirt_error(err, what);
+        return NULL;
+    }
+    struct channel *ch = mem_zalloc(sizeof(*ch));
+    ch->conn = conn;
+    ch->domains = map_new();
+    return ch;
+}
+
+static int take_idle(struct virt *v, struct channel **ret)
+{
+    int r = 0;
+    pthread_mutex_lock(&v->lock);
+    *ret = v->idle;
+    if (v->closed || atomic_load(&v->dead)) {
+        *ret = NULL;
+        r = -ENOTCONN;
+    } else if (v->idle) {
+        v->idle = v->idle->next;
+    } else if (v->n_channels < VIRT_CHANNELS_MAX) {
+        v->n_channels++; // the one that will be opened
+    } else {
+        r = -EAGAIN;
+    }
+    pthread_mutex_unlock(&v->lock);
+    return r;
+}
+
+static void uncount_channel(struct virt *v)
+{
+    pthread_mutex_lock(&v->lock);
+    v->n_channels--;
+    pthread_mutex_unlock(&v->lock);
+}
+
+int virt_use_begin(struct use *use, struct virt *v, struct err *err)
+{
+    *use = (struct use){.v = v};
+    int r = take_idle(v, &use->channel);
+    if (r == -ENOTCONN)
+        return err_set(err, -r, "the connection to libvirt is gone");
+    if (r < 0)
+        return err_set(err, -r, "%d calls wait for libvirt", VIRT_CHANNELS_MAX);
+    if (!use->channel) {
+        struct err why = {0};
+        use->channel = channel_open(v, &why);
+        if (!use->channel) {
+            uncount_channel(v);
+            if (err)
+                *err = why;
+            return -why.code;
+        }
+        // Only so that a call ends some time where the other side is another machine that vanished.
+        if (v->keepalive_s > 0)
+            virConnectSetKeepAlive(use->channel->conn, v->keepalive_s * KEEPALIVE_SPARE, 2);
+    }
+    use->conn = use->channel->conn;
+    virt_libvirt_ref(v);
+    return 0;
+}
+
+void virt_use_end(struct use *use)
+{
+    struct virt *v = use->v;
+    struct channel *ch = use->channel;
+    if (!ch)
+        return;
+    bool usable = virConnectIsAlive(ch->conn) == 1;
+    pthread_mutex_lock(&v->lock);
+    bool keep = usable && !v->closed;
+    if (keep) {
+        // Behind the main channel, so that spare ones rest.
+        struct channel **at = v->idle && v->idle->main && !ch->main ? &v->idle->next : &v->idle;
+        ch->next = *at;
+        *at = ch;
+    } else {
+        v->n_channels--;
+    }
+    pthread_mutex_unlock(&v->lock);
+    if (!keep)
+        dismiss(ch);
+    virt_libvirt_unref(v);
+}
+
+/* Open and close. */
+
 static void unref_virt(void *arg)
 {
     virt_libvirt_unref(arg);
 }
 
-static void *goodbye(void *arg)
+static void watch(struct virt *v, struct channel *ch, const struct virt_params *params)
 {
-    struct virt *v = arg;
-    for (size_t i = 0; i < v->n_callbacks; i++)
-        virConnectDomainEventDeregisterAny(v->conn, v->callbacks[i]);
-    if (v->close_callback)
-        virConnectUnregisterCloseCallback(v->conn, on_close);
-    virConnectClose(v->conn);
-    virt_libvirt_unref(v);
-    return NULL;
-}
-
-static void watch(struct virt *v, const struct virt_params *params)
-{
-    // The connection is told before keepalive may break it. Drivers without a daemon have neither.
+    // The listener is there before keepalive may break the connection. Drivers without a daemon
+    // have neither.
     virt_libvirt_ref(v);
-    v->close_callback = virConnectRegisterCloseCallback(v->conn, on_close, v, unref_virt) == 0;
-    if (!v->close_callback)
+    ch->close_callback = virConnectRegisterCloseCallback(ch->conn, on_close, v, unref_virt) == 0;
+    if (!ch->close_callback)
         virt_libvirt_unref(v);
     if (params->keepalive_s > 0)
-        virConnectSetKeepAlive(v->conn, params->keepalive_s, 2);
+        virConnectSetKeepAlive(ch->conn, params->keepalive_s, 2);
     if (params->events)
-        virt_libvirt_listen(v);
+        virt_libvirt_listen(v, ch);
+}
+
+static struct virt *virt_new(const struct virt_params *params)
+{
+    struct virt *v = mem_zalloc(sizeof(*v));
+    atomic_init(&v->refs, 1);
+    v->uri = mem_strdup(params->uri);
+    v->read_write = params->read_write;
+    v->keepalive_s = params->keepalive_s;
+    v->clock = params->clock;
+    v->listener = params->listener;
+    pthread_mutex_init(&v->lock, NULL);
+    return v;
 }
 
 static int libvirt_open(const struct virt_params *params, struct virt **ret, struct err *err)
@@ -200,36 +330,21 @@ static int libvirt_open(const struct virt_params *params, struct virt **ret, str
     pthread_once(&loop_once, loop_start);
     if (loop_error)
         return err_set(err, loop_error, "libvirt's event loop does not start");
-    virResetLastError();
-    virConnectPtr conn =
-        params->read_write ? virConnectOpen(params->uri) : virConnectOpenReadOnly(params->uri);
-    if (!conn) {
-        char what[300];
-        snprintf(what, sizeof(what), "connecting to %.250s", params->uri);
-        return virt_libvirt_error(err, what);
+    struct err why = {0};
+    struct virt *v = virt_new(params);
+    struct channel *ch = channel_open(v, &why);
+    if (!ch) {
+        virt_libvirt_unref(v);
+        if (err)
+            *err = why;
+        return -why.code;
     }
-    struct virt *v = mem_zalloc(sizeof(*v));
-    atomic_init(&v->refs, 1);
-    v->conn = conn;
-    v->clock = params->clock;
-    v->listener = params->listener;
-    v->domains = map_new();
-    pthread_mutex_init(&v->lock, NULL);
-    watch(v, params);
+    ch->main = true;
+    v->idle = ch;
+    v->n_channels = 1;
+    watch(v, ch, params);
     *ret = v;
     return 0;
-}
-
-static void drop_domains(struct virt *v)
-{
-    pthread_mutex_lock(&v->lock);
-    struct map *old = v->domains;
-    v->domains = map_new();
-    pthread_mutex_unlock(&v->lock);
-    size_t at = 0;
-    for (virDomainPtr d; (d = map_next(old, &at));)
-        virDomainFree(d);
-    map_free(old);
 }
 
 static void libvirt_close(struct virt *v)
@@ -238,13 +353,16 @@ static void libvirt_close(struct virt *v)
         return;
     pthread_mutex_lock(&v->lock);
     v->listener = (struct virt_listener){0};
+    v->closed = true;
     atomic_store(&v->dead, true);
+    struct channel *idle = TAKE_PTR(v->idle);
     pthread_mutex_unlock(&v->lock);
-    drop_domains(v);
-    pthread_t thread;
-    // Without memory for a thread the connection stays open, rather than that the caller waits.
-    if (pthread_create(&thread, NULL, goodbye, v) == 0)
-        pthread_detach(thread);
+    while (idle) {
+        struct channel *next = idle->next;
+        dismiss(idle);
+        idle = next;
+    }
+    virt_libvirt_unref(v);
 }
 
 static bool libvirt_alive(struct virt *v)
@@ -254,40 +372,36 @@ static bool libvirt_alive(struct virt *v)
 
 /* Inventory. */
 
-virDomainPtr virt_libvirt_domain(struct virt *v, const struct uuid *uuid, struct err *err)
+// Keep a reference of our own, which saves asking the daemon for each call.
+static void remember(struct use *use, const struct uuid *uuid, virDomainPtr d)
 {
-    virDomainPtr d = NULL;
-    pthread_mutex_lock(&v->lock);
-    d = map_get(v->domains, uuid->b, UUID_BYTES);
-    if (d)
-        virDomainRef(d);
-    pthread_mutex_unlock(&v->lock);
-    if (d)
-        return d;
-    d = virDomainLookupByUUID(v->conn, uuid->b);
-    if (!d)
-        virt_libvirt_error(err, "looking up a domain");
-    return d;
-}
-
-// Keep our own reference of a domain for later calls. The old one is freed outside the lock.
-static void remember(struct virt *v, const struct uuid *uuid, virDomainPtr d)
-{
-    virDomainPtr old = NULL;
-    pthread_mutex_lock(&v->lock);
-    if (map_count(v->domains) < VIRT_OBJECTS_MAX && !atomic_load(&v->dead)) {
-        virDomainRef(d);
-        old = map_put(v->domains, uuid->b, UUID_BYTES, d);
-    }
-    pthread_mutex_unlock(&v->lock);
+    struct channel *ch = use->channel;
+    if (map_count(ch->domains) >= VIRT_DOMAINS_KEPT)
+        forget_all(ch);
+    virDomainRef(d);
+    virDomainPtr old = map_put(ch->domains, uuid->b, UUID_BYTES, d);
     domain_freep(&old);
 }
 
-void virt_libvirt_forget(struct virt *v, const struct uuid *uuid)
+virDomainPtr virt_libvirt_domain(struct use *use, const struct uuid *uuid, struct err *err)
 {
-    pthread_mutex_lock(&v->lock);
-    virDomainPtr old = map_remove(v->domains, uuid->b, UUID_BYTES);
-    pthread_mutex_unlock(&v->lock);
+    virDomainPtr d = map_get(use->channel->domains, uuid->b, UUID_BYTES);
+    if (d) {
+        virDomainRef(d);
+        return d;
+    }
+    d = virDomainLookupByUUID(use->conn, uuid->b);
+    if (!d) {
+        virt_libvirt_error(err, "looking up a domain");
+        return NULL;
+    }
+    remember(use, uuid, d);
+    return d;
+}
+
+void virt_libvirt_forget(struct use *use, const struct uuid *uuid)
+{
+    virDomainPtr old = map_remove(use->channel->domains, uuid->b, UUID_BYTES);
     domain_freep(&old);
 }
 
@@ -314,10 +428,10 @@ static void identify(virDomainPtr d, struct virt_domain *ret)
 
 // Which of the listed domains a filter of libvirt selects: two calls for all instead of two for
 // each.
-static int mark(struct virt *v, unsigned filter, struct map *by_uuid, size_t field)
+static int mark(const struct use *use, unsigned filter, struct map *by_uuid, size_t field)
 {
     virDomainPtr *list = NULL;
-    int n = virConnectListAllDomains(v->conn, &list, filter);
+    int n = virConnectListAllDomains(use->conn, &list, filter);
     for (int i = 0; i < n; i++) {
         struct uuid uuid;
         virDomainGetUUID(list[i], uuid.b);
@@ -330,7 +444,7 @@ static int mark(struct virt *v, unsigned filter, struct map *by_uuid, size_t fie
     return n;
 }
 
-static int mark_all(struct virt *v, struct virt_domain *domains, size_t n, struct err *err)
+static int mark_all(const struct use *use, struct virt_domain *domains, size_t n, struct err *err)
 {
     static const struct {
         unsigned filter;
@@ -344,12 +458,12 @@ static int mark_all(struct virt *v, struct virt_domain *domains, size_t n, struc
         map_put(by_uuid, domains[i].uuid.b, UUID_BYTES, &domains[i]);
     int r = 0;
     for (size_t i = 0; i < ARRAY_LEN(marks) && r >= 0; i++)
-        r = mark(v, marks[i].filter, by_uuid, marks[i].field);
+        r = mark(use, marks[i].filter, by_uuid, marks[i].field);
     map_free(by_uuid);
     return r < 0 ? virt_libvirt_error(err, "listing domains") : 0;
 }
 
-static int list_records(struct virt *v, virDomainStatsRecordPtr *records, size_t n,
+static int list_records(struct use *use, virDomainStatsRecordPtr *records, size_t n,
                         struct virt_domain **ret, struct err *err)
 {
     struct virt_domain *domains = calloc(n ? n : 1, sizeof(*domains));
@@ -359,9 +473,9 @@ static int list_records(struct virt *v, virDomainStatsRecordPtr *records, size_t
         identify(records[i]->dom, &domains[i]);
         domains[i].state = state_param(records[i], "state.state");
         domains[i].reason = state_param(records[i], "state.reason");
-        remember(v, &domains[i].uuid, records[i]->dom);
+        remember(use, &domains[i].uuid, records[i]->dom);
     }
-    int r = mark_all(v, domains, n, err);
+    int r = mark_all(use, domains, n, err);
     if (r < 0)
         virt_domains_free(domains, n);
     else
@@ -370,10 +484,10 @@ static int list_records(struct virt *v, virDomainStatsRecordPtr *records, size_t
 }
 
 // For drivers without bulk statistics: one call per domain.
-static int list_plain(struct virt *v, struct virt_domain **ret, size_t *ret_n, struct err *err)
+static int list_plain(struct use *use, struct virt_domain **ret, size_t *ret_n, struct err *err)
 {
     virDomainPtr *list = NULL;
-    int n = virConnectListAllDomains(v->conn, &list, 0);
+    int n = virConnectListAllDomains(use->conn, &list, 0);
     if (n < 0)
         return virt_libvirt_error(err, "listing domains");
     struct virt_domain *domains = mem_zalloc(((size_t)n + 1) * sizeof(*domains));
@@ -387,7 +501,7 @@ static int list_plain(struct virt *v, struct virt_domain **ret, size_t *ret_n, s
         virDomainFree(list[i]);
     }
     free(list);
-    int r = mark_all(v, domains, kept, err);
+    int r = mark_all(use, domains, kept, err);
     if (r < 0) {
         virt_domains_free(domains, kept);
         return r;
@@ -399,17 +513,17 @@ static int list_plain(struct virt *v, struct virt_domain **ret, size_t *ret_n, s
 
 static int libvirt_list(struct virt *v, struct virt_domain **ret, size_t *ret_n, struct err *err)
 {
-    HOLD(v);
+    USE(use, v, err);
     virDomainStatsRecordPtr *records CLEANUP(stats_freep) = NULL;
-    int n = virConnectGetAllDomainStats(v->conn, VIR_DOMAIN_STATS_STATE, &records, 0);
+    int n = virConnectGetAllDomainStats(use.conn, VIR_DOMAIN_STATS_STATE, &records, 0);
     if (n < 0 && virGetLastErrorCode() == VIR_ERR_NO_SUPPORT)
-        return list_plain(v, ret, ret_n, err);
+        return list_plain(&use, ret, ret_n, err);
     if (n < 0)
         return virt_libvirt_error(err, "listing domains");
-    if (n > VIRT_OBJECTS_MAX)
+    if (n > VIRT_DOMAINS_MAX)
         return err_set(err, E2BIG, "libvirt lists %d domains", n);
-    drop_domains(v);
-    int r = list_records(v, records, (size_t)n, ret, err);
+    forget_all(use.channel);
+    int r = list_records(&use, records, (size_t)n, ret, err);
     if (r == 0)
         *ret_n = (size_t)n;
     return r;
@@ -418,11 +532,11 @@ static int libvirt_list(struct virt *v, struct virt_domain **ret, size_t *ret_n,
 static int libvirt_lookup(struct virt *v, const struct uuid *uuid, struct virt_domain *ret,
                           struct err *err)
 {
-    HOLD(v);
-    virDomainPtr d CLEANUP(domain_freep) = virDomainLookupByUUID(v->conn, uuid->b);
+    USE(use, v, err);
+    virDomainPtr d CLEANUP(domain_freep) = virDomainLookupByUUID(use.conn, uuid->b);
     if (!d) {
         int r = virt_libvirt_error(err, "looking up a domain");
-        virt_libvirt_forget(v, uuid);
+        virt_libvirt_forget(&use, uuid);
         return r;
     }
     struct virt_domain found = {0};
@@ -438,22 +552,22 @@ static int libvirt_lookup(struct virt *v, const struct uuid *uuid, struct virt_d
     identify(d, &found);
     found.persistent = persistent;
     found.autostart = autostart;
-    remember(v, uuid, d);
+    remember(&use, uuid, d);
     *ret = found;
     return 0;
 }
 
 static int libvirt_xml(struct virt *v, const struct uuid *uuid, char **ret_xml, struct err *err)
 {
-    HOLD(v);
-    virDomainPtr d CLEANUP(domain_freep) = virt_libvirt_domain(v, uuid, err);
+    USE(use, v, err);
+    virDomainPtr d CLEANUP(domain_freep) = virt_libvirt_domain(&use, uuid, err);
     if (!d)
         return err ? -err->code : -ENOENT;
     char *xml = virDomainGetXMLDesc(d, 0);
     if (!xml) {
         int r = virt_libvirt_error(err, "reading a domain's XML");
         if (r == -ENOENT)
-            virt_libvirt_forget(v, uuid);
+            virt_libvirt_forget(&use, uuid);
         return r;
     }
     *ret_xml = xml;
@@ -472,11 +586,11 @@ static void put_version(struct batch *out, enum attr attr, int r, unsigned long 
 
 static int libvirt_versions(struct virt *v, struct batch *out, struct err *err)
 {
-    HOLD(v);
+    USE(use, v, err);
     unsigned long hypervisor = 0, daemon = 0, library = 0;
-    if (virConnectGetLibVersion(v->conn, &daemon) < 0)
+    if (virConnectGetLibVersion(use.conn, &daemon) < 0)
         return virt_libvirt_error(err, "asking for libvirt's version");
-    int r = virConnectGetVersion(v->conn, &hypervisor);
+    int r = virConnectGetVersion(use.conn, &hypervisor);
     put_version(out, ATTR_HOST_HYPERVISOR_VERSION, r, hypervisor);
     put_version(out, ATTR_HOST_LIBVIRTD_VERSION, 0, daemon);
     r = virGetVersion(&library, NULL, NULL);

@@ -54,10 +54,10 @@ static int agent_error(struct virt *v, const char *what, int64_t began_ns, int t
     return waited ? -ETIMEDOUT : -ENOTCONN;
 }
 
-static virDomainPtr agent_domain(struct virt *v, const struct uuid *uuid, int timeout_s,
+static virDomainPtr agent_domain(struct use *use, const struct uuid *uuid, int timeout_s,
                                  struct err *err)
 {
-    virDomainPtr d = virt_libvirt_domain(v, uuid, err);
+    virDomainPtr d = virt_libvirt_domain(use, uuid, err);
     // Refused where there is no agent, which the call itself then says better.
     if (d)
         virDomainAgentSetResponseTimeout(d, timeout_s, 0);
@@ -67,8 +67,8 @@ static virDomainPtr agent_domain(struct virt *v, const struct uuid *uuid, int ti
 int virt_libvirt_agent_ping(struct virt *v, const struct uuid *uuid, int timeout_s,
                             struct batch *out, struct err *err)
 {
-    HOLD(v);
-    virDomainPtr d CLEANUP(domain_freep) = agent_domain(v, uuid, timeout_s, err);
+    USE(use, v, err);
+    virDomainPtr d CLEANUP(domain_freep) = agent_domain(&use, uuid, timeout_s, err);
     if (!d)
         return err ? -err->code : -ENOENT;
     long long seconds = 0;
@@ -246,8 +246,8 @@ static int ask_apart(struct virt *v, virDomainPtr d, int timeout_s, struct batch
 int virt_libvirt_agent_info(struct virt *v, const struct uuid *uuid, int timeout_s,
                             struct batch *out, struct err *err)
 {
-    HOLD(v);
-    virDomainPtr d CLEANUP(domain_freep) = agent_domain(v, uuid, timeout_s, err);
+    USE(use, v, err);
+    virDomainPtr d CLEANUP(domain_freep) = agent_domain(&use, uuid, timeout_s, err);
     if (!d)
         return err ? -err->code : -ENOENT;
     unsigned all = 0;

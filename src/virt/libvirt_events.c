@@ -212,15 +212,15 @@ static void unref_virt(void *arg)
     virt_libvirt_unref(arg);
 }
 
-void virt_libvirt_listen(struct virt *v)
+void virt_libvirt_listen(struct virt *v, struct channel *channel)
 {
     _Static_assert(ARRAY_LEN(callbacks) <= VIRT_EVENT_CALLBACKS, "room for all callbacks");
     for (size_t i = 0; i < ARRAY_LEN(callbacks); i++) {
         virt_libvirt_ref(v);
-        int id = virConnectDomainEventRegisterAny(v->conn, NULL, callbacks[i].id,
+        int id = virConnectDomainEventRegisterAny(channel->conn, NULL, callbacks[i].id,
                                                   callbacks[i].callback, v, unref_virt);
         if (id >= 0)
-            v->callbacks[v->n_callbacks++] = id;
+            channel->callbacks[channel->n_callbacks++] = id;
         else
             virt_libvirt_unref(v);
     }

@@ -18,46 +18,71 @@
 
 #define VIRT_EVENT_CALLBACKS 24
 
-/** Most domains, pools, networks, disks of a VM that are taken from libvirt. */
-#define VIRT_OBJECTS_MAX 65536
+/** Most channels of one user. */
+#define VIRT_CHANNELS_MAX 16
+/** Most domains that are taken from libvirt, and that one channel remembers. */
+#define VIRT_DOMAINS_MAX 65536
+#define VIRT_DOMAINS_KEPT 4096
 /** Longest text taken from a guest, in bytes. */
 #define VIRT_GUEST_TEXT_MAX 1024
 
 /**
- * An open connection. Referenced by its owner, by every call under way and by every registered
- * callback, so that close() waits for nobody.
+ * One connection to the daemon. libvirt's client library (9.0 for one) is not safe when several
+ * threads call on one connection while keepalive breaks it: it leaves behind an event source that
+ * points into the stack of a thread that is gone. So each connection serves one call at a time.
+ */
+struct channel {
+    virConnectPtr conn;
+    bool main;                           /**< carries events and tells of the loss */
+    bool close_callback;                 /**< registered */
+    int callbacks[VIRT_EVENT_CALLBACKS]; /**< ids from libvirt */
+    size_t n_callbacks;
+    struct map *domains; /**< UUID to virDomainPtr, each holding a reference */
+    struct channel *next;
+};
+
+/**
+ * What a user opened: a main channel, and as many more as calls ever ran at the same time.
+ * Referenced by its owner, by every call under way and by every registered callback, so that
+ * close() waits for nobody.
  */
 struct virt {
     atomic_int refs;
-    virConnectPtr conn;
+    char *uri;
+    bool read_write;
+    int keepalive_s;
     const struct clock *clock;
-    int callbacks[VIRT_EVENT_CALLBACKS]; /**< ids from libvirt; set before use, then constant */
-    size_t n_callbacks;
-    bool close_callback;
-    atomic_bool dead;
+    atomic_bool dead; /**< the main channel broke, or the owner closed */
 
-    pthread_mutex_t lock; /**< guards what follows; never held across a call that can wait */
+    pthread_mutex_t lock;          /**< guards what follows; nothing waits under it */
     struct virt_listener listener; /**< emptied by close() */
-    struct map *domains;           /**< UUID to virDomainPtr, each holding a reference */
+    struct channel *idle;          /**< the main one first */
+    size_t n_channels;             /**< idle or in use */
+    bool closed;
 };
 
 struct virt *virt_libvirt_ref(struct virt *v);
 void virt_libvirt_unref(struct virt *v);
 
-/** Keep the connection for the length of a call; close() may run meanwhile. */
-static inline struct virt *virt_libvirt_hold(struct virt *v)
-{
-    virConnectRef(v->conn);
-    return virt_libvirt_ref(v);
-}
+/** A channel of one's own for the length of a call. */
+struct use {
+    struct virt *v;
+    struct channel *channel; /**< NULL: nothing to give back */
+    virConnectPtr conn;
+};
 
-static inline void virt_releasep(struct virt **v)
-{
-    virConnectClose((*v)->conn);
-    virt_libvirt_unref(*v);
-}
+/** Opens a channel where all are in use. 0, or -errno as open(). */
+int virt_use_begin(struct use *use, struct virt *v, struct err *err);
 
-#define HOLD(v) struct virt *held_ CLEANUP(virt_releasep) = virt_libvirt_hold(v)
+/** CLEANUP(virt_use_end): give it back. */
+void virt_use_end(struct use *use);
+
+/** The first words of a call: `use` for the rest of the function, or out with the error. */
+#define USE(use, v, err)                                                                           \
+    struct use use CLEANUP(virt_use_end);                                                          \
+    int use##_error = virt_use_begin(&use, v, err);                                                \
+    if (use##_error < 0)                                                                           \
+    return use##_error
 
 static inline void domain_freep(virDomainPtr *d)
 {
@@ -91,13 +116,13 @@ double virt_param_number(const virTypedParameter *p);
 int virt_libvirt_error(struct err *err, const char *what);
 
 /** The domain of a UUID without asking the daemon where possible; the caller frees. */
-virDomainPtr virt_libvirt_domain(struct virt *v, const struct uuid *uuid, struct err *err);
+virDomainPtr virt_libvirt_domain(struct use *use, const struct uuid *uuid, struct err *err);
 
 /** Ask again next time, as the daemon no longer knows the domain. */
-void virt_libvirt_forget(struct virt *v, const struct uuid *uuid);
+void virt_libvirt_forget(struct use *use, const struct uuid *uuid);
 
 /** Register for all events; what a hypervisor lacks is left out. */
-void virt_libvirt_listen(struct virt *v);
+void virt_libvirt_listen(struct virt *v, struct channel *channel);
 
 /* The calls of the table, by file. */
 

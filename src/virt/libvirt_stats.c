@@ -216,10 +216,10 @@ static void put_job(virDomainPtr d, struct batch *out)
     }
 }
 
-static int fetch(struct virt *v, const struct uuid *uuid, unsigned groups, virDomainPtr *ret,
+static int fetch(struct use *use, const struct uuid *uuid, unsigned groups, virDomainPtr *ret,
                  virDomainStatsRecordPtr **ret_records, struct err *err)
 {
-    virDomainPtr d = virt_libvirt_domain(v, uuid, err);
+    virDomainPtr d = virt_libvirt_domain(use, uuid, err);
     if (!d)
         return err ? -err->code : -ENOENT;
     *ret = d;
@@ -230,7 +230,7 @@ static int fetch(struct virt *v, const struct uuid *uuid, unsigned groups, virDo
     if (n < 0)
         return virt_libvirt_error(err, "reading a domain's statistics");
     if (n == 0) {
-        virt_libvirt_forget(v, uuid);
+        virt_libvirt_forget(use, uuid);
         return err_set(err, ENOENT, "the domain does not run");
     }
     return 0;
@@ -238,10 +238,10 @@ static int fetch(struct virt *v, const struct uuid *uuid, unsigned groups, virDo
 
 int virt_libvirt_stats(struct virt *v, const struct uuid *uuid, struct batch *out, struct err *err)
 {
-    HOLD(v);
+    USE(use, v, err);
     virDomainPtr d CLEANUP(domain_freep) = NULL;
     virDomainStatsRecordPtr *records CLEANUP(stats_freep) = NULL;
-    int r = fetch(v, uuid, GROUPS, &d, &records, err);
+    int r = fetch(&use, uuid, GROUPS, &d, &records, err);
     if (r < 0)
         return r;
     const virDomainStatsRecord *record = records[0];
@@ -262,12 +262,12 @@ static void sleep_ms(long ms)
 }
 
 // 1: measured; 0: not yet.
-static int dirty_rate_poll(struct virt *v, const struct uuid *uuid, struct batch *out,
+static int dirty_rate_poll(struct use *use, const struct uuid *uuid, struct batch *out,
                            struct err *err)
 {
     virDomainPtr d CLEANUP(domain_freep) = NULL;
     virDomainStatsRecordPtr *records CLEANUP(stats_freep) = NULL;
-    int r = fetch(v, uuid, VIR_DOMAIN_STATS_DIRTYRATE, &d, &records, err);
+    int r = fetch(use, uuid, VIR_DOMAIN_STATS_DIRTYRATE, &d, &records, err);
     if (r < 0)
         return r;
     double status = number_field(records[0], "dirtyrate.calc_status");
@@ -282,17 +282,17 @@ int virt_libvirt_dirty_rate(struct virt *v, const struct uuid *uuid, int seconds
                             struct err *err)
 {
     enum { POLL_MS = 100, GRACE_MS = 5000 };
-    HOLD(v);
+    USE(use, v, err);
     if (seconds < 1 || seconds > 60)
         return err_set(err, EINVAL, "seconds must be from 1 to 60");
-    virDomainPtr d CLEANUP(domain_freep) = virt_libvirt_domain(v, uuid, err);
+    virDomainPtr d CLEANUP(domain_freep) = virt_libvirt_domain(&use, uuid, err);
     if (!d)
         return err ? -err->code : -ENOENT;
     if (virDomainStartDirtyRateCalc(d, seconds, 0) < 0)
         return virt_libvirt_error(err, "measuring the dirty page rate");
     sleep_ms(seconds * 1000L);
     for (int waited = 0; waited < GRACE_MS; waited += POLL_MS) {
-        int r = dirty_rate_poll(v, uuid, out, err);
+        int r = dirty_rate_poll(&use, uuid, out, err);
         if (r != 0)
             return r < 0 ? r : 0;
         sleep_ms(POLL_MS);

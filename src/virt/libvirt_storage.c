@@ -13,9 +13,9 @@ static void pools_free(virStoragePoolPtr *pools, int n)
 
 int virt_libvirt_pools(struct virt *v, char ***ret_names, size_t *ret_n, struct err *err)
 {
-    HOLD(v);
+    USE(use, v, err);
     virStoragePoolPtr *pools = NULL;
-    int n = virConnectListAllStoragePools(v->conn, &pools, 0);
+    int n = virConnectListAllStoragePools(use.conn, &pools, 0);
     if (n < 0)
         return virt_libvirt_error(err, "listing storage pools");
     char **names = mem_zalloc(((size_t)n + 1) * sizeof(*names));
@@ -29,8 +29,8 @@ int virt_libvirt_pools(struct virt *v, char ***ret_names, size_t *ret_n, struct 
 
 int virt_libvirt_pool(struct virt *v, const char *name, struct batch *out, struct err *err)
 {
-    HOLD(v);
-    virStoragePoolPtr pool = virStoragePoolLookupByName(v->conn, name);
+    USE(use, v, err);
+    virStoragePoolPtr pool = virStoragePoolLookupByName(use.conn, name);
     virStoragePoolInfo info;
     int r = pool && virStoragePoolGetInfo(pool, &info) == 0
                 ? 0
@@ -64,9 +64,9 @@ static void put_network(virNetworkPtr network, struct batch *out)
 
 int virt_libvirt_networks(struct virt *v, struct batch *out, struct err *err)
 {
-    HOLD(v);
+    USE(use, v, err);
     virNetworkPtr *networks = NULL;
-    int n = virConnectListAllNetworks(v->conn, &networks, 0);
+    int n = virConnectListAllNetworks(use.conn, &networks, 0);
     if (n < 0)
         return virt_libvirt_error(err, "listing networks");
     for (int i = 0; i < n; i++) {
