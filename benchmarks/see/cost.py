@@ -7,6 +7,7 @@ import procfs
 from see import peers, truth
 
 SAMPLER = "sampler"
+PROCESSES = ("core", "act", "web", "send")
 
 
 def sampler_ns(core):
@@ -32,7 +33,10 @@ class Idle:
         first_at, first = time.monotonic(), truth.sampled(daemon.metrics(), reader.keys)
         taken = daemon.status()["samples"]["taken"]
         lane = sampler_ns(core)
+        parts = {name: procfs.cpu_seconds([daemon.process_named(name)]) for name in PROCESSES}
         own, libvirtd = peers.measured_window(host, pids, seconds)
+        self.parts = {name: (procfs.cpu_seconds([daemon.process_named(name)]) - before)
+                      / vms / seconds * 1e6 for name, before in parts.items()}
         self.kernel_us = (sampler_ns(core) - lane) / vms / seconds / 1e3
         self.samples = daemon.status()["samples"]["taken"] - taken
         metrics = daemon.metrics()
@@ -55,6 +59,8 @@ def scraped(daemon, host, port, vms, seconds):
 def report_own(report, idle):
     report.at_most("CPU of all processes, per VM and second", idle.cost.own_us, "us", 100)
     report.at_most("  of it the kernel lane", idle.kernel_us, "us", 50)
+    for name, microseconds in idle.parts.items():
+        report.row(f"  of it {name}", microseconds, "us")
     worst = max(idle.truth.run, idle.truth.wait) * 100
     report.at_most("vCPU run time against schedstat, worst deviation", idle.truth.run * 100, "%", 0.5)
     report.at_most("vCPU wait against schedstat, worst deviation", idle.truth.wait * 100, "%", 0.5)

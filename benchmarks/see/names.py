@@ -22,17 +22,15 @@ def with_pgalloc(daemon):
     return metrics if "libvirt_domain_memory_stats_hugetlb_pgalloc_total" in metrics.types else None
 
 
-def report_dropin(report, daemon, host):
+def report_dropin(report, daemon, guest):
     tables = [("our own table", dropin.OWN_TABLE),
               ("conformance", dropin.conformance("exporters", "metrics.tsv"))]
-    with dropin.prepared(host) as guest:
-        def job_seen():
-            return (daemon.vm(guest).get("job_type") or 0) > 0
-        try:
-            wait_for("the job is seen", 25, job_seen, pause=0.5)
-        except AssertionError as error:
-            report.failed("running job seen", str(error))
-        metrics = with_misnamed(daemon)
+    try:
+        wait_for("the job is seen", 25, lambda: (daemon.vm(guest).get("job_type") or 0) > 0,
+                 pause=0.5)
+    except AssertionError as error:
+        report.failed("running job seen", str(error))
+    metrics = with_misnamed(daemon)
     for name, path in tables:
         if not path:
             report.note(f"no {name} table: VHERD_CONFORMANCE is not set")

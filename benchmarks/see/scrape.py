@@ -11,11 +11,12 @@ import socket
 import sys
 import time
 
-REQUEST = b"GET /metrics HTTP/1.1\r\nHost: scrape\r\nAccept: text/plain\r\n\r\n"
+REQUEST = "GET /metrics HTTP/1.1\r\nHost: {}\r\nAccept: text/plain\r\n\r\n"
 
 
 class Scraper:
     def __init__(self, address):
+        self.request = REQUEST.format(address).encode()
         host, port = address.rsplit(":", 1)
         self.socket = socket.create_connection((host, int(port)), timeout=10)
         self.socket.setblocking(False)
@@ -27,7 +28,7 @@ class Scraper:
         self.data.clear()
         self.body_at = self.length = self.chunked = None
         self.start = time.perf_counter()
-        self.socket.send(REQUEST)
+        self.socket.send(self.request)
 
     def receive(self):
         """True when the whole answer is here."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A lab host in every state that the exporters' metric names need, and the checks on them."""
+"""A lab host and guest in every state that the exporters' metric names need, and the checks on them."""
 
 import contextlib
 import csv
@@ -11,11 +11,14 @@ import re
 import exposition
 from vherd import ROOT
 
-GUEST = "dropin"
+POOL = "vherd-pool"
 OWN_TABLE = os.path.join(ROOT, "tests", "data", "metrics.tsv")
-IOTUNE = ("total_bytes_sec=50000000,total_bytes_sec_max=60000000,total_bytes_sec_max_length=2,"
-          "total_iops_sec=4000,total_iops_sec_max=5000,total_iops_sec_max_length=3,"
-          "size_iops_sec=4096")
+# A guest with OpenStack's metadata and a throttled disk.
+GUEST_OPTIONS = (
+    "--nova-metadata", "--iotune",
+    "total_bytes_sec=50000000,total_bytes_sec_max=60000000,total_bytes_sec_max_length=2,"
+    "total_iops_sec=4000,total_iops_sec_max=5000,total_iops_sec_max_length=3,"
+    "size_iops_sec=4096")
 BACKUP = """<domainbackup mode='pull'><server transport='unix' socket='{socket}'/></domainbackup>"""
 
 
@@ -26,26 +29,24 @@ def conformance(*names):
     return path if path and os.path.exists(path) else None
 
 
+def make_pool(host):
+    """A storage pool; vherd sees it at once when it starts, else within libvirt.pool_interval."""
+    if POOL not in host.virsh("pool-list", "--name").split():
+        host.virsh("pool-create-as", POOL, "dir", "--target", "/var/lib/libvirt/images")
+
+
 @contextlib.contextmanager
-def prepared(host):
-    """OpenStack's metadata, throttled disk, storage pool and a job that runs until the end."""
-    fresh = GUEST not in host.qemus()
-    if fresh:
-        host.guest(GUEST, "--nova-metadata", "--iotune", IOTUNE, "--vcpus", "2")
-        host.wait_guest(GUEST)
-    host.virsh("pool-create-as", "vherd-pool", "dir", "--target", "/var/lib/libvirt/images")
+def running_job(host, guest):
+    """A job on that guest, which runs until the end."""
     request = os.path.join(host.path(), "run", "backup.xml")
     with open(request, "w", encoding="utf-8") as file:
         file.write(BACKUP.format(socket="/run/backup.sock"))
-    host.virsh("backup-begin", "--domain", GUEST, "--backupxml", "/run/backup.xml")
+    host.virsh("backup-begin", "--domain", guest, "--backupxml", "/run/backup.xml")
     try:
-        yield GUEST
+        yield
     finally:
-        host.virsh("domjobabort", "--domain", GUEST, check=False)
-        host.virsh("pool-destroy", "vherd-pool", check=False)
+        host.virsh("domjobabort", "--domain", guest, check=False)
         os.unlink(request)
-        if fresh:
-            host.remove(GUEST)
 
 
 def missing(metrics, table):
