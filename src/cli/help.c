@@ -7,8 +7,8 @@
 #include "version.h"
 
 static const char intro[] =
-    "vherd watches the virtual machines of this libvirt host, each second, and goes on\n"
-    "when libvirt or a VM does not answer.\n";
+    "vherd watches the virtual machines of this libvirt host each second, and goes\n"
+    "on when libvirt or a VM does not answer.\n";
 
 static void put_option(const struct option_desc *o, struct buf *out)
 {

@@ -122,6 +122,14 @@ static void fit(const struct table *t, struct layout *l, size_t room)
     }
 }
 
+static const char *shown_text(const struct table *t, const struct term *term,
+                              const struct cell *cells, size_t c)
+{
+    const char *absent = t->columns[c].blank ? "" : term_dash(term);
+    return *cells[c].text ? cells[c].text : absent;
+}
+
+// Nothing stands behind the last cell that has text: no blanks at the end of a line.
 static void put_row(const struct table *t, const struct layout *l, const struct term *term,
                     size_t indent, const struct cell *cells, struct buf *out)
 {
@@ -129,16 +137,14 @@ static void put_row(const struct table *t, const struct layout *l, const struct 
     buf_init(&piece, 1 << 20);
     size_t last = 0;
     for (size_t c = 0; c < t->n_columns; c++)
-        last = l->shown[c] ? c : last;
+        last = l->shown[c] && *shown_text(t, term, cells, c) ? c : last;
     buf_printf(out, "%*s", (int)indent, "");
     for (size_t c = 0; c <= last; c++) {
         if (!l->shown[c])
             continue;
-        const char *absent = t->columns[c].blank ? "" : term_dash(term);
-        const char *text = *cells[c].text ? cells[c].text : absent;
         buf_reset(&piece);
-        width_put(&piece, text, l->width[c], t->columns[c].align, term_ellipsis(term));
-        // No blanks at the end of a line.
+        width_put(&piece, shown_text(t, term, cells, c), l->width[c], t->columns[c].align,
+                  term_ellipsis(term));
         while (c == last && piece.len > 0 && piece.data[piece.len - 1] == ' ')
             piece.data[--piece.len] = '\0';
         if (piece.len)

@@ -54,7 +54,7 @@ static void test_table_shrinks_then_drops(void **state)
                     "\xe6\x97\xa5\xe6\x9c\xac…     –\n");
     check_table(10, "NAME   CPU\n"
                     "web…  1.5%\n"
-                    "\xe6\x97\xa5…     –\n");
+                    "\xe6\x97\xa5…      –\n");
     check_table(3, "NA…\nwe…\n\xe6\x97\xa5…\n");
     check_table(1, "…\n…\n…\n");
 }
