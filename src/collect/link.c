@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "private.h"
 
 #define PAUSE_MIN_NS (NS_PER_S / 4)
@@ -22,9 +21,6 @@ static void set_status(struct collector *c, const char *status, const char *mess
     if (l->status != status || !l->since_real_ns) {
         l->status = status;
         l->since_real_ns = clock_real_ns(c->p.clock);
-        enum log_level level =
-            l->state == LINK_UP || !l->tried ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING;
-        log_write(level, "libvirt %s: %s%s%s", c->uri, status, message[0] ? ": " : "", message);
     }
     mem_strset(&l->message, message);
     object_set_attr(c->herd->host, ATTR_HOST_LIBVIRT_STATUS, status);

@@ -58,7 +58,8 @@ struct core {
     struct exposition exposition;
     struct waiting *waiting;
     int64_t started_real_ns;
-    bool started; // the supervisor has said START
+    const char *logged_status; // one of collector_libvirt()'s words
+    bool started;              // the supervisor has said START
     bool stopping;
 };
 

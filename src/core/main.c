@@ -19,11 +19,23 @@
 
 static void on_timer(uv_timer_t *handle);
 
+// One line for each change of the connection to libvirt.
+static void log_libvirt(struct core *c)
+{
+    struct collector_libvirt l = collector_libvirt(c->collector);
+    if (l.status == c->logged_status)
+        return;
+    c->logged_status = l.status;
+    log_write(l.up || !l.tried ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, "libvirt (%s): %s%s%s", l.uri,
+              l.status, l.message[0] ? ": " : "", l.message);
+}
+
 static void on_step(struct core *c)
 {
     if (c->stopping)
         return;
     int64_t wake = collector_step(c->collector);
+    log_libvirt(c);
     int64_t now = clock_mono_ns(&clock_system);
     uv_update_time(&c->loop);
     uint64_t ms = 0;
