@@ -91,7 +91,6 @@ static bool ask_vms(struct tui_feed *p)
     }
     mem_strset(&p->news.error, r < 0 ? err.message : NULL);
     pthread_mutex_unlock(&p->lock);
-    signal_fd(p->news_fd);
     return r == 0;
 }
 
@@ -127,6 +126,7 @@ static void *run(void *arg)
             well = ask_vms(p);
             if (well)
                 ask_host(p);
+            signal_fd(p->news_fd);
         }
         if (*wanted && well && (due || other))
             ask_detail(p, wanted);
