@@ -130,9 +130,10 @@ static inline int64_t act_now(void)
     return clock_mono_ns(&clock_system);
 }
 
-// main.c
-void act_stop(struct act *a);
+// loop.c
+void act_init(struct act *a);
 void act_step(struct act *a); // everything that time or a message may have made due
+void act_stop(struct act *a);
 
 // control.c
 int control_begin(struct act *a, struct err *err);

@@ -13,44 +13,9 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-// Calls, those written off, one attempt to connect, and closing.
-#define THREADS (ACT_IN_FLIGHT + ACT_WRITTEN_OFF + 3)
-
-static void on_timer(uv_timer_t *handle)
-{
-    act_step(handle->loop->data);
-}
-
-void act_step(struct act *a)
-{
-    if (a->stopping || !a->workers)
-        return;
-    int64_t now = act_now();
-    link_step(a, now);
-    calls_step(a, now);
-    int64_t wake = MIN_OF(link_wake_ns(a), calls_wake_ns(a));
-    uv_timer_stop(&a->timer);
-    if (wake == INT64_MAX)
-        return;
-    uv_update_time(&a->loop);
-    uint64_t ms = wake > now ? (uint64_t)((wake - now) / NS_PER_MS + 1) : 0;
-    uv_timer_start(&a->timer, on_timer, ms, 0);
-}
-
-static void on_wake(uv_async_t *handle)
-{
-    act_step(handle->loop->data);
-}
-
 static void on_term(uv_signal_t *handle, int signum)
 {
     act_stop(handle->loop->data);
-}
-
-void act_stop(struct act *a)
-{
-    a->stopping = true;
-    uv_stop(&a->loop);
 }
 
 // libvirt's socket belongs to root: opening it, and opening it again, takes no capability.
@@ -65,14 +30,8 @@ static const char *confine(void)
     return "no capabilities, no new privileges";
 }
 
-static void init(struct act *a)
+static void watch_signals(struct act *a)
 {
-    a->waiting_fd = -1;
-    uv_loop_init(&a->loop);
-    a->loop.data = a;
-    uv_mutex_init(&a->inbox.lock);
-    uv_async_init(&a->loop, &a->wake, on_wake);
-    uv_timer_init(&a->loop, &a->timer);
     uv_signal_init(&a->loop, &a->term);
     uv_signal_start(&a->term, on_term, SIGTERM);
     // Ctrl-C reaches the whole foreground group; the supervisor decides what it means.
@@ -99,14 +58,14 @@ int main(int argc, char **argv)
     static struct act act; // too large for a stack frame, and needed to the very end
     struct act *a = &act;
     log_setup("vherd-act", LOG_LEVEL_INFO);
-    init(a);
+    act_init(a);
+    watch_signals(a);
     if (begin(a) < 0)
         return 1;
     if (a->stopping)
         return 0;
     const char *sandbox = confine();
     a->ops = virt_ops_for_uri(a->uri);
-    a->workers = workers_new(THREADS);
     control_watch(a);
     control_send(IPC_CONTROL_FD, CONTROL_READY, sandbox, -1);
     act_step(a);

@@ -154,16 +154,17 @@ static const char *const close_reasons[] = {
     [VIR_CONNECT_CLOSE_REASON_CLIENT] = "the connection was closed",
 };
 
-// The main channel broke.
+// The main channel broke. The owner may close before this returns.
 static void on_close(virConnectPtr conn, int reason, void *arg)
 {
-    struct virt *v = arg;
+    struct virt *v = virt_libvirt_ref(arg);
     bool known = reason >= 0 && (size_t)reason < ARRAY_LEN(close_reasons);
     atomic_store(&v->dead, true);
     pthread_mutex_lock(&v->lock);
     if (v->listener.lost)
         v->listener.lost(known ? close_reasons[reason] : "the connection broke", v->listener.arg);
     pthread_mutex_unlock(&v->lock);
+    virt_libvirt_unref(v);
 }
 
 /* Channels. */
@@ -183,11 +184,13 @@ static void *goodbye(void *arg)
     struct channel *ch = arg;
     for (size_t i = 0; i < ch->n_callbacks; i++)
         virConnectDomainEventDeregisterAny(ch->conn, ch->callbacks[i]);
-    if (ch->close_callback)
+    if (ch->main)
         virConnectUnregisterCloseCallback(ch->conn, on_close);
     forget_all(ch);
     map_free(ch->domains);
     virConnectClose(ch->conn);
+    if (ch->main)
+        virt_libvirt_unref(ch->main);
     free(ch);
     return NULL;
 }
@@ -293,19 +296,12 @@ void virt_use_end(struct use *use)
 
 /* Open and close. */
 
-static void unref_virt(void *arg)
-{
-    virt_libvirt_unref(arg);
-}
-
 static void watch(struct virt *v, struct channel *ch, const struct virt_params *params)
 {
+    ch->main = virt_libvirt_ref(v);
     // The listener is there before keepalive may break the connection. Drivers without a daemon
-    // have neither.
-    virt_libvirt_ref(v);
-    ch->close_callback = virConnectRegisterCloseCallback(ch->conn, on_close, v, unref_virt) == 0;
-    if (!ch->close_callback)
-        virt_libvirt_unref(v);
+    // have neither. libvirt frees the argument only in some drivers: goodbye() does it.
+    virConnectRegisterCloseCallback(ch->conn, on_close, v, NULL);
     if (params->keepalive_s > 0)
         virConnectSetKeepAlive(ch->conn, params->keepalive_s, 2);
     if (params->events)
@@ -339,7 +335,6 @@ static int libvirt_open(const struct virt_params *params, struct virt **ret, str
             *err = why;
         return -why.code;
     }
-    ch->main = true;
     v->idle = ch;
     v->n_channels = 1;
     watch(v, ch, params);

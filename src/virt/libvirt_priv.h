@@ -33,8 +33,7 @@
  */
 struct channel {
     virConnectPtr conn;
-    bool main;                           /**< carries events and tells of the loss */
-    bool close_callback;                 /**< registered */
+    struct virt *main; /**< carries events and the loss, for this user; else NULL */
     int callbacks[VIRT_EVENT_CALLBACKS]; /**< ids from libvirt */
     size_t n_callbacks;
     struct map *domains; /**< UUID to virDomainPtr, each holding a reference */
