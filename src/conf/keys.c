@@ -73,6 +73,14 @@ static const char *check_address(const char *text)
     return inet_pton(v6 ? AF_INET6 : AF_INET, host, address) == 1 ? NULL : allowed;
 }
 
+static const char *check_host_name(const char *text)
+{
+    size_t n = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-");
+    return n > 0 && n <= 253 && text[n] == '\0' && isalnum((unsigned char)*text)
+               ? NULL
+               : "a host name of at most 253 letters, digits, '.' and '-'";
+}
+
 const struct conf_section conf_sections[] = {
     {"libvirt", "How libvirt is asked. Whatever happens there, the kernel's data go on each "
                 "second."},
@@ -136,18 +144,20 @@ const struct conf_key conf_keys[] = {
     {"web", "listen", CONF_LIST, AT(web.listen), "127.0.0.1:9177", .check = check_address,
      .help = "Addresses for HTTP; [] = none. Callers that are not on loopback may read /metrics "
              "and the health pages only."},
-    {"web", "socket", CONF_TEXT, AT(web.socket), "", .check = check_socket, .restart = true,
+    {"web", "hosts", CONF_LIST, AT(web.hosts), "", .check = check_host_name,
+     .help = "Further names by which callers reach this machine, such as an alias that Prometheus "
+             "uses. Requests that name another host are refused."},
+    {"web", "socket", CONF_TEXT, AT(web.socket), "", .check = check_socket,
      .help = "Unix socket for the commands. Empty: /run/vherd/vherd.sock as root, else "
              "vherd/vherd.sock in the user's runtime directory."},
     {"web", "socket_group", CONF_TEXT, AT(web.socket_group), "", .check = check_account,
-     .restart = true,
      .help = "Group that may use the socket and so read all VMs. Empty: its owner only."},
-    {"web", "user", CONF_TEXT, AT(web.user), "", .check = check_account, .restart = true,
+    {"web", "user", CONF_TEXT, AT(web.user), "", .check = check_account,
      .help = "User that the process facing the network becomes when vherd was started as root. "
              "Empty: vherd where it exists, else nobody."},
     {"web", "max_connections", CONF_INTEGER, AT(web.max_connections), "256", 8, 10000,
-     .restart = true, .help = "HTTP connections at the same time."},
-    {"web", "sandbox", CONF_BOOL, AT(web.sandbox), "true", .restart = true,
+     .help = "HTTP connections at the same time."},
+    {"web", "sandbox", CONF_BOOL, AT(web.sandbox), "true",
      .help = "false takes the system call filter away, for debuggers."},
 
     {"log", "level", CONF_CHOICE, AT(log.level), "info", .choices = log_levels,

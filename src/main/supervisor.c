@@ -35,6 +35,8 @@
 // A process that lived this long had a fresh start.
 #define WELL_NS (60 * NS_PER_S)
 
+#define MESSAGES_PER_TURN 16
+
 enum { CORE, ACT, WEB, SEND, CHILDREN };
 
 static const struct {
@@ -300,9 +302,21 @@ static void take_ready(struct supervisor *s, struct child *c, char *text)
     tell_processes(s);
 }
 
+// A channel without its process is of no use, and a process without its channel neither.
+static void channel_lost(struct child *c)
+{
+    closep(&c->control);
+    if (c->state == CHILD_STOPPING)
+        return;
+    c->state = CHILD_STOPPING;
+    c->pressed = 0;
+    c->due_ns = now_ns() + PRESS_NS;
+}
+
+// Bounded, so that a process that went mad cannot hold us.
 static void read_channel(struct supervisor *s, struct child *c)
 {
-    for (;;) {
+    for (int i = 0; i < MESSAGES_PER_TURN; i++) {
         enum control_type type;
         CLEANUP(freep) char *text = NULL;
         CLEANUP(closep) int fd = -1;
@@ -310,8 +324,7 @@ static void read_channel(struct supervisor *s, struct child *c)
         if (r == -EAGAIN)
             return;
         if (r < 0) {
-            // Its end follows; until then there is nothing to hear.
-            closep(&c->control);
+            channel_lost(c);
             return;
         }
         if (type == CONTROL_READY)

@@ -81,7 +81,19 @@ static bool split(const char *host, char name[HOST_MAX + 1])
     return true;
 }
 
-bool host_is_ours(const char *host, const struct sockaddr *local, const char *own_name)
+static bool name_is_own(const char *name, bool any_domain, const char *own)
+{
+    size_t short_len = strcspn(own, "."), first_len = strcspn(name, ".");
+    if (short_len == 0)
+        return false;
+    if (strcasecmp(name, own) == 0)
+        return true;
+    return first_len == short_len && strncasecmp(name, own, short_len) == 0 &&
+           (name[first_len] == '\0' || any_domain);
+}
+
+bool host_is_ours(const char *host, const struct sockaddr *peer, const struct sockaddr *local,
+                  const struct host_names *names)
 {
     char name[HOST_MAX + 1];
     if (!split(host, name))
@@ -90,11 +102,11 @@ bool host_is_ours(const char *host, const struct sockaddr *local, const char *ow
     bool ours = literal_is_ours(name, local, &literal);
     if (literal)
         return ours;
-    if (strcasecmp(name, "localhost") == 0)
+    if (strcasecmp(name, "localhost") == 0 ||
+        name_is_own(name, !host_is_loopback(peer), names->own))
         return true;
-    size_t own_len = strlen(own_name), short_len = strcspn(own_name, ".");
-    if (own_len == 0)
-        return false;
-    return strcasecmp(name, own_name) == 0 ||
-           (strlen(name) == short_len && strncasecmp(name, own_name, short_len) == 0);
+    for (size_t i = 0; i < names->n_further; i++)
+        if (strcasecmp(name, names->further[i]) == 0)
+            return true;
+    return false;
 }

@@ -44,11 +44,11 @@ static int take_config(struct web *w, struct message *m, struct err *err)
     int r = conf_parse("configuration", m->text, strlen(m->text), &conf, err);
     if (r < 0)
         return r;
+    if (w->server)
+        server_configure(w->server, conf);
     conf_free(w->conf);
     w->conf = conf;
     log_set_level(conf->log.level);
-    if (w->server)
-        server_configure(w->server, conf);
     return 0;
 }
 

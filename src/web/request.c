@@ -9,7 +9,6 @@
 #include "base/clock.h"
 #include "base/esc.h"
 #include "base/mem.h"
-#include "host.h"
 #include "verb/verb.h"
 
 #define URI_MAX (8u * 1024)
@@ -19,7 +18,7 @@ struct inquiry {
     const struct request *r;
     const struct peer *peer;
     const char *method;
-    const char *own_name;
+    const struct host_names *names;
     struct question *question;
 };
 
@@ -59,11 +58,13 @@ static struct refusal check_host(struct inquiry *q)
     const char *host = header(q->r, MHD_HTTP_HEADER_HOST);
     if (q->peer->kind == PEER_UNIX || !host)
         return fine;
-    if (host_is_ours(host, (const struct sockaddr *)&q->peer->local, q->own_name))
+    if (host_is_ours(host, (const struct sockaddr *)&q->peer->addr,
+                     (const struct sockaddr *)&q->peer->local, q->names))
         return fine;
     return (struct refusal){MHD_HTTP_MISDIRECTED_REQUEST,
                             "the request names a host that is not this one; use localhost, this "
-                            "machine's name, or the address that vherd listens on"};
+                            "machine's name, the address that vherd listens on, or add the name "
+                            "to web.hosts"};
 }
 
 bool request_has_body(const struct request *r)
@@ -124,9 +125,9 @@ static int64_t patience(const char *path)
 }
 
 struct refusal request_check(const struct request *r, const struct peer *peer, const char *method,
-                             const char *own_name, struct question *ret)
+                             const struct host_names *names, struct question *ret)
 {
-    struct inquiry q = {r, peer, method, own_name, ret};
+    struct inquiry q = {r, peer, method, names, ret};
     for (size_t i = 0; i < ARRAY_LEN(checks); i++) {
         struct refusal refusal = checks[i](&q);
         if (refusal.status != 0)

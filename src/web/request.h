@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+#include "host.h"
+
 struct conn;
 
 enum request_state {
@@ -66,6 +68,6 @@ bool request_has_body(const struct request *r);
  * address. Status 0: *ret says what to ask core.
  */
 struct refusal request_check(const struct request *r, const struct peer *peer, const char *method,
-                             const char *own_name, struct question *ret);
+                             const struct host_names *names, struct question *ret);
 
 #endif

@@ -26,6 +26,8 @@
 #define RESPONSE_NS (30 * NS_PER_S)
 // A client that reads slower than this is cut.
 #define RESPONSE_BYTES_PER_S (64u * 1024)
+// Memory that answers may take while slow clients read them; one more is still let in below it.
+#define BODIES_MAX ((size_t)256 << 20)
 #define FINISH_NS (2 * NS_PER_S)
 #define SWEEP_NS (250 * NS_PER_MS)
 #define ACCEPTS_PER_TURN 64
@@ -59,7 +61,9 @@ struct server {
     int64_t next_sweep_ns; // INT64_MAX: nothing to wait for
     int64_t finish_ns;     // 0: not yet told to end
     size_t in_flight;
+    size_t body_bytes; // of answers that clients have not taken yet
     char own_name[256];
+    struct conf_list hosts; // borrowed from the configuration in force
 };
 
 static int64_t now_ns(const struct server *s)
@@ -82,6 +86,7 @@ static void decide(struct request *r, unsigned status, struct MHD_Response *resp
     r->status = status;
     r->response = response;
     r->body_len = len;
+    r->conn->server->body_bytes += len;
     r->state = REQUEST_DECIDED;
     if (waiting) {
         MHD_resume_connection(r->mhd);
@@ -151,10 +156,13 @@ static void begin_request(struct request *r, const char *method)
     r->gzip = r->conn->peer.kind == PEER_REMOTE && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0 &&
               answer_accepts_gzip(encodings);
     struct question question = {0};
-    struct refusal refusal =
-        request_check(r, &r->conn->peer, method, r->conn->server->own_name, &question);
+    const struct server *s = r->conn->server;
+    struct host_names names = {s->own_name, s->hosts.items, s->hosts.n};
+    struct refusal refusal = request_check(r, &r->conn->peer, method, &names, &question);
     if (refusal.status != 0)
         refuse(r, refusal.status, refusal.detail);
+    else if (s->body_bytes > BODIES_MAX)
+        refuse(r, MHD_HTTP_SERVICE_UNAVAILABLE, "too many answers wait for slow clients");
     else
         ask_core(r, &question);
     free(question.storage);
@@ -207,6 +215,7 @@ static void on_completed(void *cls, struct MHD_Connection *mhd, void **context,
         if (r->state == REQUEST_WAITING)
             link_cancel(&s->link, r->id);
         s->in_flight--;
+        s->body_bytes -= r->body_len;
         r->conn->request = NULL;
         set_deadline(r->conn, CONN_HEADER, NEXT_HEADER_NS);
     }
@@ -454,6 +463,7 @@ int server_new(struct loop *loop, const struct clock *clock, const struct conf *
     s->loop = loop;
     s->clock = clock;
     s->accepting = true;
+    s->hosts = conf->web.hosts;
     s->max = (size_t)conf->web.max_connections;
     s->next_sweep_ns = INT64_MAX;
     if (gethostname(s->own_name, sizeof(s->own_name) - 1) < 0)
@@ -514,6 +524,7 @@ void server_connect_core(struct server *s, int fd)
 
 void server_configure(struct server *s, const struct conf *conf)
 {
+    s->hosts = conf->web.hosts;
     s->max = (size_t)conf->web.max_connections;
     update_accepting(s);
 }

@@ -12,7 +12,7 @@ struct server;
 
 /**
  * Everything that needs the file system or new descriptors is done here, so that the sandbox may
- * close behind it. The caller owns *ret; `loop` and `clock` are borrowed.
+ * close behind it. The caller owns *ret; `loop`, `clock` and `conf` are borrowed.
  */
 int server_new(struct loop *loop, const struct clock *clock, const struct conf *conf,
                struct server **ret, struct err *err);
@@ -24,7 +24,7 @@ int server_listen(struct server *s, int fd);
 /** A connection to core, taken over; the one before is dropped. */
 void server_connect_core(struct server *s, int fd);
 
-/** Take over what a reload may change. */
+/** Take over what a reload may change; the configuration is borrowed until the next one. */
 void server_configure(struct server *s, const struct conf *conf);
 
 /** Wait for the next event and serve it. */

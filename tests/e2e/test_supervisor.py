@@ -3,6 +3,7 @@
 
 import json
 import os
+import pty
 import signal
 import socket
 import stat
@@ -261,6 +262,29 @@ class Ending(unittest.TestCase):
                 self.assertEqual(sorted(os.listdir(daemon.directory)), ["log", "vherd.yaml"])
             finally:
                 daemon.close()
+
+    def test_a_terminal_that_closes(self):
+        daemon = fakedaemon.FakeDaemon()
+        try:
+            pid, terminal = pty.fork()
+            if pid == 0:
+                os.execve(daemon.program, daemon.command("daemon"), daemon.environment)
+            vherd.wait_for("the socket", 10, lambda: self.answers(daemon))
+            pids = procfs.descendants(pid)
+            self.assertEqual(len(pids), 5)
+            os.close(terminal)
+            self.assertEqual(os.waitpid(pid, 0)[1], 0)
+            self.assertTrue(all_gone(pids))
+            self.assertFalse(os.path.exists(daemon.socket))
+        finally:
+            daemon.close()
+
+    @staticmethod
+    def answers(daemon):
+        try:
+            return daemon.get("/x")[0] == 200 and len(daemon.fake_processes()) == 5
+        except (OSError, AssertionError):
+            return False
 
     def test_requests_in_flight_are_answered(self):
         with fakedaemon.FakeDaemon() as daemon:

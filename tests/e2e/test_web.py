@@ -6,7 +6,9 @@ import gzip
 import http.client
 import json
 import os
+import random
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -127,6 +129,25 @@ class ServedByOneDaemon(unittest.TestCase):
                 self.assertEqual(status_of(answer), 400)
                 self.assertIn(b"problem+json", answer)
 
+    def test_noise(self):
+        chance = random.Random(1)
+        seed = (b"GET /x?a=1 HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: gzip\r\n"
+                b"Content-Length: 0\r\nConnection: close\r\n\r\n")
+        for _ in range(300):
+            data = bytearray(seed)
+            for _ in range(chance.randrange(1, 8)):
+                at = chance.randrange(len(data))
+                data[at:at + chance.randrange(3)] = bytes(chance.choices(range(256),
+                                                                         k=chance.randrange(4)))
+            with socket.create_connection(("127.0.0.1", self.daemon.port), timeout=15) as peer:
+                peer.sendall(data)
+                peer.settimeout(0.02)
+                try:
+                    peer.recv(100)
+                except (TimeoutError, ConnectionResetError):
+                    pass
+        self.assertEqual(self.daemon.tcp("/x")[0], 200)
+
     def test_header_and_address_limits(self):
         answer = self.daemon.raw(b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: localhost\r\n"
                                  b"Connection: close\r\n\r\n")
@@ -246,6 +267,17 @@ class Limits(unittest.TestCase):
                 self.assertEqual(status_of(fakedaemon.read_all(late)), 200)
             for peer in idle:
                 peer.close()
+
+    def test_further_names_after_a_reload(self):
+        with fakedaemon.FakeDaemon() as daemon:
+            alias = {"Host": "metrics.example.org:9177"}
+            self.assertEqual(daemon.tcp("/x", headers=alias)[0], 421)
+            daemon.config["web"]["hosts"] = ["metrics.example.org"]
+            daemon.write_config()
+            daemon.process.send_signal(signal.SIGHUP)
+            vherd.wait_for("the name to be known", 5,
+                           lambda: daemon.tcp("/x", headers=alias)[0] == 200)
+            self.assertEqual(daemon.tcp("/x", headers={"Host": "other.example.org"})[0], 421)
 
     def test_ipv6(self):
         try:

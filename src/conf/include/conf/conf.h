@@ -58,6 +58,7 @@ struct conf {
 
     struct {
         struct conf_list listen; /**< web.listen: [127.0.0.1:9177]; [::1]:9177; [] = no TCP */
+        struct conf_list hosts;  /**< web.hosts: further names that callers may use; [] */
         char *socket;            /**< web.socket: "" = /run/vherd/vherd.sock or the user's */
         char *socket_group;      /**< web.socket_group: "" = root only; may read all VMs */
         char *user;              /**< web.user: "" = vherd where it exists, else nobody */
