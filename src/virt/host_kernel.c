@@ -499,10 +499,10 @@ static void kernel_sample(struct host *h, int64_t mono_ns, const struct host_sin
     take_probes(h, sink);
     if (h->n_procs != before)
         judge_namespaces(h, sink, mono_ns);
+    h->env.boot_time = machine_boot_time(h->machine, h->env.buf, h->env.size);
     sample_procs(h, mono_ns, sink);
     struct batch *b = begin(sink, LANE_HOST, NULL, clock_mono_ns(h->env.clock));
     machine_sample(h->machine, h->env.buf, h->env.size, b);
-    h->env.boot_time = machine_boot_time(h->machine);
     host_net_sample(h->net, b);
     kmsg_sample(&h->kmsg, h->env.buf, h->env.size, b);
     sink->emit(b, sink->arg);

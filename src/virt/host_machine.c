@@ -185,8 +185,12 @@ void machine_free(struct machine *m)
     free(m);
 }
 
-double machine_boot_time(const struct machine *m)
+double machine_boot_time(struct machine *m, char *buf, size_t size)
 {
+    static const struct keyed key = {"btime"};
+    ssize_t n = isnan(m->boot_time) ? kept_read_all(&m->stat, m->root, "proc/stat", buf, size) : -1;
+    if (n > 0)
+        parse_keyed(buf, (size_t)n, &key, 1, &m->boot_time);
     return m->boot_time;
 }
 
@@ -308,7 +312,7 @@ void machine_scan(struct machine *m)
 static void put_keyed(struct batch *b, const char *text, ssize_t len, const struct keyed_fact *rows,
                       size_t n, double *values)
 {
-    struct keyed keys[KEYED_MAX];
+    struct keyed keys[KEYED_MAX] = {0};
     for (size_t i = 0; i < n; i++)
         keys[i] = rows[i].keyed;
     parse_keyed(text, len < 0 ? 0 : (size_t)len, keys, n, values);

@@ -21,6 +21,6 @@ void machine_scan(struct machine *m);
 void machine_sample(struct machine *m, char *buf, size_t size, struct batch *b);
 
 /** When the host booted, in seconds of Unix time; NaN where it is unknown. */
-double machine_boot_time(const struct machine *m);
+double machine_boot_time(struct machine *m, char *buf, size_t size);
 
 #endif
