@@ -106,7 +106,10 @@ static void put_roff(const char *text, struct buf *out)
     for (; *text; text++) {
         if (*text == '\\')
             buf_puts(out, "\\e");
-        else if (*text == '-')
+        else if (strncmp(text, "…", strlen("…")) == 0) {
+            buf_puts(out, "...");
+            text += strlen("…") - 1;
+        } else if (*text == '-')
             buf_puts(out, "\\-");
         else if (*text != '`')
             buf_putc(out, *text);

@@ -61,7 +61,7 @@ static bool is_port(const char *text)
 
 static const char *check_address(const char *text)
 {
-    static const char allowed[] = "a numeric address and a port: 127.0.0.1:9177, 0.0.0.0:9177, "
+    static const char allowed[] = "numeric addresses with a port: 127.0.0.1:9177, 0.0.0.0:9177, "
                                   "\"[::1]:9177\"";
     unsigned char address[sizeof(struct in6_addr)];
     bool v6 = *text == '[';

@@ -107,7 +107,9 @@ static void text_encode(const struct conf_key *key, const void *at, struct buf *
 
 static void text_allowed(const struct conf_key *key, struct buf *out)
 {
-    buf_puts(out, "text");
+    // No check takes a control character, so that each tells what it would take.
+    const char *allowed = key->check ? key->check("\x01") : NULL;
+    buf_puts(out, allowed ? allowed : "text");
 }
 
 static int bool_set(const struct conf_key *key, void *at, const struct conf_scalar *scalar,
@@ -174,7 +176,7 @@ static void duration_encode(const struct conf_key *key, const void *at, struct b
 
 static void duration_allowed(const struct conf_key *key, struct buf *out)
 {
-    buf_puts(out, "a whole number with a unit (us, ms, s, m, h or d), from ");
+    buf_puts(out, "a whole number with a unit (ms, s, m, h or d), from ");
     conf_duration_format(key->min, out);
     buf_puts(out, " to ");
     conf_duration_format(key->max, out);
@@ -247,11 +249,11 @@ static void list_encode(const struct conf_key *key, const void *at, struct buf *
 
 static void list_allowed(const struct conf_key *key, struct buf *out)
 {
-    buf_puts(out, "a list");
-    if (!key->choices)
-        return;
-    buf_puts(out, " of ");
-    choice_allowed(key, out);
+    buf_puts(out, "a list of ");
+    if (key->choices)
+        choice_allowed(key, out);
+    else
+        text_allowed(key, out);
 }
 
 static const struct type_ops types[CONF_TYPE_MAX] = {

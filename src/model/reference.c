@@ -68,7 +68,7 @@ static void put_kind(struct buf *out, enum kind kind)
 void render_reference(struct buf *out)
 {
     buf_puts(out, "# Metrics and fields\n\nThis page is made out of the catalogue in "
-                  "`src/model`; see `tests/docs --update`.\n\n## Metrics\n\n"
+                  "`src/model`; `ninja docs` writes it anew.\n\n## Metrics\n\n"
                   "A metric is exposed while its value could be read and is fresh; "
                   "`vherd_unavailable` says what could not be read and why. The sets are chosen "
                   "with `metrics.sets`; *misnamed* rows, whose upstream names break Prometheus' "

@@ -138,14 +138,14 @@ static const struct {
     {"log:\n  level:\n", "f:2:9: log.level is empty (leave the key out for its default); allowed: "
                          "error, warning, info or debug"},
     {"libvirt:\n  interval: 10\n",
-     "f:2:13: libvirt.interval: \"10\" is not a duration; allowed: a whole number with a unit (us, "
-     "ms, s, m, h or d), from 1s to 1h"},
+     "f:2:13: libvirt.interval: \"10\" is not a duration; allowed: a whole number with a unit (ms, "
+     "s, m, h or d), from 1s to 1h"},
     {"libvirt:\n  interval: 999ms\n",
      "f:2:13: libvirt.interval: \"999ms\" is out of range; allowed: a whole number with a unit "
-     "(us, ms, s, m, h or d), from 1s to 1h"},
+     "(ms, s, m, h or d), from 1s to 1h"},
     {"libvirt:\n  interval: 99999999999999999999s\n",
      "f:2:13: libvirt.interval: \"99999999999999999999s\" is out of range; allowed: a whole number "
-     "with a unit (us, ms, s, m, h or d), from 1s to 1h"},
+     "with a unit (ms, s, m, h or d), from 1s to 1h"},
     {"libvirt:\n  max_in_flight: 9\n", "f:2:18: libvirt.max_in_flight: \"9\" is out of range; "
                                        "allowed: a whole number from 1 to 8"},
     {"libvirt:\n  max_in_flight: three\n", "f:2:18: libvirt.max_in_flight: \"three\" is not a "
@@ -162,10 +162,15 @@ static const struct {
                                            "allowed: a list of vherd, tinkoff or inovex"},
     {"metrics:\n  sets: [[vherd]]\n", "f:2:10: metrics.sets: its items must be single values"},
     {"web:\n  listen: [localhost:9177]\n",
-     "f:2:12: web.listen: \"localhost:9177\" does not fit; allowed: a numeric address and a port: "
+     "f:2:12: web.listen: \"localhost:9177\" does not fit; allowed: numeric addresses with a port: "
      "127.0.0.1:9177, 0.0.0.0:9177, \"[::1]:9177\""},
     {"web:\n  user: -root\n", "f:2:9: web.user: \"-root\" does not fit; allowed: a name of at most "
                               "32 letters, digits, '_', '.' and '-', or \"\""},
+    {"web:\n  listen: 127.0.0.1:9177\n",
+     "f:2:11: web.listen is a single value; allowed: a list of numeric addresses with a port: "
+     "127.0.0.1:9177, 0.0.0.0:9177, \"[::1]:9177\""},
+    {"web:\n  user:\n", "f:2:8: web.user is empty (leave the key out for its default); allowed: a "
+                        "name of at most 32 letters, digits, '_', '.' and '-', or \"\""},
     {"kernel:\n  root: proc\n", "f:2:9: kernel.root: \"proc\" does not fit; allowed: a path that "
                                 "begins with /"},
     {"libvirt:\n  uri: \"a\\nb\"\n", "f:2:8: libvirt.uri: \"a\nb\" holds control characters; "
