@@ -21,24 +21,28 @@
 #define MIB (1024LL * KIB)
 #define MAX_CPUS 64
 
-static int64_t now_ns(void) {
+static int64_t now_ns(void)
+{
     struct timespec ts;
     clock_gettime(CLOCK_MONOTONIC, &ts);
     return ts.tv_sec * NS_PER_S + ts.tv_nsec;
 }
 
-static void sleep_until(int64_t at_ns) {
+static void sleep_until(int64_t at_ns)
+{
     struct timespec ts = {.tv_sec = at_ns / NS_PER_S, .tv_nsec = at_ns % NS_PER_S};
     while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL) == EINTR)
         ;
 }
 
-static _Noreturn void die(const char *what) {
+static _Noreturn void die(const char *what)
+{
     fprintf(stderr, "vload: %s: %s\n", what, strerror(errno));
     exit(1);
 }
 
-static int64_t parse_number(const char *text, int64_t max) {
+static int64_t parse_number(const char *text, int64_t max)
+{
     char *end;
     errno = 0;
     long long value = strtoll(text, &end, 10);
@@ -49,7 +53,8 @@ static int64_t parse_number(const char *text, int64_t max) {
     return value;
 }
 
-static void on_every_cpu(void *(*body)(void *), void *arg) {
+static void on_every_cpu(void *(*body)(void *), void *arg)
+{
     long n_cpus = sysconf(_SC_NPROCESSORS_ONLN);
     pthread_t threads[MAX_CPUS];
     if (n_cpus > MAX_CPUS)
@@ -70,14 +75,16 @@ static void on_every_cpu(void *(*body)(void *), void *arg) {
         pthread_join(threads[cpu], NULL);
 }
 
-static void spin_until(int64_t end_ns) {
+static void spin_until(int64_t end_ns)
+{
     volatile uint32_t sink = 0;
     while (now_ns() < end_ns)
         for (int i = 0; i < 2000; i++)
             sink = sink * 1664525U + 1013904223U;
 }
 
-static void *cpu_body(void *arg) {
+static void *cpu_body(void *arg)
+{
     const int64_t percent = *(const int64_t *)arg;
     const int64_t period_ns = NS_PER_S / 10;
     int64_t start_ns = now_ns();
@@ -93,14 +100,16 @@ static void *cpu_body(void *arg) {
     return NULL;
 }
 
-static int run_cpu(char **argv) {
+static int run_cpu(char **argv)
+{
     int64_t percent = parse_number(argv[0], 100);
     on_every_cpu(cpu_body, &percent);
     return 0;
 }
 
 // Grows to the size asked at the rate asked, then keeps every page in use.
-static int run_mem(char **argv) {
+static int run_mem(char **argv)
+{
     const int64_t size_bytes = parse_number(argv[0], 1 << 20) * MIB;
     const int64_t rate_bytes = parse_number(argv[1], 1 << 20) * MIB;
     const long page_bytes = sysconf(_SC_PAGESIZE);
@@ -125,7 +134,8 @@ static int run_mem(char **argv) {
 }
 
 // O_DIRECT | O_DSYNC, so that each write is one request of the virtual disk.
-static int run_write(char **argv) {
+static int run_write(char **argv)
+{
     const int64_t rate_bytes = parse_number(argv[0], 1 << 22) * KIB;
     const char *path = argv[1];
     const int64_t file_bytes = 4 * MIB;
@@ -159,7 +169,8 @@ static int run_write(char **argv) {
     }
 }
 
-static int run_net(char **argv) {
+static int run_net(char **argv)
+{
     const int64_t rate_bytes = parse_number(argv[0], 1 << 22) * KIB;
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(9)};
     const int on = 1;
@@ -189,7 +200,8 @@ static int run_net(char **argv) {
 }
 
 // Fills the file system and keeps the file; leaves when nothing more fits.
-static int run_fill(char **argv) {
+static int run_fill(char **argv)
+{
     static char block[64 * KIB];
     int fd = open(argv[0], O_WRONLY | O_CREAT | O_APPEND, 0600);
     if (fd < 0)
@@ -207,7 +219,8 @@ static int run_fill(char **argv) {
 
 // Programs the i6300esb watchdog of the virtual machine by itself: unlocked by two magic writes,
 // its two stages count half the time each, and the machine fails when both have run out.
-static int run_watchdog(char **argv) {
+static int run_watchdog(char **argv)
+{
     enum { TIMER1 = 0x00, TIMER2 = 0x04, RELOAD = 0x0c };
     enum { CONFIG_LOCK = 0x68, LOCK_ENABLE = 0x02, RELOAD_NOW = 0x100 };
     const int64_t timeout_s = parse_number(argv[0], 1000);
@@ -218,8 +231,7 @@ static int run_watchdog(char **argv) {
     int fd = open(registers_path, O_RDWR | O_SYNC);
     if (config < 0 || fd < 0)
         die(config < 0 ? config_path : registers_path);
-    volatile unsigned char *registers =
-        mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    volatile unsigned char *registers = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (registers == MAP_FAILED)
         die("watchdog registers");
     volatile uint16_t *reload = (volatile uint16_t *)(registers + RELOAD);
@@ -245,7 +257,8 @@ struct hang {
 
 // With its local APIC off, a vCPU gets no timer tick and no interrupt any more: a loop in user
 // space then never gives the processor back, as a loop with interrupts disabled would not.
-static void *hang_body(void *arg) {
+static void *hang_body(void *arg)
+{
     enum { APIC_SPURIOUS = 0xf0 / 4, APIC_LVT_TIMER = 0x320 / 4, APIC_MASKED = 1 << 16 };
     struct hang *hang = arg;
     struct sched_param prio = {.sched_priority = 99};
@@ -260,7 +273,8 @@ static void *hang_body(void *arg) {
     return NULL;
 }
 
-static int run_hang(char **argv) {
+static int run_hang(char **argv)
+{
     (void)argv;
     struct hang hang = {0};
     long n_cpus = sysconf(_SC_NPROCESSORS_ONLN);
@@ -295,7 +309,8 @@ static const struct command {
     {"hang", 0, run_hang, "stop the machine: spin on every processor, interrupts off"},
 };
 
-int main(int argc, char **argv) {
+int main(int argc, char **argv)
+{
     const size_t n_commands = sizeof(commands) / sizeof(commands[0]);
     for (size_t i = 0; i < n_commands; i++)
         if (argc >= 2 && strcmp(argv[1], commands[i].name) == 0 && argc == 2 + commands[i].n_args)
