@@ -63,7 +63,8 @@ static void test_three_in_flight_one_per_object(void **state)
     lane_free(l);
 }
 
-// 50 objects for ten minutes: each is called every interval or sooner, and the calls are spread.
+// 50 objects for ten minutes: each is called every interval or sooner, and the calls are spread over
+// the four instants of an interval.
 static void test_spread_over_the_interval(void **state)
 {
     struct call_lane *l = lane_new(&policy);
@@ -83,7 +84,7 @@ static void test_spread_over_the_interval(void **state)
         if (t > 30 * S && in_second > busiest)
             busiest = in_second;
     }
-    assert_true(busiest <= 5);
+    assert_true(busiest >= 8 && busiest <= 20);
     for (int i = 0; i < 50; i++)
         assert_true(600 * S - last[i] <= policy.interval_ns + S);
     lane_free(l);
