@@ -36,7 +36,7 @@ def run_unit(results, arguments):
     if arguments.long:
         builds.append(("tsan", "build-tsan"))
     for sanitizer, directory in builds:
-        if not building.build(directory, sanitizer):
+        if not building.build(directory, sanitizer, ["meson-test-prereq"]):
             results.add("build " + directory, "failed", "see above")
             continue
         results.add("build " + directory, "passed")

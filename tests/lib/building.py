@@ -22,14 +22,15 @@ def configure(directory, sanitizer):
     return run_quietly(command)
 
 
-def build(directory, sanitizer):
+def build(directory, sanitizer, targets=()):
     """Configure where needed and compile; true on success. One builder a directory at a time."""
     path = os.path.join(ROOT, directory)
     os.makedirs(path, exist_ok=True)
     with open(os.path.join(path, ".lock"), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         print(f"building {directory}", flush=True)
-        return configure(directory, sanitizer) and run_quietly(["ninja", "-C", path])
+        return configure(directory, sanitizer) and run_quietly(
+            ["ninja", "-C", path, "all", *targets])
 
 
 def run_quietly(command):
