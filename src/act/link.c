@@ -11,7 +11,7 @@
 #include "base/mem.h"
 
 #define PAUSE_MIN_NS (NS_PER_S / 4)
-#define KEEPALIVE_S 5
+#define KEEPALIVE_S 30 // a stopped daemon is noticed by deadlines; this is for one that vanished
 #define STUCK_MAX 2
 
 // A try at opening, or the closing of a connection.
@@ -150,6 +150,8 @@ static void take_attempt(struct act *a, struct attempt *attempt, int64_t now)
         l->err = attempt->err;
         set_down(a, now);
     } else {
+        if (l->err.code)
+            log_info("libvirt (%s): connected", a->uri);
         l->conn = mem_zalloc(sizeof(*l->conn));
         l->conn->virt = attempt->virt;
         l->state = LINK_UP;
