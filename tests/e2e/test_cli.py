@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The commands of `vherd` in front of a made-up daemon: output, errors, exit statuses."""
 
+import fcntl
 import json
 import os
 import pty
@@ -9,7 +10,6 @@ import struct
 import subprocess
 import tempfile
 import termios
-import fcntl
 import unicodedata
 import unittest
 
@@ -25,8 +25,11 @@ def on_terminal(columns, *arguments, environment=None):
         fcntl.ioctl(1, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         base = {"TERM": "xterm", "LC_ALL": "C.UTF-8", "HOME": "/nonexistent",
                 "PATH": os.environ["PATH"]}
-        os.execve(fakeapi.PROGRAM, [fakeapi.PROGRAM, *arguments],
-                  dict(base, **(environment or {})))
+        try:
+            os.execve(fakeapi.PROGRAM, [fakeapi.PROGRAM, *arguments],
+                      dict(base, **(environment or {})))
+        finally:
+            os._exit(127)
     output = b""
     while True:
         try:
@@ -226,6 +229,28 @@ class Commands(unittest.TestCase):
 
     def test_ascii_where_the_locale_is_not_utf8(self):
         self.assertRegex(self.well("list", environment={"LC_ALL": "C"}), r"vm04 .* -\n")
+
+    def complete(self, *words):
+        """What bash offers for the last word."""
+        script = os.path.join(fakeapi.ROOT, "packaging", "completion", "vherd.bash")
+        code = ('source "$1"; vherd() { "$PROGRAM" --socket "$SOCKET" "$@"; }; shift\n'
+                'COMP_WORDS=(vherd "$@"); COMP_CWORD=$#; _vherd; printf "%s\\n" "${COMPREPLY[@]}"')
+        done = subprocess.run(["bash", "-c", code, "bash", script, *words], check=True,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              env={"PATH": os.environ["PATH"], "PROGRAM": fakeapi.PROGRAM,
+                                   "SOCKET": self.api.socket, "LC_ALL": "C.UTF-8"})
+        return done.stdout.decode().rstrip("\n").split("\n")
+
+    def test_bash_completion(self):
+        self.assertEqual(self.complete("s"), ["show", "status"])
+        self.assertEqual(self.complete("show", "vm0"), ["vm01", "vm02", "vm03", "vm04", "vm05"])
+        self.assertEqual(self.complete("show", "<"), ["\\<script\\>alert\\(1\\)\\</script\\>"])
+        self.assertEqual(self.complete("list", "--st"), ["--state"])
+        self.assertEqual(self.complete("list", "--state", "sh"), ["shut\\ off"])
+        self.assertEqual(self.complete("metrics", "--set", "t"), ["tinkoff"])
+        self.assertEqual(self.complete("config", "c"), ["check"])
+        self.assertEqual(self.complete("help", "dae"), ["daemon"])
+        self.assertEqual(self.complete("list", "--color", "a"), ["auto", "always"])
 
     def test_full_disk(self):
         with open("/dev/full", "wb") as full:
