@@ -13,7 +13,7 @@
 #include "base/number.h"
 #include "memory_priv.h"
 
-#define ENTER() struct memory *m CLEANUP(memory_leavep) = memory_enter()
+#define ENTER() struct memory *m CLEANUP(memory_leavep) __attribute__((unused)) = memory_enter()
 
 /* Connections. */
 

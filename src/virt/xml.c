@@ -68,11 +68,12 @@ static const char *const nic_sources[] = {"network", "bridge", "dev", "path"};
 
 #define SECONDS 1e9
 
-// Absent from the document, a limit is 0: libvirt's own word for none.
+// Absent from the document, a limit is 0: libvirt's own word for none; but a burst lasts 1 s.
 static const struct {
     const char *element;
     enum fact fact;
     double scale;
+    const char *burst; // whose length it is
 } iotune[] = {
     {"total_bytes_sec", FACT_DISK_LIMIT_TOTAL_BYTES, 1},
     {"read_bytes_sec", FACT_DISK_LIMIT_READ_BYTES, 1},
@@ -86,12 +87,12 @@ static const struct {
     {"total_iops_sec_max", FACT_DISK_BURST_TOTAL_REQS, 1},
     {"read_iops_sec_max", FACT_DISK_BURST_READ_REQS, 1},
     {"write_iops_sec_max", FACT_DISK_BURST_WRITE_REQS, 1},
-    {"total_bytes_sec_max_length", FACT_DISK_BURST_TOTAL_BYTES_LEN, SECONDS},
-    {"read_bytes_sec_max_length", FACT_DISK_BURST_READ_BYTES_LEN, SECONDS},
-    {"write_bytes_sec_max_length", FACT_DISK_BURST_WRITE_BYTES_LEN, SECONDS},
-    {"total_iops_sec_max_length", FACT_DISK_BURST_TOTAL_REQS_LEN, SECONDS},
-    {"read_iops_sec_max_length", FACT_DISK_BURST_READ_REQS_LEN, SECONDS},
-    {"write_iops_sec_max_length", FACT_DISK_BURST_WRITE_REQS_LEN, SECONDS},
+    {"total_bytes_sec_max_length", FACT_DISK_BURST_TOTAL_BYTES_LEN, SECONDS, "total_bytes_sec_max"},
+    {"read_bytes_sec_max_length", FACT_DISK_BURST_READ_BYTES_LEN, SECONDS, "read_bytes_sec_max"},
+    {"write_bytes_sec_max_length", FACT_DISK_BURST_WRITE_BYTES_LEN, SECONDS, "write_bytes_sec_max"},
+    {"total_iops_sec_max_length", FACT_DISK_BURST_TOTAL_REQS_LEN, SECONDS, "total_iops_sec_max"},
+    {"read_iops_sec_max_length", FACT_DISK_BURST_READ_REQS_LEN, SECONDS, "read_iops_sec_max"},
+    {"write_iops_sec_max_length", FACT_DISK_BURST_WRITE_REQS_LEN, SECONDS, "write_iops_sec_max"},
     {"size_iops_sec", FACT_DISK_SIZE_IOPS, 1},
 };
 
@@ -289,13 +290,19 @@ static void read_nova(struct reader *r, const xmlNode *domain)
     put_texts(r, 0, n, nova_texts, ARRAY_LEN(nova_texts));
 }
 
+static double limit_of(const xmlNode *limits, const char *element)
+{
+    const xmlNode *n = limits && element ? element_at(limits, element) : NULL;
+    return n ? number_of(n, NULL) : NAN;
+}
+
 static void read_limits(struct reader *r, uint32_t key, const xmlNode *disk)
 {
     const xmlNode *limits = element_at(disk, "iotune");
     for (size_t i = 0; i < ARRAY_LEN(iotune); i++) {
-        double v = limits ? number_of(element_at(limits, iotune[i].element), NULL) : NAN;
+        double v = limit_of(limits, iotune[i].element);
         if (isnan(v) && r->live)
-            v = 0;
+            v = limit_of(limits, iotune[i].burst) > 0 ? 1 : 0;
         batch_fact(r->out, key, iotune[i].fact, v * iotune[i].scale);
     }
 }

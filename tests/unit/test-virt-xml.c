@@ -136,10 +136,21 @@ static void limits_that_are_not_set_are_zero_while_it_runs(void **state)
     assert_true(fact(b, "vda", FACT_DISK_BURST_READ_REQS) == 50);
     assert_true(fact(b, "vda", FACT_DISK_BURST_READ_REQS_LEN) == 7e9);
     assert_true(fact(b, "vda", FACT_DISK_SIZE_IOPS) == 4096);
+    assert_true(fact(b, "vda", FACT_DISK_BURST_WRITE_BYTES_LEN) == 0);
     assert_true(fact(b, "sda", FACT_DISK_LIMIT_WRITE_REQS) == 0);
     batch_free(b);
     b = read_ok("<domain><devices><disk><target dev='vda'/></disk></devices></domain>");
     assert_true(isnan(fact(b, "vda", FACT_DISK_LIMIT_TOTAL_BYTES)));
+    batch_free(b);
+}
+
+static void a_burst_lasts_a_second_unless_told(void **state)
+{
+    struct batch *b = read_ok("<domain id='1'><devices><disk><target dev='vda'/><iotune>"
+                              "<write_bytes_sec_max>9</write_bytes_sec_max></iotune></disk>"
+                              "</devices></domain>");
+    assert_true(fact(b, "vda", FACT_DISK_BURST_WRITE_BYTES_LEN) == 1e9);
+    assert_true(fact(b, "vda", FACT_DISK_BURST_READ_BYTES_LEN) == 0);
     batch_free(b);
 }
 
@@ -161,7 +172,8 @@ static void each_limit_has_a_fact_of_its_own(void **state)
             for (uint32_t r = 0; r < b->n_rows; r++)
                 set += b->rows[r].fact >= FACT_DISK_LIMIT_TOTAL_BYTES &&
                        b->rows[r].fact <= FACT_DISK_SIZE_IOPS && b->rows[r].value > 0;
-            assert_int_equal(set, 1);
+            // A burst has a length without saying so.
+            assert_int_equal(set, strcmp(endings[e], "_max") == 0 ? 2 : 1);
             batch_free(b);
         }
     }
@@ -336,6 +348,7 @@ int main(void)
         cmocka_unit_test(a_running_domain),
         cmocka_unit_test(disks_of_every_kind),
         cmocka_unit_test(limits_that_are_not_set_are_zero_while_it_runs),
+        cmocka_unit_test(a_burst_lasts_a_second_unless_told),
         cmocka_unit_test(each_limit_has_a_fact_of_its_own),
         cmocka_unit_test(interfaces_by_tap_or_address),
         cmocka_unit_test(both_versions_of_nova_metadata),
