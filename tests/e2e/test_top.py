@@ -39,7 +39,7 @@ class Top(unittest.TestCase):
         program = f"{fakeapi.PROGRAM} --socket {self.api.socket} {options} top"
         # The shell outlives a Ctrl-C, which reaches all of the terminal's programs.
         command = (f"trap : INT; stty > {self.directory}/before; echo the shell; {environment} {program}; "
-                   f"echo status $?; stty > {self.directory}/after; exec sleep 1000")
+                   f"status=$?; stty > {self.directory}/after; echo status $status; exec sleep 1000")
         self.tmux("new-session", "-d", "-x", str(columns), "-y", str(rows), "sh", "-c", command)
 
     def screen(self):
