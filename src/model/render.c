@@ -174,13 +174,25 @@ static void put_json_fact(const struct herd *h, const struct object *o, enum fac
         json_f64(j, value);
 }
 
+// Attributes that only libvirt knows and that change without its telling while it is away.
+static bool attr_is_stale(const struct herd *h, enum attr attr)
+{
+    static const enum attr of_state[] = {ATTR_VM_STATE, ATTR_VM_REASON, ATTR_VM_STATE_DESC,
+                                         ATTR_VM_AGENT};
+    for (size_t i = 0; i < ARRAY_LEN(of_state) && !h->libvirt_up; i++)
+        if (of_state[i] == attr)
+            return true;
+    return false;
+}
+
 static void put_fields(const struct herd *h, const struct object *o, enum render_depth depth,
                        int64_t mono_ns, struct json *j)
 {
     const struct kind_desc *kind = &model_kinds[o->kind];
     for (int i = 0; i < kind->n_attrs; i++) {
-        const struct attr_desc *attr = &model_attrs[kind->first_attr + (enum attr)i];
-        if (o->attrs[i] && (depth == RENDER_FULL || attr->brief))
+        enum attr id = kind->first_attr + (enum attr)i;
+        const struct attr_desc *attr = &model_attrs[id];
+        if (o->attrs[i] && (depth == RENDER_FULL || attr->brief) && !attr_is_stale(h, id))
             json_kv_string(j, attr->json, o->attrs[i]);
     }
     for (int i = 0; i < kind->n_facts; i++) {

@@ -91,6 +91,10 @@ class UnittestResult(unittest.TestResult):
 
     addError = addFailure
 
+    def _exc_info_to_string(self, err, test):
+        text = super()._exc_info_to_string(err, test)
+        return text if len(text) < 3000 else text[:2000] + " […] " + text[-500:]
+
     def addSubTest(self, test, subtest, err):
         if err is not None:
             self.failed_subtests.add(test.id())

@@ -221,6 +221,26 @@ static void test_history_is_oldest_first(void **state)
     herd_free(h);
 }
 
+static void test_state_is_left_out_while_libvirt_is_away(void **state)
+{
+    struct herd *h = herd_new();
+    struct vm *vm = add(h, 1, "web");
+    object_set_attr(&vm->obj, ATTR_VM_STATE, "running");
+    object_set_attr(&vm->obj, ATTR_VM_OS_TYPE, "hvm");
+    for (int up = 0; up < 2; up++) {
+        struct buf out;
+        struct json j;
+        h->libvirt_up = up;
+        buf_init(&out, 1 << 16);
+        json_init(&j, &out);
+        render_object(h, &vm->obj, RENDER_FULL, 1000, &j);
+        assert_int_equal(strstr(out.data, "\"state\":\"running\"") != NULL, up);
+        assert_non_null(strstr(out.data, "\"os_type\":\"hvm\""));
+        buf_done(&out);
+    }
+    herd_free(h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -232,6 +252,7 @@ int main(void)
         cmocka_unit_test(test_exposition),
         cmocka_unit_test(test_one_series_for_one_name),
         cmocka_unit_test(test_history_is_oldest_first),
+        cmocka_unit_test(test_state_is_left_out_while_libvirt_is_away),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
