@@ -95,7 +95,7 @@ const size_t conf_sections_count = ARRAY_LEN(conf_sections);
 #define AT(member) offsetof(struct conf, member)
 
 const struct conf_key conf_keys[] = {
-    {"libvirt", "uri", CONF_TEXT, AT(libvirt.uri), "", .check = check_uri,
+    {"libvirt", "uri", CONF_TEXT, AT(libvirt.uri), "", .check = check_uri, .restart = true,
      .help = "Connection to libvirt. Empty: qemu:///system as root, else qemu:///session."},
     {"libvirt", "interval", CONF_DURATION, AT(libvirt.interval_ns), "10s", 1 * S, 1 * H,
      .help = "How often each VM's statistics are read through libvirt; VMs take turns within it."},
