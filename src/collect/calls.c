@@ -16,7 +16,6 @@ enum call_kind {
 
 struct call {
     struct work work;
-    struct call *next; // in c->calls
     struct msg msg;
     struct collector *c;
     enum call_kind kind;
@@ -28,7 +27,6 @@ struct call {
     int32_t pid;
     int64_t process_start;
     int64_t started_ns;
-    bool written_off;
     struct batch *out;
     struct virt_domain domain;
     char **names;
@@ -37,12 +35,8 @@ struct call {
     struct err err;
 };
 
-static void call_free(struct collector *c, struct call *call)
+static void call_free(struct call *call)
 {
-    struct call **at = &c->calls;
-    while (*at != call)
-        at = &(*at)->next;
-    *at = call->next;
     batch_free(call->out);
     virt_domain_done(&call->domain);
     virt_names_free(call->names, call->n_names);
@@ -259,19 +253,8 @@ static void call_deliver(struct collector *c, struct msg *m)
         else if (vm)
             lane_hasten(c->stats_lane, call->uuid.b, UUID_BYTES, now);
     }
-    link_unuse(c, call->conn, call->written_off);
-    call_free(c, call);
-}
-
-// The lane knows numbers; the connection must hear of it too.
-static void call_written_off(struct collector *c, uint64_t number, enum call_kind kind)
-{
-    for (struct call *call = c->calls; call; call = call->next) {
-        if (call->number == number && lane_of(c, call->kind) == lane_of(c, kind)) {
-            call->written_off = true;
-            link_stuck(call->conn);
-        }
-    }
+    link_unuse(c, call->conn);
+    call_free(call);
 }
 
 static void call_start(struct collector *c, enum call_kind kind, struct conn *conn, uint64_t number,
@@ -280,8 +263,6 @@ static void call_start(struct collector *c, enum call_kind kind, struct conn *co
     struct call *call = mem_zalloc(sizeof(*call));
     call->work = (struct work){.run = call_run, .done = call_over};
     call->msg.deliver = call_deliver;
-    call->next = c->calls;
-    c->calls = call;
     call->c = c;
     call->kind = kind;
     call->conn = link_use(conn);
@@ -302,8 +283,8 @@ static void call_start(struct collector *c, enum call_kind kind, struct conn *co
     }
     if (workers_submit(c->workers, &call->work) < 0) {
         lane_done(lane_of(c, kind), number, LANE_SKIPPED, now);
-        link_unuse(c, conn, false);
-        call_free(c, call);
+        link_unuse(c, conn);
+        call_free(call);
     }
 }
 
@@ -324,9 +305,7 @@ static void write_off(struct collector *c, enum call_kind kind, int64_t now)
     struct call_lane *lane = lane_of(c, kind);
     const void *key;
     size_t len;
-    uint64_t number;
-    while ((number = lane_expire(lane, now, c->link.answered_ns, &key, &len))) {
-        call_written_off(c, number, kind);
+    while (lane_expire(lane, now, c->link.answered_ns, &key, &len)) {
         if (kind != CALL_POOL || len == 0)
             continue;
         CLEANUP(freep) char *name = mem_strndup(key, len);
@@ -343,11 +322,8 @@ void calls_step(struct collector *c, int64_t now)
         write_off(c, lanes[i], now);
     if (c->link.state != LINK_UP)
         return;
-    if (c->link.stats) {
-        start_due(c, CALL_CONFIG, c->link.stats, now);
-        start_due(c, CALL_STATS, c->link.stats, now);
-    }
-    start_due(c, CALL_POOL, c->link.main, now);
+    for (size_t i = 0; i < ARRAY_LEN(lanes); i++)
+        start_due(c, lanes[i], c->link.main, now);
 }
 
 int64_t calls_wake(const struct collector *c, int64_t now)

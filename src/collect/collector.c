@@ -13,6 +13,7 @@
 #define SPARE_BATCHES_MAX 4096
 #define WORKERS_MAX 64
 #define CONFIG_INTERVAL_NS (600 * NS_PER_S)
+#define PATIENCE_NS (50 * NS_PER_MS)
 #define AGENT_SLACK_NS (2 * NS_PER_S)
 
 int64_t mono(const struct collector *c)
@@ -177,6 +178,7 @@ static struct lane_policy policy(int64_t interval_ns, int64_t deadline_ns, const
         .deadline_ns = deadline_ns,
         .quarantine_min_ns = conf->libvirt.quarantine_min_ns,
         .quarantine_max_ns = conf->libvirt.quarantine_max_ns,
+        .patience_ns = PATIENCE_NS,
         .max_in_flight = in_flight,
         .max_written_off = written_off,
     };

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/map.h"
 #include "base/mem.h"
 
@@ -41,6 +42,7 @@ struct call_lane {
     struct orphan *orphans;
     size_t n_orphans, cap_orphans;
     uint64_t last_call;
+    int64_t last_start_ns;
     struct lane_stats stats;
 };
 
@@ -167,6 +169,8 @@ uint64_t lane_next(struct call_lane *l, int64_t now_ns, const void **ret_key, si
 {
     if (l->stats.in_flight >= l->policy.max_in_flight)
         return 0;
+    if (l->stats.in_flight > 0 && now_ns - l->last_start_ns < l->policy.patience_ns)
+        return 0;
     struct entry *best = NULL;
     for (size_t i = 0; i < l->n; i++)
         if (may_call(l, l->entries[i], now_ns) && (!best || l->entries[i]->due_ns < best->due_ns))
@@ -174,7 +178,7 @@ uint64_t lane_next(struct call_lane *l, int64_t now_ns, const void **ret_key, si
     if (!best)
         return 0;
     best->call = ++l->last_call;
-    best->started_ns = now_ns;
+    best->started_ns = l->last_start_ns = now_ns;
     best->again = false;
     l->stats.in_flight++;
     l->stats.calls++;
@@ -335,8 +339,14 @@ int64_t lane_wake_ns(const struct call_lane *l, int64_t now_ns)
             at = MAX_OF(e->due_ns, e->free_ns);
         wake = MIN_OF(wake, at);
     }
-    // What is due but may not be called yet, for lack of room, waits for an answer, not for time.
-    return wake <= now_ns ? now_ns + RETRY_NS / 4 : wake;
+    if (wake > now_ns)
+        return wake;
+    // Something is due but may not be called yet: until others have taken long enough, or until
+    // there is room, which an answer will tell.
+    bool has_room = l->stats.in_flight < l->policy.max_in_flight;
+    return has_room && l->stats.in_flight > 0
+               ? MAX_OF(l->last_start_ns + l->policy.patience_ns, now_ns + NS_PER_MS)
+               : now_ns + RETRY_NS / 4;
 }
 
 struct lane_stats lane_stats(const struct call_lane *l)

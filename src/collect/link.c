@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The connections to libvirt: opened on a worker (opening may hang), watched by keepalive, events
-// and a ping, opened again with growing pauses. A call stuck on the statistics connection retires
-// it: libvirt serves five at a time on one, and the next ones must not wait behind it.
+// The connection to libvirt: opened on a worker (opening may hang), watched by keepalive, events
+// and a ping, opened again with growing pauses. Calls that hang do not hold up others on it: virt
+// gives each its own channel.
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,7 +13,7 @@
 #define STUCK_ATTEMPTS_MAX 3
 #define PING_EVERY_NS (10 * NS_PER_S)
 #define RESYNC_NS (60 * NS_PER_S)
-#define KEEPALIVE_S 2
+#define KEEPALIVE_S 3
 
 static void set_status(struct collector *c, const char *status, const char *message)
 {
@@ -71,11 +71,6 @@ struct conn *link_use(struct conn *conn)
     return conn;
 }
 
-void link_stuck(struct conn *conn)
-{
-    conn->stuck++;
-}
-
 static void conn_free_if_unused(struct collector *c, struct conn *conn)
 {
     if (!conn->retired || conn->users > 0)
@@ -90,10 +85,9 @@ static void conn_free_if_unused(struct collector *c, struct conn *conn)
     free(conn);
 }
 
-void link_unuse(struct collector *c, struct conn *conn, bool was_stuck)
+void link_unuse(struct collector *c, struct conn *conn)
 {
     conn->users--;
-    conn->stuck -= was_stuck;
     conn_free_if_unused(c, conn);
 }
 
@@ -161,9 +155,7 @@ static void link_lost(struct collector *c, const char *status, const char *reaso
     int64_t now = mono(c);
     l->generation++;
     conn_retire(c, &l->main);
-    conn_retire(c, &l->stats);
     l->state = LINK_DOWN;
-    l->opening_stats = false;
     l->ping_ns = 0;
     l->pause_ns = PAUSE_MIN_NS;
     l->retry_ns = now + l->pause_ns;
@@ -192,7 +184,7 @@ static void on_lost(const char *reason, void *arg)
     inbox_post(l->c, &lm->msg);
 }
 
-// Opening: both connections, versions and the first listing in one job.
+// Opening, versions and the first listing in one job.
 
 struct open_job {
     struct work work;
@@ -201,8 +193,7 @@ struct open_job {
     uint64_t attempt;
     uint64_t generation;
     char *uri;
-    bool is_extra; // only a further statistics connection
-    struct virt *main, *stats;
+    struct virt *virt;
     struct virt_domain *domains;
     size_t n_domains;
     struct batch *versions;
@@ -219,19 +210,19 @@ static void open_job_free(struct open_job *job)
     free(job);
 }
 
-static int open_one(struct open_job *job, bool events, struct virt **ret)
+static int open_virt(struct open_job *job)
 {
     // Lives as long as the process may still hear of this connection; a few bytes per connection.
     struct listener_arg *arg = mem_zalloc(sizeof(*arg));
     *arg = (struct listener_arg){job->c, job->generation};
     struct virt_params params = {
         .uri = job->uri,
-        .events = events,
+        .events = true,
         .keepalive_s = KEEPALIVE_S,
         .listener = {on_event, on_lost, arg},
         .clock = job->c->p.clock,
     };
-    int r = job->c->p.virt->open(&params, ret, &job->err);
+    int r = job->c->p.virt->open(&params, &job->virt, &job->err);
     if (r < 0)
         free(arg);
     return r;
@@ -241,17 +232,11 @@ static void open_run(struct work *w)
 {
     struct open_job *job = (struct open_job *)w;
     const struct virt_ops *ops = job->c->p.virt;
-    if (job->is_extra) {
-        job->result = open_one(job, false, &job->stats);
-        return;
-    }
-    int r = open_one(job, true, &job->main);
+    int r = open_virt(job);
     if (r == 0)
-        r = open_one(job, false, &job->stats);
+        r = ops->list(job->virt, &job->domains, &job->n_domains, &job->err);
     if (r == 0)
-        r = ops->list(job->main, &job->domains, &job->n_domains, &job->err);
-    if (r == 0)
-        r = ops->versions(job->main, job->versions, &job->err);
+        r = ops->versions(job->virt, job->versions, &job->err);
     job->result = r;
 }
 
@@ -292,8 +277,7 @@ static void link_is_up(struct collector *c, struct open_job *job)
     struct link *l = &c->link;
     int64_t now = mono(c);
     bool is_again = l->tried && c->herd->host->updated_ns[LANE_STATE] != 0;
-    l->main = conn_new(TAKE_PTR(job->main));
-    l->stats = conn_new(TAKE_PTR(job->stats));
+    l->main = conn_new(TAKE_PTR(job->virt));
     l->state = LINK_UP;
     l->pause_ns = 0;
     l->tried = true;
@@ -312,51 +296,37 @@ static void open_deliver(struct collector *c, struct msg *m)
     struct open_job *job = (struct open_job *)((char *)m - offsetof(struct open_job, msg));
     struct link *l = &c->link;
     bool is_current = job->generation == l->generation && job->attempt == l->attempt;
-    if (job->is_extra) {
-        if (job->generation == l->generation)
-            l->opening_stats = false;
-        if (job->result == 0 && job->generation == l->generation && !l->stats)
-            l->stats = conn_new(TAKE_PTR(job->stats));
-    } else if (!is_current) {
+    if (!is_current) {
         l->stuck_attempts--;
     } else if (job->result == 0) {
         link_is_up(c, job);
     } else {
         open_failed(c, status_of_error(job->result), job->err.message);
     }
-    close_virt(c, job->main);
-    close_virt(c, job->stats);
+    close_virt(c, job->virt);
     open_job_free(job);
 }
 
-static void open_start(struct collector *c, bool is_extra, int64_t now)
+static void open_start(struct collector *c, int64_t now)
 {
     struct link *l = &c->link;
     struct open_job *job = mem_zalloc(sizeof(*job));
     job->work = (struct work){.run = open_run, .done = open_over};
     job->msg.deliver = open_deliver;
     job->c = c;
-    job->is_extra = is_extra;
     job->uri = mem_strdup(c->uri);
     job->versions = batch_new();
     job->versions->host = true;
     job->started_ns = now;
-    if (is_extra) {
-        l->opening_stats = true;
-    } else {
-        l->generation++;
-        l->attempt++;
-        l->state = LINK_OPENING;
-        l->attempt_ns = now;
-    }
+    l->generation++;
+    l->attempt++;
+    l->state = LINK_OPENING;
+    l->attempt_ns = now;
     job->generation = l->generation;
     job->attempt = l->attempt;
     if (workers_submit(c->workers, &job->work) < 0) {
         open_job_free(job);
-        if (is_extra)
-            l->opening_stats = false;
-        else
-            open_failed(c, "failed", "no free thread: too many calls to libvirt hang");
+        open_failed(c, "failed", "no free thread: too many calls to libvirt hang");
     }
 }
 
@@ -403,7 +373,7 @@ static void ping_deliver(struct collector *c, struct msg *m)
         if (job->result == 0 && job->resync)
             inventory_domains(c, job->domains, job->n_domains, job->started_ns);
     }
-    link_unuse(c, job->conn, false);
+    link_unuse(c, job->conn);
     virt_domains_free(job->domains, job->n_domains);
     batch_free(job->versions);
     free(job);
@@ -424,7 +394,7 @@ static void ping_start(struct collector *c, bool resync, int64_t now)
     c->link.ping_ns = c->link.pinged_ns = now;
     if (workers_submit(c->workers, &job->work) < 0) {
         c->link.ping_ns = 0;
-        link_unuse(c, job->conn, false);
+        link_unuse(c, job->conn);
         batch_free(job->versions);
         free(job);
     }
@@ -440,14 +410,10 @@ void link_answered(struct collector *c, int64_t started_ns)
 static void step_up(struct collector *c, int64_t now)
 {
     struct link *l = &c->link;
-    if (!c->p.virt->alive(l->main->virt) || (l->stats && !c->p.virt->alive(l->stats->virt))) {
+    if (!c->p.virt->alive(l->main->virt)) {
         link_lost(c, "lost", "the connection to libvirt was closed");
         return;
     }
-    if (l->stats && l->stats->stuck > 0)
-        conn_retire(c, &l->stats);
-    if (!l->stats && !l->opening_stats)
-        open_start(c, true, now);
     if (l->ping_ns)
         return;
     bool is_suspect = lane_overdue(c->stats_lane, now) || lane_overdue(c->config_lane, now);
@@ -463,7 +429,7 @@ void link_step(struct collector *c, int64_t now)
 {
     struct link *l = &c->link;
     if (l->state == LINK_DOWN && now >= l->retry_ns && l->stuck_attempts < STUCK_ATTEMPTS_MAX)
-        open_start(c, false, now);
+        open_start(c, now);
     else if (l->state == LINK_OPENING && now - l->attempt_ns >= OPEN_DEADLINE_NS) {
         l->stuck_attempts++;
         l->attempt++;
@@ -493,7 +459,6 @@ void link_done(struct collector *c)
 {
     c->link.generation++;
     conn_retire(c, &c->link.main);
-    conn_retire(c, &c->link.stats);
     free(c->link.message);
     c->link.message = NULL;
 }

@@ -33,7 +33,6 @@ struct conn {
     struct conn *next;
     struct virt *virt;
     int users; // calls on workers
-    int stuck; // of them, written off
     bool retired;
 };
 
@@ -45,8 +44,7 @@ enum link_state {
 
 struct link {
     enum link_state state;
-    struct conn *main;   // events, inventory, pools
-    struct conn *stats;  // per-VM statistics; replaced when a call is stuck on it
+    struct conn *main;
     struct conn *old;    // retired ones
     uint64_t generation; // of the connections; answers of an older one do not count
     uint64_t attempt;    // of opening, written off past its deadline
@@ -58,7 +56,6 @@ struct link {
     int64_t ping_ns;     // of the ping under way, 0 = none
     int64_t pinged_ns;   // last one begun
     int64_t resync_ns;   // next full listing
-    bool opening_stats;
     const char *status;
     char *message;
     int64_t since_real_ns;
@@ -99,8 +96,7 @@ struct collector {
     struct call_lane *pool_lane;   // pools by name; "" = the list of pools and the networks
     struct call_lane *agent_lane;  // running VMs with a connected agent
     int64_t agent_info_interval_ns;
-    struct map *nics;   // host device name to NIC object of a VM
-    struct call *calls; // under way on workers, see calls.c
+    struct map *nics; // host device name to NIC object of a VM
     struct asked *asked;
     uint32_t last_ask;
     uint64_t reconnects;
@@ -121,8 +117,7 @@ int64_t link_wake(const struct collector *c);
 void link_done(struct collector *c);
 void link_answered(struct collector *c, int64_t started_ns);
 struct conn *link_use(struct conn *conn);
-void link_unuse(struct collector *c, struct conn *conn, bool was_stuck);
-void link_stuck(struct conn *conn);
+void link_unuse(struct collector *c, struct conn *conn);
 
 // inventory.c
 void inventory_domains(struct collector *c, struct virt_domain *domains, size_t n,

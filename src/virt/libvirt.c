@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "libvirt_loop.h"
 #include "libvirt_priv.h"
 
 #define KEEPALIVE_SPARE 10 // times as rare on channels that carry no events
@@ -126,25 +127,10 @@ static void ignore_error(void *arg, virErrorPtr e) {}
 static int loop_error;
 static pthread_once_t loop_once = PTHREAD_ONCE_INIT;
 
-static void *loop_run(void *arg)
-{
-    for (;;) {
-        if (virEventRunDefaultImpl() < 0)
-            usleep(100 * 1000); // rather late than spinning
-    }
-    return NULL;
-}
-
 static void loop_start(void)
 {
-    pthread_t thread;
     virSetErrorFunc(NULL, ignore_error);
-    if (virInitialize() < 0 || virEventRegisterDefaultImpl() < 0)
-        loop_error = EIO;
-    else
-        loop_error = pthread_create(&thread, NULL, loop_run, NULL);
-    if (loop_error == 0)
-        pthread_detach(thread);
+    loop_error = virInitialize() < 0 ? EIO : -virt_loop_start();
 }
 
 static const char *const close_reasons[] = {
@@ -279,7 +265,9 @@ void virt_use_end(struct use *use)
         return;
     bool usable = virConnectIsAlive(ch->conn) == 1;
     pthread_mutex_lock(&v->lock);
-    bool keep = usable && !v->closed;
+    // One spare channel is enough: the daemon sends keepalives to each that is open.
+    bool has_spare = v->idle && (!v->idle->main || v->idle->next);
+    bool keep = usable && !v->closed && (ch->main || !has_spare);
     if (keep) {
         // Behind the main channel, so that spare ones rest.
         struct channel **at = v->idle && v->idle->main && !ch->main ? &v->idle->next : &v->idle;

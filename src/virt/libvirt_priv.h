@@ -19,7 +19,7 @@
 #define VIRT_EVENT_CALLBACKS 24
 
 /** Most channels of one user. */
-#define VIRT_CHANNELS_MAX 16
+#define VIRT_CHANNELS_MAX 32
 /** Most domains that are taken from libvirt, and that one channel remembers. */
 #define VIRT_DOMAINS_MAX 65536
 #define VIRT_DOMAINS_KEPT 4096

@@ -63,8 +63,8 @@ static void test_three_in_flight_one_per_object(void **state)
     lane_free(l);
 }
 
-// 50 objects for ten minutes: each is called every interval or sooner, and the calls are spread over
-// the four instants of an interval.
+// 50 objects for ten minutes: each is called every interval or sooner, and the calls are spread
+// over the four instants of an interval.
 static void test_spread_over_the_interval(void **state)
 {
     struct call_lane *l = lane_new(&policy);
@@ -87,6 +87,26 @@ static void test_spread_over_the_interval(void **state)
     assert_true(busiest >= 8 && busiest <= 20);
     for (int i = 0; i < 50; i++)
         assert_true(600 * S - last[i] <= policy.interval_ns + S);
+    lane_free(l);
+}
+
+// Quick calls go one after the other; only a slow one is overtaken.
+static void test_quick_calls_do_not_overlap(void **state)
+{
+    struct lane_policy patient = policy;
+    patient.patience_ns = S / 20;
+    struct call_lane *l = lane_new(&patient);
+    for (int i = 0; i < 4; i++)
+        add(l, i, 0);
+    int n;
+    uint64_t call = next(l, 0, &n);
+    assert_int_equal(next(l, 1, &n), 0);
+    assert_int_equal(lane_wake_ns(l, 1), S / 20);
+    lane_done(l, call, LANE_OK, 2);
+    assert_true(next(l, 2, &n) != 0);
+    assert_int_equal(next(l, S / 20, &n), 0);
+    assert_true(next(l, S / 20 + 2, &n) != 0);
+    assert_int_equal(lane_stats(l).in_flight, 2);
     lane_free(l);
 }
 
@@ -329,6 +349,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_three_in_flight_one_per_object),
         cmocka_unit_test(test_spread_over_the_interval),
+        cmocka_unit_test(test_quick_calls_do_not_overlap),
         cmocka_unit_test(test_written_off_and_quarantined),
         cmocka_unit_test(test_pauses_grow),
         cmocka_unit_test(test_silent_daemon_is_not_the_objects_fault),

@@ -6,10 +6,11 @@
  * When to call whom: the decisions of a lane that asks many objects, any of which may never
  * answer. Pure: time comes with each call; nothing here waits, reads or locks.
  *
- * Rules: at most one call under way per object and `max_in_flight` in all; objects are spread over
- * the interval; a call past its deadline is written off and its object quarantined with growing
- * pauses; written-off calls do not count as in flight, but objects that failed are only tried
- * again while fewer than `max_written_off` are out, and nobody is called at twice that number.
+ * Rules: at most one call under way per object and `max_in_flight` in all, one after the other
+ * while they are quick and side by side when they are not; objects are spread over the interval; a
+ * call past its deadline is written off and its object quarantined with growing pauses; written-off
+ * calls do not count as in flight, but objects that failed are only tried again while fewer than
+ * `max_written_off` are out, and nobody is called at twice that number.
  */
 
 #include <stdbool.h>
@@ -21,6 +22,8 @@ struct lane_policy {
     int64_t deadline_ns;       /**< after which a call is written off */
     int64_t quarantine_min_ns; /**< first pause after a written-off call; doubles */
     int64_t quarantine_max_ns;
+    int64_t
+        patience_ns; /**< a further call starts beside others only when these have taken longer */
     int max_in_flight;
     int max_written_off;
 };
