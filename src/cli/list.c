@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/esc.h"
+#include "base/human.h"
 #include "base/mem.h"
 #include "command.h"
 #include "view.h"
@@ -27,10 +28,20 @@ static enum style style_of_flag(const json_t *vm)
     return STYLE_BAD;
 }
 
+// Only where it is older than two rounds at the default interval.
+static void view_old_data(const struct term *term, const json_t *vm, const char *field,
+                          struct buf *out)
+{
+    double age = api_number(vm, field);
+    if (age > 20)
+        human_age(age, out);
+}
+
 static const struct view_column columns[] = {
     {{"NAME", WIDTH_LEFT, 0, 12}, "name", view_text, NULL},
     {{"STATE", WIDTH_LEFT, 0, 8}, "state", view_state, style_of_state},
     {{"FLAG", WIDTH_LEFT, 1, 0, true}, "flag", view_text, style_of_flag},
+    {{"DATA AGE", WIDTH_RIGHT, 1, 0, true}, "libvirt_age_seconds", view_old_data, style_of_flag},
     {{"CPU", WIDTH_RIGHT, 2, 0}, "cpu_ratio", view_cores, NULL},
     {{"WAIT", WIDTH_RIGHT, 9, 0}, "cpu_wait_ratio", view_percent, NULL},
     {{"VCPU", WIDTH_RIGHT, 11, 0}, "vcpus_current", view_whole, NULL},

@@ -7,6 +7,8 @@
 #include "base/log.h"
 #include "private.h"
 
+#define JOB_ROUNDS 3
+
 enum call_kind {
     CALL_STATS,
     CALL_CONFIG,
@@ -24,6 +26,7 @@ struct call {
     uint64_t number; // of the lane
     struct uuid uuid;
     char *pool;
+    bool with_job; // also ask for the job
     int32_t pid;
     int64_t process_start;
     int64_t started_ns;
@@ -60,7 +63,8 @@ static int stats_run(struct call *call)
     char state = process_state(call);
     if (state && strchr("TtDZX", state))
         return -EAGAIN;
-    return call->c->p.virt->stats(call->conn->virt, &call->uuid, call->out, &call->err);
+    return call->c->p.virt->stats(call->conn->virt, &call->uuid, call->with_job, call->out,
+                                  &call->err);
 }
 
 static int config_run(struct call *call)
@@ -257,6 +261,13 @@ static void call_deliver(struct collector *c, struct msg *m)
     call_free(call);
 }
 
+// Asking for a job is a call of its own and mostly in vain: every third time, at once where
+// something has happened to the VM, and each time while there is one.
+static bool wants_job(const struct vm *vm)
+{
+    return rec_of(vm)->rounds++ % JOB_ROUNDS == 0 || object_fact(&vm->obj, FACT_VM_JOB_TYPE) > 0;
+}
+
 static void call_start(struct collector *c, enum call_kind kind, struct conn *conn, uint64_t number,
                        const void *key, size_t len, int64_t now)
 {
@@ -278,6 +289,7 @@ static void call_start(struct collector *c, enum call_kind kind, struct conn *co
         memcpy(call->uuid.b, key, UUID_BYTES);
         call->out->uuid = call->uuid;
         const struct vm *vm = herd_vm(c->herd, &call->uuid);
+        call->with_job = vm && kind == CALL_STATS && wants_job(vm);
         call->pid = vm ? rec_of(vm)->pid : 0;
         call->process_start = vm ? rec_of(vm)->process_start : 0;
     }

@@ -208,6 +208,7 @@ static void set_ages(struct herd *h, const struct conf *conf)
     h->max_age_ns[LANE_KERNEL] = h->max_age_ns[LANE_HOST] = sample;
     h->max_age_ns[LANE_SLOW] = conf->kernel.slow_interval_ns * 5 / 2;
     h->max_age_ns[LANE_LIBVIRT] = conf->libvirt.interval_ns * 5 / 2;
+    h->max_age_ns[LANE_JOB] = conf->libvirt.interval_ns * 7 / 2; // asked for every third time
     h->max_age_ns[LANE_RATE] = conf->libvirt.interval_ns * 5 / 2;
     h->max_age_ns[LANE_AGENT] = conf->agent.info_interval_ns * 5 / 2;
     h->max_age_ns[LANE_POOL] = conf->libvirt.pool_interval_ns * 5 / 2;

@@ -25,7 +25,8 @@ void vm_clear_lane(struct vm *vm, enum lane lane)
 
 static void vm_stopped(struct collector *c, struct vm *vm)
 {
-    static const enum lane lanes[] = {LANE_KERNEL, LANE_SLOW, LANE_LIBVIRT, LANE_AGENT, LANE_RATE};
+    static const enum lane lanes[] = {LANE_KERNEL, LANE_SLOW,  LANE_LIBVIRT,
+                                      LANE_JOB,    LANE_AGENT, LANE_RATE};
     static const enum kind kinds[] = {KIND_VCPU, KIND_FS, KIND_PERF, KIND_MISS};
     static const enum attr attrs[] = {
         ATTR_VM_GUEST_HOSTNAME, ATTR_VM_GUEST_OS,    ATTR_VM_GUEST_OS_ID, ATTR_VM_GUEST_KERNEL,
@@ -206,6 +207,7 @@ void inventory_event(struct collector *c, const struct virt_event *e)
         return;
     struct vm *vm = add_vm(c, &e->uuid, e->name);
     rec_of(vm)->event_ns = now;
+    rec_of(vm)->rounds = 0;
     count_event(vm, e->event, now);
     switch (e->type) {
     case VIRT_EVENT_STATE:

@@ -420,7 +420,7 @@ static void step_up(struct collector *c, int64_t now)
     if (now >= l->resync_ns) {
         l->resync_ns = now + RESYNC_NS;
         ping_start(c, true, now);
-    } else if (is_suspect || now - l->pinged_ns >= PING_EVERY_NS) {
+    } else if (is_suspect || now - MAX_OF(l->pinged_ns, l->answered_ns) >= PING_EVERY_NS) {
         ping_start(c, false, now);
     }
 }
@@ -446,7 +446,7 @@ int64_t link_wake(const struct collector *c)
         return l->stuck_attempts < STUCK_ATTEMPTS_MAX ? l->retry_ns : INT64_MAX;
     if (l->state == LINK_OPENING)
         return l->attempt_ns + OPEN_DEADLINE_NS;
-    return MIN_OF(l->resync_ns, l->pinged_ns + PING_EVERY_NS);
+    return MIN_OF(l->resync_ns, MAX_OF(l->pinged_ns, l->answered_ns) + PING_EVERY_NS);
 }
 
 void link_init(struct collector *c)

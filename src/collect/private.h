@@ -68,6 +68,7 @@ struct vm_rec {
     int64_t process_start;
     int64_t kernel_ns; // of the last kernel batch
     int64_t event_ns;  // of the last event or listing that changed it
+    unsigned rounds;   // of statistics; 0 after an event
     int blocked_ticks; // in a row in state D
     int64_t flag_since_real_ns;
     int64_t agent_info_ns; // when full agent data were last asked for

@@ -156,6 +156,8 @@ static void set_options(struct http_client *c, const char *url, int timeout_ms, 
     curl_easy_setopt(c->curl, CURLOPT_URL, url);
     if (c->socket)
         curl_easy_setopt(c->curl, CURLOPT_UNIX_SOCKET_PATH, c->socket);
+    // A VM may be called "..".
+    curl_easy_setopt(c->curl, CURLOPT_PATH_AS_IS, 1L);
     curl_easy_setopt(c->curl, CURLOPT_PROTOCOLS_STR, "http,https");
     // What http_proxy in the environment names knows nothing of this machine's daemon.
     curl_easy_setopt(c->curl, CURLOPT_PROXY, "");

@@ -80,9 +80,9 @@ static const struct line lines[] = {
     {"State",
      {{"", "state", put_state, ""},
       {"pid ", "pid", put_text, ""},
-      {"process ", "process_state", put_text, ""}}},
-    {"Flag",
-     {{"", "flag", put_text, ""}, {"libvirt data ", "libvirt_age_seconds", put_age, " old"}}},
+      {"process ", "process_state", put_text, ""},
+      {"libvirt data ", "libvirt_age_seconds", put_age, " old"}}},
+    {"Flag", {{"", "flag", put_text, ""}}},
     {"CPU",
      {{"", "cpu_ratio", put_percent, " of one CPU"},
       {"", "cpu_utilisation_ratio", put_percent, " of its vCPUs"},
@@ -259,9 +259,10 @@ void tui_compose_detail(const struct tui_model *m, struct page *out)
     }
     page_put(out, PAGE_TITLE, api_text(vm, "name") ? api_text(vm, "name") : "");
     page_printf(out, PAGE_DIM, "  %s", api_text(vm, "uuid") ? api_text(vm, "uuid") : "");
-    if (m->detail_error) {
+    if (m->detail_error || tui_is_stale(m)) {
         page_line(out);
-        page_put(out, PAGE_BANNER, m->detail_error);
+        page_put(out, m->detail_error ? PAGE_BANNER : PAGE_DIM,
+                 m->detail_error ? m->detail_error : "No fresh data.");
         return;
     }
     for (size_t i = 0; i < ARRAY_LEN(lines); i++)

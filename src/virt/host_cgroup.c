@@ -38,10 +38,11 @@ static void close_files(struct cgroup *c)
             kept_close(files[i]);
         *files[i] = KEPT_INIT;
     }
-    for (size_t i = 0; i < ARRAY_LEN(c->pressure); i++) {
+    for (size_t i = 0; i < ARRAY_LEN(c->pressure); i++)
         c->pressure_told[i][0] = c->pressure_told[i][1] = NAN;
-        c->pressure_due_ns[i] = 0;
-    }
+    for (size_t i = 0; i < ARRAY_LEN(c->memory_told); i++)
+        c->memory_told[i] = NAN;
+    c->memory_current_told = NAN;
     for (size_t i = 0; i < c->n_members; i++) {
         kept_close(&c->members[i].stat);
         kept_close(&c->members[i].quota);
@@ -292,60 +293,47 @@ static double summed(struct cgroup *c, int which)
     return isnan(sum) ? NAN : c->told[which];
 }
 
-static void sample_throttling(struct cgroup *c, int root, char *buf, size_t size, struct batch *b)
+void cgroup_read_limits(struct cgroup *c, int root, char *buf, size_t size)
 {
-    static const enum fact facts[] = {FACT_VM_CG_PERIODS, FACT_VM_CG_THROTTLED_PERIODS,
-                                      FACT_VM_CG_THROTTLED};
-    for (size_t i = 0; i < c->n_members; i++)
-        if (c->members[i].limited)
-            read_throttling(c, &c->members[i], root, buf, size);
-    for (size_t i = 0; i < ARRAY_LEN(facts); i++)
-        batch_fact(b, 0, facts[i], summed(c, (int)i));
-}
-
-static void sample_memory(struct cgroup *c, int root, char *buf, size_t size, struct batch *b)
-{
-    static const enum fact facts[] = {FACT_VM_CG_MEM_HIGH, FACT_VM_CG_MEM_MAX, FACT_VM_CG_OOM,
-                                      FACT_VM_CG_OOM_KILL};
     const char *name = c->memory_v2 ? "memory.current" : "memory.usage_in_bytes";
     const char *p = buf;
     uint64_t current = 0;
+    for (size_t i = 0; i < c->n_members; i++)
+        if (c->members[i].limited)
+            read_throttling(c, &c->members[i], root, buf, size);
     bool told = read_below(&c->memory_current, root, c->memory_path, name, buf, size) >= 0 &&
                 number_scan_u64(&p, &current);
-    batch_fact(b, 0, FACT_VM_CG_MEM_CURRENT, told ? (double)current : NAN);
+    c->memory_current_told = told ? (double)current : NAN;
     if (c->memory_limited)
         read_memory_events(c, root, buf, size);
-    for (size_t i = 0; i < ARRAY_LEN(facts); i++)
-        batch_fact(b, 0, facts[i], c->memory_path ? c->memory_told[i] : NAN);
 }
 
-// Reading pressure is the costliest of a cgroup's files, whichever of the three it is: at the usual
-// pace one of them is read each second.
-static void sample_pressure(struct cgroup *c, int root, int64_t mono_ns, char *buf, size_t size,
-                            struct batch *b)
+static const struct {
+    const char *name;
+    enum fact some, full;
+} pressures[] = {
+    {"cpu.pressure", FACT_VM_PSI_CPU_SOME, FACT_VM_PSI_CPU_FULL},
+    {"memory.pressure", FACT_VM_PSI_MEM_SOME, FACT_VM_PSI_MEM_FULL},
+    {"io.pressure", FACT_VM_PSI_IO_SOME, FACT_VM_PSI_IO_FULL},
+};
+
+void cgroup_read_pressure(struct cgroup *c, int root, char *buf, size_t size)
 {
-    static const struct {
-        const char *name;
-        enum fact some, full;
-    } rows[] = {
-        {"cpu.pressure", FACT_VM_PSI_CPU_SOME, FACT_VM_PSI_CPU_FULL},
-        {"memory.pressure", FACT_VM_PSI_MEM_SOME, FACT_VM_PSI_MEM_FULL},
-        {"io.pressure", FACT_VM_PSI_IO_SOME, FACT_VM_PSI_IO_FULL},
-    };
-    int error = 0;
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+    for (size_t i = 0; i < ARRAY_LEN(pressures); i++) {
         double *told = c->pressure_told[i];
-        if (mono_ns >= c->pressure_due_ns[i]) {
-            bool first = c->pressure_due_ns[i] == 0;
-            ssize_t n =
-                read_below(&c->pressure[i], root, c->pressure_path, rows[i].name, buf, size);
-            parse_pressure(buf, n < 0 ? 0 : (size_t)n, &told[0], &told[1]);
-            c->pressure_due_ns[i] =
-                mono_ns + PRESSURE_AGE_NS - (first ? (int64_t)i * PRESSURE_AGE_NS / 3 : 0);
-        }
+        ssize_t n =
+            read_below(&c->pressure[i], root, c->pressure_path, pressures[i].name, buf, size);
+        parse_pressure(buf, n < 0 ? 0 : (size_t)n, &told[0], &told[1]);
+    }
+}
+
+static void emit_pressure(const struct cgroup *c, struct batch *b)
+{
+    int error = 0;
+    for (size_t i = 0; i < ARRAY_LEN(pressures); i++) {
+        batch_fact(b, 0, pressures[i].some, c->pressure_told[i][0]);
+        batch_fact(b, 0, pressures[i].full, c->pressure_told[i][1]);
         error = MIN_OF(error, c->pressure[i].error);
-        batch_fact(b, 0, rows[i].some, told[0]);
-        batch_fact(b, 0, rows[i].full, told[1]);
     }
     if (!c->pressure_path && !c->reason)
         batch_unavailable(b, "pressure", "cgroup v1 has no pressure files");
@@ -353,12 +341,18 @@ static void sample_pressure(struct cgroup *c, int root, int64_t mono_ns, char *b
         batch_unavailable(b, "pressure", source_reason(error));
 }
 
-void cgroup_sample(struct cgroup *c, int root, int64_t mono_ns, char *buf, size_t size,
-                   struct batch *b)
+void cgroup_emit(struct cgroup *c, struct batch *b)
 {
-    sample_throttling(c, root, buf, size, b);
-    sample_memory(c, root, buf, size, b);
-    sample_pressure(c, root, mono_ns, buf, size, b);
+    static const enum fact throttling[] = {FACT_VM_CG_PERIODS, FACT_VM_CG_THROTTLED_PERIODS,
+                                           FACT_VM_CG_THROTTLED};
+    static const enum fact memory[] = {FACT_VM_CG_MEM_HIGH, FACT_VM_CG_MEM_MAX, FACT_VM_CG_OOM,
+                                       FACT_VM_CG_OOM_KILL};
+    for (size_t i = 0; i < ARRAY_LEN(throttling); i++)
+        batch_fact(b, 0, throttling[i], summed(c, (int)i));
+    batch_fact(b, 0, FACT_VM_CG_MEM_CURRENT, c->memory_current_told);
+    for (size_t i = 0; i < ARRAY_LEN(memory); i++)
+        batch_fact(b, 0, memory[i], c->memory_told[i]);
+    emit_pressure(c, b);
     if (c->reason)
         batch_unavailable(b, "cgroup", c->reason);
 }

@@ -4,7 +4,6 @@
 
 #include <stdbool.h>
 
-#include "base/clock.h"
 #include "host_file.h"
 #include "host_parse.h"
 #include "model/batch.h"
@@ -19,9 +18,9 @@ struct cgroup {
     double told[3],
         ended[3];        /**< throttling: the VM's sums, and the share of groups that are no more */
     bool memory_limited; /**< without a limit its events cannot happen */
-    double memory_told[4];      /**< high, max, oom, oom_kill as last read; NaN = absent */
-    double pressure_told[3][2]; /**< some, full in nanoseconds as last read; NaN = absent */
-    int64_t pressure_due_ns[3];
+    double memory_current_told;
+    double memory_told[4];             /**< high, max, oom, oom_kill as last read; NaN = absent */
+    double pressure_told[3][2];        /**< some, full in nanoseconds as last read; NaN = absent */
     char *memory_path, *pressure_path; /**< owned; NULL = none */
     struct kept self, memory_current, memory_events, memory_oom, memory_limit[2], pressure[3];
 };
@@ -32,12 +31,12 @@ struct cgroup {
  */
 void cgroup_follow(struct cgroup *c, int root, int proc_dir, char *buf, size_t size);
 
-/** Facts of LANE_KERNEL; absent ones as NaN. Pressure is at most PRESSURE_AGE_NS old. */
-void cgroup_sample(struct cgroup *c, int root, int64_t mono_ns, char *buf, size_t size,
-                   struct batch *b);
+/** Read what may have changed: throttling and memory, or pressure. */
+void cgroup_read_limits(struct cgroup *c, int root, char *buf, size_t size);
+void cgroup_read_pressure(struct cgroup *c, int root, char *buf, size_t size);
 
-/** The kernel's own averages of pressure move every 2 seconds. */
-#define PRESSURE_AGE_NS (2500 * NS_PER_MS)
+/** Facts of LANE_KERNEL as last read; absent ones as NaN. */
+void cgroup_emit(struct cgroup *c, struct batch *b);
 
 void cgroup_done(struct cgroup *c);
 

@@ -18,6 +18,7 @@
 #include "base/number.h"
 #include "host_file.h"
 #include "host_parse.h"
+#include "host_turn.h"
 
 #define CPUS_MAX 8192
 #define NODES_MAX 1024
@@ -92,12 +93,14 @@ struct hugepage {
     char *dir; // below the root; owned
     char key[40], node[12], size_text[24];
     struct kept total, free, surplus;
+    double told[3]; // in that order, as last read
 };
 
 struct node {
     char key[12];
     char *dir;
     struct kept meminfo, numastat;
+    double told[5]; // total, free, hit, miss, foreign, as last read
 };
 
 struct disk {
@@ -112,6 +115,10 @@ struct machine {
     double tick_ns;
     double boot_time;
     struct kept stat, meminfo, vmstat, loadavg;
+    struct turns turns; // 0: vmstat, 1: KSM and nodes, 2: huge pages
+    bool rescanned;     // read all again
+    double vmstat_told[ARRAY_LEN(vmstat_facts)];
+    double numbers_told[ARRAY_LEN(single_numbers)];
     struct kept numbers[ARRAY_LEN(single_numbers)];
     struct kept pressure[ARRAY_LEN(pressures)];
     struct cpu *cpus;
@@ -298,6 +305,7 @@ static void scan_disks(struct machine *m)
 void machine_scan(struct machine *m)
 {
     m->named = false;
+    m->rescanned = true;
     scan_nodes(m);
     scan_disks(m);
     struct kept *files[] = {&m->stat, &m->meminfo, &m->vmstat, &m->loadavg};
@@ -309,13 +317,18 @@ void machine_scan(struct machine *m)
         kept_retry(&m->pressure[i]);
 }
 
-static void put_keyed(struct batch *b, const char *text, ssize_t len, const struct keyed_fact *rows,
-                      size_t n, double *values)
+static void read_keyed(const char *text, ssize_t len, const struct keyed_fact *rows, size_t n,
+                       double *values)
 {
     struct keyed keys[KEYED_MAX] = {0};
     for (size_t i = 0; i < n; i++)
         keys[i] = rows[i].keyed;
     parse_keyed(text, len < 0 ? 0 : (size_t)len, keys, n, values);
+}
+
+static void put_keyed(struct batch *b, const struct keyed_fact *rows, size_t n,
+                      const double *values)
+{
     for (size_t i = 0; i < n; i++)
         batch_fact(b, 0, rows[i].fact, values[i]);
 }
@@ -376,7 +389,8 @@ static void sample_stat(struct machine *m, char *buf, size_t size, struct batch 
         }
         p += line_len + (nl ? 1 : 0);
     }
-    put_keyed(b, p, end - p, stat_facts, ARRAY_LEN(stat_facts), values);
+    read_keyed(p, end - p, stat_facts, ARRAY_LEN(stat_facts), values);
+    put_keyed(b, stat_facts, ARRAY_LEN(stat_facts), values);
     if (!isnan(values[1]))
         m->boot_time = values[1];
     batch_fact(b, 0, FACT_HOST_CPUS, n > 0 ? (double)n : NAN);
@@ -384,17 +398,25 @@ static void sample_stat(struct machine *m, char *buf, size_t size, struct batch 
         batch_unavailable(b, "cpu", source_reason((int)len));
 }
 
-static void sample_keyed(struct machine *m, char *buf, size_t size, struct batch *b)
+static void sample_meminfo(struct machine *m, char *buf, size_t size, struct batch *b)
 {
-    double values[KEYED_MAX];
+    double values[ARRAY_LEN(meminfo_facts)];
     ssize_t len = kept_read_all(&m->meminfo, m->root, "proc/meminfo", buf, size);
-    put_keyed(b, buf, len, meminfo_facts, ARRAY_LEN(meminfo_facts), values);
+    read_keyed(buf, len, meminfo_facts, ARRAY_LEN(meminfo_facts), values);
+    put_keyed(b, meminfo_facts, ARRAY_LEN(meminfo_facts), values);
     if (len < 0)
         batch_unavailable(b, "memory", source_reason((int)len));
-    len = kept_read_all(&m->vmstat, m->root, "proc/vmstat", buf, size);
-    put_keyed(b, buf, len, vmstat_facts, ARRAY_LEN(vmstat_facts), values);
-    if (len < 0)
-        batch_unavailable(b, "swap_activity", source_reason((int)len));
+}
+
+static void sample_vmstat(struct machine *m, char *buf, size_t size, struct batch *b)
+{
+    if (m->turns.due[0]) {
+        ssize_t len = kept_read_all(&m->vmstat, m->root, "proc/vmstat", buf, size);
+        read_keyed(buf, len, vmstat_facts, ARRAY_LEN(vmstat_facts), m->vmstat_told);
+    }
+    put_keyed(b, vmstat_facts, ARRAY_LEN(vmstat_facts), m->vmstat_told);
+    if (m->vmstat.error < 0)
+        batch_unavailable(b, "swap_activity", source_reason(m->vmstat.error));
 }
 
 static void sample_load(struct machine *m, char *buf, size_t size, struct batch *b)
@@ -419,8 +441,9 @@ static void sample_numbers(struct machine *m, struct batch *b)
 {
     int error = 0;
     for (size_t i = 0; i < ARRAY_LEN(single_numbers); i++) {
-        batch_fact(b, 0, single_numbers[i].fact,
-                   kept_number(&m->numbers[i], m->root, single_numbers[i].path));
+        if (m->turns.due[1])
+            m->numbers_told[i] = kept_number(&m->numbers[i], m->root, single_numbers[i].path);
+        batch_fact(b, 0, single_numbers[i].fact, m->numbers_told[i]);
         error = MIN_OF(error, m->numbers[i].error);
     }
     if (error < 0)
@@ -467,22 +490,27 @@ static ssize_t read_in(struct kept *k, int root, const char *dir, const char *na
     return kept_read(k, root, path, buf, size);
 }
 
-static void sample_nodes(struct machine *m, char *buf, size_t size, struct batch *b)
+static void read_node(struct machine *m, struct node *n, char *buf, size_t size)
 {
     static const struct keyed keys[] = {{"numa_hit"}, {"numa_miss"}, {"numa_foreign"}};
+    ssize_t len = read_in(&n->meminfo, m->root, n->dir, "meminfo", buf, size);
+    n->told[0] = node_value(buf, len < 0 ? 0 : (size_t)len, " MemTotal:");
+    n->told[1] = node_value(buf, len < 0 ? 0 : (size_t)len, " MemFree:");
+    len = read_in(&n->numastat, m->root, n->dir, "numastat", buf, size);
+    parse_keyed(buf, len < 0 ? 0 : (size_t)len, keys, ARRAY_LEN(keys), &n->told[2]);
+}
+
+static void sample_nodes(struct machine *m, char *buf, size_t size, struct batch *b)
+{
+    static const enum fact facts[] = {FACT_NUMA_MEM_TOTAL, FACT_NUMA_MEM_FREE, FACT_NUMA_HIT,
+                                      FACT_NUMA_MISS, FACT_NUMA_FOREIGN};
     for (size_t i = 0; i < m->n_nodes; i++) {
         struct node *n = &m->nodes[i];
-        double v[ARRAY_LEN(keys)];
+        if (m->turns.due[1])
+            read_node(m, n, buf, size);
         uint32_t key = batch_key(b, n->key);
-        ssize_t len = read_in(&n->meminfo, m->root, n->dir, "meminfo", buf, size);
-        size_t used = len < 0 ? 0 : (size_t)len;
-        batch_fact(b, key, FACT_NUMA_MEM_TOTAL, node_value(buf, used, " MemTotal:"));
-        batch_fact(b, key, FACT_NUMA_MEM_FREE, node_value(buf, used, " MemFree:"));
-        len = read_in(&n->numastat, m->root, n->dir, "numastat", buf, size);
-        parse_keyed(buf, len < 0 ? 0 : (size_t)len, keys, ARRAY_LEN(keys), v);
-        batch_fact(b, key, FACT_NUMA_HIT, v[0]);
-        batch_fact(b, key, FACT_NUMA_MISS, v[1]);
-        batch_fact(b, key, FACT_NUMA_FOREIGN, v[2]);
+        for (size_t f = 0; f < ARRAY_LEN(facts); f++)
+            batch_fact(b, key, facts[f], n->told[f]);
     }
 }
 
@@ -500,15 +528,17 @@ static void sample_hugepages(struct machine *m, struct batch *b)
 {
     for (size_t i = 0; i < m->n_hugepages; i++) {
         struct hugepage *h = &m->hugepages[i];
+        if (m->turns.due[2]) {
+            h->told[0] = number_in(&h->total, m->root, h->dir, "nr_hugepages");
+            h->told[1] = number_in(&h->free, m->root, h->dir, "free_hugepages");
+            h->told[2] = number_in(&h->surplus, m->root, h->dir, "surplus_hugepages");
+        }
         uint32_t key = batch_key(b, h->key);
         batch_attr(b, key, ATTR_HUGEPAGE_NODE, h->node);
         batch_attr(b, key, ATTR_HUGEPAGE_SIZE, h->size_text);
-        batch_fact(b, key, FACT_HUGEPAGE_TOTAL,
-                   number_in(&h->total, m->root, h->dir, "nr_hugepages"));
-        batch_fact(b, key, FACT_HUGEPAGE_FREE,
-                   number_in(&h->free, m->root, h->dir, "free_hugepages"));
-        batch_fact(b, key, FACT_HUGEPAGE_SURPLUS,
-                   number_in(&h->surplus, m->root, h->dir, "surplus_hugepages"));
+        batch_fact(b, key, FACT_HUGEPAGE_TOTAL, h->told[0]);
+        batch_fact(b, key, FACT_HUGEPAGE_FREE, h->told[1]);
+        batch_fact(b, key, FACT_HUGEPAGE_SURPLUS, h->told[2]);
     }
 }
 
@@ -560,10 +590,13 @@ static void sample_names(struct machine *m, struct batch *b)
 
 void machine_sample(struct machine *m, char *buf, size_t size, struct batch *b)
 {
+    turns_next(&m->turns, b->mono_ns, m->rescanned);
+    m->rescanned = false;
     sample_names(m, b);
     sample_stat(m, buf, size, b);
     sample_load(m, buf, size, b);
-    sample_keyed(m, buf, size, b);
+    sample_meminfo(m, buf, size, b);
+    sample_vmstat(m, buf, size, b);
     sample_pressure(m, buf, size, b);
     sample_numbers(m, b);
     sample_nodes(m, buf, size, b);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// All interfaces by one netlink dump a second: one question, an answer of a few pages. The dump is
-// made inside recvmsg(), so that there is nothing to wait for.
+// All interfaces by one netlink dump a second: one question for counters alone (RTM_GETSTATS), an
+// answer of a few pages. Names and flags come from a dump of links (RTM_GETLINK, ten times as
+// costly), which is made when a second socket has heard that some link changed. Dumps are made
+// inside recvmsg(), so that there is nothing to wait for.
 #include "host_net.h"
 
 #include <dirent.h>
@@ -20,12 +22,22 @@
 
 // The kernel fills up to this much for each recvmsg().
 #define DUMP_BUFFER 32768
+#define LINKS_MAX 65536
+
+struct link {
+    uint32_t index;
+    bool up;
+    char name[IFNAMSIZ];
+};
 
 struct host_net {
     int root;
     bool real;
-    int error; // -errno of the last dump
-    struct mnl_socket *socket;
+    struct mnl_socket *socket, *events;
+    struct link *links; // in the order of the dump, which is that of counters as well
+    size_t n_links, cap_links;
+    bool stale;    // links must be asked for again
+    size_t cursor; // where the next link is expected
     unsigned sequence;
     char *buffer;
 };
@@ -40,12 +52,20 @@ struct host_net *host_net_new(int root, bool real)
     return n;
 }
 
+static void close_sockets(struct host_net *n)
+{
+    if (n->socket)
+        mnl_socket_close(TAKE_PTR(n->socket));
+    if (n->events)
+        mnl_socket_close(TAKE_PTR(n->events));
+}
+
 void host_net_free(struct host_net *n)
 {
     if (!n)
         return;
-    if (n->socket)
-        mnl_socket_close(n->socket);
+    close_sockets(n);
+    free(n->links);
     free(n->buffer);
     free(n);
 }
@@ -81,63 +101,95 @@ static void put_nic(struct batch *b, const struct nic *nic)
 
 static int on_link(const struct nlmsghdr *message, void *arg)
 {
+    struct host_net *n = arg;
     if (message->nlmsg_type != RTM_NEWLINK ||
-        mnl_nlmsg_get_payload_len(message) < sizeof(struct ifinfomsg))
+        mnl_nlmsg_get_payload_len(message) < sizeof(struct ifinfomsg) ||
+        mem_grow_capped(&n->links, &n->cap_links, n->n_links, sizeof(*n->links), LINKS_MAX) < 0)
         return MNL_CB_OK;
     const struct ifinfomsg *info = mnl_nlmsg_get_payload(message);
-    const void *stats = NULL;
-    size_t stats_len = 0;
-    struct nic nic = {.up = info->ifi_flags & IFF_UP ? 1 : 0};
+    struct link *l = &n->links[n->n_links];
+    *l = (struct link){.index = (uint32_t)info->ifi_index, .up = info->ifi_flags & IFF_UP};
     const struct nlattr *a;
     mnl_attr_for_each(a, message, sizeof(*info))
     {
-        uint16_t type = mnl_attr_get_type(a);
-        if (type == IFLA_IFNAME && mnl_attr_validate(a, MNL_TYPE_NUL_STRING) >= 0) {
-            nic.name = mnl_attr_get_str(a);
-        } else if (type == IFLA_STATS64) {
-            stats = mnl_attr_get_payload(a);
-            stats_len = mnl_attr_get_payload_len(a);
+        if (mnl_attr_get_type(a) == IFLA_IFNAME && mnl_attr_validate(a, MNL_TYPE_NUL_STRING) >= 0)
+            snprintf(l->name, sizeof(l->name), "%s", mnl_attr_get_str(a));
+    }
+    n->n_links += l->name[0] != '\0';
+    return MNL_CB_OK;
+}
+
+static const struct link *find_link(struct host_net *n, uint32_t index)
+{
+    for (size_t i = 0; i < n->n_links; i++) {
+        size_t at = (n->cursor + i) % n->n_links;
+        if (n->links[at].index == index) {
+            n->cursor = at + 1;
+            return &n->links[at];
         }
     }
-    if (!nic.name || !nic.name[0])
+    return NULL;
+}
+
+struct stats_dump {
+    struct host_net *net;
+    struct batch *batch;
+};
+
+static int on_stats(const struct nlmsghdr *message, void *arg)
+{
+    struct stats_dump *d = arg;
+    if (message->nlmsg_type != RTM_NEWSTATS ||
+        mnl_nlmsg_get_payload_len(message) < sizeof(struct if_stats_msg))
         return MNL_CB_OK;
+    const struct if_stats_msg *info = mnl_nlmsg_get_payload(message);
+    const struct link *link = find_link(d->net, info->ifindex);
+    if (!link) { // it came after the dump of links
+        d->net->stale = true;
+        return MNL_CB_OK;
+    }
+    struct nic nic = {.name = link->name, .up = link->up};
+    const struct nlattr *a;
+    const void *stats = NULL;
+    size_t len = 0;
+    mnl_attr_for_each(a, message, sizeof(*info))
+    {
+        if (mnl_attr_get_type(a) == IFLA_STATS_LINK_64) {
+            stats = mnl_attr_get_payload(a);
+            len = mnl_attr_get_payload_len(a);
+        }
+    }
     for (size_t i = 0; i < ARRAY_LEN(columns); i++) {
         uint64_t v = 0;
-        bool told = columns[i].offset + sizeof(v) <= stats_len;
+        bool told = columns[i].offset + sizeof(v) <= len;
         if (told) // netlink aligns to 4 bytes only
             memcpy(&v, (const char *)stats + columns[i].offset, sizeof(v));
         nic.counters[i] = told ? (double)v : NAN;
     }
-    put_nic(arg, &nic);
+    put_nic(d->batch, &nic);
     return MNL_CB_OK;
 }
 
-static int open_socket(struct host_net *n)
+static int open_socket(struct mnl_socket **socket, unsigned groups)
 {
-    if (n->socket)
+    if (*socket)
         return 0;
-    n->socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    if (!n->socket)
+    struct mnl_socket *s = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (!s)
         return -errno;
-    if (mnl_socket_bind(n->socket, 0, MNL_SOCKET_AUTOPID) < 0) {
+    if (mnl_socket_bind(s, groups, MNL_SOCKET_AUTOPID) < 0) {
         int error = -errno;
-        mnl_socket_close(TAKE_PTR(n->socket));
+        mnl_socket_close(s);
         return error;
     }
+    *socket = s;
     return 0;
 }
 
-static int dump_links(struct host_net *n, struct batch *b)
+static int dump(struct host_net *n, struct nlmsghdr *question, mnl_cb_t each, void *arg)
 {
-    int r = open_socket(n);
-    if (r < 0)
-        return r;
-    struct nlmsghdr *question = mnl_nlmsg_put_header(n->buffer);
-    question->nlmsg_type = RTM_GETLINK;
     question->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
     question->nlmsg_seq = ++n->sequence;
-    struct ifinfomsg *info = mnl_nlmsg_put_extra_header(question, sizeof(*info));
-    info->ifi_family = AF_UNSPEC;
     if (mnl_socket_sendto(n->socket, question, question->nlmsg_len) < 0)
         return -errno;
     unsigned port = mnl_socket_get_portid(n->socket);
@@ -146,11 +198,55 @@ static int dump_links(struct host_net *n, struct batch *b)
         ssize_t len = mnl_socket_recvfrom(n->socket, n->buffer, DUMP_BUFFER);
         if (len < 0)
             return -errno;
-        more = mnl_cb_run(n->buffer, (size_t)len, n->sequence, port, on_link, b);
+        more = mnl_cb_run(n->buffer, (size_t)len, n->sequence, port, each, arg);
     }
     // An interface that came or went meanwhile marks the dump as interrupted; the next one is
     // whole.
     return more < 0 && errno != EINTR ? -errno : 0;
+}
+
+static int dump_links(struct host_net *n)
+{
+    struct nlmsghdr *question = mnl_nlmsg_put_header(n->buffer);
+    question->nlmsg_type = RTM_GETLINK;
+    mnl_nlmsg_put_extra_header(question, sizeof(struct ifinfomsg)); // zeros: all
+    n->stale = false;
+    n->n_links = n->cursor = 0;
+    return dump(n, question, on_link, n);
+}
+
+static int dump_stats(struct host_net *n, struct batch *b)
+{
+    struct stats_dump d = {n, b};
+    struct nlmsghdr *question = mnl_nlmsg_put_header(n->buffer);
+    question->nlmsg_type = RTM_GETSTATS;
+    struct if_stats_msg *info = mnl_nlmsg_put_extra_header(question, sizeof(*info));
+    info->filter_mask = IFLA_STATS_FILTER_BIT(IFLA_STATS_LINK_64);
+    return dump(n, question, on_stats, &d);
+}
+
+// Whether some link changed since it was asked last. What changed does not matter.
+static bool heard_of_change(struct host_net *n)
+{
+    bool heard = false;
+    for (int i = 0; i < 1000; i++) {
+        if (mnl_socket_recvfrom(n->events, n->buffer, DUMP_BUFFER) >= 0 || errno == ENOBUFS)
+            heard = true;
+        else
+            break;
+    }
+    return heard;
+}
+
+static int ask_kernel(struct host_net *n, struct batch *b)
+{
+    bool first = !n->events;
+    int r = open_socket(&n->events, RTMGRP_LINK);
+    if (r == 0)
+        r = open_socket(&n->socket, 0);
+    if (r == 0 && (heard_of_change(n) || first || n->stale))
+        r = dump_links(n);
+    return r < 0 ? r : dump_stats(n, b);
 }
 
 static void read_recorded_nic(int dir, const char *name, struct batch *b)
@@ -186,10 +282,9 @@ static int read_recorded(struct host_net *n, struct batch *b)
 
 void host_net_sample(struct host_net *n, struct batch *b)
 {
-    n->error = n->real ? dump_links(n, b) : read_recorded(n, b);
-    if (n->error < 0) {
-        if (n->socket) // half an answer may still stand in the queue
-            mnl_socket_close(TAKE_PTR(n->socket));
-        batch_unavailable(b, "interfaces", source_reason(n->error));
+    int r = n->real ? ask_kernel(n, b) : read_recorded(n, b);
+    if (r < 0) {
+        close_sockets(n); // half an answer may still stand in the queue
+        batch_unavailable(b, "interfaces", source_reason(r));
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A hypervisor process, read each second with its descriptors kept open: for each vCPU thread
-// schedstat, stat and status, for other threads schedstat alone.
+// A hypervisor process, with its descriptors kept open. Each second: its stat and CPU clock, and
+// each vCPU thread's schedstat and stat. In turns (host_turn.h): other threads' schedstat, vCPUs'
+// status, cgroups.
 //
 // Invariants: no counter ever steps back. Times of threads that end are added to `ended` of their
 // role and vCPU before the thread is forgotten. The source of the whole process's CPU time is
@@ -53,6 +54,7 @@ struct proc *proc_new(const struct proc_env *env, int32_t pid, int64_t start_tic
     p->name = args->name[0] ? mem_strdup(args->name) : NULL;
     p->stat = KEPT_INIT;
     p->relist = true;
+    p->turns.now = (unsigned)pid;
     p->cpu_clock = env->real && read_process_clock(pid, &ignored) == 0;
     p->slow = slow_new(env->root, dir, pid, env->real);
     return p;
@@ -172,6 +174,7 @@ static void add_thread(struct proc *p, const struct proc_env *env, int32_t id, b
     struct proc_thread t = {.id = id,
                             .vcpu = -1,
                             .outside = outside,
+                            .switches = {NAN, NAN},
                             .switches_at = {.run_ns = UINT64_MAX},
                             .listed = true,
                             .schedstat = KEPT_INIT,
@@ -188,8 +191,10 @@ static void add_thread(struct proc *p, const struct proc_env *env, int32_t id, b
 
 void proc_add_outside(struct proc *p, int32_t tid)
 {
-    if (!find_thread(p, tid))
-        add_thread(p, NULL, tid, true);
+    if (find_thread(p, tid))
+        return;
+    add_thread(p, NULL, tid, true);
+    p->relist = true;
 }
 
 static void list_threads(struct proc *p, const struct proc_env *env)
@@ -255,23 +260,19 @@ static int64_t read_vcpu_times(struct proc *p, const struct proc_env *env)
 
 // `status` is the costliest file of a thread. A thread that has not run since it was last read has
 // not been switched either.
-static void emit_switches(struct proc *p, const struct proc_env *env, struct proc_thread *t,
-                          uint32_t key, struct batch *b)
+static void read_switches(struct proc *p, const struct proc_env *env, struct proc_thread *t)
 {
     static const struct keyed keys[] = {{"voluntary_ctxt_switches"},
                                         {"nonvoluntary_ctxt_switches"}};
-    bool ran = !t->has_times || t->switches_at.run_ns != t->times.run_ns ||
-               t->switches_at.slices != t->times.slices;
-    if (ran) {
-        ssize_t n = thread_read(p, env, t, &t->status, "status");
-        // They are the last two lines.
-        const char *at = n < 0 ? NULL : memmem(env->buf, (size_t)n, "\nvoluntary_", 11);
-        const char *text = at ? at + 1 : "";
-        parse_keyed(text, at ? (size_t)(env->buf + n - text) : 0, keys, 2, t->switches);
-        t->switches_at = at ? t->times : (struct sched_times){.run_ns = UINT64_MAX};
-    }
-    batch_fact(b, key, FACT_VCPU_SWITCHES_VOLUNTARY, t->switches[0]);
-    batch_fact(b, key, FACT_VCPU_SWITCHES_FORCED, t->switches[1]);
+    if (t->has_times && t->switches_at.run_ns == t->times.run_ns &&
+        t->switches_at.slices == t->times.slices)
+        return;
+    ssize_t n = thread_read(p, env, t, &t->status, "status");
+    // They are the last two lines.
+    const char *at = n < 0 ? NULL : memmem(env->buf, (size_t)n, "\nvoluntary_", 11);
+    const char *text = at ? at + 1 : "";
+    parse_keyed(text, at ? (size_t)(env->buf + n - text) : 0, keys, 2, t->switches);
+    t->switches_at = at ? t->times : (struct sched_times){.run_ns = UINT64_MAX};
 }
 
 static void emit_vcpu(struct proc *p, const struct proc_env *env, struct proc_thread *t,
@@ -292,7 +293,10 @@ static void emit_vcpu(struct proc *p, const struct proc_env *env, struct proc_th
     batch_fact(b, key, FACT_VCPU_CPU, told && st.cpu >= 0 ? (double)st.cpu : NAN);
     batch_fact(b, key, FACT_VCPU_STATE, told ? 1 : NAN); // an online vCPU is "running" to libvirt
     batch_attr(b, key, ATTR_VCPU_PROCESS_STATE, told ? state : NULL);
-    emit_switches(p, env, t, key, b);
+    if (t->switches_at.run_ns == UINT64_MAX || p->turns.due[(unsigned)t->vcpu % TURNS])
+        read_switches(p, env, t);
+    batch_fact(b, key, FACT_VCPU_SWITCHES_VOLUNTARY, t->switches[0]);
+    batch_fact(b, key, FACT_VCPU_SWITCHES_FORCED, t->switches[1]);
 }
 
 struct role_sum {
@@ -378,6 +382,17 @@ static void emit_missing(const struct proc *p, struct batch *b)
         batch_unavailable(b, "vcpu_threads", "threads carry no names (debug-threads=on)");
 }
 
+static void read_others(struct proc *p, const struct proc_env *env)
+{
+    for (size_t i = 0; i < p->n_threads && p->turns.due[0]; i++)
+        if (p->threads[i].role != THREAD_VCPU)
+            read_times(p, env, &p->threads[i]);
+    if (p->turns.due[1])
+        cgroup_read_limits(&p->cgroup, env->root, env->buf, env->size);
+    if (p->turns.due[2])
+        cgroup_read_pressure(&p->cgroup, env->root, env->buf, env->size);
+}
+
 // What changes seldom: cgroups, files that could not be opened.
 static void check(struct proc *p, const struct proc_env *env)
 {
@@ -403,19 +418,19 @@ int proc_sample(struct proc *p, const struct proc_env *env, int64_t mono_ns, str
         p->last = st;
     else
         batch_unavailable(b, "process", source_reason(n < 0 ? (int)n : -EINVAL));
+    bool all = mono_ns >= p->next_check_ns || p->relist || p->last.threads != p->listed_count;
     if (mono_ns >= p->next_check_ns) {
         p->next_check_ns = mono_ns + CHECK_EVERY_NS;
         check(p, env);
     }
     if (p->relist || p->last.threads != p->listed_count)
         list_threads(p, env);
+    turns_next(&p->turns, mono_ns, all);
     b->mono_ns = read_vcpu_times(p, env);
-    for (size_t i = 0; i < p->n_threads; i++)
-        if (p->threads[i].role != THREAD_VCPU)
-            read_times(p, env, &p->threads[i]);
+    read_others(p, env);
     emit_process(p, env, told, b);
     emit_sums(p, b);
-    cgroup_sample(&p->cgroup, env->root, mono_ns, env->buf, env->size, b);
+    cgroup_emit(&p->cgroup, b);
     emit_missing(p, b);
     for (size_t i = 0; i < p->n_threads; i++)
         if (p->threads[i].role == THREAD_VCPU && !p->threads[i].gone)

@@ -13,6 +13,7 @@
 #include "host_file.h"
 #include "host_parse.h"
 #include "host_slow.h"
+#include "host_turn.h"
 #include "model/batch.h"
 
 /** What all processes share during one call. */
@@ -74,6 +75,7 @@ struct proc {
     double cpu_highest_ns;
     struct cgroup cgroup;
     int64_t next_check_ns;
+    struct turns turns; /**< 0: other threads than vCPUs, 1: limits, 2: pressure */
 
     struct slow *slow; /**< NULL while a reading is under way */
     const struct probe *slow_under_way;

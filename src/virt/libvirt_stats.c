@@ -236,7 +236,8 @@ static int fetch(struct use *use, const struct uuid *uuid, unsigned groups, virD
     return 0;
 }
 
-int virt_libvirt_stats(struct virt *v, const struct uuid *uuid, struct batch *out, struct err *err)
+int virt_libvirt_stats(struct virt *v, const struct uuid *uuid, bool job, struct batch *out,
+                       struct err *err)
 {
     USE(use, v, err);
     virDomainPtr d CLEANUP(domain_freep) = NULL;
@@ -251,7 +252,8 @@ int virt_libvirt_stats(struct virt *v, const struct uuid *uuid, struct batch *ou
     put_balloon(record, out);
     put_blocks(record, out);
     put_perf(record, out);
-    put_job(d, out);
+    if (job)
+        put_job(d, out);
     return 0;
 }
 

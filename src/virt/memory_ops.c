@@ -262,7 +262,6 @@ static void put_balloon(const struct memory *m, const struct memory_vm *vm, stru
         {FACT_VM_BALLOON_UPDATE,
          floor((double)clock_real_ns(m->clock ? m->clock : &clock_system) / 1e9)},
         {FACT_VM_USED_PERCENT, used / size * 100},
-        {FACT_VM_JOB_TYPE, 0},
     };
     for (size_t i = 0; i < ARRAY_LEN(facts); i++)
         batch_fact(out, 0, facts[i].fact, facts[i].value);
@@ -293,7 +292,8 @@ static void put_disk(const struct memory *m, const struct memory_vm *vm, const c
         batch_fact(out, key, facts[i].fact, facts[i].value);
 }
 
-static int memory_stats(struct virt *v, const struct uuid *uuid, struct batch *out, struct err *err)
+static int memory_stats(struct virt *v, const struct uuid *uuid, bool job, struct batch *out,
+                        struct err *err)
 {
     ENTER();
     struct memory_vm *vm;
@@ -305,6 +305,8 @@ static int memory_stats(struct virt *v, const struct uuid *uuid, struct batch *o
     batch_attr(out, 0, ATTR_VM_STATE, virt_state_name(vm->state));
     batch_attr(out, 0, ATTR_VM_REASON, virt_reason_name(vm->state, vm->reason));
     put_balloon(m, vm, out);
+    if (job)
+        batch_fact(out, 0, FACT_VM_JOB_TYPE, 0);
     for (size_t i = 0; i < vm->disks.n; i++)
         put_disk(m, vm, vm->disks.items[i].target, out);
     return 0;

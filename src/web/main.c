@@ -163,8 +163,11 @@ static int serve(struct web *w, struct err *err)
     int r = open_server(w, err);
     if (r == 0)
         r = confine(w, err);
-    while (r == 0 && (!w->stopping || !server_finish(w->server)))
+    while (r == 0 && (!w->stopping || !server_finish(w->server))) {
         server_turn(w->server);
+        if (!w->stopping && server_is_orphan(w->server))
+            r = err_set(err, ENOTCONN, "web lost its connection to core");
+    }
     return r;
 }
 

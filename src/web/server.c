@@ -29,6 +29,8 @@
 // Memory that answers may take while slow clients read them; one more is still let in below it.
 #define BODIES_MAX ((size_t)256 << 20)
 #define FINISH_NS (2 * NS_PER_S)
+// Longer than the supervisor's longest pause before it starts core again.
+#define ORPHAN_NS (12 * NS_PER_S)
 #define SWEEP_NS (250 * NS_PER_MS)
 #define ACCEPTS_PER_TURN 64
 #define RUNS_PER_TURN 16
@@ -60,6 +62,7 @@ struct server {
     size_t n_tcp, n_unix, max;
     int64_t next_sweep_ns; // INT64_MAX: nothing to wait for
     int64_t finish_ns;     // 0: not yet told to end
+    int64_t orphan_ns;     // when to stop hoping for core; 0: it is there
     size_t in_flight;
     size_t body_bytes; // of answers that clients have not taken yet
     char own_name[256];
@@ -428,12 +431,28 @@ static int timeout_ms(const struct server *s)
     return wait <= 0 ? 0 : (int)MIN_OF((wait + NS_PER_MS - 1) / NS_PER_MS, INT64_C(60000));
 }
 
+static void watch_core(struct server *s)
+{
+    if (s->link.ipc)
+        s->orphan_ns = 0;
+    else if (s->orphan_ns == 0)
+        s->orphan_ns = now_ns(s) + ORPHAN_NS;
+    if (s->orphan_ns != 0)
+        s->next_sweep_ns = MIN_OF(s->next_sweep_ns, s->orphan_ns);
+}
+
 void server_turn(struct server *s)
 {
     loop_run_once(s->loop, timeout_ms(s));
     if (s->mhd_due)
         run_mhd(s);
     sweep(s);
+    watch_core(s);
+}
+
+bool server_is_orphan(const struct server *s)
+{
+    return s->orphan_ns != 0 && now_ns(s) >= s->orphan_ns;
 }
 
 // Life

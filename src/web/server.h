@@ -30,6 +30,10 @@ void server_configure(struct server *s, const struct conf *conf);
 /** Wait for the next event and serve it. */
 void server_turn(struct server *s);
 
+/** True once core has been away for longer than it can take to start again: both live, but their
+ * connection broke, which only a restart mends. */
+bool server_is_orphan(const struct server *s);
+
 /** Accept nothing more; false while requests are still being answered and time is left. */
 bool server_finish(struct server *s);
 

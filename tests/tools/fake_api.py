@@ -29,6 +29,7 @@ HOSTILE = [
     "b\u00fcro-\u202egnp.exe",
     "é" * 127,
     "%s%n",
+    "..",
 ]
 SPACE = uuid.UUID("12345678-1234-5678-1234-567812345678")
 
@@ -56,7 +57,7 @@ class Herd:
               "agent": "connected" if i % 2 else "none", "id": i + 1, "vcpus_current": 2,
               "memory_maximum_bytes": 2 << 30, "memory_current_bytes": (1 + i) << 28,
               "cpu_seconds": 12.5 + i, "resident_bytes": (1 + i) << 26,
-              "guest_usable_bytes": 100 << 20, "timed_out": 0, "stalled": 0,
+              "guest_usable_bytes": 100 << 20, "timed_out": 0, "stalled": 0, "libvirt_age_seconds": 3.2,
               "cpu_ratio": 0.11 * ((i * 7) % 17), "cpu_utilisation_ratio": 0.055 * ((i * 7) % 17),
               "cpu_wait_ratio": 0.001 * i, "memory_used_ratio": min(1.0, 0.05 * (i + 1)),
               "read_bytes_per_second": 1000.0 * i * i, "write_bytes_per_second": 150000.0 * i,
@@ -68,6 +69,7 @@ class Herd:
         if name in self.flags:
             vm["flag"] = self.flags[name]
             vm["stalled"] = 1
+            vm["libvirt_age_seconds"] = 75.5
             vm["process_state"] = "T"
             for key in ("disk_requests_per_second", "disk_latency_seconds",
                         "read_bytes_per_second", "write_bytes_per_second"):
@@ -86,7 +88,7 @@ class Herd:
         vm = self.brief(name)
         wave = [None] * 200 + [0.5 + 0.5 * math.sin(i / 8) for i in range(100)]
         vm.update({
-            "libvirt_age_seconds": 3.2, "libvirt": self.libvirt(), "time": time.time(),
+            "libvirt": self.libvirt(), "time": time.time(),
             "start_time_seconds": self.start - 3700, "os_type": "hvm", "arch": "x86_64",
             "machine": "pc-q35-7.2", "domain_type": "qemu",
             "vcpus": [{"vcpu": str(n), "run_seconds": 10.5, "wait_seconds": 0.25, "cpu": n,

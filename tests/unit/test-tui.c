@@ -371,6 +371,12 @@ static void test_detail(void **state)
     assert_true(shows(f, "\xe2\x96\x81\xe2\x96\x88"));
     assert_false(shows(f, "inf"));
     assert_false(shows(f, "nan"));
+    f->model.age_s = TUI_STALE_S + 1;
+    compose(f, 40, 80, true);
+    assert_true(shows(f, "web"));
+    assert_true(shows(f, "No fresh data."));
+    assert_false(shows(f, "crashed"));
+    f->model.age_s = 0;
     tui_key(&f->state, &f->model, TUI_KEY_END);
     compose(f, 10, 80, true);
     assert_true(shows(f, "kvm_stats"));

@@ -343,19 +343,19 @@
       "When the balloon last reported, Unix time.")                                                \
     X(VM, USED_PERCENT, LIBVIRT, PLAIN, D, "guest_used_percent",                                   \
       "Used part of the guest's memory, 0 to 100.")                                                \
-    X(VM, JOB_TYPE, LIBVIRT, PLAIN, D, "job_type",                                                 \
+    X(VM, JOB_TYPE, JOB, PLAIN, D, "job_type",                                                     \
       "virDomainJobType: 0 none, 1 bounded, 2 unbounded, …")                                       \
-    X(VM, JOB_ELAPSED, LIBVIRT, NS, D, "job_elapsed_seconds", "Running time of the job.")          \
-    X(VM, JOB_REMAINING, LIBVIRT, NS, D, "job_remaining_seconds", "Expected time to its end.")     \
-    X(VM, JOB_DATA_TOTAL, LIBVIRT, PLAIN, D, "job_data_total_bytes", "Data of the job.")           \
-    X(VM, JOB_DATA_PROCESSED, LIBVIRT, PLAIN, D, "job_data_processed_bytes", "Data done.")         \
-    X(VM, JOB_DATA_REMAINING, LIBVIRT, PLAIN, D, "job_data_remaining_bytes", "Data left.")         \
-    X(VM, JOB_MEM_TOTAL, LIBVIRT, PLAIN, D, "job_memory_total_bytes", "Memory of the job.")        \
-    X(VM, JOB_MEM_PROCESSED, LIBVIRT, PLAIN, D, "job_memory_processed_bytes", "Memory done.")      \
-    X(VM, JOB_MEM_REMAINING, LIBVIRT, PLAIN, D, "job_memory_remaining_bytes", "Memory left.")      \
-    X(VM, JOB_FILE_TOTAL, LIBVIRT, PLAIN, D, "job_file_total_bytes", "File data of the job.")      \
-    X(VM, JOB_FILE_PROCESSED, LIBVIRT, PLAIN, D, "job_file_processed_bytes", "File data done.")    \
-    X(VM, JOB_FILE_REMAINING, LIBVIRT, PLAIN, D, "job_file_remaining_bytes", "File data left.")    \
+    X(VM, JOB_ELAPSED, JOB, NS, D, "job_elapsed_seconds", "Running time of the job.")              \
+    X(VM, JOB_REMAINING, JOB, NS, D, "job_remaining_seconds", "Expected time to its end.")         \
+    X(VM, JOB_DATA_TOTAL, JOB, PLAIN, D, "job_data_total_bytes", "Data of the job.")               \
+    X(VM, JOB_DATA_PROCESSED, JOB, PLAIN, D, "job_data_processed_bytes", "Data done.")             \
+    X(VM, JOB_DATA_REMAINING, JOB, PLAIN, D, "job_data_remaining_bytes", "Data left.")             \
+    X(VM, JOB_MEM_TOTAL, JOB, PLAIN, D, "job_memory_total_bytes", "Memory of the job.")            \
+    X(VM, JOB_MEM_PROCESSED, JOB, PLAIN, D, "job_memory_processed_bytes", "Memory done.")          \
+    X(VM, JOB_MEM_REMAINING, JOB, PLAIN, D, "job_memory_remaining_bytes", "Memory left.")          \
+    X(VM, JOB_FILE_TOTAL, JOB, PLAIN, D, "job_file_total_bytes", "File data of the job.")          \
+    X(VM, JOB_FILE_PROCESSED, JOB, PLAIN, D, "job_file_processed_bytes", "File data done.")        \
+    X(VM, JOB_FILE_REMAINING, JOB, PLAIN, D, "job_file_remaining_bytes", "File data left.")        \
     X(VM, DIRTY_RATE, AGENT, PLAIN, D, "dirty_bytes_per_second", "Last measured dirty page rate.") \
     X(VM, AGENT_CONNECTED, STATE, PLAIN, D, "agent_connected",                                     \
       "1 while the guest agent's channel is open.")                                                \
@@ -367,7 +367,7 @@
       "1 while the VM does not answer libvirt in time.")                                           \
     X(VM, STALLED, SELF, PLAIN, B, "stalled",                                                      \
       "1 while its process is stopped or in uninterruptible sleep.")                               \
-    X(VM, LIBVIRT_AGE, SELF, NS, D, "libvirt_age_seconds",                                         \
+    X(VM, LIBVIRT_AGE, SELF, NS, B, "libvirt_age_seconds",                                         \
       "Age of the last statistics through libvirt.")                                               \
     X(VM, CPU_RATIO, RATE, PLAIN, B, "cpu_ratio", "CPU in use, in CPUs (1 = one whole CPU).")      \
     X(VM, CPU_UTILISATION, RATE, PLAIN, B, "cpu_utilisation_ratio", "Use of its vCPUs, 0 to 1.")   \

@@ -99,11 +99,12 @@ struct virt_ops {
 
     /**
      * Statistics of one running domain that reach the hypervisor process: state, balloon and guest
-     * memory, disks, perf events, job. Facts of LANE_LIBVIRT, LANE_STATE, LANE_CONFIG
-     * (MEM_CURRENT) into `out`; disks are keyed by target. -ETIMEDOUT or -EBUSY: somebody else's
-     * call on this domain is stuck.
+     * memory, disks, perf events; with `job` the job too, which is a call of its own. Facts of
+     * LANE_LIBVIRT, LANE_STATE, LANE_JOB, LANE_CONFIG (MEM_CURRENT) into `out`; disks are keyed by
+     * target. -ETIMEDOUT or -EBUSY: somebody else's call on this domain is stuck.
      */
-    int (*stats)(struct virt *v, const struct uuid *uuid, struct batch *out, struct err *err);
+    int (*stats)(struct virt *v, const struct uuid *uuid, bool job, struct batch *out,
+                 struct err *err);
 
     /** Names of storage pools; the caller frees with virt_names_free(). Does not refresh them. */
     int (*pools)(struct virt *v, char ***ret_names, size_t *ret_n, struct err *err);
