@@ -95,7 +95,7 @@ class Top(unittest.TestCase):
         self.assertIn("vherd fake.example", lines[0])
         self.assertIn("libvirt connected", lines[0])
         self.assertIn("37.0% steal 2.0%", lines[1])
-        self.assertIn("VMs 13, 12 running, 1 flagged", lines[2])
+        self.assertIn("VMs 14, 13 running, 1 flagged", lines[2])
         for title in ("NAME", "STATE", "CPU%", "WAIT%", "MEM", "READ", "WRITE", "LAT", "RX", "TX"):
             self.assertIn(title, lines[3])
         flagged = next(line for line in lines if "vm02" in line)
@@ -110,7 +110,7 @@ class Top(unittest.TestCase):
         self.until("vm05 ")
         self.wait_names("日本語の", "vm02")
         self.keys("N")
-        self.wait_names("\\x1b[31m", "%s%n", "--option")
+        self.wait_names("\\x1b[31m", "%s%n", "--option", "..")
         self.keys("r")
         self.wait_names("日本語の")
         self.keys("R", ">")
@@ -127,7 +127,7 @@ class Top(unittest.TestCase):
         self.keys("4", "Enter")
         self.wait_names("vm04")
         self.keys("Escape")
-        wait_for("all names", 10, lambda: len(self.names()) == 13)
+        wait_for("all names", 10, lambda: len(self.names()) == 14)
         self.keys("/", "日", "Enter")
         self.wait_names("日本語の")
 

@@ -29,7 +29,6 @@ HOSTILE = [
     "b\u00fcro-\u202egnp.exe",
     "é" * 127,
     "%s%n",
-    "..",
 ]
 SPACE = uuid.UUID("12345678-1234-5678-1234-567812345678")
 
@@ -41,6 +40,7 @@ class Herd:
         self.delay = 0.0
         names = [f"vm{i:02}" for i in range(1, options.vms + 1)]
         self.names = sorted(names + (HOSTILE if options.hostile else []))
+        self.names += [".."] if options.hostile else []
         self.flags = dict(pair.split("=", 1) for pair in options.flag)
 
     def libvirt(self):
