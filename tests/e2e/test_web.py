@@ -388,6 +388,17 @@ class CoreGoes(unittest.TestCase):
             self.assertEqual(daemon.tcp("/nonsense")[0], 503)
             vherd.wait_for("the log to tell", 5, lambda: "no frame" in daemon.log())
             self.assertEqual(daemon.tcp("/x")[0], 503)
+            core = daemon.process_named("core")
+            # Neither of them died; web mends it by starting again.
+            vherd.wait_for("another connection", 30, lambda: self.status(daemon) == 200)
+            self.assertEqual(daemon.process_named("core"), core)
+
+    @staticmethod
+    def status(daemon):
+        try:
+            return daemon.tcp("/x")[0]
+        except OSError:
+            return 0
 
 
 if __name__ == "__main__":
