@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/number.h"
+
 #define REPLACEMENT "\xEF\xBF\xBD"
 
 static bool is_continuation(char c)
@@ -185,24 +187,13 @@ void esc_url(struct buf *b, const char *s)
     }
 }
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 long esc_url_decode(char *s, size_t len)
 {
     size_t out = 0;
     for (size_t i = 0; i < len; i++) {
         if (s[i] == '%') {
-            int high = i + 2 < len ? hex_value(s[i + 1]) : -1;
-            int low = i + 2 < len ? hex_value(s[i + 2]) : -1;
+            int high = i + 2 < len ? number_hex_digit(s[i + 1]) : -1;
+            int low = i + 2 < len ? number_hex_digit(s[i + 2]) : -1;
             if (high < 0 || low < 0 || (high == 0 && low == 0))
                 return -EINVAL;
             s[out++] = (char)(high << 4 | low);

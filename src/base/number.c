@@ -23,6 +23,17 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
+int number_hex_digit(char c)
+{
+    if (is_digit(c))
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
 bool number_scan_u64(const char **p, uint64_t *ret)
 {
     const char *s = skip_blanks(*p);

@@ -3,16 +3,7 @@
 
 #include <string.h>
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
+#include "base/number.h"
 
 static bool may_have_hyphen(int digits)
 {
@@ -26,7 +17,7 @@ bool uuid_parse(const char *s, unsigned long len, struct uuid *ret)
     for (unsigned long i = 0; i < len; i++) {
         if (s[i] == '-' && may_have_hyphen(digits) && s[i - 1] != '-')
             continue;
-        int v = hex_value(s[i]);
+        int v = number_hex_digit(s[i]);
         if (v < 0 || digits == 2 * UUID_BYTES)
             return false;
         u.b[digits / 2] = (unsigned char)(u.b[digits / 2] << 4 | v);

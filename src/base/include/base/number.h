@@ -5,6 +5,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/** The value of a hexadecimal digit, -1 where it is none. */
+int number_hex_digit(char c);
+
 /**
  * Read an unsigned decimal at *p, after blanks (space, tab), and move *p behind it.
  * False where no digit stands there or it does not fit; *p and *ret are then untouched.
