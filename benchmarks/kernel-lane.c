@@ -62,7 +62,7 @@ int main(int argc, char **argv)
     }
     struct counts c = {.spare = batch_new()};
     struct host_sink sink = {take_batch, count_batch, &c};
-    struct host_params params = {.root = "/", .clock = &clock_system, .own_mount_namespace = false};
+    struct host_params params = {.root = "/", .clock = &clock_system, .own_mount_namespace = true};
     struct host *h = NULL;
     struct err err;
     if (host_kernel.open(&params, &h, &err) < 0) {

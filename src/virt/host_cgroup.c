@@ -258,7 +258,7 @@ static void follow_limits(struct cgroup *c, int root, bool fresh, char *buf, siz
     read_memory_events(c, root, buf, size);
 }
 
-void cgroup_follow(struct cgroup *c, int root, int proc_dir, char *buf, size_t size)
+bool cgroup_follow(struct cgroup *c, int root, int proc_dir, char *buf, size_t size)
 {
     bool fresh = !c->text;
     if (fresh)
@@ -270,13 +270,14 @@ void cgroup_follow(struct cgroup *c, int root, int proc_dir, char *buf, size_t s
         kept_close(&c->self);
         mem_strset(&c->text, NULL);
         c->reason = source_reason((int)n);
-        return;
+        return true;
     }
     if (fresh || strcmp(c->text, buf) != 0 || (c->n_members > 0 && sub_groups_changed(c, root))) {
         follow_path(c, root, buf, (size_t)n);
         fresh = true;
     }
     follow_limits(c, root, fresh, buf, size);
+    return fresh;
 }
 
 // The VM's sum, which does not step back when a sub-group goes with its vCPU.

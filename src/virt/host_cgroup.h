@@ -27,9 +27,9 @@ struct cgroup {
 
 /**
  * Find the groups of the process whose /proc directory is `proc_dir`, or look whether they have
- * changed; call at its start and every few seconds. `root` is where sys/ is.
+ * changed; call at its start and every few seconds. `root` is where sys/ is. True where they have.
  */
-void cgroup_follow(struct cgroup *c, int root, int proc_dir, char *buf, size_t size);
+bool cgroup_follow(struct cgroup *c, int root, int proc_dir, char *buf, size_t size);
 
 /** Read what may have changed: throttling and memory, or pressure. */
 void cgroup_read_limits(struct cgroup *c, int root, char *buf, size_t size);

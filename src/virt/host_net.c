@@ -200,9 +200,15 @@ static int dump(struct host_net *n, struct nlmsghdr *question, mnl_cb_t each, vo
             return -errno;
         more = mnl_cb_run(n->buffer, (size_t)len, n->sequence, port, each, arg);
     }
-    // An interface that came or went meanwhile marks the dump as interrupted; the next one is
-    // whole.
-    return more < 0 && errno != EINTR ? -errno : 0;
+    if (more >= 0)
+        return 0;
+    if (errno != EINTR)
+        return -errno;
+    // An interface came or went meanwhile: what is left of this dump is dropped, the next is whole.
+    n->stale = true;
+    while (mnl_socket_recvfrom(n->socket, n->buffer, DUMP_BUFFER) >= 0)
+        continue;
+    return 0;
 }
 
 static int dump_links(struct host_net *n)

@@ -258,14 +258,30 @@ static int64_t read_vcpu_times(struct proc *p, const struct proc_env *env)
     return begin;
 }
 
+static bool has_run_since(const struct proc_thread *t, const struct sched_times *then)
+{
+    return !t->has_times || t->times.run_ns != then->run_ns || t->times.slices != then->slices;
+}
+
+// A thread that has not run is still where it was, but may have begun to wait for a CPU: it is
+// looked at in its turn.
+static void read_stat(struct proc *p, const struct proc_env *env, struct proc_thread *t, bool due)
+{
+    if (t->last.state && !due && !has_run_since(t, &t->last_at))
+        return;
+    ssize_t n = thread_read(p, env, t, &t->stat, "stat");
+    if (n < 0 || parse_stat(env->buf, (size_t)n, &t->last) < 0)
+        t->last = (struct proc_stat){.cpu = -1};
+    t->last_at = t->times;
+}
+
 // `status` is the costliest file of a thread. A thread that has not run since it was last read has
 // not been switched either.
 static void read_switches(struct proc *p, const struct proc_env *env, struct proc_thread *t)
 {
     static const struct keyed keys[] = {{"voluntary_ctxt_switches"},
                                         {"nonvoluntary_ctxt_switches"}};
-    if (t->has_times && t->switches_at.run_ns == t->times.run_ns &&
-        t->switches_at.slices == t->times.slices)
+    if (!has_run_since(t, &t->switches_at))
         return;
     ssize_t n = thread_read(p, env, t, &t->status, "status");
     // They are the last two lines.
@@ -281,20 +297,19 @@ static void emit_vcpu(struct proc *p, const struct proc_env *env, struct proc_th
     const struct proc_vcpu *v = find_vcpu(p, t->vcpu);
     uint32_t key = batch_key(b, v->key);
     struct sched_times sum = v->ended;
-    struct proc_stat st = {.cpu = -1};
-    bool times = t->has_times;
+    bool times = t->has_times, due = p->turns.due[(unsigned)t->vcpu % TURNS];
     add_times(&sum, &t->times);
     batch_fact(b, key, FACT_VCPU_RUN, times ? (double)sum.run_ns : NAN);
     batch_fact(b, key, FACT_VCPU_WAIT, times ? (double)sum.wait_ns : NAN);
     batch_fact(b, key, FACT_VCPU_SLICES, times ? (double)sum.slices : NAN);
-    ssize_t n = thread_read(p, env, t, &t->stat, "stat");
-    bool told = n >= 0 && parse_stat(env->buf, (size_t)n, &st) == 0;
-    char state[2] = {st.state, '\0'};
-    batch_fact(b, key, FACT_VCPU_CPU, told && st.cpu >= 0 ? (double)st.cpu : NAN);
-    batch_fact(b, key, FACT_VCPU_STATE, told ? 1 : NAN); // an online vCPU is "running" to libvirt
-    batch_attr(b, key, ATTR_VCPU_PROCESS_STATE, told ? state : NULL);
-    if (t->switches_at.run_ns == UINT64_MAX || p->turns.due[(unsigned)t->vcpu % TURNS])
+    read_stat(p, env, t, due);
+    if (due || t->switches_at.run_ns == UINT64_MAX)
         read_switches(p, env, t);
+    const char state[2] = {t->last.state, '\0'};
+    batch_fact(b, key, FACT_VCPU_CPU, t->last.cpu >= 0 ? (double)t->last.cpu : NAN);
+    // An online vCPU is "running" to libvirt, whatever its thread does.
+    batch_fact(b, key, FACT_VCPU_STATE, t->last.state ? 1 : NAN);
+    batch_attr(b, key, ATTR_VCPU_PROCESS_STATE, t->last.state ? state : NULL);
     batch_fact(b, key, FACT_VCPU_SWITCHES_VOLUNTARY, t->switches[0]);
     batch_fact(b, key, FACT_VCPU_SWITCHES_FORCED, t->switches[1]);
 }
@@ -393,15 +408,15 @@ static void read_others(struct proc *p, const struct proc_env *env)
         cgroup_read_pressure(&p->cgroup, env->root, env->buf, env->size);
 }
 
-// What changes seldom: cgroups, files that could not be opened.
-static void check(struct proc *p, const struct proc_env *env)
+// What changes seldom: cgroups, files that could not be opened. True where all must be read again.
+static bool check(struct proc *p, const struct proc_env *env)
 {
-    cgroup_follow(&p->cgroup, env->root, p->dir, env->buf, env->size);
     for (size_t i = 0; i < p->n_threads; i++) {
         kept_retry(&p->threads[i].schedstat);
         kept_retry(&p->threads[i].stat);
         kept_retry(&p->threads[i].status);
     }
+    return cgroup_follow(&p->cgroup, env->root, p->dir, env->buf, env->size);
 }
 
 int proc_sample(struct proc *p, const struct proc_env *env, int64_t mono_ns, struct batch *b)
@@ -418,10 +433,11 @@ int proc_sample(struct proc *p, const struct proc_env *env, int64_t mono_ns, str
         p->last = st;
     else
         batch_unavailable(b, "process", source_reason(n < 0 ? (int)n : -EINVAL));
-    bool all = mono_ns >= p->next_check_ns || p->relist || p->last.threads != p->listed_count;
-    if (mono_ns >= p->next_check_ns) {
-        p->next_check_ns = mono_ns + CHECK_EVERY_NS;
-        check(p, env);
+    bool all = p->relist || p->last.threads != p->listed_count;
+    if (mono_ns >= p->next_check_ns) { // the first time somewhere in between, to spread the load
+        int64_t spread = p->next_check_ns == 0 ? p->pid % 10 * NS_PER_S : 0;
+        p->next_check_ns = mono_ns + CHECK_EVERY_NS - spread;
+        all = check(p, env) || all;
     }
     if (p->relist || p->last.threads != p->listed_count)
         list_threads(p, env);
