@@ -35,22 +35,19 @@ static void add_word(struct buf *words, const char *text)
     buf_puts(words, text);
 }
 
-static const struct passwd *find_user(const char *name, struct err *err)
+static int find_user(const char *name, const struct passwd **ret, struct err *err)
 {
-    const char *const names[] = {"vherd", "nobody"};
-    if (name[0] != '\0') {
-        const struct passwd *user = getpwnam(name);
-        if (!user)
-            err_set(err, ENOENT, "web.user: there is no user \"%s\"", name);
-        return user;
+    const char *const usual[] = {"vherd", "nobody"};
+    for (size_t i = 0; i < ARRAY_LEN(usual); i++) {
+        const struct passwd *user = getpwnam(name[0] != '\0' ? name : usual[i]);
+        if (user) {
+            *ret = user;
+            return 0;
+        }
     }
-    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        const struct passwd *user = getpwnam(names[i]);
-        if (user)
-            return user;
-    }
-    err_set(err, ENOENT, "there is neither a user \"vherd\" nor \"nobody\"; set web.user");
-    return NULL;
+    if (name[0] != '\0')
+        return err_set(err, ENOENT, "web.user: there is no user \"%s\"", name);
+    return err_set(err, ENOENT, "there is neither a user \"vherd\" nor \"nobody\"; set web.user");
 }
 
 // Also empties the bounding set, which needs a capability that then goes too.
@@ -134,8 +131,10 @@ int sandbox_enter(const struct sandbox_plan *plan, struct buf *words, struct err
     int death_signal = 0;
     (void)prctl(PR_GET_PDEATHSIG, &death_signal);
     if (geteuid() == 0) {
-        const struct passwd *user = find_user(plan->user, err);
-        int r = user ? become(user, err) : -err->code;
+        const struct passwd *user = NULL;
+        int r = find_user(plan->user, &user, err);
+        if (r == 0)
+            r = become(user, err);
         if (r < 0)
             return r;
         buf_printf(words, "user %s", user->pw_name);

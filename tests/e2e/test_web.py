@@ -168,7 +168,8 @@ class ServedByOneDaemon(unittest.TestCase):
             self.assertFalse(answer.will_close)
         connection.close()
         one = b"GET /x%d HTTP/1.1\r\nHost: localhost\r\n%s\r\n"
-        answer = self.daemon.raw(one % (1, b"") + one % (2, b"") + one % (3, b"Connection: close\r\n"))
+        answer = self.daemon.raw(one % (1, b"") + one % (2, b"")
+                                 + one % (3, b"Connection: close\r\n"))
         paths = [json.loads(part.split(b"\r\n\r\n")[1].split(b"}")[0] + b"}")["path"]
                  for part in answer.split(b"HTTP/1.1 200 OK")[1:]]
         self.assertEqual(paths, ["/x1", "/x2", "/x3"])
@@ -320,8 +321,8 @@ class Remote(unittest.TestCase):
         subprocess.run(["ip", "netns", "del", cls.namespace], check=False)
 
     def remote(self, path, *options):
-        done = subprocess.run(["ip", "netns", "exec", self.namespace, "curl", "-s", "-i", "-m", "10",
-                               *options, f"http://10.213.7.1:{self.port}{path}"],
+        done = subprocess.run(["ip", "netns", "exec", self.namespace, "curl", "-s", "-i", "-m",
+                               "10", *options, f"http://10.213.7.1:{self.port}{path}"],
                               stdout=subprocess.PIPE, check=False)
         head, _, body = done.stdout.partition(b"\r\n\r\n")
         return int(head.split(b" ", 2)[1]), head.decode(), body
@@ -342,13 +343,15 @@ class Remote(unittest.TestCase):
         self.assertLess(len(body), 100000)
         plain = self.remote("/metrics?bytes=3000000")[2]
         self.assertEqual(gzip.decompress(body), plain)
-        self.assertNotIn("gzip", self.remote("/metrics?bytes=100", "-H", "Accept-Encoding: gzip")[1])
+        small = self.remote("/metrics?bytes=100", "-H", "Accept-Encoding: gzip")
+        self.assertNotIn("gzip", small[1])
         self.assertEqual(self.remote("/metrics?bytes=3000000", "-I", "-H",
                                      "Accept-Encoding: gzip")[0], 200)
 
     def test_one_address_does_not_take_all_connections(self):
         script = ("import socket,time\n"
-                  f"held=[socket.create_connection(('10.213.7.1',{self.port})) for _ in range(30)]\n"
+                  f"where=('10.213.7.1',{self.port})\n"
+                  "held=[socket.create_connection(where) for _ in range(30)]\n"
                   "time.sleep(0.5)\n"
                   "closed=0\n"
                   "for s in held:\n"

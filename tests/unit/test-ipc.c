@@ -184,13 +184,15 @@ static void sending_to_nobody_is_an_error_without_a_signal(void **state)
     ipc_free(c);
 }
 
-static void a_queue_does_not_grow_without_end(void **state)
+static void a_payload_beyond_the_limit_is_not_sent(void **state)
 {
     int raw;
     struct ipc *c = half(&raw, PAYLOAD_MAX);
-    // Never read, never written: memory that is not touched costs nothing.
-    size_t len = IPC_PAYLOAD_MAX;
-    assert_int_equal(ipc_send(c, IPC_REQUEST, 1, 0, "", len, "", 1), -EMSGSIZE);
+    struct ipc_frame f;
+    assert_int_equal(ipc_send(c, IPC_REQUEST, 1, 0, "", IPC_PAYLOAD_MAX, "", 1), -EMSGSIZE);
+    assert_int_equal(ipc_send(c, IPC_REQUEST, 1, 0, "", SIZE_MAX, "", SIZE_MAX), -EMSGSIZE);
+    assert_false(ipc_wants_write(c));
+    assert_int_equal(ipc_recv(c, &f), 0);
     close(raw);
     ipc_free(c);
 }
@@ -376,7 +378,7 @@ int main(void)
         cmocka_unit_test(malformed_headers_end_the_connection),
         cmocka_unit_test(frames_before_the_end_are_still_given),
         cmocka_unit_test(sending_to_nobody_is_an_error_without_a_signal),
-        cmocka_unit_test(a_queue_does_not_grow_without_end),
+        cmocka_unit_test(a_payload_beyond_the_limit_is_not_sent),
         cmocka_unit_test(requests_survive_encoding),
         cmocka_unit_test(requests_need_a_method_and_an_absolute_path),
         cmocka_unit_test(query_parameters_are_found_and_decoded),
