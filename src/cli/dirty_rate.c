@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // `vherd dirty-rate VM`: how much a migration would have to send again each second.
+#include "base/esc.h"
 #include "base/mem.h"
 #include "base/number.h"
 #include "command.h"
@@ -7,10 +8,11 @@
 
 static void view(struct cli *cli, const json_t *answer)
 {
-    view_text(&cli->term, answer, "name", &cli->out);
+    const char *name = api_text(answer, "name");
+    esc_terminal(&cli->out, name ? name : cli->operands[0]);
     buf_puts(&cli->out, ": ");
     size_t before = cli->out.len;
-    view_rate(&cli->term, answer, "dirty_bytes_per_second", &cli->out);
+    format_rate(answer, "dirty_bytes_per_second", cli->term.utf8, &cli->out);
     if (cli->out.len == before)
         buf_puts(&cli->out, term_dash(&cli->term));
     buf_putc(&cli->out, '\n');

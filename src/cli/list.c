@@ -29,8 +29,7 @@ static enum style style_of_flag(const json_t *vm)
 }
 
 // Only where it is older than two rounds at the default interval.
-static void view_old_data(const struct term *term, const json_t *vm, const char *field,
-                          struct buf *out)
+static void view_old_data(const json_t *vm, const char *field, bool utf8, struct buf *out)
 {
     double age = api_number(vm, field);
     if (age > 20)
@@ -38,21 +37,21 @@ static void view_old_data(const struct term *term, const json_t *vm, const char 
 }
 
 static const struct view_column columns[] = {
-    {{"NAME", WIDTH_LEFT, 0, 12}, "name", view_text, NULL},
-    {{"STATE", WIDTH_LEFT, 0, 8}, "state", view_state, style_of_state},
-    {{"FLAG", WIDTH_LEFT, 1, 0, true}, "flag", view_text, style_of_flag},
+    {{"NAME", WIDTH_LEFT, 0, 12}, "name", format_text, NULL},
+    {{"STATE", WIDTH_LEFT, 0, 8}, "state", format_state, style_of_state},
+    {{"FLAG", WIDTH_LEFT, 1, 0, true}, "flag", format_text, style_of_flag},
     {{"DATA AGE", WIDTH_RIGHT, 1, 0, true}, "libvirt_age_seconds", view_old_data, style_of_flag},
-    {{"CPU", WIDTH_RIGHT, 2, 0}, "cpu_ratio", view_cores, NULL},
-    {{"WAIT", WIDTH_RIGHT, 9, 0}, "cpu_wait_ratio", view_percent, NULL},
-    {{"VCPU", WIDTH_RIGHT, 11, 0}, "vcpus_current", view_whole, NULL},
-    {{"MEMORY", WIDTH_RIGHT, 3, 0}, "memory_current_bytes", view_bytes, NULL},
-    {{"USED", WIDTH_RIGHT, 8, 0}, "memory_used_ratio", view_percent, NULL},
-    {{"READ/s", WIDTH_RIGHT, 4, 0}, "read_bytes_per_second", view_bytes, NULL},
-    {{"WRITE/s", WIDTH_RIGHT, 5, 0}, "write_bytes_per_second", view_bytes, NULL},
-    {{"IOPS", WIDTH_RIGHT, 12, 0}, "disk_requests_per_second", view_count, NULL},
-    {{"LATENCY", WIDTH_RIGHT, 10, 0}, "disk_latency_seconds", view_latency, NULL},
-    {{"RX/s", WIDTH_RIGHT, 6, 0}, "receive_bytes_per_second", view_bytes, NULL},
-    {{"TX/s", WIDTH_RIGHT, 7, 0}, "transmit_bytes_per_second", view_bytes, NULL},
+    {{"CPU", WIDTH_RIGHT, 2, 0}, "cpu_ratio", format_percent, NULL},
+    {{"WAIT", WIDTH_RIGHT, 9, 0}, "cpu_wait_ratio", format_percent, NULL},
+    {{"VCPU", WIDTH_RIGHT, 11, 0}, "vcpus_current", format_whole, NULL},
+    {{"MEMORY", WIDTH_RIGHT, 3, 0}, "memory_current_bytes", format_bytes, NULL},
+    {{"USED", WIDTH_RIGHT, 8, 0}, "memory_used_ratio", format_percent, NULL},
+    {{"READ/s", WIDTH_RIGHT, 4, 0}, "read_bytes_per_second", format_bytes, NULL},
+    {{"WRITE/s", WIDTH_RIGHT, 5, 0}, "write_bytes_per_second", format_bytes, NULL},
+    {{"IOPS", WIDTH_RIGHT, 12, 0}, "disk_requests_per_second", format_count, NULL},
+    {{"LATENCY", WIDTH_RIGHT, 10, 0}, "disk_latency_seconds", format_latency, NULL},
+    {{"RX/s", WIDTH_RIGHT, 6, 0}, "receive_bytes_per_second", format_bytes, NULL},
+    {{"TX/s", WIDTH_RIGHT, 7, 0}, "transmit_bytes_per_second", format_bytes, NULL},
 };
 
 // "shut off", "shutoff" and "Shut-Off" are the same state.

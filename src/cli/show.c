@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // `vherd show VM`: everything about one VM that fits a page; --json has the rest.
-#include <math.h>
 #include <string.h>
 
-#include "base/esc.h"
-#include "base/human.h"
 #include "base/mem.h"
 #include "command.h"
 #include "view.h"
@@ -14,13 +11,13 @@
 static void view_vcpus(const struct term *term, const json_t *list, struct buf *out)
 {
     static const struct view_column columns[] = {
-        {{"VCPU", WIDTH_LEFT, 0, 0}, "vcpu", view_text, NULL},
-        {{"CPU", WIDTH_RIGHT, 0, 0}, "utilisation_ratio", view_percent, NULL},
-        {{"WAIT", WIDTH_RIGHT, 0, 0}, "wait_ratio", view_percent, NULL},
-        {{"RUN TIME", WIDTH_RIGHT, 3, 0}, "run_seconds", view_duration, NULL},
-        {{"WAIT TIME", WIDTH_RIGHT, 4, 0}, "wait_seconds", view_duration, NULL},
-        {{"HOST CPU", WIDTH_RIGHT, 2, 0}, "cpu", view_whole, NULL},
-        {{"THREAD", WIDTH_LEFT, 1, 0}, "process_state", view_text, NULL},
+        {{"VCPU", WIDTH_LEFT, 0, 0}, "vcpu", format_text, NULL},
+        {{"CPU", WIDTH_RIGHT, 0, 0}, "utilisation_ratio", format_percent, NULL},
+        {{"WAIT", WIDTH_RIGHT, 0, 0}, "wait_ratio", format_percent, NULL},
+        {{"RUN TIME", WIDTH_RIGHT, 3, 0}, "run_seconds", format_age, NULL},
+        {{"WAIT TIME", WIDTH_RIGHT, 4, 0}, "wait_seconds", format_age, NULL},
+        {{"HOST CPU", WIDTH_RIGHT, 2, 0}, "cpu", format_whole, NULL},
+        {{"THREAD", WIDTH_LEFT, 1, 0}, "process_state", format_text, NULL},
     };
     view_table(term, "vCPUs", list, columns, ARRAY_LEN(columns), out);
 }
@@ -28,17 +25,17 @@ static void view_vcpus(const struct term *term, const json_t *list, struct buf *
 static void view_disks(const struct term *term, const json_t *list, struct buf *out)
 {
     static const struct view_column columns[] = {
-        {{"DISK", WIDTH_LEFT, 0, 4}, "target", view_text, NULL},
-        {{"READ/s", WIDTH_RIGHT, 1, 0}, "read_bytes_per_second", view_bytes, NULL},
-        {{"WRITE/s", WIDTH_RIGHT, 2, 0}, "write_bytes_per_second", view_bytes, NULL},
-        {{"READS/s", WIDTH_RIGHT, 5, 0}, "reads_per_second", view_count, NULL},
-        {{"WRITES/s", WIDTH_RIGHT, 6, 0}, "writes_per_second", view_count, NULL},
-        {{"READ", WIDTH_RIGHT, 7, 0}, "read_latency_seconds", view_latency, NULL},
-        {{"WRITE", WIDTH_RIGHT, 8, 0}, "write_latency_seconds", view_latency, NULL},
-        {{"SIZE", WIDTH_RIGHT, 3, 0}, "capacity_bytes", view_bytes, NULL},
-        {{"ALLOCATED", WIDTH_RIGHT, 4, 0}, "allocation_bytes", view_bytes, NULL},
-        {{"BUS", WIDTH_LEFT, 10, 0}, "bus", view_text, NULL},
-        {{"SOURCE", WIDTH_LEFT, 9, 16}, "source", view_text, NULL},
+        {{"DISK", WIDTH_LEFT, 0, 4}, "target", format_text, NULL},
+        {{"READ/s", WIDTH_RIGHT, 1, 0}, "read_bytes_per_second", format_bytes, NULL},
+        {{"WRITE/s", WIDTH_RIGHT, 2, 0}, "write_bytes_per_second", format_bytes, NULL},
+        {{"READS/s", WIDTH_RIGHT, 5, 0}, "reads_per_second", format_count, NULL},
+        {{"WRITES/s", WIDTH_RIGHT, 6, 0}, "writes_per_second", format_count, NULL},
+        {{"READ", WIDTH_RIGHT, 7, 0}, "read_latency_seconds", format_latency, NULL},
+        {{"WRITE", WIDTH_RIGHT, 8, 0}, "write_latency_seconds", format_latency, NULL},
+        {{"SIZE", WIDTH_RIGHT, 3, 0}, "capacity_bytes", format_bytes, NULL},
+        {{"ALLOCATED", WIDTH_RIGHT, 4, 0}, "allocation_bytes", format_bytes, NULL},
+        {{"BUS", WIDTH_LEFT, 10, 0}, "bus", format_text, NULL},
+        {{"SOURCE", WIDTH_LEFT, 9, 16}, "source", format_text, NULL},
     };
     view_table(term, "Disks", list, columns, ARRAY_LEN(columns), out);
 }
@@ -46,34 +43,27 @@ static void view_disks(const struct term *term, const json_t *list, struct buf *
 static void view_nics(const struct term *term, const json_t *list, struct buf *out)
 {
     static const struct view_column columns[] = {
-        {{"NIC", WIDTH_LEFT, 0, 6}, "target", view_text, NULL},
-        {{"RX/s", WIDTH_RIGHT, 1, 0}, "receive_bytes_per_second", view_bytes, NULL},
-        {{"TX/s", WIDTH_RIGHT, 2, 0}, "transmit_bytes_per_second", view_bytes, NULL},
-        {{"RX DROPS", WIDTH_RIGHT, 5, 0}, "receive_drops", view_count, NULL},
-        {{"TX DROPS", WIDTH_RIGHT, 6, 0}, "transmit_drops", view_count, NULL},
-        {{"MAC", WIDTH_LEFT, 3, 0}, "mac", view_text, NULL},
-        {{"TYPE", WIDTH_LEFT, 7, 0}, "type", view_text, NULL},
-        {{"SOURCE", WIDTH_LEFT, 4, 8}, "source", view_text, NULL},
+        {{"NIC", WIDTH_LEFT, 0, 6}, "target", format_text, NULL},
+        {{"RX/s", WIDTH_RIGHT, 1, 0}, "receive_bytes_per_second", format_bytes, NULL},
+        {{"TX/s", WIDTH_RIGHT, 2, 0}, "transmit_bytes_per_second", format_bytes, NULL},
+        {{"RX DROPS", WIDTH_RIGHT, 5, 0}, "receive_drops", format_count, NULL},
+        {{"TX DROPS", WIDTH_RIGHT, 6, 0}, "transmit_drops", format_count, NULL},
+        {{"MAC", WIDTH_LEFT, 3, 0}, "mac", format_text, NULL},
+        {{"TYPE", WIDTH_LEFT, 7, 0}, "type", format_text, NULL},
+        {{"SOURCE", WIDTH_LEFT, 4, 8}, "source", format_text, NULL},
     };
     view_table(term, "NICs", list, columns, ARRAY_LEN(columns), out);
-}
-
-static void view_used(const struct term *term, const json_t *fs, const char *field, struct buf *out)
-{
-    double total = api_number(fs, "total_bytes"), used = api_number(fs, "used_bytes");
-    if (total > 0)
-        human_percent(used / total, out);
 }
 
 static void view_filesystems(const struct term *term, const json_t *list, struct buf *out)
 {
     static const struct view_column columns[] = {
-        {{"FILE SYSTEM", WIDTH_LEFT, 0, 12}, "mountpoint", view_text, NULL},
-        {{"SIZE", WIDTH_RIGHT, 0, 0}, "total_bytes", view_bytes, NULL},
-        {{"USED", WIDTH_RIGHT, 0, 0}, "used_bytes", view_bytes, NULL},
-        {{"USE", WIDTH_RIGHT, 1, 0}, "used_bytes", view_used, NULL},
-        {{"TYPE", WIDTH_LEFT, 2, 0}, "type", view_text, NULL},
-        {{"DEVICE", WIDTH_LEFT, 3, 8}, "device", view_text, NULL},
+        {{"FILE SYSTEM", WIDTH_LEFT, 0, 12}, "mountpoint", format_text, NULL},
+        {{"SIZE", WIDTH_RIGHT, 0, 0}, "total_bytes", format_bytes, NULL},
+        {{"USED", WIDTH_RIGHT, 0, 0}, "used_bytes", format_bytes, NULL},
+        {{"USE", WIDTH_RIGHT, 1, 0}, "used_bytes", format_used, NULL},
+        {{"TYPE", WIDTH_LEFT, 2, 0}, "type", format_text, NULL},
+        {{"DEVICE", WIDTH_LEFT, 3, 8}, "device", format_text, NULL},
     };
     view_table(term, "File systems", list, columns, ARRAY_LEN(columns), out);
 }
@@ -82,24 +72,10 @@ static void view_counts(const struct term *term, const char *heading, const json
                         struct buf *out)
 {
     static const struct view_column columns[] = {
-        {{"EVENT", WIDTH_LEFT, 0, 12}, "event", view_text, NULL},
-        {{"COUNT", WIDTH_RIGHT, 0, 0}, "count", view_count, NULL},
+        {{"EVENT", WIDTH_LEFT, 0, 12}, "event", format_text, NULL},
+        {{"COUNT", WIDTH_RIGHT, 0, 0}, "count", format_count, NULL},
     };
     view_table(term, heading, list, columns, ARRAY_LEN(columns), out);
-}
-
-static void view_state_line(const struct term *term, const json_t *vm, struct buf *out)
-{
-    CLEANUP(buf_done) struct buf line;
-    buf_init(&line, LINE_MAX);
-    const char *state = api_text(vm, "state"), *reason = api_text(vm, "state_reason");
-    esc_terminal(&line, state ? state : "unknown");
-    if (reason) {
-        buf_puts(&line, " (");
-        esc_terminal(&line, reason);
-        buf_putc(&line, ')');
-    }
-    view_line(term, "State", &line, STYLE_NONE, out);
 }
 
 static void view_flag(const struct term *term, const json_t *vm, struct buf *out)
@@ -116,7 +92,7 @@ static void view_flag(const struct term *term, const json_t *vm, struct buf *out
     const char *flag = api_text(vm, "flag");
     if (!flag)
         return;
-    esc_terminal(&line, flag);
+    buf_puts(&line, flag);
     for (size_t i = 0; i < ARRAY_LEN(meanings); i++)
         if (strcmp(meanings[i].flag, flag) == 0)
             buf_printf(&line, ": %s", meanings[i].words);
@@ -127,7 +103,7 @@ static void view_libvirt_age(const struct term *term, const json_t *vm, struct b
 {
     CLEANUP(buf_done) struct buf line;
     buf_init(&line, LINE_MAX);
-    view_duration(term, vm, "libvirt_age_seconds", &line);
+    format_age(vm, "libvirt_age_seconds", term->utf8, &line);
     if (line.len)
         buf_puts(&line, " old");
     view_line(term, "libvirt data", &line,
@@ -135,51 +111,50 @@ static void view_libvirt_age(const struct term *term, const json_t *vm, struct b
 }
 
 static const struct view_line_desc lines[] = {
-    {"UUID", {{"", "uuid", view_text, ""}}},
-    {"Title", {{"", "title", view_text, ""}}},
+    {"State", {{"", "state", format_state_whole, ""}}},
+    {"UUID", {{"", "uuid", format_text, ""}}},
+    {"Title", {{"", "title", format_text, ""}}},
     {"CPU",
-     {{"", "cpu_ratio", view_cores, " of one CPU"},
-      {"", "cpu_utilisation_ratio", view_percent, " of its vCPUs"},
-      {"waiting ", "cpu_wait_ratio", view_percent, ""},
-      {"", "vcpus_current", view_whole, " vCPUs"}}},
+     {{"", "cpu_ratio", format_percent, " of one CPU"},
+      {"", "cpu_utilisation_ratio", format_percent, " of its vCPUs"},
+      {"waiting ", "cpu_wait_ratio", format_percent, ""},
+      {"", "vcpus_current", format_whole, " vCPUs"}}},
     {"Memory",
-     {{"", "memory_current_bytes", view_bytes, ""},
-      {"at most ", "memory_maximum_bytes", view_bytes, ""},
-      {"", "memory_used_ratio", view_percent, " used"},
-      {"", "resident_bytes", view_bytes, " resident"},
-      {"", "swapped_bytes", view_bytes, " swapped"}}},
+     {{"", "memory_current_bytes", format_bytes, ""},
+      {"at most ", "memory_maximum_bytes", format_bytes, ""},
+      {"", "memory_used_ratio", format_percent, " used"},
+      {"", "resident_bytes", format_bytes, " resident"},
+      {"", "swapped_bytes", format_bytes, " swapped"}}},
     {"Disks",
-     {{"read ", "read_bytes_per_second", view_rate, ""},
-      {"write ", "write_bytes_per_second", view_rate, ""},
-      {"", "disk_requests_per_second", view_count, " requests/s"},
-      {"", "disk_latency_seconds", view_latency, " each"}}},
+     {{"read ", "read_bytes_per_second", format_rate, ""},
+      {"write ", "write_bytes_per_second", format_rate, ""},
+      {"", "disk_requests_per_second", format_count, " requests/s"},
+      {"", "disk_latency_seconds", format_latency, " each"}}},
     {"Network",
-     {{"receive ", "receive_bytes_per_second", view_rate, ""},
-      {"transmit ", "transmit_bytes_per_second", view_rate, ""}}},
+     {{"receive ", "receive_bytes_per_second", format_rate, ""},
+      {"transmit ", "transmit_bytes_per_second", format_rate, ""}}},
     {"Process",
-     {{"pid ", "pid", view_text, ""},
-      {"state ", "process_state", view_text, ""},
-      {"started ", "start_time_seconds", view_since, ""}}},
+     {{"pid ", "pid", format_text, ""},
+      {"state ", "process_state", format_text, ""},
+      {"started ", "start_time_seconds", format_since, ""}}},
     {"Machine",
-     {{"", "domain_type", view_text, ""},
-      {"", "arch", view_text, ""},
-      {"", "machine", view_text, ""}}},
-    {"Guest agent", {{"", "agent", view_text, ""}}},
+     {{"", "domain_type", format_text, ""},
+      {"", "arch", format_text, ""},
+      {"", "machine", format_text, ""}}},
+    {"Guest agent", {{"", "agent", format_text, ""}}},
     {"Guest",
-     {{"", "guest_hostname", view_text, ""},
-      {"", "guest_os", view_text, ""},
-      {"kernel ", "guest_kernel", view_text, ""},
-      {"users ", "guest_users", view_text, ""},
-      {"clock off by ", "guest_time_offset_seconds", view_latency, ""}}},
+     {{"", "guest_hostname", format_text, ""},
+      {"", "guest_os", format_text, ""},
+      {"kernel ", "guest_kernel", format_text, ""},
+      {"users ", "guest_users", format_text, ""},
+      {"clock off by ", "guest_time_offset_seconds", format_latency, ""}}},
 };
 
 static void view(struct cli *cli, const json_t *vm)
 {
     const struct term *term = &cli->term;
     struct buf *out = &cli->out;
-    CLEANUP(freep) char *name = esc_terminal_dup(api_text(vm, "name") ? api_text(vm, "name") : "");
-    view_heading(term, name, out);
-    view_state_line(term, vm, out);
+    view_heading(term, api_text(vm, "name") ? api_text(vm, "name") : cli->operands[0], out);
     view_flag(term, vm, out);
     view_lines(term, vm, lines, ARRAY_LEN(lines), out);
     view_libvirt_age(term, vm, out);

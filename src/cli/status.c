@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // `vherd status`: how the daemon itself is doing.
-#include "base/esc.h"
-#include "base/human.h"
 #include "base/mem.h"
 #include "command.h"
 #include "view.h"
@@ -9,25 +7,25 @@
 #define LINE_MAX 65536
 
 static const struct view_column flagged[] = {
-    {{"VM", WIDTH_LEFT, 0, 12}, "name", view_text, NULL},
-    {{"FLAG", WIDTH_LEFT, 0, 0}, "flag", view_text, NULL},
-    {{"SINCE", WIDTH_LEFT, 1, 0}, "since", view_since, NULL},
+    {{"VM", WIDTH_LEFT, 0, 12}, "name", format_text, NULL},
+    {{"FLAG", WIDTH_LEFT, 0, 0}, "flag", format_text, NULL},
+    {{"SINCE", WIDTH_LEFT, 1, 0}, "since", format_since, NULL},
 };
 static const struct view_column lanes[] = {
-    {{"LANE", WIDTH_LEFT, 0, 0}, "lane", view_text, NULL},
-    {{"CALLS", WIDTH_RIGHT, 0, 0}, "calls", view_whole, NULL},
-    {{"ERRORS", WIDTH_RIGHT, 0, 0}, "errors", view_whole, NULL},
-    {{"TIMEOUTS", WIDTH_RIGHT, 0, 0}, "timeouts", view_whole, NULL},
-    {{"IN FLIGHT", WIDTH_RIGHT, 2, 0}, "in_flight", view_whole, NULL},
-    {{"WRITTEN OFF", WIDTH_RIGHT, 1, 0}, "written_off", view_whole, NULL},
-    {{"QUARANTINED", WIDTH_RIGHT, 1, 0}, "quarantined", view_whole, NULL},
+    {{"LANE", WIDTH_LEFT, 0, 0}, "lane", format_text, NULL},
+    {{"CALLS", WIDTH_RIGHT, 0, 0}, "calls", format_whole, NULL},
+    {{"ERRORS", WIDTH_RIGHT, 0, 0}, "errors", format_whole, NULL},
+    {{"TIMEOUTS", WIDTH_RIGHT, 0, 0}, "timeouts", format_whole, NULL},
+    {{"IN FLIGHT", WIDTH_RIGHT, 2, 0}, "in_flight", format_whole, NULL},
+    {{"WRITTEN OFF", WIDTH_RIGHT, 1, 0}, "written_off", format_whole, NULL},
+    {{"QUARANTINED", WIDTH_RIGHT, 1, 0}, "quarantined", format_whole, NULL},
 };
 static const struct view_column processes[] = {
-    {{"PROCESS", WIDTH_LEFT, 0, 0}, "process", view_text, NULL},
-    {{"CPU TIME", WIDTH_RIGHT, 0, 0}, "cpu_seconds", view_latency, NULL},
-    {{"MEMORY", WIDTH_RIGHT, 0, 0}, "resident_bytes", view_bytes, NULL},
-    {{"RESTARTS", WIDTH_RIGHT, 0, 0}, "restarts", view_whole, NULL},
-    {{"CONFINED BY", WIDTH_LEFT, 0, 12}, "sandbox", view_text, NULL},
+    {{"PROCESS", WIDTH_LEFT, 0, 0}, "process", format_text, NULL},
+    {{"CPU TIME", WIDTH_RIGHT, 0, 0}, "cpu_seconds", format_latency, NULL},
+    {{"MEMORY", WIDTH_RIGHT, 0, 0}, "resident_bytes", format_bytes, NULL},
+    {{"RESTARTS", WIDTH_RIGHT, 0, 0}, "restarts", format_whole, NULL},
+    {{"CONFINED BY", WIDTH_LEFT, 0, 12}, "sandbox", format_text, NULL},
 };
 
 static void view_libvirt(const struct term *term, const json_t *answer, struct buf *out)
@@ -36,18 +34,18 @@ static void view_libvirt(const struct term *term, const json_t *answer, struct b
     buf_init(&line, LINE_MAX);
     const json_t *libvirt = json_object_get(answer, "libvirt");
     const char *status = api_text(libvirt, "status");
-    view_text(term, libvirt, "uri", &line);
+    format_text(libvirt, "uri", term->utf8, &line);
     buf_puts(&line, line.len ? ": " : "");
-    esc_terminal(&line, status ? status : "unknown");
+    buf_puts(&line, status ? status : "unknown");
     CLEANUP(buf_done) struct buf since;
     buf_init(&since, 100);
-    api_time_of_day(api_number(libvirt, "since"), api_number(answer, "time"), &since);
+    format_time(api_number(libvirt, "since"), api_number(answer, "time"), &since);
     if (since.len)
         buf_printf(&line, " since %s", since.data);
     bool up = api_number(libvirt, "up") > 0;
     view_line(term, "libvirt", &line, up ? STYLE_GOOD : STYLE_BAD, out);
     buf_reset(&line);
-    view_text(term, libvirt, "message", &line);
+    format_text(libvirt, "message", term->utf8, &line);
     if (!up)
         view_line(term, "", &line, STYLE_NONE, out);
 }
@@ -63,7 +61,7 @@ static void view_counts(const struct term *term, const char *label, const json_t
         size_t before = line.len;
         buf_puts(&line, before ? ", " : "");
         size_t empty = line.len;
-        view_whole(term, object, fields[i], &line);
+        format_whole(object, fields[i], term->utf8, &line);
         if (line.len > empty)
             buf_printf(&line, " %s", fields[i]);
     }
@@ -88,9 +86,9 @@ static void view(struct cli *cli, const json_t *answer)
     CLEANUP(buf_done) struct buf title;
     buf_init(&title, LINE_MAX);
     buf_puts(&title, "vherd ");
-    view_text(term, answer, "version", &title);
+    format_text(answer, "version", term->utf8, &title);
     buf_puts(&title, ", up ");
-    view_duration(term, answer, "uptime_seconds", &title);
+    format_age(answer, "uptime_seconds", term->utf8, &title);
     view_heading(term, title.data, &cli->out);
     view_libvirt(term, answer, &cli->out);
     view_counts(term, "VMs", json_object_get(answer, "vms"), "known", "running", &cli->out);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/esc.h"
 #include "base/mem.h"
 
 #define COLUMNS_MAX 32
@@ -51,7 +52,7 @@ void table_free(struct table *t)
 void table_cell(struct table *t, const char *text, enum style style)
 {
     mem_grow(&t->cells, &t->cap_cells, t->n_cells, sizeof(*t->cells));
-    t->cells[t->n_cells++] = (struct cell){.text = mem_strdup(text), .style = style};
+    t->cells[t->n_cells++] = (struct cell){.text = esc_terminal_dup(text), .style = style};
 }
 
 static const struct cell *cell_at(const struct table *t, size_t row, size_t column)

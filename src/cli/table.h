@@ -24,7 +24,7 @@ struct table;
 struct table *table_new(const struct table_column *columns, size_t n);
 void table_free(struct table *t);
 
-/** The next cell, row by row; the text (made safe already) is copied, "" shows as absent. */
+/** The next cell, row by row; the text is copied and made safe, "" shows as absent. */
 void table_cell(struct table *t, const char *text, enum style style);
 
 /**

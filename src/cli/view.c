@@ -1,106 +1,17 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "view.h"
 
-#include <math.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "base/esc.h"
-#include "base/human.h"
 #include "base/mem.h"
-#include "base/number.h"
-#include "tui/api.h"
 
 #define COLUMNS_MAX 32
 #define LABEL_WIDTH 13
 #define CELL_MAX 65536
 
-void view_text(const struct term *term, const json_t *object, const char *field, struct buf *out)
-{
-    const char *text = api_text(object, field);
-    if (text)
-        esc_terminal(out, text);
-}
-
-void view_state(const struct term *term, const json_t *object, const char *field, struct buf *out)
-{
-    api_state(object, out);
-}
-
-void view_bytes(const struct term *term, const json_t *object, const char *field, struct buf *out)
-{
-    human_bytes(api_number(object, field), out);
-}
-
-void view_rate(const struct term *term, const json_t *object, const char *field, struct buf *out)
-{
-    double v = api_number(object, field);
-    human_bytes(v, out);
-    buf_puts(out, isnan(v) ? "" : "/s");
-}
-
-void view_percent(const struct term *term, const json_t *object, const char *field, struct buf *out)
-{
-    human_percent(api_number(object, field), out);
-}
-
-void view_cores(const struct term *term, const json_t *object, const char *field, struct buf *out)
-{
-    human_percent(api_number(object, field), out);
-}
-
-void view_count(const struct term *term, const json_t *object, const char *field, struct buf *out)
-{
-    human_count(api_number(object, field), out);
-}
-
-void view_whole(const struct term *term, const json_t *object, const char *field, struct buf *out)
-{
-    double v = api_number(object, field);
-    if (!isnan(v))
-        buf_printf(out, "%.0f", v);
-}
-
-void view_latency(const struct term *term, const json_t *object, const char *field, struct buf *out)
-{
-    human_latency(api_number(object, field), term->utf8, out);
-}
-
-void view_duration(const struct term *term, const json_t *object, const char *field,
-                   struct buf *out)
-{
-    human_age(api_number(object, field), out);
-}
-
-void view_size(const struct term *term, const json_t *object, const char *field, struct buf *out)
-{
-    const char *text = api_text(object, field);
-    double bytes = NAN;
-    if (text && number_parse_f64(text, &bytes) == 0)
-        human_bytes(bytes, out);
-}
-
-void view_yes_no(const struct term *term, const json_t *object, const char *field, struct buf *out)
-{
-    double v = api_number(object, field);
-    if (!isnan(v))
-        buf_puts(out, v != 0 ? "yes" : "no");
-}
-
-void view_since(const struct term *term, const json_t *object, const char *field, struct buf *out)
-{
-    double since = api_number(object, field), now = api_number(object, "time");
-    api_time_of_day(since, now, out);
-    if (isnan(since) || isnan(now))
-        return;
-    buf_puts(out, " (");
-    human_age(now - since, out);
-    buf_puts(out, ")");
-}
-
 void view_heading(const struct term *term, const char *text, struct buf *out)
 {
-    term_put(term, STYLE_TITLE, text, out);
+    CLEANUP(freep) char *safe = esc_terminal_dup(text);
+    term_put(term, STYLE_TITLE, safe, out);
     buf_putc(out, '\n');
 }
 
@@ -120,7 +31,7 @@ void view_table(const struct term *term, const char *heading, const json_t *obje
     {
         for (size_t c = 0; c < n; c++) {
             buf_reset(&cell);
-            columns[c].format(term, object, columns[c].field, &cell);
+            columns[c].format(object, columns[c].field, term->utf8, &cell);
             table_cell(table, cell.len ? cell.data : "",
                        columns[c].style ? columns[c].style(object) : STYLE_NONE);
         }
@@ -136,13 +47,14 @@ void view_line(const struct term *term, const char *label, const struct buf *tex
 {
     if (text->len == 0)
         return;
+    CLEANUP(freep) char *safe = esc_terminal_dup(text->data);
     CLEANUP(buf_done) struct buf shown;
-    buf_init(&shown, CELL_MAX);
+    buf_init(&shown, CELL_MAX * 10);
     size_t room = term->width - MIN_OF(term->width, (size_t)LABEL_WIDTH + 2);
-    if (width_text(text->data) > room)
-        width_put(&shown, text->data, room, WIDTH_LEFT, term_ellipsis(term));
+    if (width_text(safe) > room)
+        width_put(&shown, safe, room, WIDTH_LEFT, term_ellipsis(term));
     else
-        buf_puts(&shown, text->data);
+        buf_puts(&shown, safe);
     buf_puts(out, "  ");
     width_put(out, label, LABEL_WIDTH, WIDTH_LEFT, "");
     term_put(term, style, shown.data ? shown.data : "", out);
@@ -156,7 +68,7 @@ static void put_pieces(const struct term *term, const json_t *object,
     buf_init(&value, CELL_MAX);
     for (size_t p = 0; p < VIEW_PIECES_MAX && desc->pieces[p].field; p++) {
         buf_reset(&value);
-        desc->pieces[p].format(term, object, desc->pieces[p].field, &value);
+        desc->pieces[p].format(object, desc->pieces[p].field, term->utf8, &value);
         if (value.len)
             buf_printf(line, "%s%s%s%s", line->len ? ", " : "", desc->pieces[p].before, value.data,
                        desc->pieces[p].after);
@@ -178,9 +90,9 @@ void view_lines(const struct term *term, const json_t *object, const struct view
 void view_unavailable(const struct term *term, const json_t *list, struct buf *out)
 {
     static const struct view_column columns[] = {
-        {{"WHAT", WIDTH_LEFT, 0, 12}, "what", view_text, NULL},
-        {{"VMS", WIDTH_RIGHT, 1, 0}, "vms", view_whole, NULL},
-        {{"WHY", WIDTH_LEFT, 0, 10}, "reason", view_text, NULL},
+        {{"WHAT", WIDTH_LEFT, 0, 12}, "what", format_text, NULL},
+        {{"VMS", WIDTH_RIGHT, 1, 0}, "vms", format_whole, NULL},
+        {{"WHY", WIDTH_LEFT, 0, 10}, "reason", format_text, NULL},
     };
     view_table(term, "Not available", list, columns, ARRAY_LEN(columns), out);
 }
@@ -189,9 +101,10 @@ void view_libvirt_hint(const struct term *term, const json_t *answer, struct buf
 {
     CLEANUP(buf_done) struct buf hint;
     buf_init(&hint, CELL_MAX);
-    api_libvirt_hint(answer, term->utf8, &hint);
+    format_libvirt_hint(answer, term->utf8, &hint);
     if (hint.len == 0)
         return;
-    term_put(term, STYLE_WARN, hint.data, out);
+    CLEANUP(freep) char *safe = esc_terminal_dup(hint.data);
+    term_put(term, STYLE_WARN, safe, out);
     buf_putc(out, '\n');
 }

@@ -3,39 +3,23 @@
 #define CLI_VIEW_H
 
 /*
- * The daemon's objects for people: tables of many, labelled lines of one. A format writes nothing
- * where the field is absent.
+ * The daemon's objects for people: tables of many, labelled lines of one. Here, and in
+ * table_cell(), texts are made safe for the terminal.
  */
 
 #include <jansson.h>
 
 #include "base/buf.h"
+#include "tui/format.h"
 #include "table.h"
 #include "term.h"
-
-typedef void view_format(const struct term *term, const json_t *object, const char *field,
-                         struct buf *out);
-
-view_format view_text;     /**< a text, made safe */
-view_format view_state;    /**< a VM's state with a reason that matters */
-view_format view_bytes;    /**< "1.50 MiB" */
-view_format view_rate;     /**< "1.50 MiB/s" */
-view_format view_percent;  /**< a ratio */
-view_format view_cores;    /**< CPUs in use, as percent of one CPU */
-view_format view_count;    /**< "12.3k" */
-view_format view_whole;    /**< a whole number, all digits */
-view_format view_latency;  /**< "1.25 ms" */
-view_format view_duration; /**< seconds as "3m 10s" */
-view_format view_size;     /**< bytes that come as a text */
-view_format view_yes_no;   /**< 0 or 1 */
-view_format view_since;    /**< Unix time as time of day and age; needs "time" in the object */
 
 typedef enum style view_style(const json_t *object);
 
 struct view_column {
     struct table_column column;
     const char *field;
-    view_format *format;
+    format_fn *format;
     view_style *style; /**< NULL = plain */
 };
 
@@ -55,7 +39,7 @@ struct view_line_desc {
     struct {
         const char *before; /**< words around the value */
         const char *field;  /**< NULL ends the pieces */
-        view_format *format;
+        format_fn *format;
         const char *after;
     } pieces[VIEW_PIECES_MAX];
 };

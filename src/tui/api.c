@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <math.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/esc.h"
 #include "base/mem.h"
@@ -95,61 +94,4 @@ const json_t *api_list(const json_t *object, const char *field)
 {
     const json_t *v = json_object_get(object, field);
     return json_is_array(v) ? v : NULL;
-}
-
-void api_time_of_day(double unix_time, double now, struct buf *out)
-{
-    if (!(unix_time > 0 && unix_time < 1e12))
-        return;
-    time_t t = (time_t)unix_time;
-    struct tm tm;
-    char text[64];
-    if (!localtime_r(&t, &tm))
-        return;
-    bool today = isfinite(now) && fabs(now - unix_time) < 20 * 3600;
-    strftime(text, sizeof(text), today ? "%H:%M:%S" : "%Y-%m-%d %H:%M:%S", &tm);
-    buf_puts(out, text);
-}
-
-void api_libvirt_hint(const json_t *answer, bool utf8, struct buf *out)
-{
-    const json_t *libvirt = json_object_get(answer, "libvirt");
-    const char *status = api_text(libvirt, "status");
-    if (!status || strcmp(status, "connected") == 0)
-        return;
-    buf_puts(out, "libvirt: ");
-    esc_terminal(out, status);
-    CLEANUP(buf_done) struct buf since;
-    buf_init(&since, 100);
-    api_time_of_day(api_number(libvirt, "since"), api_number(answer, "time"), &since);
-    if (since.len)
-        buf_printf(out, " since %s", since.data);
-    buf_printf(out, " %s kernel data only", utf8 ? "–" : "-");
-}
-
-// Reasons that say no more than the state does are left out.
-static bool reason_matters(const char *state, const char *reason)
-{
-    static const char *const always[] = {
-        "panicked", "crashed",   "failed",        "I/O error", "watchdog",         "saving",
-        "dump",     "migration", "shutting down", "post-copy", "post-copy failed", "snapshot"};
-    if (strcmp(state, reason) == 0)
-        return false;
-    for (size_t i = 0; i < ARRAY_LEN(always); i++)
-        if (strcmp(always[i], reason) == 0)
-            return true;
-    return false;
-}
-
-void api_state(const json_t *vm, struct buf *out)
-{
-    const char *state = api_text(vm, "state"), *reason = api_text(vm, "state_reason");
-    if (!state)
-        return;
-    esc_terminal(out, state);
-    if (reason && reason_matters(state, reason)) {
-        buf_puts(out, " (");
-        esc_terminal(out, reason);
-        buf_putc(out, ')');
-    }
 }

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "model.h"
 #include "tui/api.h"
+#include "tui/format.h"
 
 #define METER_MIN 6
 #define METER_MAX 24
@@ -62,7 +63,7 @@ static void line_name(const struct tui_model *m, struct page *p)
     buf_init(&clock, 64);
     const char *name = api_text(m->host, "name");
     double now = api_number(m->vms, "time");
-    api_time_of_day(now, now, &clock);
+    format_time(now, now, &clock);
     page_put(p, PAGE_TITLE, "vherd");
     if (name)
         page_printf(p, PAGE_TITLE, " %s", name);

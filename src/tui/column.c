@@ -5,69 +5,36 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/human.h"
 #include "base/mem.h"
 #include "tui/api.h"
 
-static void put_text(const json_t *vm, const char *field, bool utf8, struct buf *out)
-{
-    buf_puts(out, api_text(vm, field) ? api_text(vm, field) : "");
-}
-
-static void put_percent(const json_t *vm, const char *field, bool utf8, struct buf *out)
-{
-    human_percent(api_number(vm, field), out);
-}
-
-static void put_bytes(const json_t *vm, const char *field, bool utf8, struct buf *out)
-{
-    human_bytes_short(api_number(vm, field), out);
-}
-
-static void put_count(const json_t *vm, const char *field, bool utf8, struct buf *out)
-{
-    human_count(api_number(vm, field), out);
-}
-
-// "1.25ms": without the blank, for a narrow column.
-static void put_latency(const json_t *vm, const char *field, bool utf8, struct buf *out)
-{
-    size_t from = out->len;
-    human_latency(api_number(vm, field), utf8, out);
-    char *blank = out->len > from ? strchr(out->data + from, ' ') : NULL;
-    if (blank) {
-        memmove(blank, blank + 1, strlen(blank));
-        out->len--;
-    }
-}
-
 const struct tui_column tui_columns[] = {
-    [COLUMN_NAME] = {'N', "NAME", 10, WIDTH_LEFT, 0, "name", true, put_text,
+    [COLUMN_NAME] = {'N', "NAME", 10, WIDTH_LEFT, 0, "name", true, format_text,
                      .help = "name of the domain"},
-    [COLUMN_STATE] = {'S', "STATE", 8, WIDTH_LEFT, 1, "state", true, put_text,
+    [COLUMN_STATE] = {'S', "STATE", 8, WIDTH_LEFT, 1, "state", true, format_text,
                       .help = "libvirt's word for the state"},
-    [COLUMN_CPU] = {'C', "CPU%", 5, WIDTH_RIGHT, 2, "cpu_ratio", false, put_percent, 0.7, 0.9,
+    [COLUMN_CPU] = {'C', "CPU%", 5, WIDTH_RIGHT, 2, "cpu_ratio", false, format_percent, 0.7, 0.9,
                     "cpu_utilisation_ratio", "CPU time, 100% = one whole CPU"},
-    {'W', "WAIT%", 5, WIDTH_RIGHT, 8, "cpu_wait_ratio", false, put_percent, 0.1, 0.3,
+    {'W', "WAIT%", 5, WIDTH_RIGHT, 8, "cpu_wait_ratio", false, format_percent, 0.1, 0.3,
      .help = "vCPUs ready but waiting for a host CPU: steal as the guest sees it"},
-    {'V', "VCPU", 4, WIDTH_RIGHT, 12, "vcpus_current", false, put_count, .help = "online vCPUs"},
-    {'M', "MEM", 5, WIDTH_RIGHT, 3, "memory_current_bytes", false, put_bytes,
+    {'V', "VCPU", 4, WIDTH_RIGHT, 12, "vcpus_current", false, format_count, .help = "online vCPUs"},
+    {'M', "MEM", 5, WIDTH_RIGHT, 3, "memory_current_bytes", false, format_bytes_short,
      .help = "memory the domain has"},
-    {'U', "USED%", 5, WIDTH_RIGHT, 7, "memory_used_ratio", false, put_percent, 0.9, 0.97,
+    {'U', "USED%", 5, WIDTH_RIGHT, 7, "memory_used_ratio", false, format_percent, 0.9, 0.97,
      .help = "used part of the guest's memory, as its balloon reports"},
-    {'R', "READ", 5, WIDTH_RIGHT, 4, "read_bytes_per_second", false, put_bytes,
+    {'R', "READ", 5, WIDTH_RIGHT, 4, "read_bytes_per_second", false, format_bytes_short,
      .help = "bytes read from disks each second"},
-    {'O', "WRITE", 5, WIDTH_RIGHT, 4, "write_bytes_per_second", false, put_bytes,
+    {'O', "WRITE", 5, WIDTH_RIGHT, 4, "write_bytes_per_second", false, format_bytes_short,
      .help = "bytes written to disks each second"},
-    {'I', "IOPS", 5, WIDTH_RIGHT, 10, "disk_requests_per_second", false, put_count,
+    {'I', "IOPS", 5, WIDTH_RIGHT, 10, "disk_requests_per_second", false, format_count,
      .help = "disk requests each second"},
-    {'L', "LAT", 6, WIDTH_RIGHT, 9, "disk_latency_seconds", false, put_latency, 0.05, 0.25,
+    {'L', "LAT", 6, WIDTH_RIGHT, 9, "disk_latency_seconds", false, format_latency_short, 0.05, 0.25,
      .help = "mean time of a disk request"},
-    {'E', "RX", 5, WIDTH_RIGHT, 5, "receive_bytes_per_second", false, put_bytes,
+    {'E', "RX", 5, WIDTH_RIGHT, 5, "receive_bytes_per_second", false, format_bytes_short,
      .help = "bytes received each second"},
-    {'T', "TX", 5, WIDTH_RIGHT, 6, "transmit_bytes_per_second", false, put_bytes,
+    {'T', "TX", 5, WIDTH_RIGHT, 6, "transmit_bytes_per_second", false, format_bytes_short,
      .help = "bytes sent each second"},
-    {'F', "FLAG", 11, WIDTH_LEFT, 11, "flag", true, put_text,
+    {'F', "FLAG", 11, WIDTH_LEFT, 11, "flag", true, format_text,
      .help = "a fault that keeps libvirt's data away: stopped, blocked, quarantined"},
 };
 const size_t tui_columns_count = ARRAY_LEN(tui_columns);

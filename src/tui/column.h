@@ -9,6 +9,7 @@
 #include <jansson.h>
 
 #include "page.h"
+#include "tui/format.h"
 
 struct tui_column {
     char key; /**< sorts by it */
@@ -18,7 +19,7 @@ struct tui_column {
     int drop; /**< left out of a narrow screen, highest first; 0 = never */
     const char *field;
     bool text; /**< ordered as text, smallest first; numbers: largest first */
-    void (*format)(const json_t *vm, const char *field, bool utf8, struct buf *out);
+    format_fn *format;
     double warn, bad;      /**< from these on coloured; 0 = never */
     const char *judged_by; /**< the field that warn and bad look at; NULL = `field` */
     const char *help;

@@ -8,6 +8,7 @@
 #include "column.h"
 #include "model.h"
 #include "tui/api.h"
+#include "tui/format.h"
 
 void tui_model_done(struct tui_model *m)
 {
@@ -56,7 +57,7 @@ static void put_trouble(const struct tui_model *m, struct page *out)
         human_age(m->age_s, &text);
         buf_puts(&text, " old");
     } else {
-        api_libvirt_hint(m->vms, out->utf8, &text);
+        format_libvirt_hint(m->vms, out->utf8, &text);
     }
     if (text.len)
         page_put(out, PAGE_BANNER, text.data);

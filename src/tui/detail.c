@@ -8,66 +8,16 @@
 #include "model.h"
 #include "spark.h"
 #include "tui/api.h"
+#include "tui/format.h"
 
 #define LABEL 10
 #define PART_COLUMNS_MAX 10
 #define SPARK_MAX 60
 
-typedef void write_fn(const json_t *o, const char *field, bool utf8, struct buf *out);
-
-static void put_text(const json_t *o, const char *field, bool utf8, struct buf *out)
-{
-    buf_puts(out, api_text(o, field) ? api_text(o, field) : "");
-}
-
-static void put_percent(const json_t *o, const char *field, bool utf8, struct buf *out)
-{
-    human_percent(api_number(o, field), out);
-}
-
-static void put_bytes(const json_t *o, const char *field, bool utf8, struct buf *out)
-{
-    human_bytes(api_number(o, field), out);
-}
-
-static void put_rate(const json_t *o, const char *field, bool utf8, struct buf *out)
-{
-    double v = api_number(o, field);
-    human_bytes(v, out);
-    buf_puts(out, isnan(v) ? "" : "/s");
-}
-
-static void put_count(const json_t *o, const char *field, bool utf8, struct buf *out)
-{
-    human_count(api_number(o, field), out);
-}
-
-static void put_latency(const json_t *o, const char *field, bool utf8, struct buf *out)
-{
-    human_latency(api_number(o, field), utf8, out);
-}
-
-static void put_age(const json_t *o, const char *field, bool utf8, struct buf *out)
-{
-    human_age(api_number(o, field), out);
-}
-
-static void put_use(const json_t *o, const char *field, bool utf8, struct buf *out)
-{
-    human_percent(api_number(o, "used_bytes") / api_number(o, "total_bytes"), out);
-}
-
-static void put_state(const json_t *o, const char *field, bool utf8, struct buf *out)
-{
-    const char *state = api_text(o, "state"), *reason = api_text(o, "state_reason");
-    if (state)
-        buf_printf(out, reason ? "%s (%s)" : "%s", state, reason);
-}
-
 struct piece {
     const char *before;
     const char *field;
-    write_fn *write;
+    format_fn *write;
     const char *after;
 };
 
@@ -78,34 +28,34 @@ struct line {
 
 static const struct line lines[] = {
     {"State",
-     {{"", "state", put_state, ""},
-      {"pid ", "pid", put_text, ""},
-      {"process ", "process_state", put_text, ""},
-      {"libvirt data ", "libvirt_age_seconds", put_age, " old"}}},
-    {"Flag", {{"", "flag", put_text, ""}}},
+     {{"", "state", format_state_whole, ""},
+      {"pid ", "pid", format_text, ""},
+      {"process ", "process_state", format_text, ""},
+      {"libvirt data ", "libvirt_age_seconds", format_age, " old"}}},
+    {"Flag", {{"", "flag", format_text, ""}}},
     {"CPU",
-     {{"", "cpu_ratio", put_percent, " of one CPU"},
-      {"", "cpu_utilisation_ratio", put_percent, " of its vCPUs"},
-      {"waiting ", "cpu_wait_ratio", put_percent, ""}}},
+     {{"", "cpu_ratio", format_percent, " of one CPU"},
+      {"", "cpu_utilisation_ratio", format_percent, " of its vCPUs"},
+      {"waiting ", "cpu_wait_ratio", format_percent, ""}}},
     {"Memory",
-     {{"", "memory_current_bytes", put_bytes, ""},
-      {"", "memory_used_ratio", put_percent, " used"},
-      {"resident ", "resident_bytes", put_bytes, ""},
-      {"swapped ", "swapped_bytes", put_bytes, ""}}},
+     {{"", "memory_current_bytes", format_bytes, ""},
+      {"", "memory_used_ratio", format_percent, " used"},
+      {"resident ", "resident_bytes", format_bytes, ""},
+      {"swapped ", "swapped_bytes", format_bytes, ""}}},
     {"Disks",
-     {{"read ", "read_bytes_per_second", put_rate, ""},
-      {"write ", "write_bytes_per_second", put_rate, ""},
-      {"", "disk_requests_per_second", put_count, " IOPS"},
-      {"", "disk_latency_seconds", put_latency, " each"}}},
+     {{"read ", "read_bytes_per_second", format_rate, ""},
+      {"write ", "write_bytes_per_second", format_rate, ""},
+      {"", "disk_requests_per_second", format_count, " IOPS"},
+      {"", "disk_latency_seconds", format_latency, " each"}}},
     {"Network",
-     {{"receive ", "receive_bytes_per_second", put_rate, ""},
-      {"transmit ", "transmit_bytes_per_second", put_rate, ""}}},
+     {{"receive ", "receive_bytes_per_second", format_rate, ""},
+      {"transmit ", "transmit_bytes_per_second", format_rate, ""}}},
     {"Agent",
-     {{"", "agent", put_text, ""},
-      {"", "guest_hostname", put_text, ""},
-      {"", "guest_os", put_text, ""},
-      {"users ", "guest_users", put_text, ""},
-      {"clock off by ", "guest_time_offset_seconds", put_latency, ""}}},
+     {{"", "agent", format_text, ""},
+      {"", "guest_hostname", format_text, ""},
+      {"", "guest_os", format_text, ""},
+      {"users ", "guest_users", format_text, ""},
+      {"clock off by ", "guest_time_offset_seconds", format_latency, ""}}},
 };
 
 static void put_line(const json_t *vm, const struct line *line, struct page *out)
@@ -168,7 +118,7 @@ static void put_spark(const json_t *history, size_t i, struct page *out)
 struct part_column {
     const char *title;
     const char *field;
-    write_fn *write;
+    format_fn *write;
     size_t width;
     enum width_align align;
 };
@@ -182,43 +132,45 @@ struct part {
 static const struct part parts[] = {
     {"vcpus",
      "vCPUs",
-     {{"VCPU", "vcpu", put_text, 5, WIDTH_LEFT},
-      {"CPU", "utilisation_ratio", put_percent, 6, WIDTH_RIGHT},
-      {"WAIT", "wait_ratio", put_percent, 6, WIDTH_RIGHT},
-      {"ON CPU", "cpu", put_count, 6, WIDTH_RIGHT},
-      {"RUN TIME", "run_seconds", put_age, 9, WIDTH_RIGHT},
-      {"STATE", "process_state", put_text, 5, WIDTH_LEFT}}},
+     {{"VCPU", "vcpu", format_text, 5, WIDTH_LEFT},
+      {"CPU", "utilisation_ratio", format_percent, 6, WIDTH_RIGHT},
+      {"WAIT", "wait_ratio", format_percent, 6, WIDTH_RIGHT},
+      {"ON CPU", "cpu", format_count, 6, WIDTH_RIGHT},
+      {"RUN TIME", "run_seconds", format_age, 9, WIDTH_RIGHT},
+      {"STATE", "process_state", format_text, 5, WIDTH_LEFT}}},
     {"disks",
      "Disks",
-     {{"DISK", "target", put_text, 6, WIDTH_LEFT},
-      {"READ/s", "read_bytes_per_second", put_bytes, 8, WIDTH_RIGHT},
-      {"WRITE/s", "write_bytes_per_second", put_bytes, 8, WIDTH_RIGHT},
-      {"READ", "read_latency_seconds", put_latency, 7, WIDTH_RIGHT},
-      {"WRITE", "write_latency_seconds", put_latency, 7, WIDTH_RIGHT},
-      {"SIZE", "capacity_bytes", put_bytes, 8, WIDTH_RIGHT},
-      {"SOURCE", "source", put_text, 60, WIDTH_LEFT}}},
+     {{"DISK", "target", format_text, 6, WIDTH_LEFT},
+      {"READ/s", "read_bytes_per_second", format_bytes, 8, WIDTH_RIGHT},
+      {"WRITE/s", "write_bytes_per_second", format_bytes, 8, WIDTH_RIGHT},
+      {"READ", "read_latency_seconds", format_latency, 7, WIDTH_RIGHT},
+      {"WRITE", "write_latency_seconds", format_latency, 7, WIDTH_RIGHT},
+      {"SIZE", "capacity_bytes", format_bytes, 8, WIDTH_RIGHT},
+      {"SOURCE", "source", format_text, 60, WIDTH_LEFT}}},
     {"nics",
      "NICs",
-     {{"NIC", "target", put_text, 8, WIDTH_LEFT},
-      {"RX/s", "receive_bytes_per_second", put_bytes, 8, WIDTH_RIGHT},
-      {"TX/s", "transmit_bytes_per_second", put_bytes, 8, WIDTH_RIGHT},
-      {"RXDROP", "receive_drops", put_count, 6, WIDTH_RIGHT},
-      {"TXDROP", "transmit_drops", put_count, 6, WIDTH_RIGHT},
-      {"MAC", "mac", put_text, 17, WIDTH_LEFT},
-      {"SOURCE", "source", put_text, 20, WIDTH_LEFT}}},
+     {{"NIC", "target", format_text, 8, WIDTH_LEFT},
+      {"RX/s", "receive_bytes_per_second", format_bytes, 8, WIDTH_RIGHT},
+      {"TX/s", "transmit_bytes_per_second", format_bytes, 8, WIDTH_RIGHT},
+      {"RXDROP", "receive_drops", format_count, 6, WIDTH_RIGHT},
+      {"TXDROP", "transmit_drops", format_count, 6, WIDTH_RIGHT},
+      {"MAC", "mac", format_text, 17, WIDTH_LEFT},
+      {"SOURCE", "source", format_text, 20, WIDTH_LEFT}}},
     {"filesystems",
      "File systems",
-     {{"MOUNTED ON", "mountpoint", put_text, 20, WIDTH_LEFT},
-      {"SIZE", "total_bytes", put_bytes, 8, WIDTH_RIGHT},
-      {"USED", "used_bytes", put_bytes, 8, WIDTH_RIGHT},
-      {"USE", "used_bytes", put_use, 6, WIDTH_RIGHT},
-      {"TYPE", "type", put_text, 8, WIDTH_LEFT}}},
+     {{"MOUNTED ON", "mountpoint", format_text, 20, WIDTH_LEFT},
+      {"SIZE", "total_bytes", format_bytes, 8, WIDTH_RIGHT},
+      {"USED", "used_bytes", format_bytes, 8, WIDTH_RIGHT},
+      {"USE", "used_bytes", format_used, 6, WIDTH_RIGHT},
+      {"TYPE", "type", format_text, 8, WIDTH_LEFT}}},
     {"events",
      "Events",
-     {{"EVENT", "event", put_text, 24, WIDTH_LEFT}, {"COUNT", "count", put_count, 8, WIDTH_RIGHT}}},
+     {{"EVENT", "event", format_text, 24, WIDTH_LEFT},
+      {"COUNT", "count", format_count, 8, WIDTH_RIGHT}}},
     {"unavailable",
      "Not available",
-     {{"WHAT", "what", put_text, 16, WIDTH_LEFT}, {"WHY", "reason", put_text, 60, WIDTH_LEFT}}},
+     {{"WHAT", "what", format_text, 16, WIDTH_LEFT},
+      {"WHY", "reason", format_text, 60, WIDTH_LEFT}}},
 };
 
 static void put_part(const json_t *vm, const struct part *part, struct page *out)

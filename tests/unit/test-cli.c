@@ -97,33 +97,35 @@ static void test_json_indent_is_safe(void **state)
     check_indent("]]}", "\n]\n]\n}");
 }
 
-static void check_view(view_format *format, const char *json, const char *want)
+static void check_view(format_fn *format, const char *json, const char *want)
 {
     CLEANUP(json_decrefp) json_t *object = json_loads(json, 0, NULL);
     CLEANUP(buf_done) struct buf out;
     buf_init(&out, 65536);
-    format(&wide, object, "f", &out);
+    format(object, "f", true, &out);
     assert_string_equal(out.len ? out.data : "", want);
 }
 
 static void test_views(void **state)
 {
-    check_view(view_text, "{\"f\":\"a\\u001bb\"}", "a\\x1bb");
-    check_view(view_text, "{\"f\":1}", "");
-    check_view(view_bytes, "{\"f\":1536}", "1.50 KiB");
-    check_view(view_bytes, "{}", "");
-    check_view(view_rate, "{\"f\":0}", "0 B/s");
-    check_view(view_rate, "{\"f\":null}", "");
-    check_view(view_percent, "{\"f\":0.5}", "50.0%");
-    check_view(view_whole, "{\"f\":1234567}", "1234567");
-    check_view(view_size, "{\"f\":\"2097152\"}", "2.00 MiB");
-    check_view(view_size, "{\"f\":\"big\"}", "");
-    check_view(view_yes_no, "{\"f\":0}", "no");
-    check_view(view_yes_no, "{\"f\":\"1\"}", "");
-    check_view(view_state, "{\"state\":\"crashed\",\"state_reason\":\"panicked\"}",
+    check_view(format_text, "{\"f\":\"a\\u001bb\"}",
+               "a\x1b"
+               "b");
+    check_view(format_text, "{\"f\":1}", "");
+    check_view(format_bytes, "{\"f\":1536}", "1.50 KiB");
+    check_view(format_bytes, "{}", "");
+    check_view(format_rate, "{\"f\":0}", "0 B/s");
+    check_view(format_rate, "{\"f\":null}", "");
+    check_view(format_percent, "{\"f\":0.5}", "50.0%");
+    check_view(format_whole, "{\"f\":1234567}", "1234567");
+    check_view(format_size, "{\"f\":\"2097152\"}", "2.00 MiB");
+    check_view(format_size, "{\"f\":\"big\"}", "");
+    check_view(format_yes_no, "{\"f\":0}", "no");
+    check_view(format_yes_no, "{\"f\":\"1\"}", "");
+    check_view(format_state, "{\"state\":\"crashed\",\"state_reason\":\"panicked\"}",
                "crashed (panicked)");
-    check_view(view_state, "{\"state\":\"running\",\"state_reason\":\"booted\"}", "running");
-    check_view(view_state, "{}", "");
+    check_view(format_state, "{\"state\":\"running\",\"state_reason\":\"booted\"}", "running");
+    check_view(format_state, "{}", "");
 }
 
 static void test_libvirt_hint(void **state)

@@ -41,16 +41,4 @@ const char *api_text(const json_t *object, const char *field);
 /** An array of an object; NULL where it is absent or none (json_array_size(NULL) is 0). */
 const json_t *api_list(const json_t *object, const char *field);
 
-/**
- * One line on what is wrong with libvirt ("libvirt: not running since 12:03:10 – kernel data
- * only"), out of the member `libvirt` of an answer; nothing where it is connected or not told.
- */
-void api_libvirt_hint(const json_t *answer, bool utf8, struct buf *out);
-
-/** "running", or with a reason that matters: "crashed (panicked)"; nothing where unknown. */
-void api_state(const json_t *vm, struct buf *out);
-
-/** A time of day ("12:03:10"), with the date where it is not of the last 20 hours. */
-void api_time_of_day(double unix_time, double now, struct buf *out);
-
 #endif
