@@ -16,6 +16,9 @@ static void mark_if_cut(struct err *err, int wanted)
 }
 
 static int fill(struct err *err, int code, int line, int column, const char *format, va_list ap)
+    __attribute__((format(printf, 5, 0)));
+
+static int fill(struct err *err, int code, int line, int column, const char *format, va_list ap)
 {
     if (!err)
         return -code;

@@ -167,6 +167,37 @@ char *esc_terminal_dup(const char *s)
     return buf_take(&b, NULL);
 }
 
+static const char *replace_roff(unsigned cp)
+{
+    switch (cp) {
+    case '\\':
+        return "\\e";
+    case '-':
+        return "\\-";
+    case 0x2026:
+        return "...";
+    case '`':
+        return "";
+    default:
+        return NULL;
+    }
+}
+
+static void special_roff(struct buf *b, unsigned cp) {}
+
+void esc_roff(struct buf *b, const char *s)
+{
+    while (*s) {
+        size_t line = strcspn(s, "\n");
+        if (*s == '.' || *s == '\'')
+            buf_puts(b, "\\&");
+        escape(b, s, line, replace_roff, special_roff);
+        s += line;
+        if (*s)
+            buf_putc(b, *s++);
+    }
+}
+
 static bool is_unreserved(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||

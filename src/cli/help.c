@@ -2,6 +2,7 @@
 // Help and manual page, out of the tables.
 #include <string.h>
 
+#include "base/esc.h"
 #include "base/mem.h"
 #include "command.h"
 #include "version.h"
@@ -101,29 +102,14 @@ int cmd_help(struct cli *cli)
     return EXIT_WELL;
 }
 
-static void put_roff(const char *text, struct buf *out)
-{
-    for (; *text; text++) {
-        if (*text == '\\')
-            buf_puts(out, "\\e");
-        else if (strncmp(text, "…", strlen("…")) == 0) {
-            buf_puts(out, "...");
-            text += strlen("…") - 1;
-        } else if (*text == '-')
-            buf_puts(out, "\\-");
-        else if (*text != '`')
-            buf_putc(out, *text);
-    }
-}
-
 static void manual_option(const struct option_desc *o, struct buf *out)
 {
     buf_puts(out, ".TP\n.B \\-\\-");
-    put_roff(o->name, out);
+    esc_roff(out, o->name);
     if (o->arg)
         buf_printf(out, " \\fI%s\\fP", o->arg);
     buf_putc(out, '\n');
-    put_roff(o->help, out);
+    esc_roff(out, o->help);
     buf_puts(out, ".\n");
 }
 
@@ -134,12 +120,12 @@ static void manual_command(const struct command *c, struct buf *out)
     buf_init(&usage, 4096);
     put_usage(c, &usage);
     buf_puts(out, ".SS ");
-    put_roff(usage.data, out);
+    esc_roff(out, usage.data);
     buf_putc(out, '\n');
-    put_roff(command_summary(c), out);
+    esc_roff(out, command_summary(c));
     buf_puts(out, ".\n");
     if (*command_details(c)) {
-        put_roff(command_details(c), out);
+        esc_roff(out, command_details(c));
         buf_putc(out, '\n');
     }
     for (size_t i = 0; command_option(c, i, &o); i++)
@@ -153,7 +139,7 @@ void help_manual(struct buf *out)
                   ".SH NAME\nvherd \\- watch the virtual machines of a libvirt host\n"
                   ".SH SYNOPSIS\n.B vherd\n\\fICOMMAND\\fP [\\fIOPTION\\fP...] "
                   "[\\fIOPERAND\\fP...]\n.SH DESCRIPTION\n");
-    put_roff(intro, out);
+    esc_roff(out, intro);
     buf_puts(out, "The commands ask the daemon over its Unix socket, or over HTTP with\n"
                   ".BR \\-\\-url .\n.SH COMMANDS\n");
     for (size_t i = 0; i < commands_count; i++)

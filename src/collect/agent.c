@@ -65,7 +65,8 @@ void collector_forget(struct collector *c, const void *arg)
             asked->done = NULL;
 }
 
-static void apply_answer(struct collector *c, struct vm *vm, const char *body, size_t len)
+static void apply_answer(struct collector *c, struct vm *vm, bool is_info, const char *body,
+                         size_t len)
 {
     struct batch *b = batch_new();
     struct err err = {0};
@@ -73,6 +74,8 @@ static void apply_answer(struct collector *c, struct vm *vm, const char *body, s
     if (batch_decode_json(body, len, b, &err) == 0) {
         b->lane = LANE_AGENT;
         b->mono_ns = mono(c);
+        if (is_info)
+            batch_sweep(b, &vm->obj, KIND_FS);
         batch_apply(b, &vm->obj);
         object_sweep(&vm->obj, KIND_MISS, LANE_AGENT, b->mono_ns);
     } else {
@@ -123,7 +126,7 @@ void collector_answer(struct collector *c, uint32_t id, int status, const char *
         counts =
             lane_done(c->agent_lane, asked->call, status == 200 ? LANE_OK : LANE_ERROR, mono(c));
     if (vm && vm->active && counts && status == 200)
-        apply_answer(c, vm, body, body_len);
+        apply_answer(c, vm, asked->is_info, body, body_len);
     else if (vm && vm->active && counts && asked->call)
         note_silence(c, vm, status);
     if (asked->done)
@@ -147,6 +150,7 @@ static void ask_agent(struct collector *c, uint64_t call, const void *key, int64
     struct vm_rec *rec = rec_of(vm);
     bool is_info =
         rec->agent_info_ns == 0 || now - rec->agent_info_ns >= c->p.conf->agent.info_interval_ns;
+    asked->is_info = is_info;
     if (send_question(c, asked, is_info ? "agent_info" : "agent_ping", 0) < 0) {
         lane_done(c->agent_lane, call, LANE_SKIPPED, now);
         free(asked);

@@ -79,6 +79,7 @@ static void vm_batch(struct collector *c, const struct batch *b)
         if (b->pid == 0)
             return;
         vm = herd_vm_add(c->herd, &b->uuid);
+        vm->active = true;
     }
     struct vm_rec *rec = rec_of(vm);
     if (b->pid == 0) {

@@ -79,6 +79,7 @@ struct asked {
     uint32_t id;
     struct uuid uuid;
     uint64_t call; // of the agent lane, 0 = a person's request
+    bool is_info;  // its answer names all file systems
     collector_asked *done;
     void *arg;
 };

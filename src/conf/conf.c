@@ -158,32 +158,19 @@ void conf_reference(struct buf *out)
         reference_section(&conf_sections[i], defaults, out);
 }
 
-// Text of a manual page: a line must not begin with a dot or a quote, and '-' is a minus.
-static void put_roff(const char *text, struct buf *out)
-{
-    for (; *text; text++) {
-        if (*text == '\\')
-            buf_puts(out, "\\e");
-        else if (*text == '-')
-            buf_puts(out, "\\-");
-        else
-            buf_putc(out, *text);
-    }
-}
-
 static void manual_key(const struct conf_key *key, const struct conf *defaults, struct buf *out)
 {
     CLEANUP(buf_done) struct buf value;
     buf_init(&value, 4096);
     buf_printf(out, ".TP\n.B %s\n", key->name);
-    put_roff(key->help, out);
+    esc_roff(out, key->help);
     buf_puts(out, key->restart ? " Needs a restart.\n.br\nAllowed: " : "\n.br\nAllowed: ");
     conf_value_allowed(key, &value);
-    put_roff(value.data, out);
+    esc_roff(out, value.data);
     buf_reset(&value);
     conf_value_encode(key, defaults, &value);
     buf_puts(out, ".\n.br\nDefault: ");
-    put_roff(value.data, out);
+    esc_roff(out, value.data);
     buf_putc(out, '\n');
 }
 
@@ -192,7 +179,7 @@ void conf_manual(struct buf *out)
     CLEANUP(conf_freep) struct conf *defaults = conf_new();
     for (size_t i = 0; i < conf_sections_count; i++) {
         buf_printf(out, ".SS %s\n", conf_sections[i].name);
-        put_roff(conf_sections[i].help, out);
+        esc_roff(out, conf_sections[i].help);
         buf_putc(out, '\n');
         for (size_t k = 0; k < conf_keys_count; k++)
             if (strcmp(conf_keys[k].section, conf_sections[i].name) == 0)

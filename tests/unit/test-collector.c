@@ -371,15 +371,24 @@ static void test_agent_answers_reach_the_vm(void **state)
     const struct object *vm = &s->herd->vms[0]->obj;
     assert_true(s->asks > 0);
     assert_string_equal(s->last_verb, "agent_info");
+    static const char first[] = "application/json\0{\"rows\":["
+                                "{\"key\":\"/data\",\"fact\":\"FS_USED\",\"value\":5}]}";
     static const char info[] = "application/json\0{\"rows\":[{\"fact\":\"VM_USERS\",\"value\":2}]}";
-    collector_answer(s->collector, s->last_ask, 200, info, sizeof(info) - 1);
+    collector_answer(s->collector, s->last_ask, 200, first, sizeof(first) - 1);
     settle(s);
-    assert_true(fact(s, vm, FACT_VM_USERS) == 2);
+    assert_true(fact(s, object_find(vm, KIND_FS, "/data"), FACT_FS_USED) == 5);
     assert_string_equal(s->last_verb, "agent_ping");
     static const char late[] = "application/problem+json\0{}";
     collector_answer(s->collector, s->last_ask, 504, late, sizeof(late) - 1);
     assert_true(fact(s, vm, FACT_VM_AGENT_UP) == 0);
     assert_non_null(object_find(vm, KIND_MISS, "guest_agent"));
+    // Minutes later all is asked for again: what the agent no longer names is unmounted.
+    clock_fake_advance(&s->clock, 400 * NS_PER_S);
+    seconds(s, 2);
+    assert_string_equal(s->last_verb, "agent_info");
+    collector_answer(s->collector, s->last_ask, 200, info, sizeof(info) - 1);
+    assert_true(fact(s, vm, FACT_VM_USERS) == 2);
+    assert_null(object_find(vm, KIND_FS, "/data"));
     collector_answer(s->collector, 4711, 200, info, sizeof(info) - 1); // nobody asked
     stage_free(s);
 }

@@ -26,6 +26,12 @@ void esc_terminal(struct buf *b, const char *s);
 char *esc_terminal_dup(const char *s);
 
 /**
+ * Running text of a manual page (roff): minus signs, backslashes, a dot or quote at the beginning
+ * of a line, "…" as three dots; backquotes, our mark of code, are left out.
+ */
+void esc_roff(struct buf *b, const char *s);
+
+/**
  * One path segment of a URL: everything outside RFC 3986's unreserved set as %XX.
  */
 void esc_url(struct buf *b, const char *s);
