@@ -55,6 +55,14 @@ static void json(void **state)
     assert_string_equal(b.data, "a\\u0000b");
 }
 
+static void roff(void **state)
+{
+    check(esc_roff, "", "");
+    check(esc_roff, ".TH x\n'br\na.b 'c'", "\\&.TH x\n\\&'br\na.b 'c'");
+    check(esc_roff, "--all \\fB `code` a…\n", "\\-\\-all \\efB code a...\n");
+    check(esc_roff, "b\xc3\xbcro\xff", "b\xc3\xbcro" FFFD);
+}
+
 static void html(void **state)
 {
     check(esc_html, "<script>alert('x')&\"</script>",
@@ -241,6 +249,7 @@ int main(void)
         cmocka_unit_test(labels),
         cmocka_unit_test(json),
         cmocka_unit_test(html),
+        cmocka_unit_test(roff),
         cmocka_unit_test(terminal),
         cmocka_unit_test(terminal_copy_has_room_for_the_worst),
         cmocka_unit_test(url),
