@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // A hypervisor process, with its descriptors kept open. Each second: its stat and CPU clock, and
-// each vCPU thread's schedstat and stat. In turns (host_turn.h): other threads' schedstat, vCPUs'
-// status, cgroups.
+// each vCPU thread's schedstat. In turns (host_turn.h): where each vCPU thread is and its context
+// switches, other threads' schedstat, cgroups.
 //
 // Invariants: no counter ever steps back. Times of threads that end are added to `ended` of their
 // role and vCPU before the thread is forgotten. The source of the whole process's CPU time is
@@ -22,7 +22,7 @@
 #include "base/number.h"
 
 #define THREADS_MAX 16384
-#define CHECK_EVERY_NS (10 * NS_PER_S)
+#define CHECK_EVERY_NS (20 * NS_PER_S)
 
 // A reading of all vCPUs that took longer was interrupted, and its time stamp says little.
 #define STAMP_LIMIT_NS (2 * NS_PER_MS)
@@ -258,21 +258,11 @@ static int64_t read_vcpu_times(struct proc *p, const struct proc_env *env)
     return begin;
 }
 
-static bool has_run_since(const struct proc_thread *t, const struct sched_times *then)
+static void read_stat(struct proc *p, const struct proc_env *env, struct proc_thread *t)
 {
-    return !t->has_times || t->times.run_ns != then->run_ns || t->times.slices != then->slices;
-}
-
-// A thread that has not run is still where it was, but may have begun to wait for a CPU: it is
-// looked at in its turn.
-static void read_stat(struct proc *p, const struct proc_env *env, struct proc_thread *t, bool due)
-{
-    if (t->last.state && !due && !has_run_since(t, &t->last_at))
-        return;
     ssize_t n = thread_read(p, env, t, &t->stat, "stat");
     if (n < 0 || parse_stat(env->buf, (size_t)n, &t->last) < 0)
         t->last = (struct proc_stat){.cpu = -1};
-    t->last_at = t->times;
 }
 
 // `status` is the costliest file of a thread. A thread that has not run since it was last read has
@@ -281,7 +271,8 @@ static void read_switches(struct proc *p, const struct proc_env *env, struct pro
 {
     static const struct keyed keys[] = {{"voluntary_ctxt_switches"},
                                         {"nonvoluntary_ctxt_switches"}};
-    if (!has_run_since(t, &t->switches_at))
+    if (t->has_times && t->switches_at.run_ns == t->times.run_ns &&
+        t->switches_at.slices == t->times.slices)
         return;
     ssize_t n = thread_read(p, env, t, &t->status, "status");
     // They are the last two lines.
@@ -297,14 +288,16 @@ static void emit_vcpu(struct proc *p, const struct proc_env *env, struct proc_th
     const struct proc_vcpu *v = find_vcpu(p, t->vcpu);
     uint32_t key = batch_key(b, v->key);
     struct sched_times sum = v->ended;
-    bool times = t->has_times, due = p->turns.due[(unsigned)t->vcpu % TURNS];
+    bool times = t->has_times;
     add_times(&sum, &t->times);
     batch_fact(b, key, FACT_VCPU_RUN, times ? (double)sum.run_ns : NAN);
     batch_fact(b, key, FACT_VCPU_WAIT, times ? (double)sum.wait_ns : NAN);
     batch_fact(b, key, FACT_VCPU_SLICES, times ? (double)sum.slices : NAN);
-    read_stat(p, env, t, due);
-    if (due || t->switches_at.run_ns == UINT64_MAX)
+    if (!t->looked_at || p->turns.due[(unsigned)t->vcpu % TURNS]) {
+        read_stat(p, env, t);
         read_switches(p, env, t);
+        t->looked_at = true;
+    }
     const char state[2] = {t->last.state, '\0'};
     batch_fact(b, key, FACT_VCPU_CPU, t->last.cpu >= 0 ? (double)t->last.cpu : NAN);
     // An online vCPU is "running" to libvirt, whatever its thread does.
@@ -435,7 +428,7 @@ int proc_sample(struct proc *p, const struct proc_env *env, int64_t mono_ns, str
         batch_unavailable(b, "process", source_reason(n < 0 ? (int)n : -EINVAL));
     bool all = p->relist || p->last.threads != p->listed_count;
     if (mono_ns >= p->next_check_ns) { // the first time somewhere in between, to spread the load
-        int64_t spread = p->next_check_ns == 0 ? p->pid % 10 * NS_PER_S : 0;
+        int64_t spread = p->next_check_ns == 0 ? p->pid % 20 * NS_PER_S : 0;
         p->next_check_ns = mono_ns + CHECK_EVERY_NS - spread;
         all = check(p, env) || all;
     }

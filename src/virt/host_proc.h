@@ -42,7 +42,7 @@ struct proc_thread {
     double switches[2];             /**< voluntary and forced, as last read, NaN = unknown */
     struct sched_times switches_at; /**< `times` when they were read */
     struct proc_stat last;          /**< as last read; state 0 = unknown */
-    struct sched_times last_at;     /**< `times` when it was read */
+    bool looked_at;                 /**< `last` and `switches` have been read */
 };
 
 /** What stays of a vCPU when its thread ends and a new one takes its number. */

@@ -514,7 +514,7 @@ static void test_cgroup_v2_moves(void **state)
     assert_number(vm_fact(t, FACT_VM_PSI_IO_FULL), 251000);
     // A vCPU goes with its group; the sum stays and goes on.
     drop(t, SCOPE "/libvirt/vcpu1");
-    for (int i = 0; i < 11; i++)
+    for (int i = 0; i < 21; i++)
         sample(t);
     assert_number(vm_fact(t, FACT_VM_CG_PERIODS), 116);
     put(t, SCOPE "/libvirt/vcpu0/cpu.stat", "nr_periods 17\nnr_throttled 2\nthrottled_usec 40\n");
