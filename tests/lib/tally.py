@@ -42,11 +42,11 @@ def add_tap(results, name, text, status):
         seen += 1
         case = f"{name}: {match.group(2)}"
         skip = re.search(r"#\s*SKIP\b\s*(.*)$", match.group(2), re.IGNORECASE)
-        if match.group(1) == "not ok":
+        if skip:  # cmocka writes "not ok 1 # SKIP name"
+            results.add(case, "skipped", skip.group(1) or "no reason given")
+        elif match.group(1) == "not ok":
             failed += 1
             results.add(case, "failed")
-        elif skip:
-            results.add(case, "skipped", skip.group(1) or "no reason given")
         else:
             results.add(case, "passed")
     if failed or (status != 0 and status != 77):
