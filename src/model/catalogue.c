@@ -467,6 +467,7 @@ const struct metric_desc model_metrics[] = {
     M("vherd_vm_vhost_wait_seconds_total", COUNTER, VH, VM, VHOST_WAIT, NULL, DOM),
     M("vherd_vm_resident_bytes", GAUGE, VH, VM, RSS, NULL, DOM),
     M("vherd_vm_proportional_bytes", GAUGE, VH, VM, PSS, NULL, DOM),
+    M("vherd_vm_proportional_age_seconds", GAUGE, VH, VM, PSS_AGE, NULL, DOM),
     M("vherd_vm_swapped_bytes", GAUGE, VH, VM, SWAP, NULL, DOM),
     M("vherd_vm_process_major_faults_total", COUNTER, VH, VM, MAJOR_FAULTS, NULL, DOM),
     M("vherd_vm_cgroup_periods_total", COUNTER, VH, VM, CG_PERIODS, NULL, DOM),

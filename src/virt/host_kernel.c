@@ -387,7 +387,7 @@ static void take_slow(struct host *h, struct slow *s, const struct host_sink *si
         if (p->slow_under_way != &s->probe)
             continue;
         struct batch *b = begin(sink, LANE_SLOW, p, p->slow_begun_ns);
-        slow_emit(s, b);
+        slow_emit(s, clock_mono_ns(h->env.clock), b);
         sink->emit(b, sink->arg);
         p->slow = s;
         p->slow_under_way = NULL;
@@ -525,11 +525,12 @@ static void begin_slow(struct host *h, struct proc *p, int64_t mono_ns,
 {
     p->slow_round = h->slow_round;
     if (!p->slow && !p->slow_stuck)
-        p->slow = slow_new(h->env.root, p->dir, p->pid, h->env.real);
+        p->slow = slow_new(h->env.root, p->dir, p->pid, h->env.real, h->env.clock);
     if (!p->slow) {
         struct batch *b = begin(sink, LANE_SLOW, p, mono_ns);
         const char *reason = source_reason(p->slow_stuck ? ETIMEDOUT : EMFILE);
         batch_fact(b, 0, FACT_VM_PSS, NAN);
+        batch_fact(b, 0, FACT_VM_PSS_AGE, NAN);
         batch_fact(b, 0, FACT_VM_SWAP, NAN);
         batch_unavailable(b, "pss", reason);
         batch_unavailable(b, "swap", reason);

@@ -24,6 +24,7 @@
 
 #define VCPUS_MAX 8192
 #define STAT_NAME_MAX 256
+#define SEARCHES_MAX 3
 
 int parse_kvm_layout(const void *data, size_t len, struct kvm_layout *ret, size_t *ret_need)
 {
@@ -89,12 +90,7 @@ static int read_layout(int fd, struct kvm_layout *ret)
     return -EINVAL;
 }
 
-struct fd_search {
-    bool is_kvm;
-    int error; // of the first descriptor that could not be looked at
-};
-
-static void take_over(struct slow *s, int pidfd, int their_fd, int32_t id, struct fd_search *found)
+static void take_over(struct slow *s, int pidfd, int their_fd, int32_t id)
 {
     struct kvm_descriptor d = {.id = id, .fd = pidfd < 0 ? -1 : pidfd_getfd(pidfd, their_fd, 0)};
     int r = d.fd < 0 ? -errno : read_layout(d.fd, &d.layout);
@@ -102,7 +98,7 @@ static void take_over(struct slow *s, int pidfd, int their_fd, int32_t id, struc
         r = mem_grow_capped(&s->kvm, &s->cap_kvm, s->n_kvm, sizeof(*s->kvm), VCPUS_MAX);
     if (r < 0) {
         closep(&d.fd);
-        found->error = found->error ? found->error : r;
+        s->fd_error = s->fd_error ? s->fd_error : r;
         return;
     }
     s->kvm[s->n_kvm++] = d;
@@ -127,13 +123,15 @@ static bool is_vcpu_stats(const char *link, int32_t *ret_id)
     return true;
 }
 
-static void search_descriptors(struct slow *s, struct fd_search *found)
+static void search_descriptors(struct slow *s)
 {
+    s->is_kvm = false;
+    s->fd_error = 0;
     CLEANUP(closep) int pidfd = s->real ? pidfd_open(s->pid, 0) : -1;
     int fd = openat(s->dir, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *dir = fd < 0 ? NULL : fdopendir(fd);
     if (!dir) {
-        found->error = -errno;
+        s->fd_error = -errno;
         closep(&fd);
         return;
     }
@@ -145,13 +143,13 @@ static void search_descriptors(struct slow *s, struct fd_search *found)
             continue;
         ssize_t n = readlinkat(fd, e->d_name, link, sizeof(link) - 1);
         if (n < 0) {
-            found->error = found->error ? found->error : -errno;
+            s->fd_error = s->fd_error ? s->fd_error : -errno;
             continue;
         }
         link[n] = '\0';
-        found->is_kvm = found->is_kvm || strcmp(link, "anon_inode:kvm-vm") == 0;
+        s->is_kvm = s->is_kvm || strcmp(link, "anon_inode:kvm-vm") == 0;
         if (is_vcpu_stats(link, &id))
-            take_over(s, pidfd, (int)number, id, found);
+            take_over(s, pidfd, (int)number, id);
     }
     closedir(dir);
     if (s->n_kvm > 1)
@@ -272,14 +270,14 @@ static int read_debugfs(struct slow *s)
     return 0;
 }
 
-static void say_why(struct slow *s, const struct fd_search *found, int debugfs_error)
+static void say_why(struct slow *s, int debugfs_error)
 {
     const char *first = "QEMU keeps no statistics descriptors (older than 8.1)";
-    if (found->error == -EACCES || found->error == -EPERM)
+    if (s->fd_error == -EACCES || s->fd_error == -EPERM)
         first = "permission denied for the process's descriptors";
-    else if (found->error < 0)
+    else if (s->fd_error < 0)
         first = "the process's descriptors cannot be read";
-    else if (!found->is_kvm) {
+    else if (!s->is_kvm) {
         snprintf(s->kvm_reason, sizeof(s->kvm_reason), "the guest does not run under KVM");
         return;
     }
@@ -293,21 +291,34 @@ static void say_why(struct slow *s, const struct fd_search *found, int debugfs_e
     snprintf(s->kvm_reason, sizeof(s->kvm_reason), "%s; debugfs: %s", first, second);
 }
 
+// A QEMU that has none now will have none later, once it is up; a vCPU that is plugged brings one.
+static bool worth_searching(struct slow *s)
+{
+    if (s->searched_vcpus != s->n_vcpus)
+        s->searches = 0;
+    s->searched_vcpus = s->n_vcpus;
+    return s->searches < SEARCHES_MAX;
+}
+
 void kvm_read(struct slow *s)
 {
-    struct fd_search found = {0};
     s->kvm_reason[0] = '\0';
     s->n_stats = 0;
     if (s->n_kvm > 0 && read_descriptors(s) == 0)
         return;
     kvm_close(s); // vCPUs came or went
-    search_descriptors(s, &found);
-    if (s->n_kvm > 0 && read_descriptors(s) == 0)
-        return;
-    kvm_close(s);
-    int r = read_debugfs(s);
+    if (worth_searching(s)) {
+        s->searches++;
+        search_descriptors(s);
+        if (s->n_kvm > 0 && read_descriptors(s) == 0) {
+            s->searches = 0;
+            return;
+        }
+        kvm_close(s);
+    }
+    int r = s->is_kvm || s->fd_error < 0 ? read_debugfs(s) : -ENOENT;
     if (r < 0) {
         s->n_stats = 0;
-        say_why(s, &found, r);
+        say_why(s, r);
     }
 }

@@ -56,7 +56,7 @@ struct proc *proc_new(const struct proc_env *env, int32_t pid, int64_t start_tic
     p->relist = true;
     p->turns.now = (unsigned)pid;
     p->cpu_clock = env->real && read_process_clock(pid, &ignored) == 0;
-    p->slow = slow_new(env->root, dir, pid, env->real);
+    p->slow = slow_new(env->root, dir, pid, env->real, env->clock);
     return p;
 }
 

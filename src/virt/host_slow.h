@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/clock.h"
 #include "host_parse.h"
 #include "host_probe.h"
 #include "model/batch.h"
@@ -23,8 +24,9 @@ struct kvm_descriptor {
 
 struct slow {
     struct probe probe; /**< first */
-    int root;           /**< owned duplicates, so that a late reading finds them open */
-    int dir;            /**< of the process in /proc */
+    const struct clock *clock;
+    int root; /**< owned duplicates, so that a late reading finds them open */
+    int dir;  /**< of the process in /proc */
     int32_t pid;
     bool real;      /**< descriptors can be taken over */
     int32_t *vcpus; /**< QEMU's numbers, ascending; owned; set by the sampler */
@@ -32,8 +34,13 @@ struct slow {
 
     struct kvm_descriptor *kvm; /**< by id; owned */
     size_t n_kvm, cap_kvm;
+    bool is_kvm;  /**< found among the descriptors */
+    int fd_error; /**< -errno of the first descriptor that could not be had, 0 = none */
+    int searches; /**< of the process's descriptors, for so many vCPUs: */
+    size_t searched_vcpus;
 
     double pss_bytes, swap_bytes;
+    int64_t pss_ns, pss_cost_ns; /**< when it was measured, and how much CPU that took */
     int pss_error, swap_error;
     double (*stats)[KVM_STATS]; /**< n_stats of them, in the order of `vcpus`; owned */
     size_t n_stats, cap_stats;
@@ -41,11 +48,11 @@ struct slow {
 };
 
 /** `root` and `dir` are duplicated. NULL where descriptors run out. The caller owns the result. */
-struct slow *slow_new(int root, int dir, int32_t pid, bool real);
+struct slow *slow_new(int root, int dir, int32_t pid, bool real, const struct clock *clock);
 void slow_free(struct slow *s);
 
 /** Facts of LANE_SLOW out of the last reading. */
-void slow_emit(const struct slow *s, struct batch *b);
+void slow_emit(const struct slow *s, int64_t mono_ns, struct batch *b);
 
 /** Read KVM's statistics into s->stats or say why not. Called by the reading itself. */
 void kvm_read(struct slow *s);

@@ -604,9 +604,12 @@ static void test_slow_memory(void **state)
     assert_number(vm_fact(t, FACT_VM_PSS), 800 * 1024);
     assert_number(vm_fact(t, FACT_VM_SWAP), 12 * 1024);
     assert_non_null(reason(vm(t, UUID_A), "kvm_stats"));
-    // What it told goes when it can no longer be read.
+    assert_number(vm_fact(t, FACT_VM_PSS_AGE), 0);
+    // What it told goes when it can no longer be read; it is tried again within an hour.
     drop(t, "proc/100/smaps_rollup");
+    clock_fake_advance(&t->clock, 3601 * NS_PER_S);
     slow_round(t);
+    assert_absent(vm_fact(t, FACT_VM_PSS_AGE));
     assert_absent(vm_fact(t, FACT_VM_PSS));
     assert_string_equal(reason(vm(t, UUID_A), "pss"), "the kernel has no such file");
 }

@@ -87,7 +87,7 @@ static struct slow *open_slow(pid_t pid, bool real)
     snprintf(path, sizeof(path), "/proc/%d", pid);
     int root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    struct slow *s = slow_new(root, dir, pid, real);
+    struct slow *s = slow_new(root, dir, pid, real, &clock_system);
     close(root);
     close(dir);
     assert_non_null(s);

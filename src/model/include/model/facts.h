@@ -288,6 +288,8 @@
     X(VM, MAJOR_FAULTS, KERNEL, PLAIN, D, "process_major_faults",                                  \
       "Page faults of the process that needed I/O.")                                               \
     X(VM, PSS, SLOW, PLAIN, D, "proportional_bytes", "Its share of the host's memory (PSS).")      \
+    X(VM, PSS_AGE, SLOW, NS, D, "proportional_age_seconds",                                        \
+      "How long ago that share was measured.")                                                     \
     X(VM, SWAP, SLOW, PLAIN, B, "swapped_bytes", "Memory of the process in the host's swap.")      \
     X(VM, CG_PERIODS, KERNEL, PLAIN, D, "cgroup_periods",                                          \
       "CPU quota periods of the VM's cgroups.")                                                    \
