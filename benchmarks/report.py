@@ -5,17 +5,26 @@ import json
 
 
 class Report:
-    def __init__(self, as_json):
+    def __init__(self, as_json, silent=False):
         self.as_json = as_json
+        self.silent = as_json or silent
         self.rows = []
 
     def row(self, name, value, unit, limit="", ok=None):
         """ok None: a figure without a limit, such as a peer's."""
         self.rows.append({"name": name, "value": value, "unit": unit, "limit": limit, "ok": ok})
-        if not self.as_json:
+        if not self.silent:
             verdict = {None: "-", True: "ok", False: "short"}[ok]
             print(f"{name:<58} {format_value(value):>10} {unit:<14} {limit or '-':<10} {verdict}",
                   flush=True)
+
+    def aside(self):
+        """A report for a thread of its own, to be added later as a whole."""
+        return Report(self.as_json, silent=True)
+
+    def add(self, other):
+        for row in other.rows:
+            self.row(**row)
 
     def at_most(self, name, value, unit, limit):
         self.row(name, value, unit, f"<={format_value(limit)}", value is not None and value <= limit)
@@ -31,7 +40,7 @@ class Report:
         self.row(name, None, reason.strip().split("\n")[-1][:200], "", False)
 
     def note(self, text):
-        if not self.as_json:
+        if not self.silent:
             print(f"# {text}", flush=True)
 
     def finish(self):

@@ -3,6 +3,7 @@
 
 import os
 import subprocess
+import threading
 import time
 
 import dropin
@@ -16,7 +17,7 @@ LAB = "bench-see"
 SPECIAL = "vm20"
 
 # Seconds of each window, and the number of define/destroy cycles.
-QUICK = {"settle": 2, "window": 10, "stall": 8, "peer": 4, "many": 1, "cycles": 60}
+QUICK = {"settle": 2, "window": 10, "stall": 7, "peer": 3, "many": 1, "cycles": 60}
 NORMAL = {"settle": 15, "window": 60, "stall": 20, "peer": 15, "many": 10, "cycles": 300}
 LONG = {"settle": 30, "window": 300, "stall": 60, "peer": 60, "many": 30, "cycles": 1000}
 
@@ -59,6 +60,12 @@ def section(report, what, function, *arguments):
         return None
 
 
+def measure_in_memory(report, times):
+    """What needs no real guest and no quiet machine runs beside the others."""
+    section(report, "many VMs", memory.many_in_memory, report, 500, times["many"])
+    section(report, "churn", memory.churn, report, times["cycles"])
+
+
 def watch(report, host, times):
     """All that needs our daemon on the real guests; our cost for the comparison."""
     config = {"libvirt": {"uri": "qemu:///system"}, "web": {"listen": [f"127.0.0.1:{PORT}"]},
@@ -67,10 +74,15 @@ def watch(report, host, times):
         wait_for("every VM with its libvirt data", 40, lambda: all(
             "libvirt_age_seconds" in daemon.vm(name) for name in host.qemus()), pause=0.5)
         section(report, "promtool", names.report_promtool, report, daemon)
+        aside = report.aside()
+        in_memory = threading.Thread(target=measure_in_memory, args=(aside, times))
+        in_memory.start()
         with dropin.running_job(host, SPECIAL):
             section(report, "stopped QEMUs", stalls.qemu_stall, report, daemon, host,
                     times["stall"])
             section(report, "drop-in", names.report_dropin, report, daemon, SPECIAL)
+        in_memory.join()
+        report.add(aside)
         section(report, "stopped libvirtd", stalls.libvirtd_stall, report, daemon, host, PORT,
                 times["stall"])
         # The first round of the costly sources is over by now, and what the faults stirred up.
@@ -97,8 +109,6 @@ def run(arguments, report):
                                         ("collectd", peers.measure_collectd))]
         if ours and scraped:
             cost.report_peers(report, ours, scraped, [peer for peer in others if peer])
-        section(report, "many VMs", memory.many_in_memory, report, 500, times["many"])
-        section(report, "churn", memory.churn, report, times["cycles"])
         report.note(f"measured in {time.monotonic() - started:.0f} s")
     finally:
         if arguments.keep_lab:
