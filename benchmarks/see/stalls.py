@@ -66,6 +66,36 @@ def qemu_stall(report, daemon, host, seconds, count=5):
     report.at_most("  all cleared after SIGCONT", clear_after, "s", 5)
 
 
+NEW_DOMAIN = """<domain type='qemu'><name>bench-new</name><memory unit='MiB'>96</memory>
+<vcpu>1</vcpu><os><type arch='x86_64'>hvm</type></os></domain>"""
+
+
+def new_vm(report, daemon, host):
+    """From the end of `virsh define` to the VM in the list."""
+    path = os.path.join(host.path(), "run", "bench-new.xml")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(NEW_DOMAIN)
+    host.virsh("define", "/run/bench-new.xml")
+    defined = time.monotonic()
+    try:
+        wait_for("the new VM", 20, lambda: "bench-new" in daemon.vms(), pause=0.01)
+        report.at_most("new VM seen after", time.monotonic() - defined, "s", 1)
+    finally:
+        host.virsh("undefine", "bench-new")
+        os.unlink(path)
+
+
+def libvirtd_restart(report, daemon, host):
+    """libvirtd killed and started again; from its start until its data are back."""
+    name = sorted(host.qemus())[0]
+    host.stop_libvirtd()
+    wait_for("the loss is seen", 20, lambda: not daemon.status()["libvirt"]["up"])
+    host.start_libvirtd()
+    started = time.monotonic()
+    wait_for("the state is known again", 30, lambda: daemon.vms()[name].get("state"), pause=0.02)
+    report.at_most("libvirtd killed and restarted: back after", time.monotonic() - started, "s", 5)
+
+
 def percentile(values, part):
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(len(ordered) * part))]
