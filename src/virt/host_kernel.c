@@ -38,7 +38,7 @@
 #define MACHINE_SCAN_NS (60 * NS_PER_S)
 // How long scan() waits for the command lines of new processes.
 #define LOOK_WAIT_NS (20 * NS_PER_MS)
-#define STUCK_NS (10 * NS_PER_S)
+#define LOOK_LIMIT_NS NS_PER_S
 
 struct seen {
     int32_t pid;
@@ -253,7 +253,7 @@ static void read_cmdline(struct host *h, struct seen *s)
     if (dir < 0)
         return;
     struct look *l = mem_zalloc(sizeof(*l));
-    l->probe = (struct probe){.run = look_run, .free = look_free};
+    l->probe = (struct probe){.limit_ns = LOOK_LIMIT_NS, .run = look_run, .free = look_free};
     l->pid = s->pid;
     l->start_ticks = s->start_ticks;
     l->dir = dir;
@@ -379,18 +379,22 @@ static void remove_proc(struct host *h, size_t i)
     proc_free(p);
 }
 
-// Give the readings of a process back to it and tell them; it may be gone by now.
+// Give the readings of a process back to it and tell them; it may be gone by now. What comes late
+// is too old to be told.
 static void take_slow(struct host *h, struct slow *s, const struct host_sink *sink)
 {
     for (size_t i = 0; i < h->n_procs; i++) {
         struct proc *p = h->procs[i];
         if (p->slow_under_way != &s->probe)
             continue;
-        struct batch *b = begin(sink, LANE_SLOW, p, p->slow_begun_ns);
-        slow_emit(s, clock_mono_ns(h->env.clock), b);
-        sink->emit(b, sink->arg);
+        if (!s->probe.late) {
+            struct batch *b = begin(sink, LANE_SLOW, p, p->slow_begun_ns);
+            slow_emit(s, clock_mono_ns(h->env.clock), b);
+            sink->emit(b, sink->arg);
+        }
         p->slow = s;
         p->slow_under_way = NULL;
+        p->slow_stuck = false;
         return;
     }
     slow_free(s);
@@ -406,12 +410,10 @@ static void take_probes(struct host *h, const struct host_sink *sink)
             take_slow(h, (struct slow *)p, sink);
         }
     }
-    const struct probe *stuck = prober_expire(h->prober, STUCK_NS);
+    const struct probe *stuck = prober_expire(h->prober);
     for (size_t i = 0; stuck && i < h->n_procs; i++)
-        if (h->procs[i]->slow_under_way == stuck) {
-            h->procs[i]->slow_under_way = NULL;
+        if (h->procs[i]->slow_under_way == stuck)
             h->procs[i]->slow_stuck = true;
-        }
 }
 
 // Is somebody else at home in the process's mount namespace: a libvirt daemon, or another VM? Then
@@ -554,7 +556,7 @@ static int kernel_slow(struct host *h, int64_t mono_ns, const struct host_sink *
         struct proc *p = h->procs[i];
         if (p->foreign)
             continue;
-        under_way += p->slow_under_way != NULL;
+        under_way += p->slow_under_way != NULL && !p->slow_stuck;
         if (p->slow_round == h->slow_round)
             continue;
         left++;
@@ -568,7 +570,7 @@ static int kernel_slow(struct host *h, int64_t mono_ns, const struct host_sink *
         return 0;
     }
     begin_slow(h, next, mono_ns, sink);
-    return left - 1 + (next->slow_under_way != NULL);
+    return left - 1 + (next->slow_under_way != NULL && !next->slow_stuck);
 }
 
 const struct host_ops host_kernel = {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // One worker at a time takes readings off a queue. `lock` guards everything in struct prober and
 // is never held while a reading runs. A worker whose reading was written off finds that it is no
-// longer the current one, frees that reading and ends. The last of sampler and workers frees the
+// longer the current one, hands that reading in and ends. The last of sampler and workers frees the
 // struct. Abandoned workers are capped: beyond that the queue stands still and nothing else does.
 #include "host_probe.h"
 
@@ -113,13 +113,12 @@ static void *worker(void *arg)
         pthread_mutex_unlock(&p->lock);
         probe->run(probe);
         pthread_mutex_lock(&p->lock);
-        if (p->worker == start.number) {
-            p->running = NULL;
-            append(&p->done_end, probe);
-        } else {
+        probe->late = p->worker != start.number;
+        if (probe->late)
             p->abandoned--;
-            probe->free(probe);
-        }
+        else
+            p->running = NULL;
+        append(&p->done_end, probe);
     }
     pthread_cond_broadcast(&p->idle);
     leave(p);
@@ -186,11 +185,11 @@ bool prober_wait(struct prober *p, int64_t limit_ns)
     return done;
 }
 
-const struct probe *prober_expire(struct prober *p, int64_t limit_ns)
+const struct probe *prober_expire(struct prober *p)
 {
     const struct probe *expired = NULL;
     pthread_mutex_lock(&p->lock);
-    if (p->running && clock_mono_ns(&clock_system) - p->running_since > limit_ns) {
+    if (p->running && clock_mono_ns(&clock_system) - p->running_since > p->running->limit_ns) {
         expired = TAKE_PTR(p->running);
         p->worker++;
         p->abandoned++;

@@ -15,6 +15,8 @@
 /** One reading; embedded in a larger struct. Whoever runs it owns it. */
 struct probe {
     struct probe *next;
+    int64_t limit_ns;              /**< running for longer, it is written off */
+    bool late;                     /**< it came back after it had been written off */
     void (*run)(struct probe *p);  /**< on the other thread */
     void (*free)(struct probe *p); /**< of the whole struct; on any thread */
 };
@@ -23,7 +25,7 @@ struct prober;
 
 struct prober *prober_new(void);
 
-/** Stop; queued readings are freed, stuck ones when they return. Accepts NULL. */
+/** Stop; queued readings are freed, running ones when they return. Accepts NULL. */
 void prober_free(struct prober *p);
 
 /** Hand a reading over; the prober owns it until prober_take() gives it back. */
@@ -36,9 +38,10 @@ struct probe *prober_take(struct prober *p);
 bool prober_wait(struct prober *p, int64_t limit_ns);
 
 /**
- * Write a reading off that has been running for longer than `limit_ns`: it is freed when it
- * returns. Gives its address, for comparing only, or NULL where there is none.
+ * Write the running reading off where it is past its limit, so that the others go on; should it
+ * return one day, prober_take() gives it with `late` set. Gives its address, for comparing only,
+ * or NULL where there is none.
  */
-const struct probe *prober_expire(struct prober *p, int64_t limit_ns);
+const struct probe *prober_expire(struct prober *p);
 
 #endif

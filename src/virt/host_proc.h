@@ -81,7 +81,7 @@ struct proc {
 
     struct slow *slow; /**< NULL while a reading is under way */
     const struct probe *slow_under_way;
-    bool slow_stuck; /**< a reading was written off: no further ones */
+    bool slow_stuck; /**< that reading was written off: no further ones until it returns */
     int64_t slow_begun_ns;
     uint64_t slow_round; /**< the last one it had its turn in */
 };

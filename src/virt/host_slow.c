@@ -15,6 +15,8 @@
 #include "base/mem.h"
 #include "host_file.h"
 
+// A large guest's memory map takes a second of CPU time, more on a busy machine.
+#define SLOW_LIMIT_NS (20 * NS_PER_S)
 // One part in this many of a CPU may go into it, 5 µs a second.
 #define PSS_COST 200000
 #define PSS_AGE_MAX_NS (3600 * NS_PER_S)
@@ -69,7 +71,7 @@ static void slow_free_probe(struct probe *p)
 struct slow *slow_new(int root, int dir, int32_t pid, bool real, const struct clock *clock)
 {
     struct slow *s = mem_zalloc(sizeof(*s));
-    s->probe = (struct probe){.run = slow_run, .free = slow_free_probe};
+    s->probe = (struct probe){.limit_ns = SLOW_LIMIT_NS, .run = slow_run, .free = slow_free_probe};
     s->root = fcntl(root, F_DUPFD_CLOEXEC, 0);
     s->dir = fcntl(dir, F_DUPFD_CLOEXEC, 0);
     s->pid = pid;

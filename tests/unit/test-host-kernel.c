@@ -791,6 +791,31 @@ static void test_fork_becomes_qemu(void **state)
     assert_string_equal(object_attr(vm(t, UUID_A), ATTR_VM_NAME), "web1");
 }
 
+// A process in trouble may hold its memory lock, and its command line then never returns; here, a
+// pipe that nobody writes to.
+static void test_stuck_command_line(void **state)
+{
+    struct tree *t = *state;
+    put_qemu(t, 100, "stuck", UUID_A);
+    put_qemu(t, 500, "well", UUID_B);
+    CLEANUP(freep) char *fifo = mem_printf("%s/proc/100/cmdline", t->root);
+    assert_int_equal(unlink(fifo), 0);
+    assert_int_equal(mkfifo(fifo, 0644), 0);
+    open_host(t, false);
+    for (int i = 0; i < 1000 && !herd_vm_find(t->herd, UUID_B); i++) {
+        const struct timespec pause = {0, 10 * NS_PER_MS};
+        scan(t);
+        sample(t);
+        nanosleep(&pause, NULL);
+    }
+    assert_non_null(herd_vm_find(t->herd, UUID_B));
+    assert_null(herd_vm_find(t->herd, UUID_A));
+    // It gets well, and is found.
+    put_cmdline(t, 100, "stuck", UUID_A);
+    see(t, 2);
+    assert_string_equal(object_attr(vm(t, UUID_A), ATTR_VM_NAME), "stuck");
+}
+
 static void test_mount_namespaces(void **state)
 {
     struct tree *t = *state;
@@ -1057,6 +1082,7 @@ int main(void)
         TREE_TEST(test_gone_is_told_once),
         TREE_TEST(test_pid_used_again),
         TREE_TEST(test_fork_becomes_qemu),
+        TREE_TEST(test_stuck_command_line),
         TREE_TEST(test_mount_namespaces),
         TREE_TEST(test_all_mount_namespaces),
         TREE_TEST(test_machine),

@@ -37,10 +37,12 @@ static void free_reading(struct probe *p)
     free(p);
 }
 
+static int64_t limit = 3600 * NS_PER_S; // of readings made from now on
+
 static struct reading *reading(int pipe, int value)
 {
     struct reading *r = mem_zalloc(sizeof(*r));
-    *r = (struct reading){{.run = run, .free = free_reading}, pipe, value};
+    *r = (struct reading){{.limit_ns = limit, .run = run, .free = free_reading}, pipe, value};
     return r;
 }
 
@@ -91,10 +93,24 @@ static void test_in_order(void **state)
 static const struct probe *expire(struct prober *p)
 {
     for (int i = 0; i < 2000; i++) {
-        const struct probe *stuck = prober_expire(p, 0);
+        const struct probe *stuck = prober_expire(p);
         if (stuck)
             return stuck;
         pause_ms(1);
+    }
+    return NULL;
+}
+
+// The next reading that comes back late.
+static struct reading *take_late(struct prober *p)
+{
+    for (int i = 0; i < 2000; i++) {
+        struct reading *r = (struct reading *)prober_take(p);
+        if (r) {
+            assert_true(r->probe.late);
+            return r;
+        }
+        pause_ms(5);
     }
     return NULL;
 }
@@ -104,18 +120,30 @@ static void test_stuck_one_does_not_hold_others(void **state)
     int fds[2];
     assert_int_equal(pipe(fds), 0);
     struct prober *p = prober_new();
+    prober_submit(p, &reading(fds[0], 1)->probe);
+    assert_false(prober_wait(p, 10 * NS_PER_MS));
+    assert_null(prober_expire(p)); // within its limit
+    close(fds[1]);
+    assert_true(prober_wait(p, 60 * NS_PER_S));
+    assert_int_equal(take_value(p), 2);
+    close(fds[0]);
+
+    assert_int_equal(pipe(fds), 0);
+    limit = 0;
     struct reading *stuck = reading(fds[0], 1);
     prober_submit(p, &stuck->probe);
+    limit = 3600 * NS_PER_S;
     prober_submit(p, &reading(-1, 7)->probe);
-    assert_false(prober_wait(p, 10 * NS_PER_MS));
-    assert_null(prober_expire(p, 3600 * NS_PER_S));
     assert_ptr_equal(expire(p), &stuck->probe);
     assert_true(prober_wait(p, 60 * NS_PER_S));
-    assert_int_equal(take_value(p), 8);
-    // It comes back late: freed, not given.
+    struct reading *next = (struct reading *)prober_take(p);
+    assert_false(next->probe.late);
+    assert_int_equal(next->value, 8);
+    free_reading(&next->probe);
     close(fds[1]);
-    wait_for_freed(2);
-    assert_null(prober_take(p));
+    struct reading *late = take_late(p);
+    assert_ptr_equal(late, stuck);
+    free_reading(&late->probe);
     prober_free(p);
     close(fds[0]);
 }
@@ -125,15 +153,21 @@ static void test_abandoned_ones_are_capped(void **state)
     int fds[2];
     assert_int_equal(pipe(fds), 0);
     struct prober *p = prober_new();
+    limit = 0;
     for (int i = 0; i < 4; i++) {
         prober_submit(p, &reading(fds[0], i)->probe);
         assert_non_null(expire(p));
     }
+    limit = 3600 * NS_PER_S;
     prober_submit(p, &reading(-1, 10)->probe);
     pause_ms(50);
     assert_null(prober_take(p)); // nobody is left to do it
     close(fds[1]);
-    wait_for_freed(4);
+    for (int i = 0; i < 4; i++) {
+        struct reading *late = take_late(p);
+        assert_non_null(late);
+        free_reading(&late->probe);
+    }
     prober_submit(p, &reading(-1, 20)->probe);
     assert_true(prober_wait(p, 60 * NS_PER_S));
     assert_int_equal(take_value(p), 11);
@@ -147,6 +181,7 @@ static void test_free_with_a_stuck_one(void **state)
     int fds[2];
     assert_int_equal(pipe(fds), 0);
     struct prober *p = prober_new();
+    limit = 0;
     prober_submit(p, &reading(fds[0], 1)->probe);
     assert_non_null(expire(p));
     prober_submit(p, &reading(fds[0], 1)->probe);
