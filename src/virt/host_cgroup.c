@@ -7,7 +7,6 @@
 #include "host_cgroup.h"
 
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
@@ -112,12 +111,9 @@ static void add_member(struct cgroup *c, char *path)
 
 static void add_sub_groups(struct cgroup *c, int root, const char *path)
 {
-    int fd = openat(root, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-    if (!dir) {
-        closep(&fd);
+    DIR *dir = dir_list(root, path);
+    if (!dir)
         return;
-    }
     int32_t number;
     for (const struct dirent *e; (e = readdir(dir));)
         if (strcmp(e->d_name, "emulator") == 0 || parse_thread_cgroup(e->d_name, &number))
@@ -166,24 +162,12 @@ static void follow_path(struct cgroup *c, int root, const char *text, size_t len
     c->reason = cpu || c->memory_path ? NULL : no_group_reason(lines);
 }
 
-static ssize_t read_below(struct kept *k, int root, const char *dir, const char *name, char *buf,
-                          size_t size)
-{
-    char path[CGROUP_PATH_MAX + 256];
-    path[0] = '\0';
-    if (!dir)
-        return -ENOENT;
-    if (k->fd < 0 && k->error == 0 && snprintf(path, sizeof(path), "%s/%s", dir, name) < 0)
-        return -EINVAL;
-    return kept_read(k, root, path, buf, size);
-}
-
 static void read_throttling(struct cgroup *c, struct cgroup_member *m, int root, char *buf,
                             size_t size)
 {
     static const struct keyed v1[] = {{"nr_periods"}, {"nr_throttled"}, {"throttled_time"}};
     static const struct keyed v2[] = {{"nr_periods"}, {"nr_throttled"}, {"throttled_usec", 1000}};
-    ssize_t n = read_below(&m->stat, root, m->path, "cpu.stat", buf, size);
+    ssize_t n = kept_read_in(&m->stat, root, m->path, "cpu.stat", buf, size);
     parse_keyed(buf, n < 0 ? 0 : (size_t)n, c->cpu_v2 ? v2 : v1, ARRAY_LEN(m->told), m->told);
 }
 
@@ -195,7 +179,7 @@ static bool has_limit(struct kept *k, int root, const char *dir, const char *nam
     const char *p = text;
     uint64_t v = 0;
     kept_retry(k);
-    return read_below(k, root, dir, name, text, sizeof(text)) > 0 && number_scan_u64(&p, &v) &&
+    return kept_read_in(k, root, dir, name, text, sizeof(text)) > 0 && number_scan_u64(&p, &v) &&
            v < v1_none;
 }
 
@@ -207,14 +191,14 @@ static void read_memory_events(struct cgroup *c, int root, char *buf, size_t siz
     double *told = c->memory_told;
     uint64_t failures = 0;
     told[0] = told[1] = told[2] = told[3] = NAN;
-    ssize_t n = read_below(&c->memory_events, root, c->memory_path, name, buf, size);
+    ssize_t n = kept_read_in(&c->memory_events, root, c->memory_path, name, buf, size);
     if (c->memory_v2) {
         parse_keyed(buf, n < 0 ? 0 : (size_t)n, v2, ARRAY_LEN(v2), told);
         return;
     }
     if (n >= 0 && number_scan_u64(&p, &failures))
         told[1] = (double)failures;
-    n = read_below(&c->memory_oom, root, c->memory_path, "memory.oom_control", buf, size);
+    n = kept_read_in(&c->memory_oom, root, c->memory_path, "memory.oom_control", buf, size);
     parse_keyed(buf, n < 0 ? 0 : (size_t)n, v1, ARRAY_LEN(v1), &told[3]);
 }
 
@@ -302,7 +286,7 @@ void cgroup_read_limits(struct cgroup *c, int root, char *buf, size_t size)
     for (size_t i = 0; i < c->n_members; i++)
         if (c->members[i].limited)
             read_throttling(c, &c->members[i], root, buf, size);
-    bool told = read_below(&c->memory_current, root, c->memory_path, name, buf, size) >= 0 &&
+    bool told = kept_read_in(&c->memory_current, root, c->memory_path, name, buf, size) >= 0 &&
                 number_scan_u64(&p, &current);
     c->memory_current_told = told ? (double)current : NAN;
     if (c->memory_limited)
@@ -323,7 +307,7 @@ void cgroup_read_pressure(struct cgroup *c, int root, char *buf, size_t size)
     for (size_t i = 0; i < ARRAY_LEN(pressures); i++) {
         double *told = c->pressure_told[i];
         ssize_t n =
-            read_below(&c->pressure[i], root, c->pressure_path, pressures[i].name, buf, size);
+            kept_read_in(&c->pressure[i], root, c->pressure_path, pressures[i].name, buf, size);
         parse_pressure(buf, n < 0 ? 0 : (size_t)n, &told[0], &told[1]);
     }
 }

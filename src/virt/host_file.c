@@ -5,8 +5,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <math.h>
-#include <string.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "base/fs.h"
@@ -58,6 +59,26 @@ ssize_t kept_read_all(struct kept *k, int dirfd, const char *path, char *buf, si
     return (ssize_t)len;
 }
 
+// Apart, so that a reading of an open file does not pay for the path's room on the stack.
+static __attribute__((noinline)) int open_in(struct kept *k, int dirfd, const char *dir,
+                                             const char *name)
+{
+    char path[PATH_MAX];
+    int n = snprintf(path, sizeof(path), "%s/%s", dir, name);
+    if (n < 0 || (size_t)n >= sizeof(path))
+        return -ENAMETOOLONG;
+    return kept_open(k, dirfd, path);
+}
+
+ssize_t kept_read_in(struct kept *k, int dirfd, const char *dir, const char *name, char *buf,
+                     size_t size)
+{
+    if (!dir)
+        return -ENOENT;
+    int r = k->fd < 0 && k->error == 0 ? open_in(k, dirfd, dir, name) : k->error;
+    return r < 0 ? r : kept_read(k, dirfd, NULL, buf, size);
+}
+
 void kept_close(struct kept *k)
 {
     closep(&k->fd);
@@ -77,6 +98,21 @@ double kept_number(struct kept *k, int dirfd, const char *path)
     if (kept_read(k, dirfd, path, text, sizeof(text)) < 0 || !number_scan_u64(&p, &v))
         return NAN;
     return (double)v;
+}
+
+int dir_open(int dirfd, const char *path)
+{
+    int fd = openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return fd < 0 ? -errno : fd;
+}
+
+DIR *dir_list(int dirfd, const char *path)
+{
+    int fd = openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    if (!dir)
+        closep(&fd);
+    return dir;
 }
 
 const char *source_reason(int error)

@@ -2,6 +2,7 @@
 #ifndef VIRT_HOST_FILE_H
 #define VIRT_HOST_FILE_H
 
+#include <dirent.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -26,6 +27,10 @@ ssize_t kept_read(struct kept *k, int dirfd, const char *path, char *buf, size_t
 /** The same to the end of the file, for lists that the kernel hands out a page at a time. */
 ssize_t kept_read_all(struct kept *k, int dirfd, const char *path, char *buf, size_t size);
 
+/** kept_read() of the file `name` in the directory `dir` (NULL: there is none, -ENOENT). */
+ssize_t kept_read_in(struct kept *k, int dirfd, const char *dir, const char *name, char *buf,
+                     size_t size);
+
 /** Close it; the next reading opens it again. */
 void kept_close(struct kept *k);
 
@@ -34,6 +39,12 @@ void kept_retry(struct kept *k);
 
 /** The number in a file of one number, NaN where it cannot be read. */
 double kept_number(struct kept *k, int dirfd, const char *path);
+
+/** Open a directory below `dirfd`: the descriptor or -errno. */
+int dir_open(int dirfd, const char *path);
+
+/** The same for listing; NULL with errno. The caller calls closedir(). */
+DIR *dir_list(int dirfd, const char *path);
 
 /** Words for a person about why a source cannot be read: "permission denied", …; never NULL. */
 const char *source_reason(int error);

@@ -128,11 +128,9 @@ static void search_descriptors(struct slow *s)
     s->is_kvm = false;
     s->fd_error = 0;
     CLEANUP(closep) int pidfd = s->real ? pidfd_open(s->pid, 0) : -1;
-    int fd = openat(s->dir, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    DIR *dir = dir_list(s->dir, "fd");
     if (!dir) {
         s->fd_error = -errno;
-        closep(&fd);
         return;
     }
     for (const struct dirent *e; (e = readdir(dir));) {
@@ -141,7 +139,7 @@ static void search_descriptors(struct slow *s)
         int32_t id = 0;
         if (number_parse_u64(e->d_name, &number) < 0 || number > INT32_MAX)
             continue;
-        ssize_t n = readlinkat(fd, e->d_name, link, sizeof(link) - 1);
+        ssize_t n = readlinkat(dirfd(dir), e->d_name, link, sizeof(link) - 1);
         if (n < 0) {
             s->fd_error = s->fd_error ? s->fd_error : -errno;
             continue;
@@ -200,20 +198,13 @@ static int open_debugfs(const struct slow *s)
 {
     char prefix[16];
     int n = snprintf(prefix, sizeof(prefix), "%d-", s->pid);
-    int fd = openat(s->root, "sys/kernel/debug/kvm", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-    if (!dir) {
-        int error = -errno;
-        closep(&fd);
-        return error;
-    }
-    int vm = -ESRCH;
+    DIR *dir = dir_list(s->root, "sys/kernel/debug/kvm");
+    int vm = dir ? -ESRCH : -errno;
+    if (!dir)
+        return vm;
     for (const struct dirent *e; vm == -ESRCH && (e = readdir(dir));)
-        if (strncmp(e->d_name, prefix, (size_t)n) == 0) {
-            vm = openat(fd, e->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-            if (vm < 0)
-                vm = -errno;
-        }
+        if (strncmp(e->d_name, prefix, (size_t)n) == 0)
+            vm = dir_open(dirfd(dir), e->d_name);
     closedir(dir);
     return vm;
 }
@@ -228,8 +219,7 @@ static int list_debugfs_vcpus(int vm, int32_t **ret_ids, size_t *ret_n)
 {
     CLEANUP(freep) int32_t *ids = NULL;
     size_t n = 0, cap = 0;
-    int fd = openat(vm, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    DIR *dir = dir_list(vm, ".");
     if (!dir)
         return -errno;
     int r = 0;

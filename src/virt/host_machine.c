@@ -3,9 +3,7 @@
 // a source does not tell are written as NaN each second, so that none grows stale unseen.
 #include "host_machine.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -16,14 +14,12 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "base/number.h"
+#include "host_devices.h"
 #include "host_file.h"
 #include "host_parse.h"
 #include "host_turn.h"
 
 #define CPUS_MAX 8192
-#define NODES_MAX 1024
-#define DISKS_MAX 4096
-#define SECTOR 512.0
 #define KIB 1024.0
 
 struct keyed_fact {
@@ -89,33 +85,13 @@ struct cpu {
     uint64_t highest[CPU_COLUMNS]; // of the columns as told: idle and iowait may step back
 };
 
-struct hugepage {
-    char *dir; // below the root; owned
-    char key[40], node[12], size_text[24];
-    struct kept total, free, surplus;
-    double told[3]; // in that order, as last read
-};
-
-struct node {
-    char key[12];
-    char *dir;
-    struct kept meminfo, numastat;
-    double told[5]; // total, free, hit, miss, foreign, as last read
-};
-
-struct disk {
-    char *path; // below the root; owned
-    char *name; // owned
-    struct kept stat;
-};
-
 struct machine {
     int root;
     bool named; // its names were told since the last scan
     double tick_ns;
     double boot_time;
     struct kept stat, meminfo, vmstat, loadavg;
-    struct turns turns; // 0: vmstat, 1: KSM and nodes, 2: huge pages
+    struct turns turns; // 0: vmstat, 1: KSM
     bool rescanned;     // read all again
     double vmstat_told[ARRAY_LEN(vmstat_facts)];
     double numbers_told[ARRAY_LEN(single_numbers)];
@@ -123,45 +99,15 @@ struct machine {
     struct kept pressure[ARRAY_LEN(pressures)];
     struct cpu *cpus;
     size_t n_cpus, cap_cpus;
-    struct node *nodes;
-    size_t n_nodes, cap_nodes;
-    struct hugepage *hugepages;
-    size_t n_hugepages, cap_hugepages;
-    struct disk *disks; // whole disks that have a size
-    size_t n_disks, cap_disks;
+    struct devices devices;
 };
-
-static void clear_nodes(struct machine *m)
-{
-    for (size_t i = 0; i < m->n_nodes; i++) {
-        kept_close(&m->nodes[i].meminfo);
-        kept_close(&m->nodes[i].numastat);
-        free(m->nodes[i].dir);
-    }
-    for (size_t i = 0; i < m->n_hugepages; i++) {
-        kept_close(&m->hugepages[i].total);
-        kept_close(&m->hugepages[i].free);
-        kept_close(&m->hugepages[i].surplus);
-        free(m->hugepages[i].dir);
-    }
-    m->n_nodes = m->n_hugepages = 0;
-}
-
-static void clear_disks(struct machine *m)
-{
-    for (size_t i = 0; i < m->n_disks; i++) {
-        kept_close(&m->disks[i].stat);
-        free(m->disks[i].path);
-        free(m->disks[i].name);
-    }
-    m->n_disks = 0;
-}
 
 struct machine *machine_new(int root)
 {
     struct machine *m = mem_zalloc(sizeof(*m));
     const struct kept init = KEPT_INIT;
     m->root = root;
+    devices_init(&m->devices, root);
     m->tick_ns = (double)NS_PER_S / (double)sysconf(_SC_CLK_TCK);
     m->boot_time = NAN;
     m->stat = m->meminfo = m->vmstat = m->loadavg = init;
@@ -183,12 +129,8 @@ void machine_free(struct machine *m)
         kept_close(&m->numbers[i]);
     for (size_t i = 0; i < ARRAY_LEN(m->pressure); i++)
         kept_close(&m->pressure[i]);
-    clear_nodes(m);
-    clear_disks(m);
+    devices_done(&m->devices);
     free(m->cpus);
-    free(m->nodes);
-    free(m->hugepages);
-    free(m->disks);
     free(m);
 }
 
@@ -201,113 +143,11 @@ double machine_boot_time(struct machine *m, char *buf, size_t size)
     return m->boot_time;
 }
 
-static DIR *open_dir(int root, const char *path)
-{
-    int fd = openat(root, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-    if (!dir)
-        closep(&fd);
-    return dir;
-}
-
-// "node12" with prefix "node" gives 12; false for all other names.
-static bool numbered(const char *name, const char *prefix, const char *suffix, uint64_t *ret)
-{
-    size_t n = strlen(prefix);
-    const char *p = name + n;
-    return strncmp(name, prefix, n) == 0 && *p >= '0' && *p <= '9' && number_scan_u64(&p, ret) &&
-           strcmp(p, suffix) == 0;
-}
-
-static void scan_hugepages(struct machine *m, const char *dir_path, const char *node)
-{
-    DIR *dir = open_dir(m->root, dir_path);
-    if (!dir)
-        return;
-    for (const struct dirent *e; (e = readdir(dir));) {
-        uint64_t kib = 0, bytes = 0;
-        if (!numbered(e->d_name, "hugepages-", "kB", &kib) ||
-            __builtin_mul_overflow(kib, 1024u, &bytes) ||
-            mem_grow_capped(&m->hugepages, &m->cap_hugepages, m->n_hugepages, sizeof(*m->hugepages),
-                            NODES_MAX * 8) < 0)
-            continue;
-        struct hugepage *h = &m->hugepages[m->n_hugepages++];
-        *h = (struct hugepage){.total = KEPT_INIT, .free = KEPT_INIT, .surplus = KEPT_INIT};
-        h->dir = mem_printf("%s/%s", dir_path, e->d_name);
-        snprintf(h->node, sizeof(h->node), "%s", node);
-        snprintf(h->size_text, sizeof(h->size_text), "%llu", (unsigned long long)bytes);
-        snprintf(h->key, sizeof(h->key), "%s:%s", h->node, h->size_text);
-    }
-    closedir(dir);
-}
-
-static void scan_nodes(struct machine *m)
-{
-    static const char path[] = "sys/devices/system/node";
-    clear_nodes(m);
-    DIR *dir = open_dir(m->root, path);
-    if (!dir) { // a kernel without NUMA is one node
-        scan_hugepages(m, "sys/kernel/mm/hugepages", "0");
-        return;
-    }
-    for (const struct dirent *e; (e = readdir(dir));) {
-        uint64_t id = 0;
-        if (!numbered(e->d_name, "node", "", &id) || id >= NODES_MAX ||
-            mem_grow_capped(&m->nodes, &m->cap_nodes, m->n_nodes, sizeof(*m->nodes), NODES_MAX) < 0)
-            continue;
-        struct node *n = &m->nodes[m->n_nodes++];
-        *n = (struct node){.meminfo = KEPT_INIT, .numastat = KEPT_INIT};
-        snprintf(n->key, sizeof(n->key), "%u", (unsigned)id);
-        n->dir = mem_printf("%s/%s", path, e->d_name);
-        CLEANUP(freep) char *huge = mem_printf("%s/hugepages", n->dir);
-        scan_hugepages(m, huge, n->key);
-    }
-    closedir(dir);
-}
-
-static void add_disk(struct machine *m, const char *name)
-{
-    struct disk *d = &m->disks[m->n_disks++];
-    *d = (struct disk){.stat = KEPT_INIT};
-    d->path = mem_printf("sys/block/%s", name);
-    d->name = mem_strdup(name);
-    for (char *mark = strchr(d->name, '!'); mark; mark = strchr(mark, '!'))
-        *mark = '/'; // as the kernel writes "cciss/c0d0" where it must be a file name
-}
-
-// Below sys/block stand whole disks only. Those without a size (network block devices that are not
-// connected, empty drives) have nothing to tell.
-static void scan_disks(struct machine *m)
-{
-    static const char *const left_out[] = {"loop", "ram", "zram"};
-    clear_disks(m);
-    DIR *dir = open_dir(m->root, "sys/block");
-    if (!dir)
-        return;
-    for (struct dirent *e; (e = readdir(dir));) {
-        bool wanted = e->d_name[0] != '.';
-        for (size_t i = 0; i < ARRAY_LEN(left_out); i++)
-            wanted = wanted && strncmp(e->d_name, left_out[i], strlen(left_out[i])) != 0;
-        if (!wanted)
-            continue;
-        char path[300];
-        struct kept size = KEPT_INIT;
-        snprintf(path, sizeof(path), "%s/size", e->d_name);
-        bool empty = kept_number(&size, dirfd(dir), path) == 0;
-        kept_close(&size);
-        if (!empty && mem_grow_capped(&m->disks, &m->cap_disks, m->n_disks, sizeof(*m->disks),
-                                      DISKS_MAX) == 0)
-            add_disk(m, e->d_name);
-    }
-    closedir(dir);
-}
-
 void machine_scan(struct machine *m)
 {
     m->named = false;
     m->rescanned = true;
-    scan_nodes(m);
-    scan_disks(m);
+    devices_scan(&m->devices);
     struct kept *files[] = {&m->stat, &m->meminfo, &m->vmstat, &m->loadavg};
     for (size_t i = 0; i < ARRAY_LEN(files); i++)
         kept_retry(files[i]);
@@ -469,105 +309,6 @@ static void sample_pressure(struct machine *m, char *buf, size_t size, struct ba
         batch_unavailable(b, "pressure", source_reason(error));
 }
 
-static double node_value(const char *text, size_t len, const char *key)
-{
-    // "Node 0 MemTotal:       4015912 kB"
-    const char *p = memmem(text, len, key, strlen(key));
-    uint64_t v = 0;
-    if (!p)
-        return NAN;
-    p += strlen(key);
-    return number_scan_u64(&p, &v) ? (double)v * KIB : NAN;
-}
-
-static ssize_t read_in(struct kept *k, int root, const char *dir, const char *name, char *buf,
-                       size_t size)
-{
-    char path[512];
-    path[0] = '\0';
-    if (k->fd < 0 && k->error == 0)
-        snprintf(path, sizeof(path), "%s/%s", dir, name);
-    return kept_read(k, root, path, buf, size);
-}
-
-static void read_node(struct machine *m, struct node *n, char *buf, size_t size)
-{
-    static const struct keyed keys[] = {{"numa_hit"}, {"numa_miss"}, {"numa_foreign"}};
-    ssize_t len = read_in(&n->meminfo, m->root, n->dir, "meminfo", buf, size);
-    n->told[0] = node_value(buf, len < 0 ? 0 : (size_t)len, " MemTotal:");
-    n->told[1] = node_value(buf, len < 0 ? 0 : (size_t)len, " MemFree:");
-    len = read_in(&n->numastat, m->root, n->dir, "numastat", buf, size);
-    parse_keyed(buf, len < 0 ? 0 : (size_t)len, keys, ARRAY_LEN(keys), &n->told[2]);
-}
-
-static void sample_nodes(struct machine *m, char *buf, size_t size, struct batch *b)
-{
-    static const enum fact facts[] = {FACT_NUMA_MEM_TOTAL, FACT_NUMA_MEM_FREE, FACT_NUMA_HIT,
-                                      FACT_NUMA_MISS, FACT_NUMA_FOREIGN};
-    for (size_t i = 0; i < m->n_nodes; i++) {
-        struct node *n = &m->nodes[i];
-        if (m->turns.due[1])
-            read_node(m, n, buf, size);
-        uint32_t key = batch_key(b, n->key);
-        for (size_t f = 0; f < ARRAY_LEN(facts); f++)
-            batch_fact(b, key, facts[f], n->told[f]);
-    }
-}
-
-static double number_in(struct kept *k, int root, const char *dir, const char *name)
-{
-    char text[64];
-    const char *p = text;
-    uint64_t v = 0;
-    if (read_in(k, root, dir, name, text, sizeof(text)) < 0 || !number_scan_u64(&p, &v))
-        return NAN;
-    return (double)v;
-}
-
-static void sample_hugepages(struct machine *m, struct batch *b)
-{
-    for (size_t i = 0; i < m->n_hugepages; i++) {
-        struct hugepage *h = &m->hugepages[i];
-        if (m->turns.due[2]) {
-            h->told[0] = number_in(&h->total, m->root, h->dir, "nr_hugepages");
-            h->told[1] = number_in(&h->free, m->root, h->dir, "free_hugepages");
-            h->told[2] = number_in(&h->surplus, m->root, h->dir, "surplus_hugepages");
-        }
-        uint32_t key = batch_key(b, h->key);
-        batch_attr(b, key, ATTR_HUGEPAGE_NODE, h->node);
-        batch_attr(b, key, ATTR_HUGEPAGE_SIZE, h->size_text);
-        batch_fact(b, key, FACT_HUGEPAGE_TOTAL, h->told[0]);
-        batch_fact(b, key, FACT_HUGEPAGE_FREE, h->told[1]);
-        batch_fact(b, key, FACT_HUGEPAGE_SURPLUS, h->told[2]);
-    }
-}
-
-static void put_disk(struct batch *b, const char *name, const struct disk_stat *d)
-{
-    const double ms = (double)NS_PER_MS;
-    uint32_t key = batch_key(b, name);
-    batch_fact(b, key, FACT_HDISK_READS, (double)d->reads);
-    batch_fact(b, key, FACT_HDISK_READ_BYTES, (double)d->read_sectors * SECTOR);
-    batch_fact(b, key, FACT_HDISK_READ_TIME, (double)d->read_ms * ms);
-    batch_fact(b, key, FACT_HDISK_WRITES, (double)d->writes);
-    batch_fact(b, key, FACT_HDISK_WRITE_BYTES, (double)d->write_sectors * SECTOR);
-    batch_fact(b, key, FACT_HDISK_WRITE_TIME, (double)d->write_ms * ms);
-    batch_fact(b, key, FACT_HDISK_IN_FLIGHT, (double)d->in_flight);
-    batch_fact(b, key, FACT_HDISK_IO_TIME, (double)d->io_ms * ms);
-    batch_fact(b, key, FACT_HDISK_WEIGHTED_TIME, (double)d->weighted_ms * ms);
-}
-
-// A file for each disk: /proc/diskstats would list every partition and loop device besides.
-static void sample_disks(struct machine *m, char *buf, size_t size, struct batch *b)
-{
-    for (size_t i = 0; i < m->n_disks; i++) {
-        struct disk_stat d;
-        ssize_t n = read_in(&m->disks[i].stat, m->root, m->disks[i].path, "stat", buf, size);
-        if (n >= 0 && parse_disk_stat(buf, (size_t)n, &d) == 0)
-            put_disk(b, m->disks[i].name, &d);
-    }
-}
-
 static void sample_names(struct machine *m, struct batch *b)
 {
     static const struct {
@@ -599,7 +340,5 @@ void machine_sample(struct machine *m, char *buf, size_t size, struct batch *b)
     sample_vmstat(m, buf, size, b);
     sample_pressure(m, buf, size, b);
     sample_numbers(m, b);
-    sample_nodes(m, buf, size, b);
-    sample_hugepages(m, b);
-    sample_disks(m, buf, size, b);
+    devices_sample(&m->devices, b->mono_ns, buf, size, b);
 }

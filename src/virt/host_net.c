@@ -7,7 +7,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <libmnl/libmnl.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
@@ -15,7 +14,6 @@
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/mem.h"
 #include "host_file.h"
@@ -275,13 +273,12 @@ static void read_recorded_nic(int dir, const char *name, struct batch *b)
 
 static int read_recorded(struct host_net *n, struct batch *b)
 {
-    int fd = openat(n->root, "sys/class/net", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    DIR *dir = dir_list(n->root, "sys/class/net");
     if (!dir)
         return -errno;
     for (const struct dirent *e; (e = readdir(dir));)
         if (e->d_name[0] != '.')
-            read_recorded_nic(fd, e->d_name, b);
+            read_recorded_nic(dirfd(dir), e->d_name, b);
     closedir(dir);
     return 0;
 }

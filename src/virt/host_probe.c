@@ -5,7 +5,6 @@
 // struct. Abandoned workers are capped: beyond that the queue stands still and nothing else does.
 #include "host_probe.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <time.h>

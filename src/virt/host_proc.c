@@ -199,12 +199,9 @@ void proc_add_outside(struct proc *p, int32_t tid)
 
 static void list_threads(struct proc *p, const struct proc_env *env)
 {
-    int fd = openat(p->dir, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-    if (!dir) {
-        closep(&fd);
+    DIR *dir = dir_list(p->dir, "task");
+    if (!dir)
         return;
-    }
     for (size_t i = 0; i < p->n_threads; i++)
         p->threads[i].listed = p->threads[i].outside;
     for (const struct dirent *e; (e = readdir(dir));) {

@@ -4,12 +4,10 @@
 // is measured as often as its cost allows, and its age is told with it.
 #include "host_slow.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/fs.h"
 #include "base/mem.h"

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#ifndef VIRT_HOST_DEVICES_H
+#define VIRT_HOST_DEVICES_H
+
+#include <stddef.h>
+
+#include "host_turn.h"
+#include "model/batch.h"
+
+/** NUMA nodes, their huge pages, and whole disks. */
+struct devices {
+    int root;           /**< borrowed; holds sys/ */
+    struct turns turns; /**< 0: nodes, 1: huge pages */
+    bool rescanned;     /**< read all again */
+    struct node *nodes; /**< owned, as all lists here */
+    size_t n_nodes, cap_nodes;
+    struct hugepage *hugepages;
+    size_t n_hugepages, cap_hugepages;
+    struct disk *disks; /**< whole ones that have a size */
+    size_t n_disks, cap_disks;
+};
+
+void devices_init(struct devices *all, int root);
+
+/** List them anew. */
+void devices_scan(struct devices *all);
+
+/** Facts of LANE_HOST; `buf` is scratch space. */
+void devices_sample(struct devices *all, int64_t mono_ns, char *buf, size_t size, struct batch *b);
+
+void devices_done(struct devices *all);
+
+#endif
