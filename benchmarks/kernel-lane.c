@@ -92,14 +92,16 @@ int main(int argc, char **argv)
     double vms = (double)c.vms;
     printf("vms                 %8.1f\n", vms / (double)samples);
     printf("vcpus               %8.1f\n", (double)c.vcpus / (double)samples);
-    printf("facts per vm        %8.1f\n", (double)c.rows / vms);
+    printf("facts per vm        %8.1f\n", vms > 0 ? (double)c.rows / vms : 0);
     printf("first scan          %8.1f us\n", first_scan);
     printf("rescan              %8.1f us\n",
            samples >= 10 ? scan_us / (double)(samples / 10) : NAN);
     printf("sample              %8.1f us  (%.1f to %.1f)\n", sample_us / (double)samples, best,
            worst);
-    printf("sample per vm       %8.2f us\n", sample_us / vms);
-    printf("with scan, per vm   %8.2f us\n", (sample_us + scan_us) / vms);
+    if (vms > 0) {
+        printf("sample per vm       %8.2f us\n", sample_us / vms);
+        printf("with scan, per vm   %8.2f us\n", (sample_us + scan_us) / vms);
+    }
     host_kernel.close(h);
     batch_free(c.spare);
     return 0;
