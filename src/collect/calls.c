@@ -173,6 +173,14 @@ static void follow_agent(struct collector *c, struct vm *vm, int64_t now)
 
 static void config_apply(struct collector *c, struct call *call, struct vm *vm, int64_t now)
 {
+    if (!vm && call->result == 0) {
+        inventory_domain(c, &call->domain);
+        vm = herd_vm(c->herd, &call->uuid);
+    }
+    if (!vm) {
+        lane_remove(c->config_lane, call->uuid.b, UUID_BYTES);
+        return;
+    }
     if (call->result == -ENOENT) {
         nics_forget(c, vm);
         inventory_drop_unknown(c, vm);
@@ -252,7 +260,7 @@ static void call_deliver(struct collector *c, struct msg *m)
             pools_apply(c, call, now);
         else if (call->kind == CALL_POOL)
             pool_apply(c, call, now);
-        else if (vm && !is_outdated)
+        else if ((vm || call->kind == CALL_CONFIG) && !is_outdated)
             kinds[call->kind].apply(c, call, vm, now);
         else if (vm)
             lane_hasten(c->stats_lane, call->uuid.b, UUID_BYTES, now);

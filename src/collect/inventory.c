@@ -203,8 +203,12 @@ void inventory_event(struct collector *c, const struct virt_event *e)
 {
     int64_t now = mono(c);
     bool is_new = !herd_vm(c->herd, &e->uuid);
-    if (is_new && e->type != VIRT_EVENT_DEFINED && e->type != VIRT_EVENT_STATE)
+    if (is_new && e->type != VIRT_EVENT_STATE) {
+        // Nothing is known of it yet but its name: it is shown once libvirt has told its state.
+        if (e->type == VIRT_EVENT_DEFINED)
+            lane_add(c->config_lane, e->uuid.b, UUID_BYTES, now);
         return;
+    }
     struct vm *vm = add_vm(c, &e->uuid, e->name);
     rec_of(vm)->event_ns = now;
     rec_of(vm)->rounds = 0;
