@@ -4,7 +4,8 @@
 node_virsh() { # NODE ARGUMENTS...
     local node=$1
     shift
-    (node_exec "$node" virsh -q -c qemu:///system "$@")
+    # Without a terminal of its own, since virsh would ask a polkit agent there.
+    (node_exec "$node" setsid --wait virsh -q -c qemu:///system "$@")
 }
 
 # The name of a guest's files: its own name when that is plain, otherwise a digest of it.

@@ -56,6 +56,12 @@ node_make_cgroups() { # NODE
             fi
             parent=$parent/$part
         done
+        # libvirt makes this one at the first start; two first starts at once find it half made.
+        if [ "$options" = cpuset ]; then
+            mkdir -p "$point$group/machine"
+            cat "$point$group/cpuset.cpus" >"$point$group/machine/cpuset.cpus"
+            cat "$point$group/cpuset.mems" >"$point$group/machine/cpuset.mems"
+        fi
         printf '%s %s %s\n' "$options" "$point" "$group"
     done
 }

@@ -152,7 +152,8 @@ class Watching(unittest.TestCase):
     def test_defined_renamed_removed(self):
         self.define("young")
         wait_for("a new domain", SOON, lambda: "young" in self.daemon.vms())
-        self.assertEqual(self.daemon.vms()["young"]["state"], "shut off")
+        wait_for("its state", SOON,
+                 lambda: self.daemon.vms()["young"].get("state") == "shut off")
         self.host.virsh("domrename", "young", "old")
         self.addCleanup(self.host.virsh, "undefine", "old", check=False)
         wait_for("its new name", SOON, lambda: "old" in self.daemon.vms())

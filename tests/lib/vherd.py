@@ -156,7 +156,13 @@ class Daemon:
         raise AssertionError(f"no vherd-{name} below {self.process.pid}")
 
     def get(self, path, **options):
-        return http_get(path, unix=self.socket, **options)
+        try:
+            return http_get(path, unix=self.socket, **options)
+        except OSError as error:
+            if self.process is not None and self.process.poll() is not None:
+                raise AssertionError(f"the daemon ended with {self.process.returncode}: "
+                                     f"{self.log()}") from error
+            raise
 
     def json(self, path, status=200):
         """The decoded answer; its status must be as given."""
