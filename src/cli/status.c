@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // `vherd status`: how the daemon itself is doing.
+#include <math.h>
+
 #include "base/mem.h"
 #include "command.h"
 #include "view.h"
@@ -58,12 +60,11 @@ static void view_counts(const struct term *term, const char *label, const json_t
     buf_init(&line, LINE_MAX);
     const char *fields[] = {first, second};
     for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
-        size_t before = line.len;
-        buf_puts(&line, before ? ", " : "");
-        size_t empty = line.len;
+        if (isnan(api_number(object, fields[i])))
+            continue;
+        buf_puts(&line, line.len ? ", " : "");
         format_whole(object, fields[i], term->utf8, &line);
-        if (line.len > empty)
-            buf_printf(&line, " %s", fields[i]);
+        buf_printf(&line, " %s", fields[i]);
     }
     view_line(term, label, &line, STYLE_NONE, out);
 }
