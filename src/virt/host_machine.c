@@ -91,9 +91,10 @@ struct machine {
     double tick_ns;
     double boot_time;
     struct kept stat, meminfo, vmstat, loadavg;
-    struct turns turns; // 0: vmstat, 1: KSM
+    struct turns turns; // 0: vmstat, 1: KSM, 2: pressure
     bool rescanned;     // read all again
     double vmstat_told[ARRAY_LEN(vmstat_facts)];
+    double pressure_told[ARRAY_LEN(pressures)][2];
     double numbers_told[ARRAY_LEN(single_numbers)];
     struct kept numbers[ARRAY_LEN(single_numbers)];
     struct kept pressure[ARRAY_LEN(pressures)];
@@ -294,14 +295,14 @@ static void sample_pressure(struct machine *m, char *buf, size_t size, struct ba
 {
     int error = 0;
     for (size_t i = 0; i < ARRAY_LEN(pressures); i++) {
-        double some = NAN, full = NAN;
-        ssize_t n = kept_read(&m->pressure[i], m->root, pressures[i].path, buf, size);
-        if (n >= 0)
-            parse_pressure(buf, (size_t)n, &some, &full);
-        else
-            error = (int)n;
-        batch_fact(b, 0, pressures[i].some, some);
-        batch_fact(b, 0, pressures[i].full, full);
+        double *told = m->pressure_told[i];
+        if (m->turns.due[2]) {
+            ssize_t n = kept_read(&m->pressure[i], m->root, pressures[i].path, buf, size);
+            parse_pressure(buf, n < 0 ? 0 : (size_t)n, &told[0], &told[1]);
+        }
+        error = MIN_OF(error, m->pressure[i].error);
+        batch_fact(b, 0, pressures[i].some, told[0]);
+        batch_fact(b, 0, pressures[i].full, told[1]);
     }
     if (error == -EOPNOTSUPP)
         batch_unavailable(b, "pressure", "the kernel was booted without psi=1");

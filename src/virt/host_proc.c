@@ -22,7 +22,10 @@
 #include "base/number.h"
 
 #define THREADS_MAX 16384
-#define CHECK_EVERY_NS (20 * NS_PER_S)
+// libvirt sets cgroups up while a VM starts, and changes them seldom later.
+#define CHECK_EARLY_NS (5 * NS_PER_S)
+#define CHECK_LATER_NS (60 * NS_PER_S)
+#define EARLY_CHECKS 6
 
 // A reading of all vCPUs that took longer was interrupted, and its time stamp says little.
 #define STAMP_LIMIT_NS (2 * NS_PER_MS)
@@ -424,9 +427,12 @@ int proc_sample(struct proc *p, const struct proc_env *env, int64_t mono_ns, str
     else
         batch_unavailable(b, "process", source_reason(n < 0 ? (int)n : -EINVAL));
     bool all = p->relist || p->last.threads != p->listed_count;
-    if (mono_ns >= p->next_check_ns) { // the first time somewhere in between, to spread the load
-        int64_t spread = p->next_check_ns == 0 ? p->pid % 20 * NS_PER_S : 0;
-        p->next_check_ns = mono_ns + CHECK_EVERY_NS - spread;
+    if (mono_ns >= p->next_check_ns) {
+        // The last early one is followed by another after a while of its own, to spread the load.
+        int64_t spread = p->checks == EARLY_CHECKS ? p->pid % 60 * NS_PER_S : 0;
+        int64_t pause = p->checks < EARLY_CHECKS ? CHECK_EARLY_NS : CHECK_LATER_NS - spread;
+        p->next_check_ns = mono_ns + pause;
+        p->checks += p->checks <= EARLY_CHECKS;
         all = check(p, env) || all;
     }
     if (p->relist || p->last.threads != p->listed_count)

@@ -77,6 +77,7 @@ struct proc {
     double cpu_highest_ns;
     struct cgroup cgroup;
     int64_t next_check_ns;
+    unsigned checks;    /**< made so far, as long as that matters */
     struct turns turns; /**< 0: other threads than vCPUs, 1: limits, 2: pressure */
 
     struct slow *slow; /**< NULL while a reading is under way */
