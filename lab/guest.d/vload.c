@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 // Load generator of the lab guest: makes exact, bounded amounts of CPU, memory, disk and network
 // load, and hangs the machine on request. Linked statically; runs as a child of the guest's init.
 #define _GNU_SOURCE
