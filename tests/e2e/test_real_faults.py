@@ -144,7 +144,7 @@ class Sick(unittest.TestCase):
         self.host.virsh("suspend", "calm")
         self.addCleanup(self.host.virsh, "resume", "calm", check=False)
         wait_for("paused", 5, lambda: self.daemon.vms()["calm"]["state"] == "paused")
-        self.assertEqual(self.daemon.vm("calm")["state_reason"], "user")
+        wait_for("why", 5, lambda: self.daemon.vm("calm").get("state_reason") == "user")
         self.host.virsh("resume", "calm")
         wait_for("running", 5, lambda: self.daemon.vms()["calm"]["state"] == "running")
 
