@@ -107,6 +107,8 @@ static int teardown(void **state)
     }
     while (f->act.calls)
         wait_a_little(f);
+    while (f->act.link.state == LINK_OPENING)
+        wait_a_little(f);
     link_reopen(&f->act); // closes the connection
     f->act.stopping = true;
     assert_int_equal(workers_free(f->act.workers), 0);
