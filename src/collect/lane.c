@@ -187,15 +187,17 @@ uint64_t lane_next(struct call_lane *l, int64_t now_ns, const void **ret_key, si
     return best->call;
 }
 
-// Objects that come together part after their first call: the second follows after 0.3 to 1
-// intervals, further ones an interval apart. Instants are whole quarters of an interval: a few
-// calls one after the other find the caches of both sides warm, which halves their cost, and wake
+#define SLOTS 2
+
+// Objects that come together part after their first call: the second follows at the next instant or
+// the one after, further ones an interval apart. Instants are whole halves of an interval: calls
+// one after the other find the caches of both sides warm, which halves their cost, and wake
 // everybody once.
 static void schedule_next(const struct call_lane *l, struct entry *e, int64_t now_ns)
 {
-    int64_t slot = MAX_OF(l->policy.interval_ns / 4, 1);
+    int64_t slot = MAX_OF(l->policy.interval_ns / SLOTS, 1);
     if (e->first)
-        e->due_ns = now_ns + (int64_t)((double)l->policy.interval_ns * (0.3 + 0.7 * place_of(e)));
+        e->due_ns = now_ns + slot * (1 + (int64_t)(place_of(e) * SLOTS));
     else
         e->due_ns += l->policy.interval_ns;
     e->due_ns -= e->due_ns % slot;
