@@ -18,7 +18,7 @@ LAB = os.environ.get("VHERD_BENCH_LAB", "bench-see")
 SPECIAL = "vm20"
 
 # Seconds of each window, and the number of define/destroy cycles.
-QUICK = {"settle": 2, "window": 10, "stall": 7, "peer": 3, "many": 1, "cycles": 60}
+QUICK = {"settle": 1, "window": 7, "stall": 5, "peer": 3, "many": 1, "cycles": 60}
 NORMAL = {"settle": 15, "window": 60, "stall": 20, "peer": 15, "many": 10, "cycles": 300}
 LONG = {"settle": 30, "window": 300, "stall": 60, "peer": 60, "many": 30, "cycles": 1000}
 
