@@ -28,7 +28,7 @@ def parse_arguments():
     parser.add_argument("--e2e", action="store_true",
                         help="only the tests of the real daemon")
     parser.add_argument("--long", action="store_true",
-                        help="also unit tests without threads under the thread sanitizer")
+                        help="higher counts, and all unit tests under the thread sanitizer")
     parser.add_argument("names", nargs="*", metavar="NAME",
                         help="only tests whose name contains one of these")
     return parser.parse_args()
@@ -104,6 +104,8 @@ def main():
     conformance = os.path.join(ROOT, "..", "shared", "conformance")
     if os.path.isdir(conformance):
         os.environ.setdefault("VHERD_CONFORMANCE", os.path.realpath(conformance))
+    if arguments.long:
+        os.environ["VHERD_TEST_LONG"] = "1"
     started = time.monotonic()
     results = tally.Results()
     everything = arguments.unit == arguments.e2e
