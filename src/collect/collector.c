@@ -266,8 +266,10 @@ void collector_free(struct collector *c)
         return;
     sampler_stop(c->sampler);
     link_done(c);
+    // What has come in gives back its connection while there are workers to close it.
+    inbox_empty(c);
     // What hangs still refers to us; the process is about to end, and keeps it until then.
-    if (workers_free(c->workers) > 0)
+    if (workers_free(TAKE_PTR(c->workers)) > 0)
         return;
     inbox_empty(c);
     c->herd->vm_done = NULL;

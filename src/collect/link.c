@@ -52,6 +52,10 @@ static void close_virt(struct collector *c, struct virt *virt)
 {
     if (!virt)
         return;
+    if (!c->workers) { // the end: every call on it has come back, the last one just now
+        c->p.virt->close(virt);
+        return;
+    }
     struct close_job *job = mem_zalloc(sizeof(*job));
     *job = (struct close_job){{.run = close_run, .done = close_over}, virt, c->p.virt};
     if (workers_submit(c->workers, &job->work) < 0)

@@ -287,6 +287,20 @@ static void test_hung_monitors_do_not_hold_up_others(void **state)
     stage_free(s);
 }
 
+static void test_call_comes_back_at_the_end(void **state)
+{
+    struct stage *s = stage_new("memory:///?vms=3");
+    assert_int_equal(memory_fault(&s->herd->vms[1]->uuid, MEMORY_FAULT_HUNG), 0);
+    for (int i = 0; i < 20 && memory_stuck_calls() == 0; i++)
+        second(s);
+    assert_int_equal(memory_stuck_calls(), 1);
+    // The answer lies in the inbox when the collector ends, and with it the last hold on the
+    // connection.
+    memory_fault(&s->herd->vms[1]->uuid, MEMORY_FAULT_NONE);
+    assert_true(wait_for_wake(s, 5000));
+    stage_free(s);
+}
+
 static void test_many_stopped_processes(void **state)
 {
     struct stage *s = stage_new("memory:///?vms=200");
@@ -423,6 +437,7 @@ int main(void)
         cmocka_unit_test(test_rename_and_hot_plug),
         cmocka_unit_test(test_stopped_process_is_flagged_and_not_called),
         cmocka_unit_test(test_hung_monitors_do_not_hold_up_others),
+        cmocka_unit_test(test_call_comes_back_at_the_end),
         cmocka_unit_test(test_many_stopped_processes),
         cmocka_unit_test(test_libvirt_goes_and_comes_back),
         cmocka_unit_test(test_status_words),
