@@ -20,10 +20,13 @@ ALLOWED_IN_TESTS = {"rand", "srand"}
 # The layers of ARCHITECTURE.md: a folder may include folders of lower layers only, and within the
 # uppermost what is named here. A statement of its own, against which the build is checked.
 LAYER = {
-    "base": 0, "model": 1, "verb": 1, "conf": 1, "sandbox": 1, "net": 2, "virt": 2, "collect": 3,
+    "base": 0, "regex": 0, "model": 1, "verb": 1, "conf": 1, "sandbox": 1,
+    "net": 2, "virt": 2, "tsdb": 2, "store": 2, "place": 2, "detect": 2,
+    "collect": 3, "promql": 3, "manage": 3, "auth": 3,
+    "rule": 4, "notify": 4, "sim": 5,
     "tool": 6, "tui": 6, "cli": 6, "core": 6, "act": 6, "web": 6, "send": 6, "main": 6,
 }
-SAME_LAYER = {"cli": {"tool", "tui"}, "main": {"cli"}, "net": set(), "virt": set()}
+SAME_LAYER = {"regex": {"base"}, "cli": {"tool", "tui"}, "main": {"cli"}, "net": set(), "virt": set()}
 # Clients know the API only; what touches the network knows neither libvirt nor the data.
 NEVER = {
     "cli": {"virt", "collect"}, "tui": {"virt", "collect"}, "main": {"virt", "collect"},
@@ -49,7 +52,7 @@ def read(name):
 
 
 def c_files():
-    return tracked("*.c", "*.h")
+    return tracked("*.c", "*.cc", "*.h")
 
 
 def without_comments_and_strings(text):
