@@ -21,6 +21,7 @@ enum conf_type {
     CONF_BOOL,     /**< bool */
     CONF_INTEGER,  /**< int64_t */
     CONF_DURATION, /**< int64_t, nanoseconds */
+    CONF_SIZE,     /**< int64_t, bytes */
     CONF_CHOICE,   /**< an enum, in the order of `choices` */
     CONF_LIST,     /**< struct conf_list */
     CONF_TYPE_MAX,
@@ -32,7 +33,7 @@ struct conf_key {
     enum conf_type type;
     size_t offset;       /**< in struct conf */
     const char *initial; /**< the default as a scalar; of a list: items with blanks between */
-    int64_t min, max;    /**< of integers and durations */
+    int64_t min, max;    /**< of integers, durations and sizes */
     const char *const *choices; /**< words allowed (choice, list); NULL-ended; or NULL */
     /** Further check of a text or a list's item; NULL where it is well, else what is allowed. */
     const char *(*check)(const char *text);
@@ -77,6 +78,9 @@ void conf_value_encode(const struct conf_key *key, const struct conf *c, struct 
 
 /** What is allowed, in words: "a duration from 1s to 1h". */
 void conf_value_allowed(const struct conf_key *key, struct buf *out);
+
+/** Bytes in their largest whole unit: "512M", "1G", "1000". */
+void conf_size_format(int64_t bytes, struct buf *out);
 
 /** A duration in its largest whole unit: "90s", "5m". */
 void conf_duration_format(int64_t ns, struct buf *out);

@@ -36,6 +36,17 @@ void conf_duration_format(int64_t ns, struct buf *out)
     buf_puts(out, units[i].name);
 }
 
+void conf_size_format(int64_t bytes, struct buf *out)
+{
+    static const char units[] = "TGMK";
+    int shift = 40;
+    while (shift > 0 && (bytes == 0 || bytes % (INT64_C(1) << shift) != 0))
+        shift -= 10;
+    buf_i64(out, bytes >> shift);
+    if (shift)
+        buf_putc(out, units[4 - shift / 10]);
+}
+
 static int refuse(const struct conf_key *key, const struct conf_scalar *scalar, const char *what,
                   const char *allowed, struct buf *why, int code)
 {
@@ -182,6 +193,29 @@ static void duration_allowed(const struct conf_key *key, struct buf *out)
     conf_duration_format(key->max, out);
 }
 
+static int size_set(const struct conf_key *key, void *at, const struct conf_scalar *scalar,
+                    struct buf *why)
+{
+    uint64_t v = 0;
+    int r = number_parse_size(scalar->text, &v);
+    if (r == 0 && v > INT64_MAX)
+        r = -ERANGE;
+    return set_in_range(key, at, (int64_t)v, r, "is not a size", scalar, why);
+}
+
+static void size_encode(const struct conf_key *key, const void *at, struct buf *out)
+{
+    conf_size_format(*(const int64_t *)at, out);
+}
+
+static void size_allowed(const struct conf_key *key, struct buf *out)
+{
+    buf_puts(out, "bytes, or a whole number with K, M, G or T, from ");
+    conf_size_format(key->min, out);
+    buf_puts(out, " to ");
+    conf_size_format(key->max, out);
+}
+
 static int choice_index(const struct conf_key *key, const struct conf_scalar *scalar)
 {
     for (int i = 0; key->choices[i]; i++)
@@ -261,6 +295,7 @@ static const struct type_ops types[CONF_TYPE_MAX] = {
     [CONF_BOOL] = {bool_set, bool_encode, bool_allowed},
     [CONF_INTEGER] = {integer_set, integer_encode, integer_allowed},
     [CONF_DURATION] = {duration_set, duration_encode, duration_allowed},
+    [CONF_SIZE] = {size_set, size_encode, size_allowed},
     [CONF_CHOICE] = {choice_set, choice_encode, choice_allowed},
     [CONF_LIST] = {list_set, list_encode, list_allowed},
 };
