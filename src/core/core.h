@@ -9,7 +9,9 @@
 #include <uv.h>
 
 #include "base/buf.h"
+#include "base/json.h"
 #include "collect/collector.h"
+#include "collect/keep.h"
 #include "conf/conf.h"
 #include "model/herd.h"
 #include "net/ipc.h"
@@ -55,6 +57,9 @@ struct core {
     struct conf *conf;
     struct herd *herd;
     struct collector *collector;
+    struct tsdb *db;   // NULL where nothing is kept
+    struct keep *keep; // of db
+    char *store_error; // why nothing is kept though it should be; or NULL
     struct exposition exposition;
     struct waiting *waiting;
     int64_t started_real_ns;
@@ -77,6 +82,17 @@ void peer_close(struct peer *p);
 // control.c
 int control_begin(struct core *c, struct err *err); // waits for START
 void control_watch(struct core *c);
+
+// store.c
+int store_open(struct core *c, struct err *err);
+void store_close(struct core *c);
+void store_reload(struct core *c);
+void store_sampled(int64_t mono_ns, void *arg);
+void store_view(const struct core *c, struct json *j);
+void store_view_data(const struct core *c, struct json *j);
+
+// views.c
+unsigned sets_of_conf(const struct conf *conf);
 
 // answer.c: requests from web
 bool web_frame(struct peer *p, const struct ipc_frame *f);

@@ -137,6 +137,9 @@ static int start(struct core *c, struct err *err)
     c->herd = herd_new();
     name_host(c->herd);
     buf_init(&c->exposition.text, IPC_PAYLOAD_MAX - 4096);
+    int r = store_open(c, err);
+    if (r < 0)
+        return r;
     CLEANUP(freep) char *uri = conf_libvirt_uri(c->conf);
     const struct virt_ops *virt = virt_ops_for_uri(uri);
     struct collector_params params = {
@@ -148,6 +151,7 @@ static int start(struct core *c, struct err *err)
         .herd = c->herd,
         .wake = wake_loop,
         .ask = ask_act,
+        .sampled = store_sampled,
         .arg = c,
     };
     return collector_new(&params, &c->collector, err);
@@ -207,6 +211,7 @@ int main(int argc, char **argv)
     if (!c->stopping)
         uv_run(&c->loop, UV_RUN_DEFAULT);
     collector_free(c->collector);
+    store_close(c);
     herd_free(c->herd);
     conf_free(c->conf);
     return 0;

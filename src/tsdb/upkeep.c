@@ -159,12 +159,11 @@ static void *run(void *arg)
         if (head_is_due(db)) {
             r = flush_head(db);
             db->rolled_mono_ms = store_mono_ms(db);
-        }
-        if (r == 0) {
+        } else {
             r = compact_step(db);
             is_busy = r > 0;
         }
-        if (r < 0 && r != -ECANCELED)
+        if (r < 0)
             retry_ms = monotonic_ms() + RETRY_MS;
         retention_step(db);
     }
