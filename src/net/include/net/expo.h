@@ -3,10 +3,10 @@
 #define NET_EXPO_H
 
 /*
- * What exporters answer with: OpenMetrics 1.0, read strictly, and the classic text format 0.0.4,
- * read as leniently as Prometheus does. Both may carry timestamps and names in quotes (UTF-8).
- * Iterative; every line is read in one pass; nothing is kept but the family that is being read
- * (and, of OpenMetrics, the names of those that were).
+ * What exporters answer with: OpenMetrics 1.0, read strictly or, when scraping, as Prometheus does,
+ * and the classic text format 0.0.4, read as leniently as Prometheus does. Both may carry
+ * timestamps and names in quotes (UTF-8). Iterative; every line is read in one pass; nothing is
+ * kept but the family that is being read (and, of OpenMetrics, the names of those that were).
  */
 
 #include <stdbool.h>
@@ -18,8 +18,9 @@
 struct label;
 
 enum expo_format {
-    EXPO_TEXT,        /**< text/plain; version=0.0.4 */
-    EXPO_OPENMETRICS, /**< application/openmetrics-text; version=1.0.0 */
+    EXPO_TEXT,              /**< text/plain; version=0.0.4 */
+    EXPO_OPENMETRICS,       /**< application/openmetrics-text; version=1.0.0, all its rules */
+    EXPO_OPENMETRICS_LOOSE, /**< its syntax; of the rules no more than Prometheus asks for */
 };
 
 enum expo_type {
@@ -74,7 +75,7 @@ struct expo_events {
 int expo_parse(const char *text, size_t len, enum expo_format format,
                const struct expo_events *events, void *arg, struct err *err);
 
-/** By the media type of a response; what is not OpenMetrics is text. NULL: text. */
+/** By the media type of a response: EXPO_OPENMETRICS_LOOSE, or EXPO_TEXT for all else and NULL. */
 enum expo_format expo_format_of(const char *content_type);
 
 /** The Accept header with which Prometheus asks, best first. */
