@@ -59,6 +59,9 @@ int ipc_fd(const struct ipc *c);
 int ipc_send(struct ipc *c, enum ipc_type type, uint32_t id, uint16_t status, const void *a,
              size_t a_len, const void *b, size_t b_len);
 
+/** Bytes that wait for the socket. */
+size_t ipc_queued(const struct ipc *c);
+
 /** True while queued bytes wait for the socket: poll for writing, then ipc_flush(). */
 bool ipc_wants_write(const struct ipc *c);
 int ipc_flush(struct ipc *c);
