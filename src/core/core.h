@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "collect/collector.h"
 #include "conf/conf.h"
+#include "flow.h"
 #include "model/herd.h"
 #include "net/ipc.h"
 #include "verb/verb.h"
@@ -55,6 +56,7 @@ struct core {
     struct conf *conf;
     struct herd *herd;
     struct collector *collector;
+    struct flow *flow;
     struct exposition exposition;
     struct waiting *waiting;
     int64_t started_real_ns;

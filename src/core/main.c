@@ -102,9 +102,17 @@ static void act_gone(struct peer *p)
         collector_act_lost(p->core->collector);
 }
 
+static void send_flow(void *peer, enum ipc_type type, uint32_t id, int status, const void *a,
+                      size_t a_len, const void *b, size_t b_len)
+{
+    peer_send(peer, type, id, status, a, a_len, b, b_len);
+}
+
+// What comes before there is something to keep it is let go.
 static bool send_frame(struct peer *p, const struct ipc_frame *f)
 {
-    return f->type == IPC_REPORT;
+    int r = p->core->flow ? flow_frame(p->core->flow, p, f) : 1;
+    return r == 1 || (r == 0 && f->type == IPC_REPORT);
 }
 
 static void send_gone(struct peer *p) {}
@@ -137,6 +145,7 @@ static int start(struct core *c, struct err *err)
     c->herd = herd_new();
     name_host(c->herd);
     buf_init(&c->exposition.text, IPC_PAYLOAD_MAX - 4096);
+    c->flow = flow_new(&(struct flow_params){.send = send_flow});
     CLEANUP(freep) char *uri = conf_libvirt_uri(c->conf);
     const struct virt_ops *virt = virt_ops_for_uri(uri);
     struct collector_params params = {
@@ -208,6 +217,7 @@ int main(int argc, char **argv)
         uv_run(&c->loop, UV_RUN_DEFAULT);
     collector_free(c->collector);
     herd_free(c->herd);
+    flow_free(c->flow);
     conf_free(c->conf);
     return 0;
 }

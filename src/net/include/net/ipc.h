@@ -115,7 +115,7 @@ enum control_type {
     CONTROL_FATAL,      /**< from a process: a sentence for the person; it will exit */
 };
 
-#define CONTROL_TEXT_MAX (64u * 1024)
+#define CONTROL_TEXT_MAX (128u * 1024)
 
 /** Send one message; fd -1 = none. Blocks. 0 or -errno. */
 int control_send(int control_fd, enum control_type type, const char *text, int fd);
