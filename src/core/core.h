@@ -13,8 +13,10 @@
 #include "collect/collector.h"
 #include "collect/keep.h"
 #include "conf/conf.h"
+#include "flow.h"
 #include "model/herd.h"
 #include "net/ipc.h"
+#include "store_flow.h"
 #include "verb/verb.h"
 
 // One end of a connection to web, act or send.
@@ -57,9 +59,12 @@ struct core {
     struct conf *conf;
     struct herd *herd;
     struct collector *collector;
-    struct tsdb *db;   // NULL where nothing is kept
-    struct keep *keep; // of db
-    char *store_error; // why nothing is kept though it should be; or NULL
+    struct tsdb *db;               // NULL where nothing is kept
+    struct keep *keep;             // of db
+    char *store_error;             // why nothing is kept though it should be; or NULL
+    struct store_flow *store_flow; // of db
+    struct flow *flow;             // what comes without a db is counted and dropped
+    uv_timer_t flow_timer;
     struct exposition exposition;
     struct waiting *waiting;
     int64_t started_real_ns;

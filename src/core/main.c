@@ -102,9 +102,11 @@ static void act_gone(struct peer *p)
         collector_act_lost(p->core->collector);
 }
 
+// What comes before there is something to keep it is let go.
 static bool send_frame(struct peer *p, const struct ipc_frame *f)
 {
-    return f->type == IPC_REPORT;
+    int r = p->core->flow ? flow_frame(p->core->flow, p, f) : 1;
+    return r == 1 || (r == 0 && f->type == IPC_REPORT);
 }
 
 static void send_gone(struct peer *p) {}

@@ -12,6 +12,8 @@
 #include "core.h"
 #include "tsdb/tsdb.h"
 
+#define FLOW_EVERY_MS 2000
+
 // Parents of a path, with the usual rights; the last element is the store's own affair.
 static int make_parents(const char *path)
 {
@@ -51,11 +53,44 @@ static void tell_notes(struct core *c)
     query_texts_done(&notes);
 }
 
-int store_open(struct core *c, struct err *err)
+static void send_flow(void *peer, enum ipc_type type, uint32_t id, int status, const void *a,
+                      size_t a_len, const void *b, size_t b_len)
+{
+    peer_send(peer, type, id, status, a, a_len, b, b_len);
+}
+
+static void save_flow(struct core *c)
+{
+    struct err err = {0};
+    if (flow_save(c->flow, &err) < 0)
+        log_warning("%s", err.message);
+}
+
+static void on_flow_timer(uv_timer_t *handle)
+{
+    save_flow(handle->data);
+}
+
+static void open_flow(struct core *c, const char *path)
+{
+    struct flow_params params = {.send = send_flow};
+    if (c->db) {
+        c->store_flow = store_flow_new(c->db);
+        params.sink = &store_flow_sink;
+        params.source = &store_flow_source;
+        params.arg = c->store_flow;
+        params.directory = path;
+    }
+    c->flow = flow_new(&params);
+    uv_timer_init(&c->loop, &c->flow_timer);
+    c->flow_timer.data = c;
+    uv_timer_start(&c->flow_timer, on_flow_timer, FLOW_EVERY_MS, FLOW_EVERY_MS);
+}
+
+static int open_db(struct core *c, const char *path, struct err *err)
 {
     if (!c->conf->store.enabled)
         return 0;
-    CLEANUP(freep) char *path = conf_store_path(c->conf);
     struct tsdb_options options = options_of(c->conf);
     struct err why = {0};
     int r = make_parents(path);
@@ -86,6 +121,15 @@ int store_open(struct core *c, struct err *err)
     return 0;
 }
 
+int store_open(struct core *c, struct err *err)
+{
+    CLEANUP(freep) char *path = conf_store_path(c->conf);
+    int r = open_db(c, path, err);
+    if (r == 0)
+        open_flow(c, path);
+    return r;
+}
+
 void store_reload(struct core *c)
 {
     if (c->keep)
@@ -95,6 +139,10 @@ void store_reload(struct core *c)
 
 void store_close(struct core *c)
 {
+    if (c->flow)
+        save_flow(c);
+    flow_free(TAKE_PTR(c->flow));
+    store_flow_free(TAKE_PTR(c->store_flow));
     keep_free(TAKE_PTR(c->keep));
     tsdb_close(TAKE_PTR(c->db));
     free(TAKE_PTR(c->store_error));

@@ -27,6 +27,13 @@ enum ipc_type {
     IPC_RESPONSE,    /**< `status` = HTTP status; payload: content type, NUL, body */
     IPC_CANCEL,      /**< the asker no longer waits for `id` */
     IPC_REPORT,      /**< unasked: act's or send's state for core; JSON */
+    IPC_SAMPLES,     /**< to core: a frame of net/samples.h; with an id other than 0 answered by: */
+    IPC_WRITTEN,     /**< from core: samples_written */
+    IPC_NEXT,        /**< send to core: samples_ask; the id is the remote's number */
+    IPC_BATCH,       /**< core to send: samples_batch and a frame; the id as asked */
+    IPC_DONE,        /**< send to core: the remote's place up to which all is delivered, its name */
+    IPC_FAMILIES,    /**< core to send: a frame of metadata only */
+    IPC_TYPE_END,
 };
 
 /** One frame as received; the payload is valid until the next call on the connection. */
@@ -51,6 +58,9 @@ int ipc_fd(const struct ipc *c);
  * 1 GiB queued). */
 int ipc_send(struct ipc *c, enum ipc_type type, uint32_t id, uint16_t status, const void *a,
              size_t a_len, const void *b, size_t b_len);
+
+/** Bytes that wait for the socket. */
+size_t ipc_queued(const struct ipc *c);
 
 /** True while queued bytes wait for the socket: poll for writing, then ipc_flush(). */
 bool ipc_wants_write(const struct ipc *c);
@@ -105,7 +115,7 @@ enum control_type {
     CONTROL_FATAL,      /**< from a process: a sentence for the person; it will exit */
 };
 
-#define CONTROL_TEXT_MAX (64u * 1024)
+#define CONTROL_TEXT_MAX (128u * 1024)
 
 /** Send one message; fd -1 = none. Blocks. 0 or -errno. */
 int control_send(int control_fd, enum control_type type, const char *text, int fd);
