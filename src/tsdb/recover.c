@@ -186,8 +186,12 @@ static void replay_segment(struct tsdb *db, uint64_t segment, bool is_last)
         return;
     }
     log_keep(&db->log, segment, (uint64_t)st.st_size);
-    if (segment <= db->log_covered || st.st_size == 0)
+    if (segment <= db->log_covered)
         return;
+    if (st.st_size == 0) {
+        store_note(db, "log %s is empty", name);
+        return;
+    }
     size_t len = (size_t)st.st_size;
     uint8_t *data = mmap(NULL, len, PROT_READ, MAP_PRIVATE, fd, 0);
     if (data == MAP_FAILED) {

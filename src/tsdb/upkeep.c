@@ -159,11 +159,12 @@ static void *run(void *arg)
         if (head_is_due(db)) {
             r = flush_head(db);
             db->rolled_mono_ms = store_mono_ms(db);
-        } else {
+        }
+        if (r == 0) {
             r = compact_step(db);
             is_busy = r > 0;
         }
-        if (r < 0)
+        if (r < 0 && r != -ECANCELED)
             retry_ms = monotonic_ms() + RETRY_MS;
         retention_step(db);
     }
