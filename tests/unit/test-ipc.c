@@ -137,7 +137,7 @@ static void malformed_headers_end_the_connection(void **state)
 {
     static const struct wire_header bad[] = {
         {.type = 0},
-        {.type = IPC_REPORT + 1},
+        {.type = IPC_TYPE_END},
         {.type = 0xFFFF},
         {.type = IPC_REQUEST, .zero = 1},
         {.type = IPC_RESPONSE, .status = 1000},

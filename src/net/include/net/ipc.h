@@ -27,6 +27,13 @@ enum ipc_type {
     IPC_RESPONSE,    /**< `status` = HTTP status; payload: content type, NUL, body */
     IPC_CANCEL,      /**< the asker no longer waits for `id` */
     IPC_REPORT,      /**< unasked: act's or send's state for core; JSON */
+    IPC_SAMPLES,     /**< to core: a frame of net/samples.h; with an id other than 0 answered by: */
+    IPC_WRITTEN,     /**< from core: samples_written */
+    IPC_NEXT,        /**< send to core: samples_ask; the id is the remote's number */
+    IPC_BATCH,       /**< core to send: samples_batch and a frame; the id as asked */
+    IPC_DONE,        /**< send to core: the remote's place up to which all is delivered, its name */
+    IPC_FAMILIES,    /**< core to send: a frame of metadata only */
+    IPC_TYPE_END,
 };
 
 /** One frame as received; the payload is valid until the next call on the connection. */
