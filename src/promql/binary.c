@@ -3,6 +3,7 @@
 // the key that they match on; the operation then runs over all steps of both columns.
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -198,36 +199,39 @@ static bool any_at(const struct value *value, size_t k)
     return false;
 }
 
-static void format(struct buf *out, const struct labels *l, const char **ret)
+// All labels between braces, the name among them.
+static void put_labels(struct buf *out, const struct labels *l)
 {
-    buf_init(out, 300);
-    labels_format(l, out);
-    *ret = out->data && !out->error ? out->data : "{…}";
+    buf_putc(out, '{');
+    for (uint32_t i = 0; i < l->n; i++) {
+        if (i > 0)
+            buf_puts(out, ", ");
+        buf_puts(out, l->label[i].name);
+        buf_putc(out, '=');
+        lex_quote(out, l->label[i].value, strlen(l->label[i].value));
+    }
+    buf_putc(out, '}');
 }
 
-static void fail_duplicate(struct sides *s, const struct column *a, const struct column *b)
+static void fail_duplicate(struct sides *s, const struct labels *a, const struct labels *b)
 {
-    struct buf group, x, y;
-    const char *group_text, *x_text, *y_text;
-    struct arena_mark mark = arena_mark(&s->q->arena);
-    format(&group, key_labels(s->q, &s->key, a->labels), &group_text);
-    format(&x, b->labels, &x_text);
-    format(&y, a->labels, &y_text);
+    const struct labels *group = key_labels(s->q, &s->key, a);
+    bool in_order = labels_compare(a, b) <= 0;
     char message[900];
-    struct buf all;
-    buf_init(&all, sizeof(message) - 1);
-    buf_printf(&all,
-               "found duplicate series for the match group %s on the %s hand-side of the "
-               "operation: [%s, %s];many-to-many matching not allowed: matching labels must be "
-               "unique on one side",
-               group_text, s->node->card == ONE_TO_MANY ? "left" : "right", x_text, y_text);
-    memcpy(message, all.error ? "found duplicate series" : all.data,
-           all.error ? sizeof("found duplicate series") : all.len + 1);
-    buf_done(&all);
-    buf_done(&group);
-    buf_done(&x);
-    buf_done(&y);
-    arena_rewind(&s->q->arena, mark);
+    struct buf text;
+    buf_init(&text, sizeof(message) - 1);
+    buf_puts(&text, "found duplicate series for the match group ");
+    put_labels(&text, group);
+    buf_printf(&text, " on the %s hand-side of the operation: [",
+               s->node->card == ONE_TO_MANY ? "left" : "right");
+    put_labels(&text, in_order ? a : b);
+    buf_puts(&text, ", ");
+    put_labels(&text, in_order ? b : a);
+    buf_puts(&text, "];many-to-many matching not allowed: matching labels must be unique on one "
+                    "side");
+    // Where it is too long the labels are cut, not the sentence lost.
+    (void)snprintf(message, sizeof(message), "%s", text.len ? text.data : "");
+    buf_done(&text);
     query_fail(s->q, EDOM, "%s", message);
 }
 
@@ -245,7 +249,7 @@ static void check_chain(struct sides *s, const struct chains *c, uint32_t first)
             for (size_t k = 0; meet(s->one.col[i - 1].v, s->one.col[j - 1].v, s->grid->n, &k, k);
                  k++)
                 if (any_at(&s->many, k))
-                    fail_duplicate(s, &s->one.col[i - 1], &s->one.col[j - 1]);
+                    fail_duplicate(s, s->one.col[i - 1].labels, s->one.col[j - 1].labels);
 }
 
 static struct chains chain(struct sides *s)
