@@ -89,6 +89,9 @@ const struct conf_section conf_sections[] = {
     {"metrics", "What `/metrics` exposes."},
     {"web", "Where and to whom the daemon answers."},
     {"log", "What is written to standard error."},
+    {"global", "What holds for everything that leaves this machine."},
+    {"textfile", "Files with metrics that other programs leave in a directory."},
+    {"receive", "Samples that others send by Prometheus' remote write, to POST /api/v1/write."},
 };
 const size_t conf_sections_count = ARRAY_LEN(conf_sections);
 
@@ -162,5 +165,22 @@ const struct conf_key conf_keys[] = {
 
     {"log", "level", CONF_CHOICE, AT(log.level), "info", .choices = log_levels,
      .help = "The least important messages that are written."},
+
+    {"global", "external_labels", CONF_PAIRS, AT(global.external_labels), .check = conf_check_label,
+     .help = "Labels that remote write adds to series which do not have them."},
+
+    {"textfile", "directories", CONF_LIST, AT(textfile.directories), "", .check = check_absolute,
+     .help =
+         "Directories whose *.prom files are read, as node_exporter's textfile collector does."},
+    {"textfile", "interval", CONF_DURATION, AT(textfile.interval_ns), "15s", 100 * MS, 1 * H,
+     .help = "How often they are read."},
+
+    {"receive", "enabled", CONF_BOOL, AT(receive.enabled), "false",
+     .help = "Whether samples are taken from others. Needs receive.token_file."},
+    {"receive", "token_file", CONF_TEXT, AT(receive.token_file), "", .check = conf_check_file,
+     .help = "File with the token that senders must give as \"Authorization: Bearer TOKEN\"; at "
+             "least 16 characters."},
+    {"receive", "max_body", CONF_SIZE, AT(receive.max_body_bytes), "4M", 4096, 32 << 20,
+     .help = "Largest request, before it is unpacked."},
 };
 const size_t conf_keys_count = ARRAY_LEN(conf_keys);

@@ -21,13 +21,14 @@ struct flow_sink {
     int (*commit)(void *arg);
 };
 
-// The log, read from a place on. `from` NULL: where a remote begins that was never served (the
-// log's end).
+// The log, read from a place on; {0, 0} is its oldest. Each remote reads under its own name.
 struct flow_source {
     // Put at most about `max_samples` samples after `from` into `out` (fewer once it is full, none
     // where there are none), *ret: what follows them. 0 or -errno.
-    int (*read)(void *arg, const struct samples_position *from, size_t max_samples,
-                struct samples_writer *out, struct samples_batch *ret);
+    int (*read)(void *arg, const char *name, const struct samples_position *from,
+                size_t max_samples, struct samples_writer *out, struct samples_batch *ret);
+    // All before this place is delivered; may be NULL.
+    void (*done)(void *arg, const char *name, const struct samples_position *place);
     // Metadata of what vherd itself measures, told to send once for each connection; may be NULL.
     int (*families)(void *arg, struct samples_writer *out);
 };

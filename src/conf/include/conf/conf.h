@@ -14,12 +14,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/log.h"
-
-/** A list of texts. */
-struct conf_list {
-    char **items;
-    size_t n;
-};
+#include "conf/targets.h"
 
 /** The configuration in force; every text is owned and never NULL. */
 struct conf {
@@ -69,6 +64,24 @@ struct conf {
     struct {
         enum log_level level; /**< log.level: info */
     } log;
+
+    struct {
+        struct conf_pairs external_labels; /**< global.external_labels: {} */
+    } global;
+
+    struct {
+        struct conf_list directories; /**< textfile.directories: [] */
+        int64_t interval_ns;          /**< textfile.interval: 15s */
+    } textfile;
+
+    struct {
+        bool enabled;           /**< receive.enabled: false */
+        char *token_file;       /**< receive.token_file: "" */
+        int64_t max_body_bytes; /**< receive.max_body: 4M, before unpacking */
+    } receive;
+
+    struct conf_array scrape;       /**< of struct conf_scrape */
+    struct conf_array remote_write; /**< of struct conf_remote_write */
 };
 
 /** Defaults. The caller owns the result. */
