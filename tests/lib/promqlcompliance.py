@@ -10,8 +10,11 @@ import demodata
 import promqlpeer
 
 START_MS = 1_700_000_000_000 // 7_200_000 * 7_200_000
-SECONDS = 3600
+SECONDS = 7200
 STEP_MS = 5000
+# Not at multiples of 10 s, where subqueries have their steps; and late enough that no window begins
+# before the samples do, since 2 and 3 also differ in how far they extrapolate a counter that does.
+QUERY_TIMES = START_MS + 3703_000, START_MS + 7003_000, 10_000
 
 # Where Prometheus 3 and 2 differ whatever the samples: what 2 must be asked instead. Since 3 a
 # label's name may be any UTF-8 text.
@@ -37,7 +40,7 @@ def run(path, directory="build"):
     with promqlpeer.scratch() as scratch:
         samples = os.path.join(scratch, "samples")
         demodata.write(samples, demodata.series(START_MS, SECONDS, STEP_MS))
-        times = START_MS + 1200_000, START_MS + 3500_000, 10_000
+        times = QUERY_TIMES
         try:
             with promqlpeer.Prometheus(scratch, samples) as theirs, \
                     promqlpeer.Ours(samples, directory) as ours:
