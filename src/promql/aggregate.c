@@ -482,6 +482,10 @@ void eval_aggregate(struct query *q, const struct node *node, const struct grid 
         check_param(&g);
     eval(q, node->expr, grid, &g.in);
     ret->type = PROMQL_VECTOR;
+    bool counts = node->aggregator == AGGREGATE_COUNT || node->aggregator == AGGREGATE_GROUP;
+    if (!counts && value_drop_histograms(q, grid, &g.in))
+        query_info(q, node->expr, "ignored histogram in %s aggregation",
+                   aggregator_names[node->aggregator]);
     number_groups(&g);
     if (others[node->aggregator])
         others[node->aggregator](&g, ret);

@@ -366,11 +366,25 @@ static void with_vector(struct query *q, const struct node *node, const struct g
         combine_matched(&s, ret);
 }
 
+static void drop_histograms(struct query *q, const struct node *node, const struct grid *g,
+                            struct value *lhs, struct value *rhs)
+{
+    const char *op = op_table[node->op].name;
+    if (op_table[node->op].is_set)
+        return;
+    bool left = value_drop_histograms(q, g, lhs), right = value_drop_histograms(q, g, rhs);
+    if (left || right)
+        query_info(q, node,
+                   "incompatible sample types encountered for binary operator \"%s\": %s %s %s", op,
+                   left ? "histogram" : "float", op, right ? "histogram" : "float");
+}
+
 void eval_binary(struct query *q, const struct node *node, const struct grid *g, struct value *ret)
 {
     struct value lhs, rhs;
     eval(q, node->lhs, g, &lhs);
     eval(q, node->rhs, g, &rhs);
+    drop_histograms(q, node, g, &lhs, &rhs);
     ret->type = node->type;
     if (node->type == PROMQL_SCALAR) {
         ret->scalar = query_steps(q, g);

@@ -43,6 +43,7 @@ void call_scalar(struct query *q, const struct node *node, const struct grid *g,
 {
     struct value in;
     eval(q, node->arg[0], g, &in);
+    value_drop_histograms(q, g, &in);
     ret->scalar = query_steps(q, g);
     for (size_t k = 0; k < g->n; k++) {
         size_t found = 0;

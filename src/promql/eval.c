@@ -211,6 +211,12 @@ void eval(struct query *q, const struct node *node, const struct grid *g, struct
     query_hold(q, ret->type == PROMQL_SCALAR ? g->n : ret->n * g->n);
 }
 
+static void leave_histograms(struct query *q, const struct grid *g, struct value *value)
+{
+    if (value_drop_histograms(q, g, value))
+        query_info(q, q->expr->root, "native histograms are left out");
+}
+
 // Names that were to go at the end go; series that fall together become one.
 static void finish_names(struct query *q, const struct grid *g, struct value *value)
 {
@@ -284,6 +290,7 @@ static void run_instant(struct query *q, const struct node *root)
     } else if (value.type == PROMQL_STRING) {
         q->result->string = arena_text(&q->arena, value.text, strlen(value.text));
     } else {
+        leave_histograms(q, &g, &value);
         value_compact(&g, &value);
         finish_names(q, &g, &value);
         put_columns(q, &g, &value);
@@ -303,6 +310,7 @@ static void run_range(struct query *q, const struct node *root)
         value.col->labels = query_labels(q, NULL, 0);
         value.col->v = copy_steps(q, &g, value.scalar);
     }
+    leave_histograms(q, &g, &value);
     value_compact(&g, &value);
     finish_names(q, &g, &value);
     value_sort(&value);

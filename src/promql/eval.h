@@ -47,14 +47,20 @@ struct value {
     const char *text;
 };
 
+/** A NaN that no operation yields, beside the staleness marker. */
+#define HISTOGRAM_BITS UINT64_C(0x7ff0000000000003)
+
+static inline bool is_histogram(double v)
+{
+    uint64_t bits;
+    memcpy(&bits, &v, sizeof(bits));
+    return bits == HISTOGRAM_BITS;
+}
+
 static inline bool is_absent(double v)
 {
     return sample_is_stale(v);
 }
-
-struct annotation {
-    const char *text; /**< with its place */
-};
 
 struct annotations {
     const char **text;
@@ -72,7 +78,8 @@ struct query {
     struct regex **regex; /**< compiled on the way; owned */
     size_t n_regexes, cap_regexes;
     struct annotations warnings, infos;
-    size_t samples; /**< held now, as Prometheus counts them */
+    bool has_histograms; /**< some sample is promql_histogram() */
+    size_t samples;      /**< held now, as Prometheus counts them */
     uint64_t samples_read;
     uint64_t samples_checked;
     struct promql_result *result;
@@ -120,6 +127,9 @@ double *query_steps(struct query *q, const struct grid *g);
 
 /** Columns whose labels are the same become one; fails where both have a sample at a step. */
 void value_merge(struct query *q, const struct grid *g, struct value *value);
+
+/** Leave native histograms out; true where there were any. */
+bool value_drop_histograms(struct query *q, const struct grid *g, struct value *value);
 
 /** Drop the columns that have no sample at all. */
 void value_compact(const struct grid *g, struct value *value);

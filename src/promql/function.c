@@ -194,6 +194,7 @@ static void map_columns(struct query *q, const struct node *node, const struct g
                         struct value *ret)
 {
     eval(q, node->arg[0], g, ret);
+    value_drop_histograms(q, g, ret);
     for (size_t i = 0; i < ret->n; i++) {
         double *v = ret->col[i].v;
         for (size_t k = 0; k < g->n; k++)

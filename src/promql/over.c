@@ -38,7 +38,7 @@ static bool has_stale(const struct windows *w)
     uint32_t done = 0;
     for (size_t k = 0; k < w->grid->n; k++) {
         for (uint32_t i = MAX_OF(done, w->lo[k]); i < w->hi[k]; i++)
-            if (sample_is_stale(w->v[i]))
+            if (sample_is_stale(w->v[i]) || is_histogram(w->v[i]))
                 return true;
         done = MAX_OF(done, w->hi[k]);
     }
@@ -53,7 +53,7 @@ static void remove_stale(struct windows *w)
     for (size_t i = 0; i < w->n_samples; i++) {
         t[n] = w->t_ms[i];
         v[n] = w->v[i];
-        n += !sample_is_stale(v[n]);
+        n += !sample_is_stale(v[n]) && !is_histogram(v[n]);
     }
     w->t_ms = t;
     w->v = v;
@@ -276,7 +276,7 @@ static void put_samples(struct query *q, struct promql_series *series, const str
     for (size_t i = 0; i < s->n; i++) {
         t[n] = s->t_ms[i];
         v[n] = s->v[i];
-        n += !sample_is_stale(v[n]);
+        n += !sample_is_stale(v[n]) && !is_histogram(v[n]);
     }
     query_hold(q, n);
     *series = (struct promql_series){query_labels(q, labels->label, labels->n), n, t, v};

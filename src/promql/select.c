@@ -184,7 +184,7 @@ size_t samples_seek(const int64_t *t_ms, size_t n, size_t from, size_t guess, in
 }
 
 // Fills out[] of one series; false where it has no sample at any step.
-static bool fill(const struct query *q, const struct samples *s, const struct reference *r,
+static bool fill(struct query *q, const struct samples *s, const struct reference *r,
                  size_t n_steps, bool times, double *out)
 {
     size_t at = 0, before = 0;
@@ -199,6 +199,7 @@ static bool fill(const struct query *q, const struct samples *s, const struct re
             continue;
         if (sample_is_stale(s->v[at - 1]))
             continue;
+        q->has_histograms |= is_histogram(s->v[at - 1]);
         out[k] = times ? (double)s->t_ms[at - 1] / 1000 : s->v[at - 1];
         any = true;
     }

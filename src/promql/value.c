@@ -79,6 +79,28 @@ void value_compact(const struct grid *g, struct value *value)
     value->n = kept;
 }
 
+double promql_histogram(void)
+{
+    uint64_t bits = HISTOGRAM_BITS;
+    double v;
+    memcpy(&v, &bits, sizeof(v));
+    return v;
+}
+
+bool value_drop_histograms(struct query *q, const struct grid *g, struct value *value)
+{
+    bool any = false;
+    if (!q->has_histograms)
+        return false;
+    for (size_t i = 0; i < value->n; i++)
+        for (size_t k = 0; k < g->n; k++)
+            if (is_histogram(value->col[i].v[k])) {
+                value->col[i].v[k] = sample_stale();
+                any = true;
+            }
+    return any;
+}
+
 static void merge_into(struct query *q, const struct grid *g, struct column *to,
                        const struct column *from)
 {

@@ -29,8 +29,8 @@ struct promql_line {
 };
 
 /**
- * Read a line. 0, -EINVAL (err says where), -ENOTSUP (a native histogram), -E2BIG (over
- * PROMQL_NOTATION_MAX), -ENOMEM.
+ * Read a line. Native histograms (`{{…}}`) become promql_histogram() each; what is in them is not
+ * read. 0, -EINVAL (err says where), -E2BIG (over PROMQL_NOTATION_MAX), -ENOMEM.
  */
 int promql_line_parse(const char *text, size_t len, struct promql_line *ret, struct err *err);
 void promql_line_done(struct promql_line *line);

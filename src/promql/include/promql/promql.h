@@ -62,6 +62,12 @@ void promql_format(const struct promql_expr *expr, struct buf *out);
 /** The syntax tree as JSON, as in "data" of /api/v1/parse_query. */
 void promql_expr_json(const struct promql_expr *expr, struct buf *out);
 
+/**
+ * Stands for a sample that is a native histogram: evaluation knows that there is one, leaves it out
+ * and says so (an info), as Prometheus does where only floats make sense.
+ */
+double promql_histogram(void);
+
 /** When an expression is evaluated: at start, start + step, … up to end. */
 struct promql_range {
     int64_t start_ms, end_ms;
