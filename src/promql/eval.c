@@ -42,7 +42,12 @@ static void fail_memory(void *arg, int r)
 void query_check(struct query *q, size_t samples)
 {
     q->samples_read += samples;
-    q->samples_checked += samples + 100;
+    query_work(q, samples + 100);
+}
+
+void query_work(struct query *q, size_t samples)
+{
+    q->samples_checked += samples;
     if (q->samples_checked < SAMPLES_PER_CHECK)
         return;
     q->samples_checked = 0;

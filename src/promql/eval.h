@@ -95,6 +95,9 @@ void query_fail(struct query *q, int code, const char *format, ...)
 /** Account for `samples` just read and see whether the query was cancelled or ran out of time. */
 void query_check(struct query *q, size_t samples);
 
+/** The same look for work on samples that are held already, such as wide windows each step. */
+void query_work(struct query *q, size_t samples);
+
 /** Count samples held; fails over the limit. */
 void query_hold(struct query *q, size_t samples);
 

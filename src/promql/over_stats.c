@@ -178,9 +178,11 @@ static double variance(const double *v, uint32_t n)
 
 void over_stdvar(struct windows *w, double *out)
 {
-    for (size_t k = 0; k < w->grid->n; k++)
+    for (size_t k = 0; k < w->grid->n; k++) {
+        query_work(w->q, w->hi[k] - w->lo[k]);
         out[k] =
             w->hi[k] > w->lo[k] ? variance(w->v + w->lo[k], w->hi[k] - w->lo[k]) : sample_stale();
+    }
 }
 
 void over_stddev(struct windows *w, double *out)
@@ -275,6 +277,7 @@ void over_quantile(struct windows *w, double *out)
             buf_done(&text);
             warned = q;
         }
+        query_work(w->q, n);
         double *copy = window_scratch(w, n);
         memcpy(copy, w->v + lo, n * sizeof(*copy));
         out[k] = quantile_of(q, copy, n);
