@@ -12,12 +12,18 @@ import pty
 import re
 import select
 import subprocess
+import sys
+import tempfile
 import time
 import unittest
 import urllib.parse
 
 import fakedaemon
+import openapi
 import vherd
+
+sys.path.insert(0, os.path.join(vherd.ROOT, "benchmarks"))
+from see import peers  # noqa: E402
 
 DATA = os.path.join(vherd.ROOT, "tests", "data", "query")
 FORM = "application/x-www-form-urlencoded"
@@ -117,6 +123,223 @@ class Answers(Asked):
             status, answer = self.query("1", daemon=daemon)
             self.assertEqual((status, answer["errorType"]), (503, "unavailable"))
             self.assertIn("store", answer["error"])
+
+
+class Clients(Asked):
+    """What others ask: requests as Grafana sends them, and Debian's promtool."""
+
+    def recorded(self):
+        with open(os.path.join(DATA, "grafana.json"), encoding="utf-8") as file:
+            return json.load(file)
+
+    def test_what_grafana_asks(self):
+        for request in self.recorded():
+            with self.subTest(request["what"]):
+                status, answer = self.ask(request["path"], request.get("form"),
+                                          {"Accept-Encoding": "gzip", "User-Agent": "Grafana/11"})
+                self.assertEqual(status, request.get("status", 200), answer)
+                self.assertEqual(answer["status"], "success" if status == 200 else "error")
+
+    def test_grafana_does_not_take_us_for_mimir(self):
+        _, answer = self.ask("/api/v1/status/buildinfo")
+        self.assertNotIn("features", answer["data"])
+        self.assertNotIn("application", answer["data"])
+
+    def test_against_the_openapi_description(self):
+        try:
+            description = openapi.Description()
+        except openapi.Missing as why:
+            self.skipTest(str(why))
+        with open(os.path.join(DATA, "answers.json"), encoding="utf-8") as file:
+            requests = self.recorded() + json.load(file)
+        for request in requests:
+            with self.subTest(path=request["path"]):
+                status, answer = self.ask(request["path"], request.get("form"))
+                # The description wants a text for the time of a string; Prometheus gives a number.
+                if status == 200 and "resultType" in answer["data"] and \
+                        answer["data"]["resultType"] == "string":
+                    continue
+                path = urllib.parse.urlsplit(request["path"]).path.removeprefix("/api/v1")
+                path = re.sub(r"^/label/[^/]+/", "/label/{name}/", path)
+                description.check(path, "get" if request.get("form") is None else "post", status,
+                                  answer)
+        description.check("/status/config", "get", 200, self.daemon.json("/api/v1/status/config"))
+
+    def promtool(self, *words):
+        done = subprocess.run([peers.promtool(), "query", *words], stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, timeout=60)
+        self.assertEqual(done.returncode, 0, done.stdout)
+        return done.stdout
+
+    def test_promtool(self):
+        url = f"http://127.0.0.1:{self.daemon.port}"
+        try:
+            peers.unpack()
+        except peers.PeerMissing as why:
+            self.skipTest(str(why))
+        at = "--time=1700000600"
+        self.assertIn("=> 1 @[1700000600]", self.promtool("instant", at, url, "up"))
+        span = ["--start=1700000000", "--end=1700000060"]
+        text = self.promtool("range", *span, "--step=30s", url, "up")
+        self.assertEqual(text.count("1 @[17000000"), 3, text)
+        text = self.promtool("series", *span, "--match=special", url)
+        self.assertEqual(len(text.split("\n")), 4, text)
+        text = self.promtool("labels", *span, url, "domain")
+        self.assertEqual(text.split(), ["vm1", "vm2"])
+
+
+class CommandLine(Asked):
+    def vherd(self, *words, status=0):
+        done = self.daemon.cli(*words, check=False)
+        self.assertEqual(done.returncode, status, done.stderr)
+        return done.stdout if status == 0 else done.stderr
+
+    def test_table(self):
+        text = self.vherd("query", "--time", str(NOW), "libvirt_domain_info_virtual_cpus")
+        lines = [line.split() for line in text.splitlines()]
+        self.assertEqual(lines, [["METRIC", "domain", "VALUE"],
+                                 ["libvirt_domain_info_virtual_cpus", "vm1", "2"],
+                                 ["libvirt_domain_info_virtual_cpus", "vm2", "4"]])
+        text = self.vherd("query", "--end", str(NOW), "--range", "10m", "--step", "15s",
+                          "vherd_vm_resident_bytes{domain='vm1'}")
+        self.assertEqual(text.splitlines()[0].split(), ["METRIC", "domain", "MIN", "MEAN", "MAX",
+                                                        "LAST"])
+        self.assertIn("1.00 GiB", text)
+        self.assertIn("1.04 GiB", text)
+        self.assertEqual(self.vherd("query", "1 + 1"), "2\n")
+        self.assertEqual(self.vherd("query", "nothing"), "No series has a value there.\n")
+
+    def test_json_and_csv(self):
+        answer = json.loads(self.vherd("query", "--json", "--time", str(NOW), "up"))
+        self.assertEqual(answer["data"]["result"][0]["value"], [NOW, "1"])
+        rows = list(csv.DictReader(io.StringIO(self.vherd(
+            "query", "--csv", "--start", "1700000000", "--end", str(NOW), "--step", "15s",
+            "{__name__='utf8.metric'}"))))
+        self.assertEqual(len(rows), 41)
+        self.assertEqual(rows[-1], {"time": "2023-11-14T22:23:20Z", "__name__": "utf8.metric",
+                                    "job": "x", "label.one": 'a "quoted" value', "value": "5"})
+
+    def test_plot(self):
+        expression = "sum by (domain) (rate(libvirt_domain_vcpu_time_seconds_total[1m]))"
+        words = ["query", "--plot", "--end", str(NOW), "--range", "10m", "--step", "15s", expression]
+        lines = self.vherd(*words).splitlines()
+        self.assertTrue(all(len(line) <= 80 for line in lines), lines)
+        self.assertLessEqual(len(lines), 24)
+        text = "\n".join(lines)
+        self.assertIn("60.0%", text)
+        self.assertIn("22:20", text)
+        self.assertIn('{domain="vm1"}', text)
+        self.assertNotIn("\x1b", text)
+
+    def test_wrong_usage_and_wrong_queries(self):
+        self.assertIn("1:4: parse error", self.vherd("query", "up{", status=1))
+        self.assertIn("--range", self.vherd("query", "--range", "soon", "up", status=2))
+        self.assertIn("--time", self.vherd("query", "--time", "x", "up", status=2))
+        self.assertIn("--start", self.vherd("query", "--start", "5", "--end", "4", "up", status=2))
+        self.assertIn("terminal", self.vherd("query", status=2))
+
+    def test_completion(self):
+        def complete(text):
+            return self.vherd("query", "--complete", text).splitlines()
+        self.assertEqual(complete("rate(libvirt_domain_vcpu_t"),
+                         ["rate(libvirt_domain_vcpu_time_seconds_total"])
+        self.assertIn("quantile_over_time(", complete("quan"))
+        self.assertEqual(complete("up{in"), ['up{instance="'])
+        self.assertEqual(complete('up{instance="'), ['up{instance="host1"'])
+        self.assertEqual(complete('libvirt_domain_info_virtual_cpus{domain=~"vm'),
+                         ['libvirt_domain_info_virtual_cpus{domain=~"vm1"',
+                          'libvirt_domain_info_virtual_cpus{domain=~"vm2"'])
+        self.assertEqual(complete('"u'), ["unless", "up", "utf8.metric"])
+        self.assertEqual(complete("zzz"), [])
+
+    def test_completion_of_bash(self):
+        script = os.path.join(vherd.ROOT, "packaging", "completion", "vherd.bash")
+        program = self.daemon.command("query", "--complete")
+        done = subprocess.run(
+            ["bash", "-c", f"""source {script}
+             vherd() {{ shift 2; {" ".join(program)} "$@"; }}
+             COMP_WORDS=(vherd query 'rate(libvirt_domain_vcpu'); COMP_CWORD=2; _vherd
+             printf '%s\\n' "${{COMPREPLY[@]}}" """],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=30,
+            env=self.daemon.environment)
+        self.assertEqual(done.stdout, "rate(libvirt_domain_vcpu_time_seconds_total\n", done.stderr)
+
+    def test_prompt(self):
+        with tempfile.TemporaryDirectory() as state:
+            pid, fd = pty.fork()
+            if pid == 0:
+                environment = dict(self.daemon.environment, TERM="xterm", XDG_STATE_HOME=state,
+                                   LSAN_OPTIONS="detect_leaks=0")
+                words = self.daemon.command("query", "--time", str(NOW))
+                os.execve(words[0], words, environment)
+            seen = b""
+
+            def expect(text):
+                nonlocal seen
+                end = time.monotonic() + 20
+                while text not in seen:
+                    ready, _, _ = select.select([fd], [], [], max(0, end - time.monotonic()))
+                    if not ready:
+                        self.fail(f"{text} is not in {seen}")
+                    seen += os.read(fd, 65536)
+                seen = seen[seen.index(text) + len(text):]
+
+            expect(b"vherd> ")
+            os.write(fd, b"libvirt_domain_info_virt\t\n")
+            expect(b"vm2")
+            expect(b"vherd> ")
+            os.write(fd, b"up +\n")
+            expect(b"parse error")
+            expect(b"vherd> ")
+            os.write(fd, b".json\n")
+            expect(b"vherd> ")
+            os.write(fd, b"1 + 2\n")
+            expect(b'"3"')
+            expect(b"vherd> ")
+            os.write(fd, b".quit\n")
+            _, status = os.waitpid(pid, 0)
+            os.close(fd)
+            self.assertEqual(status, 0)
+            path = os.path.join(state, "vherd", "query_history")
+            with open(path, encoding="utf-8") as file:
+                history = file.read()
+            self.assertIn("libvirt_domain_info_virtual_cpus", history)
+            self.assertEqual(os.stat(path).st_mode & 0o077, 0)
+
+    def test_statistics_of_a_vm(self):
+        answer = json.loads(self.vherd("stats", "vm1", "--range", "5m", "--end", str(NOW), "--json"))
+        rows = {(row["what"], row["series"]): row for row in answer["rows"]}
+        cpu = rows["CPU", ""]
+        # Two vCPUs, 3 and 6 seconds in each 15.
+        self.assertAlmostEqual(cpu["mean"], 0.6, 6)
+        self.assertAlmostEqual(cpu["p95"], 0.6, 6)
+        self.assertAlmostEqual(cpu["sum"], 0.6 * 300, 4)
+        self.assertAlmostEqual(cpu["utilisation_ratio"], 0.3, 6)
+        self.assertEqual(cpu["limit"], 2)
+        memory = rows["memory on the host", ""]
+        # 1 MiB in each 15 seconds: 240 MiB an hour; 984 MiB are left.
+        # Steps of the query fall between samples.
+        self.assertAlmostEqual(memory["trend_per_hour"] / (240 * 2**20), 1, 2)
+        self.assertAlmostEqual(memory["seconds_to_limit"] / (984 / 240 * 3600), 1, 2)
+        self.assertGreater(memory["max"], memory["p50"])
+        disk = rows["disk read", ""]
+        self.assertAlmostEqual(disk["mean"], (65536 + 131072) / 15, 3)
+        text = self.vherd("stats", "vm1", "--range", "5m", "--end", str(NOW))
+        self.assertIn("60.0%", text)
+        self.assertIn("its maximum", text)
+
+    def test_statistics_of_any_metric(self):
+        answer = json.loads(self.vherd(
+            "stats", "vm1", "--range", "5m", "--end", str(NOW), "--json", "--metric",
+            "libvirt_domain_vcpu_time_seconds_total", "--metric", "with_gap",
+            "--metric", "2 * vherd_vm_resident_bytes{domain=$vm}"))
+        rows = {(row["what"], row["series"]): row for row in answer["rows"]}
+        self.assertAlmostEqual(rows["libvirt_domain_vcpu_time_seconds_total", "1"]["mean"], 0.4, 6)
+        self.assertEqual(rows["with_gap", ""]["mean"], 1)
+        self.assertGreater(rows["2 * vherd_vm_resident_bytes{domain=$vm}", ""]["min"], 2**31)
+        self.assertIn("No samples", self.vherd("stats", "vm9", "--end", str(NOW)))
+        self.assertIn("--range", self.vherd("stats", "vm1", "--range", "1s", status=2))
+        self.assertIn("1:", self.vherd("stats", "--metric", "a +", status=1))
 
 
 class Limits(Asked):
