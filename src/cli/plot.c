@@ -153,22 +153,35 @@ static void put_braille(uint8_t dots, struct buf *out)
     buf_puts(out, text);
 }
 
-static void put_cell(const struct plot_params *p, const struct canvas *c, size_t at,
-                     struct buf *out)
+// *owner is whose colour the terminal has now; NOBODY: its own.
+static void put_color(const struct plot_params *p, uint8_t wanted, uint8_t *owner, struct buf *out)
 {
-    uint8_t owner = c->owner[at];
-    if (owner == NOBODY) {
-        buf_putc(out, ' ');
+    if (!p->color || wanted == *owner)
         return;
+    buf_printf(out, "\x1b[%sm", wanted == NOBODY ? "0" : colors[wanted]);
+    *owner = wanted;
+}
+
+static void put_cells(const struct plot_params *p, const struct canvas *c, size_t row,
+                      struct buf *out)
+{
+    uint8_t owner = NOBODY;
+    size_t end = c->cols;
+    while (end > 0 && c->owner[row * c->cols + end - 1] == NOBODY)
+        end--;
+    for (size_t col = 0; col < end; col++) {
+        size_t at = row * c->cols + col;
+        if (c->owner[at] == NOBODY) {
+            buf_putc(out, ' ');
+            continue;
+        }
+        put_color(p, c->owner[at], &owner, out);
+        if (c->dot_cols == 2)
+            put_braille(c->dots[at], out);
+        else
+            buf_putc(out, marks[c->owner[at]]);
     }
-    if (p->color)
-        buf_printf(out, "\x1b[%sm", colors[owner]);
-    if (c->dot_cols == 2)
-        put_braille(c->dots[at], out);
-    else
-        buf_putc(out, marks[owner]);
-    if (p->color)
-        buf_puts(out, "\x1b[0m");
+    put_color(p, NOBODY, &owner, out);
 }
 
 static char *label_of(const struct plot_params *p, double v)
@@ -187,6 +200,26 @@ static size_t label_width(const struct plot_params *p, const struct plot_ticks *
         most = MAX_OF(most, width_text(label ? label : ""));
     }
     return most;
+}
+
+// Fewer ticks where three digits do not tell them apart.
+static struct plot_ticks value_ticks(const struct plot_params *p, const struct canvas *c)
+{
+    for (size_t most = MAX_OF(c->rows / 4, (size_t)1);; most--) {
+        struct plot_ticks t = plot_ticks(c->low, c->high, most, unit_is_binary(p->unit));
+        CLEANUP(freep) char *before = NULL;
+        size_t i = 0;
+        for (; i < t.n; i++) {
+            char *label = label_of(p, t.first + (double)i * t.step);
+            bool is_same = before && label && strcmp(before, label) == 0;
+            free(before);
+            before = label;
+            if (is_same)
+                break;
+        }
+        if (i == t.n || most == 1)
+            return t;
+    }
 }
 
 // The tick that falls into this row, -1 for none.
@@ -209,11 +242,7 @@ static void put_rows(const struct plot_params *p, const struct canvas *c,
         char *label = tick < 0 ? NULL : label_of(p, ticks->first + (double)tick * ticks->step);
         width_put(out, label ? label : "", label_cols, WIDTH_RIGHT, "~");
         buf_puts(out, tick < 0 ? (p->utf8 ? " │" : " |") : (p->utf8 ? " ┤" : " +"));
-        size_t end = c->cols;
-        while (end > 0 && c->owner[row * c->cols + end - 1] == NOBODY)
-            end--;
-        for (size_t col = 0; col < end; col++)
-            put_cell(p, c, row * c->cols + col, out);
+        put_cells(p, c, row, out);
         buf_putc(out, '\n');
     }
 }
@@ -306,8 +335,7 @@ void plot_put(const struct plot_params *p, const struct plot_series *series, siz
     c.rows = height - 2;
     c.left = p->start;
     c.right = p->end > p->start ? p->end : p->start + 1;
-    struct plot_ticks ticks =
-        plot_ticks(c.low, c.high, MAX_OF(c.rows / 4, (size_t)1), unit_is_binary(p->unit));
+    struct plot_ticks ticks = value_ticks(p, &c);
     size_t label_cols = MIN_OF(label_width(p, &ticks), width - 12);
     c.cols = width - label_cols - 2;
     c.dots = mem_zalloc(c.rows * c.cols);

@@ -165,8 +165,7 @@ static void put_notes(const json_t *answer, const char *field, struct cli *cli)
     for (size_t i = 0; i < json_array_size(notes); i++) {
         CLEANUP(freep)
         char *note = esc_terminal_dup(json_string_value(json_array_get(notes, i)));
-        CLEANUP(freep) char *line = mem_printf("%s: %s", field, note);
-        term_put(&cli->term, STYLE_DIM, line, &cli->out);
+        term_put(&cli->term, STYLE_DIM, note, &cli->out);
         buf_putc(&cli->out, '\n');
     }
 }

@@ -119,15 +119,12 @@ static void drop_empty(struct rows *rows)
     rows->n = kept;
 }
 
-static void figure_cell(struct table *t, const struct row *row, double v, const char *after,
-                        const struct term *term)
+static void figure_cell(struct table *t, const struct row *row, double v, const struct term *term)
 {
     CLEANUP(buf_done) struct buf text;
     buf_init(&text, 256);
-    if (!isnan(v)) {
+    if (!isnan(v))
         unit_put(row->unit, v, term->utf8, &text);
-        buf_puts(&text, after);
-    }
     table_cell(t, text.len > 0 ? text.data : "", STYLE_NONE);
 }
 
@@ -138,7 +135,7 @@ static void sum_cell(struct table *t, const struct row *row, const struct term *
     whole.unit = row->unit == UNIT_BYTES_PER_SECOND ? UNIT_BYTES
                  : row->unit == UNIT_RATIO          ? UNIT_SECONDS
                                                     : UNIT_NONE;
-    figure_cell(t, &whole, row->figure[STATS_SUM], "", term);
+    figure_cell(t, &whole, row->figure[STATS_SUM], term);
 }
 
 static void reach_cell(struct table *t, const struct row *row)
@@ -167,7 +164,7 @@ static void put_table(struct stats *s)
         {"SUM", WIDTH_RIGHT, 7, 0, true},
         {"LIMIT", WIDTH_RIGHT, 11, 0, true},
         {"USED", WIDTH_RIGHT, 3, 0, true},
-        {"TREND", WIDTH_RIGHT, 6, 0, true},
+        {"TREND/h", WIDTH_RIGHT, 6, 0, true},
         {"TIME LEFT", WIDTH_LEFT, 5, 0, true},
     };
     const struct term *term = &s->cli->term;
@@ -183,11 +180,11 @@ static void put_table(struct stats *s)
         table_cell(t, row->metric->title, STYLE_NONE);
         table_cell(t, row->key, STYLE_NONE);
         for (size_t k = 0; k < ARRAY_LEN(plain); k++)
-            figure_cell(t, row, row->figure[plain[k]], "", term);
+            figure_cell(t, row, row->figure[plain[k]], term);
         sum_cell(t, row, term);
-        figure_cell(t, row, row->figure[STATS_LIMIT], "", term);
+        figure_cell(t, row, row->figure[STATS_LIMIT], term);
         table_cell(t, used.len > 0 ? used.data : "", utilisation > 0.9 ? STYLE_WARN : STYLE_NONE);
-        figure_cell(t, row, row->figure[STATS_TREND], " an hour", term);
+        figure_cell(t, row, row->figure[STATS_TREND], term);
         reach_cell(t, row);
     }
     table_print(t, term, 0, &s->cli->out);
