@@ -88,6 +88,18 @@ static const char *check_host_name(const char *text)
                : "a host name of at most 253 letters, digits, '.' and '-'";
 }
 
+static const char *check_origin(const char *text)
+{
+    static const char allowed[] = "an origin such as https://grafana.example:3000, or \"*\"";
+    const char *mark = strstr(text, "://");
+    if (strcmp(text, "*") == 0)
+        return NULL;
+    bool ok = mark && mark > text && mark[3] && strlen(text) <= 300;
+    for (const char *p = text; ok && *p; p++)
+        ok = isalnum((unsigned char)*p) || strchr("-.:[]+", *p) || p == mark + 1 || p == mark + 2;
+    return ok ? NULL : allowed;
+}
+
 const struct conf_section conf_sections[] = {
     {"libvirt", "How libvirt is asked. Whatever happens there, the kernel's data go on each "
                 "second."},
@@ -96,6 +108,7 @@ const struct conf_section conf_sections[] = {
     {"metrics", "What `/metrics` exposes."},
     {"store", "The time-series store: what the lanes saw, kept on disk."},
     {"web", "Where and to whom the daemon answers."},
+    {"query", "What one query of the API may take."},
     {"log", "What is written to standard error."},
     {"global", "What holds for everything that leaves this machine."},
     {"textfile", "Files with metrics that other programs leave in a directory."},
@@ -199,8 +212,28 @@ const struct conf_key conf_keys[] = {
              "Empty: vherd where it exists, else nobody."},
     {"web", "max_connections", CONF_INTEGER, AT(web.max_connections), "256", 8, 10000,
      .help = "HTTP connections at the same time."},
+    {"web", "origins", CONF_LIST, AT(web.origins), "", .check = check_origin,
+     .help = "Origins (https://grafana.example) whose pages may read answers in a browser; \"*\" "
+             "= all. None by default."},
     {"web", "sandbox", CONF_BOOL, AT(web.sandbox), "true",
      .help = "false takes the system call filter away, for debuggers."},
+
+    {"query", "timeout", CONF_DURATION, AT(query.timeout_ns), "30s", 100 * MS, 1 * H,
+     .help = "After this long a query is ended; a request may ask for less. Waiting for others "
+             "counts."},
+    {"query", "concurrency", CONF_INTEGER, AT(query.concurrency), "2", 1, 64, .restart = true,
+     .help = "Queries that are evaluated at the same time; others wait."},
+    {"query", "queue", CONF_INTEGER, AT(query.queue), "256", 1, 10000,
+     .help = "Queries that may wait or be on their way to a client; more are refused."},
+    {"query", "max_samples", CONF_INTEGER, AT(query.max_samples), "50000000", 1000,
+     INT64_C(10000000000), .help = "Samples that one query may hold at the same time."},
+    {"query", "max_series", CONF_INTEGER, AT(query.max_series), "100000", 1, INT64_C(100000000),
+     .help = "Series that one selector of a query may match."},
+    {"query", "max_memory_mib", CONF_INTEGER, AT(query.max_memory_mib), "256", 1, 1 << 20,
+     .help = "Memory in MiB that one query with its result may take."},
+    {"query", "lookback", CONF_DURATION, AT(query.lookback_ns), "5m", 1 * S, 24 * H,
+     .help = "How old the last sample of a series may be to count as its value now, where a "
+             "request names nothing else."},
 
     {"log", "level", CONF_CHOICE, AT(log.level), "info", .choices = log_levels,
      .help = "The least important messages that are written."},

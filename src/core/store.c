@@ -117,6 +117,7 @@ static int open_db(struct core *c, const char *path, struct err *err)
         .interval_ns = c->conf->kernel.interval_ns,
     };
     c->keep = keep_new(&params);
+    c->source = tsdb_source(c->db);
     tell_notes(c);
     return 0;
 }
@@ -144,6 +145,7 @@ void store_close(struct core *c)
     flow_free(TAKE_PTR(c->flow));
     store_flow_free(TAKE_PTR(c->store_flow));
     keep_free(TAKE_PTR(c->keep));
+    c->source = NULL;
     tsdb_close(TAKE_PTR(c->db));
     free(TAKE_PTR(c->store_error));
 }

@@ -68,14 +68,25 @@ struct conf {
     } store;
 
     struct {
-        struct conf_list listen; /**< web.listen: [127.0.0.1:9177]; [::1]:9177; [] = no TCP */
-        struct conf_list hosts;  /**< web.hosts: further names that callers may use; [] */
-        char *socket;            /**< web.socket: "" = /run/vherd/vherd.sock or the user's */
-        char *socket_group;      /**< web.socket_group: "" = root only; may read all VMs */
-        char *user;              /**< web.user: "" = vherd where it exists, else nobody */
-        int64_t max_connections; /**< web.max_connections: 256, 8..10000 */
-        bool sandbox;            /**< web.sandbox: true; false only for debuggers */
+        struct conf_list listen;  /**< web.listen: [127.0.0.1:9177]; [::1]:9177; [] = no TCP */
+        struct conf_list hosts;   /**< web.hosts: further names that callers may use; [] */
+        char *socket;             /**< web.socket: "" = /run/vherd/vherd.sock or the user's */
+        char *socket_group;       /**< web.socket_group: "" = root only; may read all VMs */
+        char *user;               /**< web.user: "" = vherd where it exists, else nobody */
+        int64_t max_connections;  /**< web.max_connections: 256, 8..10000 */
+        struct conf_list origins; /**< web.origins: whose pages may read answers; [] */
+        bool sandbox;             /**< web.sandbox: true; false only for debuggers */
     } web;
+
+    struct {
+        int64_t timeout_ns;     /**< query.timeout: of one query, its wait in the queue too; 30s */
+        int64_t concurrency;    /**< query.concurrency: queries evaluated at once; 2, 1..64 */
+        int64_t queue;          /**< query.queue: queries that wait or are being sent; 256 */
+        int64_t max_samples;    /**< query.max_samples: held at once by one query; 50000000 */
+        int64_t max_series;     /**< query.max_series: of one selector; 100000 */
+        int64_t max_memory_mib; /**< query.max_memory_mib: of one query; 256 */
+        int64_t lookback_ns;    /**< query.lookback: how old a sample may be; 5m */
+    } query;
 
     struct {
         enum log_level level; /**< log.level: info */
