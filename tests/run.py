@@ -18,7 +18,8 @@ import tally  # noqa: E402
 
 
 # Unit tests of code that several threads run, for the thread sanitizer.
-THREADED = ("collector", "virt-memory", "virt-libvirt", "host-probe", "act", "log", "jobs")
+THREADED = ("collector", "virt-memory", "virt-libvirt", "host-probe", "act", "log", "jobs",
+            "tsdb-threads", "tsdb-store", "tsdb-log")
 
 
 def parse_arguments():
