@@ -71,6 +71,9 @@ void query_own_regex(struct query *q, struct regex *regex)
 
 static void annotate(struct query *q, struct annotations *a, const char *kind,
                      const struct node *node, const char *format, va_list ap)
+    __attribute__((format(printf, 5, 0)));
+static void annotate(struct query *q, struct annotations *a, const char *kind,
+                     const struct node *node, const char *format, va_list ap)
 {
     struct buf text;
     char message[500];

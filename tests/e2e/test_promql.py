@@ -10,6 +10,7 @@ import unittest
 import building
 import promqlcompliance
 import promqldashboards
+import promqldifferential
 
 DATA = os.path.join(building.ROOT, "tests", "data", "promql")
 PROGRAM = os.path.join(building.ROOT, "build", "tests", "promqltest")
@@ -26,7 +27,8 @@ def conformance(*path):
 class Cases(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        if not building.build("build", None, ["tests/promqltest", "tests/promql-query"]):
+        if not building.build("build", None, ["tests/promqltest", "tests/promql-query",
+                                          "tests/promql-generate"]):
             raise AssertionError("does not build")
 
     def run_cases(self, directory, at_least):
@@ -74,3 +76,10 @@ class Cases(unittest.TestCase):
 
     def test_dashboard_expressions(self):
         self.check_dashboards(conformance("dashboards", "EXPRESSIONS.tsv"), 40)
+
+    def test_generated_queries_as_prometheus(self):
+        passed, failed, _ = promqldifferential.run(7, 400)
+        if not passed and not failed:
+            self.skipTest("Debian's Prometheus is not to be had")
+        self.assertEqual(failed, 0)
+        self.assertGreater(passed, 100)
