@@ -197,6 +197,7 @@ struct line {
 static struct line fit(const struct windows *w, uint32_t lo, uint32_t hi, int64_t origin_ms)
 {
     struct kahan x = {0}, y = {0}, xy = {0}, xx = {0};
+    query_work(w->q, 4 * (size_t)(hi - lo));
     double n = hi - lo;
     bool is_constant = true;
     for (uint32_t i = lo; i < hi; i++) {
