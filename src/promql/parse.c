@@ -18,7 +18,7 @@
 
 #define EXPR_MEMORY_MAX (256u << 20)
 #define TREE_DEPTH_MAX 1000
-#define REGEXES_MAX 1000
+#define REGEXES_MAX 100
 
 struct parser {
     struct promql_expr *expr;
@@ -482,7 +482,8 @@ static struct node *parse_word(struct parser *p)
         if (opens)
             return parse_aggregate(p, &name);
     } else if (p->token.kind == TOKEN_LEFT_PAREN && name.kind == TOKEN_IDENTIFIER &&
-               (name.keyword == KEYWORD_NONE || name.keyword == KEYWORD_EXPERIMENTAL)) {
+               (name.keyword == KEYWORD_NONE || name.keyword == KEYWORD_START ||
+                name.keyword == KEYWORD_END || name.keyword == KEYWORD_EXPERIMENTAL)) {
         return parse_call(p, &name);
     }
     return parse_selector(p, &name);

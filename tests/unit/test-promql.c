@@ -137,6 +137,12 @@ static void long_chains_are_limited(void **state)
     for (int k = 0; k < 900; k++)
         buf_puts(&text, " or a");
     assert_int_equal(promql_parse(text.data, text.len, &expr, NULL), 0);
+    struct promql_memory *m = promql_memory_new();
+    struct promql_result *result;
+    assert_int_equal(promql_eval_instant(expr, promql_memory_source(m), 0, NULL, &result, NULL), 0);
+    assert_int_equal(result->n, 0);
+    promql_result_free(result);
+    promql_memory_free(m);
     promql_expr_free(expr);
     for (int k = 0; k < 1000; k++)
         buf_puts(&text, " or a");
@@ -453,6 +459,31 @@ static void limits_end_a_query(void **state)
     promql_memory_free(m);
 }
 
+// Each takes a back-tracking engine for ever.
+static void regular_expressions_do_not_stall(void **state)
+{
+    static const char *const patterns[] = {"(a+)+b", "(a|a)*b", "(.*a){20}b", "([a-z]+)*=@"};
+    struct promql_memory *m = promql_memory_new();
+    struct buf line;
+    buf_init(&line, 1 << 20);
+    buf_puts(&line, "m{x=\"");
+    for (int i = 0; i < 20000; i++)
+        buf_putc(&line, 'a');
+    buf_puts(&line, "\"} 1");
+    load(m, line.data, 1000);
+    buf_done(&line);
+    for (size_t i = 0; i < ARRAY_LEN(patterns); i++) {
+        struct promql_result *result;
+        char *text = mem_printf("m{x=~\"%s\"} or label_replace(m, \"y\", \"$1\", \"x\", \"%s\")",
+                                patterns[i], patterns[i]);
+        assert_int_equal(run(m, text, &(struct promql_range){0}, NULL, &result, NULL), 0);
+        assert_int_equal(result->n, 1);
+        promql_result_free(result);
+        free(text);
+    }
+    promql_memory_free(m);
+}
+
 static void ranges_are_checked(void **state)
 {
     struct promql_memory *m = promql_memory_new();
@@ -640,6 +671,7 @@ int main(void)
         cmocka_unit_test(numbers_are_laid_out_as_in_go),
         cmocka_unit_test(results_become_json),
         cmocka_unit_test(limits_end_a_query),
+        cmocka_unit_test(regular_expressions_do_not_stall),
         cmocka_unit_test(ranges_are_checked),
         cmocka_unit_test(selectors_tell_what_is_read),
         cmocka_unit_test(names_go_at_once_where_not_delayed),
