@@ -67,7 +67,7 @@ def e2e_cases(names):
 
 
 def run_e2e(results, arguments):
-    if not building.build("build", None, ["tests/fake-core", "tests/virt-probe"]):
+    if not building.build("build", None, ["tests/fake-core", "tests/virt-probe", "tests/tsdb-crash"]):
         results.add("build", "failed", "see above")
         return
     results.add("build", "passed")

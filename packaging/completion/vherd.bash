@@ -64,7 +64,7 @@ _vherd() {
         --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --color) _vherd_words $'auto\nalways\nnever'; return ;;
         esac
-        if [[ $cur == -* ]]; then _vherd_words $'--socket\n--url\n--config\n--json\n--color\n--help'; return; fi
+        if [[ $cur == -* ]]; then _vherd_words $'--data\n--socket\n--url\n--config\n--json\n--color\n--help'; return; fi
         :
         ;;
     metrics)

@@ -66,6 +66,17 @@ char *conf_socket_path(const struct conf *c)
     return mem_printf("/tmp/vherd-%lu/vherd.sock", (unsigned long)geteuid());
 }
 
+char *conf_store_path(const struct conf *c)
+{
+    if (*c->store.path)
+        return mem_strdup(c->store.path);
+    if (geteuid() == 0)
+        return mem_strdup("/var/lib/vherd/data");
+    if (env("XDG_STATE_HOME"))
+        return mem_printf("%s/vherd/data", env("XDG_STATE_HOME"));
+    return mem_printf("%s/.local/state/vherd/data", env("HOME") ? env("HOME") : "");
+}
+
 char *conf_libvirt_uri(const struct conf *c)
 {
     if (*c->libvirt.uri)

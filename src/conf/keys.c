@@ -16,6 +16,8 @@
 #define S NS_PER_S
 #define M (60 * NS_PER_S)
 #define H (3600 * NS_PER_S)
+#define DAY (24 * H)
+#define TIB (INT64_C(1) << 40)
 
 static const char *const log_levels[] = {"error", "warning", "info", "debug", NULL};
 static const char *const metric_sets[] = {"vherd", "tinkoff", "inovex", NULL};
@@ -32,6 +34,11 @@ static const char *check_uri(const char *text)
 static const char *check_absolute(const char *text)
 {
     return *text == '/' ? NULL : "a path that begins with /";
+}
+
+static const char *check_directory(const char *text)
+{
+    return !*text || *text == '/' ? NULL : "a path that begins with /, or \"\"";
 }
 
 static const char *check_socket(const char *text)
@@ -99,6 +106,7 @@ const struct conf_section conf_sections[] = {
     {"kernel", "What is read from the kernel, without libvirt and without QEMU."},
     {"agent", "What the guest agent is asked, where its channel is connected."},
     {"metrics", "What `/metrics` exposes."},
+    {"store", "The time-series store: what the lanes saw, kept on disk."},
     {"web", "Where and to whom the daemon answers."},
     {"query", "What one query of the API may take."},
     {"log", "What is written to standard error."},
@@ -156,6 +164,37 @@ const struct conf_key conf_keys[] = {
              "rely on. A scrape may choose others with ?set=."},
     {"metrics", "misnamed", CONF_BOOL, AT(metrics.misnamed), "false",
      .help = "Also expose the exporters' names that break Prometheus' naming rules."},
+
+    {"store", "enabled", CONF_BOOL, AT(store.enabled), "true", .restart = true,
+     .help = "Whether samples are kept on disk at all."},
+    {"store", "path", CONF_TEXT, AT(store.path), "", .check = check_directory, .restart = true,
+     .help = "Directory of the store. Empty: /var/lib/vherd/data as root, else vherd/data in the "
+             "user's state directory."},
+    {"store", "job", CONF_TEXT, AT(store.job), "vherd", .restart = true,
+     .help = "Label `job` of the series of this host; empty: none."},
+    {"store", "instance", CONF_TEXT, AT(store.instance), "", .restart = true,
+     .help = "Label `instance` of the series of this host. Empty: the host's name."},
+    {"store", "flush", CONF_DURATION, AT(store.flush_ns), "1s", 100 * MS, 60 * S, .restart = true,
+     .help = "Pause between two writes to the log: what a kill of vherd can cost at most."},
+    {"store", "fsync", CONF_DURATION, AT(store.fsync_ns), "5s", 0, 10 * M, .restart = true,
+     .help = "Pause between two fsyncs of the log: what a power cut can cost at most, with "
+             "store.flush added. 0s: after each write."},
+    {"store", "keep", CONF_DURATION, AT(store.keep_ns), "30d", 0, 36500 * DAY, .restart = true,
+     .help = "How long samples are kept; 0s: for ever."},
+    {"store", "keep_minute", CONF_DURATION, AT(store.keep_minute_ns), "180d", 0, 36500 * DAY,
+     .restart = true, .help = "How long roll-ups of a minute are kept; 0s: for ever."},
+    {"store", "keep_hour", CONF_DURATION, AT(store.keep_hour_ns), "1095d", 0, 36500 * DAY,
+     .restart = true, .help = "How long roll-ups of an hour are kept; 0s: for ever."},
+    {"store", "keep_size", CONF_SIZE, AT(store.keep_size), "0", 0, 1024 * TIB, .restart = true,
+     .help = "Disk that samples may take before the oldest go; 0: no limit."},
+    {"store", "keep_minute_size", CONF_SIZE, AT(store.keep_minute_size), "0", 0, 1024 * TIB,
+     .restart = true, .help = "The same for roll-ups of a minute."},
+    {"store", "keep_hour_size", CONF_SIZE, AT(store.keep_hour_size), "0", 0, 1024 * TIB,
+     .restart = true, .help = "The same for roll-ups of an hour."},
+    {"store", "log_size", CONF_SIZE, AT(store.log_size), "1G", 16 << 20, 1024 * TIB,
+     .restart = true,
+     .help = "Log that is kept for those who follow it, such as remote write, while they are "
+             "behind."},
 
     {"web", "listen", CONF_LIST, AT(web.listen), "127.0.0.1:9177", .check = check_address,
      .help = "Addresses for HTTP; [] = none. Callers that are not on loopback may read /metrics "

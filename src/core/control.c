@@ -25,6 +25,7 @@ static int take_config(struct core *c, const char *text, struct err *err)
         queries_limit(c);
     if (c->collector)
         collector_reload(c->collector, conf);
+    store_reload(c);
     conf_free(old);
     return 0;
 }

@@ -9,12 +9,16 @@
 #include <uv.h>
 
 #include "base/buf.h"
+#include "base/json.h"
 #include "collect/collector.h"
+#include "collect/keep.h"
 #include "conf/conf.h"
+#include "flow.h"
 #include "jobs.h"
 #include "model/herd.h"
 #include "model/query.h"
 #include "net/ipc.h"
+#include "store_flow.h"
 #include "verb/verb.h"
 
 // One end of a connection to web, act or send.
@@ -57,6 +61,12 @@ struct core {
     struct conf *conf;
     struct herd *herd;
     struct collector *collector;
+    struct tsdb *db;               // NULL where nothing is kept
+    struct keep *keep;             // of db
+    char *store_error;             // why nothing is kept though it should be; or NULL
+    struct store_flow *store_flow; // of db
+    struct flow *flow;             // what comes without a db is counted and dropped
+    uv_timer_t flow_timer;
     struct exposition exposition;
     struct waiting *waiting;
     struct query_source *source; // stored samples; NULL while there is no store
@@ -86,6 +96,17 @@ void peer_close(struct peer *p);
 // control.c
 int control_begin(struct core *c, struct err *err); // waits for START
 void control_watch(struct core *c);
+
+// store.c
+int store_open(struct core *c, struct err *err);
+void store_close(struct core *c);
+void store_reload(struct core *c);
+void store_sampled(int64_t mono_ns, void *arg);
+void store_view(const struct core *c, struct json *j);
+void store_view_data(const struct core *c, struct json *j);
+
+// views.c
+unsigned sets_of_conf(const struct conf *conf);
 
 // answer.c: requests from web
 bool web_frame(struct peer *p, const struct ipc_frame *f);

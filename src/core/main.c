@@ -102,9 +102,11 @@ static void act_gone(struct peer *p)
         collector_act_lost(p->core->collector);
 }
 
+// What comes before there is something to keep it is let go.
 static bool send_frame(struct peer *p, const struct ipc_frame *f)
 {
-    return f->type == IPC_REPORT;
+    int r = p->core->flow ? flow_frame(p->core->flow, p, f) : 1;
+    return r == 1 || (r == 0 && f->type == IPC_REPORT);
 }
 
 static void send_gone(struct peer *p) {}
@@ -137,6 +139,9 @@ static int start(struct core *c, struct err *err)
     c->herd = herd_new();
     name_host(c->herd);
     buf_init(&c->exposition.text, IPC_PAYLOAD_MAX - 4096);
+    int r = store_open(c, err);
+    if (r < 0)
+        return r;
     CLEANUP(freep) char *uri = conf_libvirt_uri(c->conf);
     const struct virt_ops *virt = virt_ops_for_uri(uri);
     struct collector_params params = {
@@ -148,6 +153,7 @@ static int start(struct core *c, struct err *err)
         .herd = c->herd,
         .wake = wake_loop,
         .ask = ask_act,
+        .sampled = store_sampled,
         .arg = c,
     };
     return collector_new(&params, &c->collector, err);
@@ -209,6 +215,7 @@ int main(int argc, char **argv)
         uv_run(&c->loop, UV_RUN_DEFAULT);
     queries_end(c);
     collector_free(c->collector);
+    store_close(c);
     herd_free(c->herd);
     conf_free(c->conf);
     return 0;

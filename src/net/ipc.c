@@ -77,6 +77,11 @@ int ipc_fd(const struct ipc *c)
     return c->fd;
 }
 
+size_t ipc_queued(const struct ipc *c)
+{
+    return c->out.len - c->out_at;
+}
+
 bool ipc_wants_write(const struct ipc *c)
 {
     return c->error == 0 && c->out_at < c->out.len;

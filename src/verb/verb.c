@@ -63,6 +63,8 @@ const struct verb verbs[VERB_MAX] = {
                        "missed, the lanes of collection, VMs that a fault keeps from being read, "
                        "vherd's processes with what confines them, and what could not be read.",
             .answers = "application/json",
+            .params = {{"data", VERB_TYPE_FLAG,
+                        "also how complete and how fresh the stored data of each VM are"}},
         },
     [VERB_METRICS] =
         {

@@ -118,9 +118,8 @@ static const struct {
     const char *message;
 } wrong[] = {
     {"webb:\n  listen: []\n", "f:1:1: unknown section \"webb\"; did you mean \"web\"?"},
-    {"storage:\n", "f:1:1: unknown section \"storage\"; known: libvirt, kernel, agent, metrics, "
-                   "web, query, log, global, textfile, "
-                   "receive, scrape, remote_write"},
+    {"disks:\n", "f:1:1: unknown section \"disks\"; known: libvirt, kernel, agent, metrics, "
+                 "store, web, query, log, global, textfile, receive, scrape, remote_write"},
     {"listen: []\n", "f:1:1: unknown section \"listen\"; \"listen\" belongs under \"web:\""},
     {"web.listen: []\n", "f:1:1: unknown section \"web.listen\"; \"listen\" belongs under "
                          "\"web:\""},
@@ -265,7 +264,7 @@ static void test_ranges_are_inclusive(void **state)
 {
     for (size_t i = 0; i < conf_keys_count; i++) {
         const struct conf_key *key = &conf_keys[i];
-        if (key->type != CONF_INTEGER && key->type != CONF_DURATION)
+        if (key->type != CONF_INTEGER && key->type != CONF_DURATION && key->type != CONF_SIZE)
             continue;
         const int64_t tries[] = {key->min - 1, key->min, key->max, key->max + 1};
         for (size_t t = 0; t < ARRAY_LEN(tries); t++) {
@@ -273,7 +272,9 @@ static void test_ranges_are_inclusive(void **state)
             CLEANUP(buf_done) struct buf text, why;
             buf_init(&text, 64);
             buf_init(&why, 4096);
-            if (key->type == CONF_INTEGER)
+            if (key->type != CONF_INTEGER && tries[t] < 0)
+                continue; // neither a duration nor a size
+            if (key->type == CONF_INTEGER || key->type == CONF_SIZE)
                 buf_i64(&text, tries[t]);
             else if (tries[t] % 1000 == 0)
                 conf_duration_format(tries[t], &text);

@@ -52,6 +52,22 @@ struct conf {
     } metrics;
 
     struct {
+        bool enabled;             /**< store.enabled: true */
+        char *path;               /**< store.path: "" = /var/lib/vherd/data or the user's */
+        char *job;                /**< store.job: label of all series of this host; vherd */
+        char *instance;           /**< store.instance: the same; "" = the host's name */
+        int64_t flush_ns;         /**< store.flush: pause between writes to the log; 1s */
+        int64_t fsync_ns;         /**< store.fsync: pause between fsyncs of the log; 5s */
+        int64_t keep_ns;          /**< store.keep: age up to which samples stay; 30d */
+        int64_t keep_minute_ns;   /**< store.keep_minute: roll-ups of a minute; 180d */
+        int64_t keep_hour_ns;     /**< store.keep_hour: roll-ups of an hour; 1095d */
+        int64_t keep_size;        /**< store.keep_size: bytes of samples; 0 = no limit */
+        int64_t keep_minute_size; /**< store.keep_minute_size: 0 */
+        int64_t keep_hour_size;   /**< store.keep_hour_size: 0 */
+        int64_t log_size;         /**< store.log_size: log kept for remote write; 1G */
+    } store;
+
+    struct {
         struct conf_list listen;  /**< web.listen: [127.0.0.1:9177]; [::1]:9177; [] = no TCP */
         struct conf_list hosts;   /**< web.hosts: further names that callers may use; [] */
         char *socket;             /**< web.socket: "" = /run/vherd/vherd.sock or the user's */
@@ -114,6 +130,9 @@ char *conf_default_path(bool *ret_exists);
 
 /** The Unix socket in force: web.socket, or the default for this user. Caller frees. */
 char *conf_socket_path(const struct conf *c);
+
+/** The store's directory in force. Caller frees. */
+char *conf_store_path(const struct conf *c);
 
 /** The libvirt URI in force. Caller frees. */
 char *conf_libvirt_uri(const struct conf *c);

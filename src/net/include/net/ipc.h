@@ -68,6 +68,9 @@ int ipc_fd(const struct ipc *c);
 int ipc_send(struct ipc *c, enum ipc_type type, uint32_t id, uint16_t status, const void *a,
              size_t a_len, const void *b, size_t b_len);
 
+/** Bytes that wait for the socket. */
+size_t ipc_queued(const struct ipc *c);
+
 /** True while queued bytes wait for the socket: poll for writing, then ipc_flush(). */
 bool ipc_wants_write(const struct ipc *c);
 int ipc_flush(struct ipc *c);
@@ -125,7 +128,7 @@ enum control_type {
     CONTROL_FATAL,      /**< from a process: a sentence for the person; it will exit */
 };
 
-#define CONTROL_TEXT_MAX (64u * 1024)
+#define CONTROL_TEXT_MAX (128u * 1024)
 
 /** Send one message; fd -1 = none. Blocks. 0 or -errno. */
 int control_send(int control_fd, enum control_type type, const char *text, int fd);

@@ -52,7 +52,7 @@ int rw_request_put(struct rw_request *r, const struct label *label, size_t n, in
 size_t rw_request_samples(const struct rw_request *r);
 size_t rw_request_series(const struct rw_request *r);
 
-#define RW_SAMPLES_MAX 100000u
+#define RW_SAMPLES_MAX 1000000u
 
 /**
  * The compressed body of the request in this version. `metadata` (may be NULL) adds type, help and
