@@ -15,7 +15,7 @@
 #define SAMPLES_DEFAULT 50000000
 #define LOOKBACK_DEFAULT_MS 300000
 #define SUBQUERY_STEP_DEFAULT_MS 60000
-#define SAMPLES_PER_CHECK 20000
+#define WORK_PER_CHECK 20000 // samples looked at
 #define ANNOTATIONS_MAX 1000
 #define TIME_MAX_MS (INT64_C(1) << 56)
 
@@ -39,22 +39,22 @@ static void fail_memory(void *arg, int r)
     query_fail(q, -r, "no memory");
 }
 
-void query_check(struct query *q, size_t samples)
+void query_work(struct query *q, size_t work)
 {
-    q->samples_read += samples;
-    query_work(q, samples + 100);
-}
-
-void query_work(struct query *q, size_t samples)
-{
-    q->samples_checked += samples;
-    if (q->samples_checked < SAMPLES_PER_CHECK)
+    q->work_left -= (int64_t)work;
+    if (q->work_left > 0)
         return;
-    q->samples_checked = 0;
+    q->work_left = WORK_PER_CHECK;
     if (q->options.cancelled && atomic_load_explicit(q->options.cancelled, memory_order_relaxed))
         query_fail(q, ECANCELED, "query was canceled in expression evaluation");
     if (q->options.deadline_ns && clock_mono_ns(q->options.clock) > q->options.deadline_ns)
         query_fail(q, ETIME, "query timed out in expression evaluation");
+}
+
+void query_check(struct query *q, size_t samples)
+{
+    q->samples_read += samples;
+    query_work(q, samples + 100);
 }
 
 void query_hold(struct query *q, size_t samples)
@@ -74,6 +74,9 @@ void query_own_regex(struct query *q, struct regex *regex)
     q->regex[q->n_regexes++] = regex;
 }
 
+static void annotate(struct query *q, struct annotations *a, const char *kind,
+                     const struct node *node, const char *format, va_list ap)
+    __attribute__((format(printf, 5, 0)));
 static void annotate(struct query *q, struct annotations *a, const char *kind,
                      const struct node *node, const char *format, va_list ap)
 {
@@ -207,7 +210,7 @@ void eval(struct query *q, const struct node *node, const struct grid *g, struct
 {
     size_t before = q->samples;
     *ret = (struct value){0};
-    query_check(q, 0);
+    query_work(q, g->n + 100);
     if (node->is_invariant && g->n > 1)
         eval_invariant(q, node, g, ret);
     else

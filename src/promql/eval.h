@@ -81,7 +81,7 @@ struct query {
     bool has_histograms; /**< some sample is promql_histogram() */
     size_t samples;      /**< held now, as Prometheus counts them */
     uint64_t samples_read;
-    uint64_t samples_checked;
+    int64_t work_left; /**< until the next look at clock and flag */
     struct promql_result *result;
     struct err *err;
     int r;
@@ -95,8 +95,8 @@ void query_fail(struct query *q, int code, const char *format, ...)
 /** Account for `samples` just read and see whether the query was cancelled or ran out of time. */
 void query_check(struct query *q, size_t samples);
 
-/** The same look for work on samples that are held already, such as wide windows each step. */
-void query_work(struct query *q, size_t samples);
+/** The same for samples that are looked at again. */
+void query_work(struct query *q, size_t work);
 
 /** Count samples held; fails over the limit. */
 void query_hold(struct query *q, size_t samples);

@@ -182,7 +182,7 @@ static double quantile(double q, struct bucket *b, size_t n, struct lifted *ret_
     if (!(isinf(b[n - 1].upper) && b[n - 1].upper > 0))
         return NAN;
     *ret_lifted = make_monotonic(b, n);
-    if (n < 2 || b[n - 1].count == 0 || isnan(b[n - 1].count))
+    if (n < 2 || b[n - 1].count == 0)
         return NAN;
     double rank = q * b[n - 1].count, count, start = 0;
     size_t i = 0;

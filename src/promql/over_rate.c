@@ -197,9 +197,9 @@ struct line {
 static struct line fit(const struct windows *w, uint32_t lo, uint32_t hi, int64_t origin_ms)
 {
     struct kahan x = {0}, y = {0}, xy = {0}, xx = {0};
+    query_work(w->q, 4 * (size_t)(hi - lo));
     double n = hi - lo;
     bool is_constant = true;
-    query_work(w->q, hi - lo);
     for (uint32_t i = lo; i < hi; i++) {
         double at = (double)(w->t_ms[i] - origin_ms) / 1000;
         is_constant &= w->v[i] == w->v[lo];

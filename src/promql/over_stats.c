@@ -37,6 +37,7 @@ static void sums(struct windows *w, double *out,
         uint32_t lo = w->lo[k], hi = w->hi[k];
         struct kahan sum;
         if (lo >= middle && !overlaps_next(w, k)) {
+            query_work(w->q, hi - lo);
             sum = sum_of(w->v, lo, hi);
         } else if (lo >= middle) {
             if (!tail)
@@ -164,8 +165,8 @@ void over_last(struct windows *w, double *out)
         out[k] = w->hi[k] > w->lo[k] ? w->v[w->hi[k] - 1] : sample_stale();
 }
 
-// Welford's algorithm, compensated.
-static double variance(const double *v, uint32_t n)
+// Welford's algorithm, compensated: for values whose sum or squares are not finite.
+static double running_variance(const double *v, uint32_t n)
 {
     struct kahan mean = {0}, squares = {0};
     for (uint32_t i = 0; i < n; i++) {
@@ -176,12 +177,26 @@ static double variance(const double *v, uint32_t n)
     return (squares.sum + squares.c) / n;
 }
 
+// In two passes, the mean first; what its rounding leaves is taken off (Chan, Golub, LeVeque 1983).
+static double variance(const double *v, uint32_t n)
+{
+    struct kahan sum = sum_of(v, 0, n);
+    double mean = kahan_value(sum) / n, rest = 0, squares = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        double delta = v[i] - mean;
+        rest += delta;
+        squares += delta * delta;
+    }
+    double result = (squares - rest * rest / n) / n;
+    return isfinite(result) ? fmax(result, 0) : running_variance(v, n);
+}
+
 void over_stdvar(struct windows *w, double *out)
 {
     for (size_t k = 0; k < w->grid->n; k++) {
-        query_work(w->q, w->hi[k] - w->lo[k]);
-        out[k] =
-            w->hi[k] > w->lo[k] ? variance(w->v + w->lo[k], w->hi[k] - w->lo[k]) : sample_stale();
+        uint32_t n = w->hi[k] - w->lo[k];
+        query_work(w->q, n);
+        out[k] = n > 0 ? variance(w->v + w->lo[k], n) : sample_stale();
     }
 }
 
@@ -259,28 +274,119 @@ double quantile_of(double q, double *v, size_t n)
     return low * (1 - weight) + high * weight;
 }
 
+static void check_quantile(struct windows *w, double q, double *warned)
+{
+    if ((q >= 0 && q <= 1) || q == *warned)
+        return;
+    struct buf text;
+    buf_init(&text, 60);
+    put_short_number(&text, q);
+    query_warn(w->q, w->node->arg[0], "quantile value should be between 0 and 1, got %s",
+               text.data);
+    buf_done(&text);
+    *warned = q;
+}
+
+/** The values of a window in order, where windows overlap so much that moving is cheaper. */
+struct sorted {
+    double *v;
+    uint32_t n;
+    uint32_t lo, hi; /**< the samples in it */
+};
+
+// Where a value is or would be inserted: the first that does not sort before it.
+static uint32_t place(const struct sorted *s, double v)
+{
+    uint32_t low = 0, high = s->n;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (sorts_before(s->v[middle], v))
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static void insert(struct sorted *s, double v)
+{
+    uint32_t at = place(s, v);
+    memmove(&s->v[at + 1], &s->v[at], (s->n++ - at) * sizeof(*s->v));
+    s->v[at] = v;
+}
+
+static void take_out(struct sorted *s, double v)
+{
+    uint32_t at = place(s, v);
+    memmove(&s->v[at], &s->v[at + 1], (--s->n - at) * sizeof(*s->v));
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return sorts_before(x, y) ? -1 : sorts_before(y, x);
+}
+
+static void move_to(struct sorted *s, const double *v, uint32_t lo, uint32_t hi)
+{
+    if (lo >= s->hi || (size_t)(lo - s->lo + hi - s->hi) * 8 > hi - lo) {
+        s->n = hi - lo;
+        memcpy(s->v, v + lo, s->n * sizeof(*v));
+        qsort(s->v, s->n, sizeof(*v), by_value);
+    } else {
+        for (uint32_t i = s->lo; i < lo; i++)
+            take_out(s, v[i]);
+        for (uint32_t i = s->hi; i < hi; i++)
+            insert(s, v[i]);
+    }
+    s->lo = lo;
+    s->hi = hi;
+}
+
+static double quantile_of_sorted(double q, const double *v, size_t n)
+{
+    if (isnan(q))
+        return NAN;
+    if (q < 0 || q > 1)
+        return q < 0 ? -INFINITY : INFINITY;
+    double rank = q * (double)(n - 1);
+    size_t lower = (size_t)floor(rank), upper = MIN_OF(lower + 1, n - 1);
+    double weight = rank - floor(rank);
+    return v[lower] * (1 - weight) + v[upper] * weight;
+}
+
+// Moving costs some eighth of a window at most; else each window is selected from by itself.
+static bool overlaps_much(const struct windows *w)
+{
+    size_t total = 0, last = w->grid->n - 1;
+    for (size_t k = 0; k <= last; k++)
+        total += w->hi[k] - w->lo[k];
+    return total > 16 * (size_t)(w->hi[last] - w->lo[0]);
+}
+
 void over_quantile(struct windows *w, double *out)
 {
     double warned = 0;
+    size_t widest = 0;
+    for (size_t k = 0; k < w->grid->n; k++)
+        widest = MAX_OF(widest, w->hi[k] - w->lo[k]);
+    struct sorted sorted = {.v = window_scratch(w, widest + 1)};
+    bool moves = overlaps_much(w);
     for (size_t k = 0; k < w->grid->n; k++) {
         uint32_t lo = w->lo[k], n = w->hi[k] - lo;
+        double q = w->param[0][k];
         out[k] = sample_stale();
+        query_work(w->q, n);
         if (n == 0)
             continue;
-        double q = w->param[0][k];
-        if ((isnan(q) || q < 0 || q > 1) && !(q == warned)) {
-            struct buf text;
-            buf_init(&text, 60);
-            put_short_number(&text, q);
-            query_warn(w->q, w->node->arg[0], "quantile value should be between 0 and 1, got %s",
-                       text.data);
-            buf_done(&text);
-            warned = q;
+        check_quantile(w, q, &warned);
+        if (moves) {
+            move_to(&sorted, w->v, lo, w->hi[k]);
+            out[k] = quantile_of_sorted(q, sorted.v, n);
+        } else {
+            memcpy(sorted.v, w->v + lo, n * sizeof(*w->v));
+            out[k] = quantile_of(q, sorted.v, n);
         }
-        query_work(w->q, n);
-        double *copy = window_scratch(w, n);
-        memcpy(copy, w->v + lo, n * sizeof(*copy));
-        out[k] = quantile_of(q, copy, n);
     }
 }
 

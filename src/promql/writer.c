@@ -28,27 +28,40 @@ static void put_text(struct buf *out, const char *text)
     buf_putc(out, '"');
 }
 
-// Seconds with as many digits as the milliseconds need.
+// Seconds with as many digits as the milliseconds need, backwards from `end`; where they begin.
+static char *time_before(char *end, int64_t t_ms)
+{
+    uint64_t ms = t_ms < 0 ? 0 - (uint64_t)t_ms : (uint64_t)t_ms, seconds = ms / 1000;
+    unsigned rest = (unsigned)(ms % 1000);
+    if (rest > 0) {
+        *--end = (char)('0' + rest % 10);
+        *--end = (char)('0' + rest / 10 % 10);
+        *--end = (char)('0' + rest / 100);
+        *--end = '.';
+    }
+    do
+        *--end = (char)('0' + seconds % 10);
+    while (seconds /= 10);
+    if (t_ms < 0)
+        *--end = '-';
+    return end;
+}
+
 static void put_time(struct buf *out, int64_t t_ms)
 {
-    uint64_t ms = t_ms < 0 ? 0 - (uint64_t)t_ms : (uint64_t)t_ms;
-    if (t_ms < 0)
-        buf_putc(out, '-');
-    buf_u64(out, ms / 1000);
-    if (ms % 1000 == 0)
-        return;
-    char digits[4] = {'.', (char)('0' + ms % 1000 / 100), (char)('0' + ms % 100 / 10),
-                      (char)('0' + ms % 10)};
-    buf_put(out, digits, sizeof(digits));
+    char text[40], *begin = time_before(text + sizeof(text), t_ms);
+    buf_put(out, begin, (size_t)(text + sizeof(text) - begin));
 }
 
 static void put_sample(struct buf *out, int64_t t_ms, double v)
 {
-    buf_putc(out, '[');
-    put_time(out, t_ms);
-    buf_puts(out, ",\"");
+    char text[40], *end = text + sizeof(text) - 2, *begin = time_before(end, t_ms);
+    end[0] = ',';
+    end[1] = '"';
+    *--begin = '[';
+    buf_put(out, begin, (size_t)(end + 2 - begin));
     put_json_number(out, v);
-    buf_puts(out, "\"]");
+    buf_put(out, "\"]", 2);
 }
 
 static void put_labels(struct buf *out, const struct labels *l)

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Answers queries over samples out of files, for tests and benchmarks beside other engines:
-//   promql-query [--time ROUNDS] FILE < QUERIES
+//   promql-query [--time ROUNDS] [--copies N] FILE… < QUERIES
 // FILE: lines `name{labels} value seconds`, those of a series together, times rising. QUERIES:
 // lines `START END STEP EXPRESSION` in milliseconds, STEP 0 for an instant. Output: a line of JSON
 // for each, as Prometheus' API answers; with --time instead `SECONDS PEAK_BYTES BYTES`, the median.
+// --copies: each series so many times, told apart by a label `copy`.
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,8 +38,29 @@ static size_t labels_length(const char *line)
     return i + 1;
 }
 
-static void load(struct promql_memory *m, const char *path)
+#define COPIES_MAX 1000
+
+static void free_copies(struct labels **copy, size_t n)
 {
+    for (size_t i = 0; i < n; i++)
+        labels_free(copy[i]);
+}
+
+static void make_copies(const struct labels *labels, struct labels **copy, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct label label[LABELS_MAX + 1];
+        char *number = mem_printf("%zu", i);
+        memcpy(label, labels->label, labels->n * sizeof(*label));
+        label[labels->n] = (struct label){"copy", n > 1 ? number : ""};
+        copy[i] = labels_new(label, labels->n + 1);
+        free(number);
+    }
+}
+
+static void load(struct promql_memory *m, const char *path, size_t copies)
+{
+    struct labels *copy[COPIES_MAX] = {0};
     FILE *f = fopen(path, "re");
     char *line = NULL, *last = NULL;
     size_t size = 0;
@@ -61,12 +83,16 @@ static void load(struct promql_memory *m, const char *path)
                 fprintf(stderr, "%s: %s\n", line, err.message);
                 exit(2);
             }
+            free_copies(copy, copies);
+            make_copies(labels, copy, copies);
         }
         char *end;
         v = strtod(line + n, &end);
         seconds = strtod(end, &end);
-        (void)promql_memory_append(m, labels, (int64_t)(seconds * 1000 + 0.5), v);
+        for (size_t i = 0; i < copies; i++)
+            (void)promql_memory_append(m, copy[i], (int64_t)(seconds * 1000 + 0.5), v);
     }
+    free_copies(copy, copies);
     labels_free(labels);
     free(last);
     free(line);
@@ -130,14 +156,16 @@ int main(int argc, char **argv)
 {
     struct promql_memory *m = promql_memory_new();
     struct query_source *source = promql_memory_source(m);
-    uint64_t rounds = 0;
-    int first = 1;
-    if (argc > 2 && strcmp(argv[1], "--time") == 0) {
-        (void)number_parse_u64(argv[2], &rounds);
-        first = 3;
+    uint64_t rounds = 0, copies = 1;
+    for (int i = 1; i < argc; i++) {
+        uint64_t *option = strcmp(argv[i], "--time") == 0     ? &rounds
+                           : strcmp(argv[i], "--copies") == 0 ? &copies
+                                                              : NULL;
+        if (!option)
+            load(m, argv[i], MIN_OF(copies, COPIES_MAX));
+        else if (i + 1 == argc || number_parse_u64(argv[++i], option) < 0)
+            return 2;
     }
-    for (int i = first; i < argc; i++)
-        load(m, argv[i]);
     char *line = NULL;
     size_t size = 0;
     struct buf out;
