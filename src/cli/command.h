@@ -107,6 +107,10 @@ int cli_get(struct cli *cli, const char *path, int timeout_ms, json_t **ret, str
 int cli_get_text(struct cli *cli, const char *path, int timeout_ms, struct buf *body,
                  struct err *err);
 
+/** POST of a form, as api_post_text(). */
+int cli_post_text(struct cli *cli, const char *path, const char *form, int timeout_ms,
+                  struct buf *body, struct err *err);
+
 /** "vherd: message" on standard error; returns `status`. */
 int cli_fail(const struct err *err, int status);
 int cli_usage(const struct cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -14,7 +14,6 @@
 #include "base/number.h"
 #include "query_result.h"
 
-#define PATH_MAX_BYTES (256u * 1024)
 #define TIMEOUT_MS 120000
 #define POINTS_MAX 11000
 // A curve is drawn of about as many points as a wide terminal has dots.
@@ -144,11 +143,10 @@ static struct plan plan_of(const struct query_settings *s)
     return p;
 }
 
-static void put_path(struct buf *out, const struct query_settings *s, const struct plan *p,
+static void put_form(struct buf *out, const struct query_settings *s, const struct plan *p,
                      const char *expression)
 {
-    buf_puts(out, verbs[p->is_range ? VERB_QUERY_RANGE : VERB_QUERY].path);
-    buf_puts(out, "?query=");
+    buf_puts(out, "query=");
     esc_url(out, expression);
     if (p->is_range) {
         put_seconds(out, "start", p->start);
@@ -199,13 +197,14 @@ int query_show(struct cli *cli, const struct query_settings *s, const char *expr
                struct err *err)
 {
     struct plan p = plan_of(s);
-    CLEANUP(buf_done) struct buf path, body;
-    buf_init(&path, PATH_MAX_BYTES);
+    CLEANUP(buf_done) struct buf form, body;
+    buf_init(&form, VERB_FORM_MAX);
     buf_init(&body, API_ANSWER_MAX);
-    put_path(&path, s, &p, expression);
-    if (path.error)
+    put_form(&form, s, &p, expression);
+    if (form.error)
         return err_set(err, E2BIG, "the expression is too long");
-    int r = cli_get_text(cli, path.data, TIMEOUT_MS, &body, err);
+    int r = cli_post_text(cli, verbs[p.is_range ? VERB_QUERY_RANGE : VERB_QUERY].path, form.data,
+                          TIMEOUT_MS, &body, err);
     if (r < 0)
         return r;
     if (s->view != QUERY_JSON)

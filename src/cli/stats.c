@@ -78,18 +78,20 @@ static char *key_of(const struct stats_metric *m, const json_t *metric)
 
 static int ask(struct stats *s, const struct stats_metric *m, struct err *err)
 {
-    CLEANUP(buf_done) struct buf query, path;
+    CLEANUP(buf_done) struct buf query, form, body;
     json_t *answer = NULL;
     struct query_result result;
-    buf_init(&query, 1 << 20);
-    buf_init(&path, 4 << 20);
+    buf_init(&query, VERB_FORM_MAX);
+    buf_init(&form, VERB_FORM_MAX);
+    buf_init(&body, API_ANSWER_MAX);
     stats_query(m, s->vm, s->range, s->step, &query);
-    buf_puts(&path, verbs[VERB_QUERY].path);
-    buf_printf(&path, "?time=%.3f&query=", s->end);
-    esc_url(&path, query.len > 0 ? query.data : "");
-    if (query.error || path.error)
+    buf_printf(&form, "time=%.3f&query=", s->end);
+    esc_url(&form, query.len > 0 ? query.data : "");
+    if (query.error || form.error)
         return err_set(err, E2BIG, "the query for \"%s\" is too long", m->title);
-    int r = cli_get(s->cli, path.data, TIMEOUT_MS, &answer, err);
+    int r = cli_post_text(s->cli, verbs[VERB_QUERY].path, form.data, TIMEOUT_MS, &body, err);
+    if (r == 0)
+        r = api_parse(body.len > 0 ? body.data : "", body.len, &answer, err);
     if (r == 0)
         r = query_result_read(answer, &result, err);
     if (r < 0)

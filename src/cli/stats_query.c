@@ -50,7 +50,7 @@ const struct stats_metric stats_of_host[] = {
      "max(vherd_host_swap_total_bytes) > 0", "its swap", NULL, false},
     {"disk read", "sum by (device) (rate(vherd_host_disk_read_bytes_total[$w]))", NULL, NULL,
      "device", true},
-    {"disk write", "sum by (device) (rate(vherd_host_disk_write_bytes_total[$w]))", NULL, NULL,
+    {"disk write", "sum by (device) (rate(vherd_host_disk_written_bytes_total[$w]))", NULL, NULL,
      "device", true},
     {"pool", "max by (pool) (libvirt_pool_info_allocation_bytes)",
      "max by (pool) (libvirt_pool_info_capacity_bytes)", "its capacity", "pool", false},

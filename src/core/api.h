@@ -40,7 +40,7 @@ void view_status_flags(const struct view *v);
 
 // api_job.c
 
-// What all jobs here share.
+// What all jobs here but queries share, as their first member.
 struct api_job {
     struct query_source *source;
     size_t max_series;
@@ -67,6 +67,7 @@ int api_timeout(const struct view *v, int64_t *ret_ns, struct err *err);
 // For job_ops.run: the whole is built; its first piece goes to `out`.
 int api_whole_begin(struct api_job *j, struct buf *out, bool *ret_more);
 bool api_whole_next(struct api_job *j, struct buf *out);
+size_t api_whole_held(const void *arg);
 
 // For job_ops.run: the answer is an error. Gives the status.
 int api_job_fail(int r, struct err *err, struct buf *out);

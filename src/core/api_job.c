@@ -56,12 +56,21 @@ void api_start(const struct view *v, const struct job_ops *ops, void *arg, int64
         return;
     }
     int64_t deadline = clock_mono_ns(&clock_system) + timeout_ns;
-    if (jobs_add(c->jobs, v->id, ops, arg, deadline) < 0) {
+    int r = jobs_add(c->jobs, v->id, ops, arg, deadline);
+    if (r == -ENOMEM)
+        answer_error(v, "unavailable",
+                     "slow clients hold too many answers (limit: query.max_memory_mib)");
+    if (r == -EBUSY) {
         CLEANUP(freep)
         char *message = mem_printf("%zu queries are under way already (limit: query.queue)",
                                    jobs_count(c->jobs));
         answer_error(v, "unavailable", message);
     }
+}
+
+size_t api_whole_held(const void *arg)
+{
+    return ((const struct api_job *)arg)->whole.cap;
 }
 
 int api_whole_begin(struct api_job *j, struct buf *out, bool *ret_more)

@@ -98,7 +98,13 @@ static int query_run(void *arg, const struct job_limits *limits, struct buf *out
     return 200;
 }
 
-static const struct job_ops query_ops = {query_run, query_next, query_free};
+static size_t query_held(const void *arg)
+{
+    const struct query *q = arg;
+    return q->result ? q->result->peak_bytes : 0;
+}
+
+static const struct job_ops query_ops = {query_run, query_next, query_held, query_free};
 
 static struct promql_options options_of(const struct core *c)
 {
@@ -211,7 +217,7 @@ static bool text_next(void *arg, struct buf *out)
     return api_whole_next(&((struct text_job *)arg)->job, out);
 }
 
-static const struct job_ops text_ops = {text_run, text_next, text_free};
+static const struct job_ops text_ops = {text_run, text_next, api_whole_held, text_free};
 
 static void start_text(const struct view *v, bool is_tree)
 {

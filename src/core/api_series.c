@@ -126,7 +126,7 @@ static int series_run(void *arg, const struct job_limits *limits, struct buf *ou
     return api_whole_begin(&l->job, out, ret_more);
 }
 
-static const struct job_ops series_ops = {series_run, listing_next, listing_free};
+static const struct job_ops series_ops = {series_run, listing_next, api_whole_held, listing_free};
 
 // Names and values
 
@@ -213,7 +213,7 @@ static int texts_run(void *arg, const struct job_limits *limits, struct buf *out
     return api_whole_begin(&l->job, out, ret_more);
 }
 
-static const struct job_ops texts_ops = {texts_run, listing_next, listing_free};
+static const struct job_ops texts_ops = {texts_run, listing_next, api_whole_held, listing_free};
 
 // Requests
 

@@ -164,7 +164,7 @@ static void tsdb_free(void *arg)
     free(arg);
 }
 
-static const struct job_ops tsdb_ops = {tsdb_run, tsdb_next, tsdb_free};
+static const struct job_ops tsdb_ops = {tsdb_run, tsdb_next, api_whole_held, tsdb_free};
 
 void view_status_tsdb(const struct view *v)
 {

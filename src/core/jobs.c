@@ -34,6 +34,7 @@ struct job {
     bool ran, begun, more;
     int status;
     unsigned credit; // pieces that may be sent
+    size_t held;
     struct buf out;
 };
 
@@ -42,6 +43,7 @@ struct jobs {
     struct job *all;
     struct job *ready, **ready_end;
     size_t count, working, concurrency, most;
+    size_t held, most_held;
 };
 
 struct jobs *jobs_new(const struct jobs_params *p)
@@ -50,7 +52,7 @@ struct jobs *jobs_new(const struct jobs_params *p)
     j->params = *p;
     j->ready_end = &j->ready;
     j->concurrency = 1;
-    j->most = SIZE_MAX;
+    j->most = j->most_held = SIZE_MAX;
     return j;
 }
 
@@ -64,6 +66,7 @@ static void job_free(struct job *job)
         }
     }
     j->count--;
+    j->held -= job->held;
     job->ops->free(job->arg);
     buf_done(&job->out);
     free(job);
@@ -127,6 +130,10 @@ static void after_work(uv_work_t *work, int status)
     struct job *job = work->data;
     struct jobs *j = job->jobs;
     j->working--;
+    if (!job->begun && job->ops->held) {
+        job->held = job->ops->held(job->arg);
+        j->held += job->held;
+    }
     if (!job->cancelled)
         send_out(job);
     bool over = job->cancelled || !job->more || job->out.error;
@@ -161,18 +168,19 @@ void jobs_free(struct jobs *j)
     free(j);
 }
 
-void jobs_limit(struct jobs *j, size_t concurrency, size_t most)
+void jobs_limit(struct jobs *j, size_t concurrency, size_t most, size_t most_held)
 {
     j->concurrency = concurrency;
     j->most = most;
+    j->most_held = most_held;
     dispatch(j);
 }
 
 int jobs_add(struct jobs *j, uint32_t id, const struct job_ops *ops, void *arg, int64_t deadline_ns)
 {
-    if (j->count >= j->most) {
+    if (j->count >= j->most || j->held > j->most_held) {
         ops->free(arg);
-        return -EBUSY;
+        return j->count >= j->most ? -EBUSY : -ENOMEM;
     }
     struct job *job = mem_zalloc(sizeof(*job));
     job->work.data = job;

@@ -29,6 +29,9 @@ struct job_ops {
     int (*run)(void *arg, const struct job_limits *limits, struct buf *out, bool *ret_more);
     // Another piece of some IPC_PIECE_BYTES. False: it was the last. May be NULL.
     bool (*next)(void *arg, struct buf *out);
+    // Bytes that the job holds until its client has all of it; asked once run() is done. May be
+    // NULL.
+    size_t (*held)(const void *arg);
     void (*free)(void *arg);
 };
 
@@ -44,10 +47,12 @@ struct jobs_params {
 struct jobs *jobs_new(const struct jobs_params *p);
 void jobs_free(struct jobs *j); // waits for the workers; no answer is sent any more
 
-// How many work at the same time, and how many jobs there may be in all.
-void jobs_limit(struct jobs *j, size_t concurrency, size_t most);
+// How many work at the same time, how many jobs there may be in all, and at how many bytes held by
+// answers that slow clients still take no new job is let in.
+void jobs_limit(struct jobs *j, size_t concurrency, size_t most, size_t most_held);
 
-// Takes over `arg` in any case. 0 or -EBUSY: there are as many as may be.
+// Takes over `arg` in any case. 0, -EBUSY (there are as many as may be), -ENOMEM (they hold as much
+// as they may).
 int jobs_add(struct jobs *j, uint32_t id, const struct job_ops *ops, void *arg,
              int64_t deadline_ns);
 

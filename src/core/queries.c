@@ -8,6 +8,9 @@
 // libuv's own share of its threads, besides ours.
 #define OTHER_THREADS 2
 
+// So many times what one query may take, all answers on their way may take together.
+#define HELD_MAX 4
+
 static void send_piece(void *arg, int type, uint32_t id, int status, const void *a, size_t a_len,
                        const void *b, size_t b_len)
 {
@@ -27,7 +30,8 @@ void queries_begin(struct core *c)
 
 void queries_limit(struct core *c)
 {
-    jobs_limit(c->jobs, (size_t)c->conf->query.concurrency, (size_t)c->conf->query.queue);
+    jobs_limit(c->jobs, (size_t)c->conf->query.concurrency, (size_t)c->conf->query.queue,
+               HELD_MAX * ((size_t)c->conf->query.max_memory_mib << 20));
 }
 
 void queries_end(struct core *c)

@@ -47,6 +47,16 @@ int api_get_text(struct http_client *c, const char *path, int timeout_ms, struct
     return status == 200 ? 0 : problem(status, body, err);
 }
 
+int api_post_text(struct http_client *c, const char *path, const char *form, int timeout_ms,
+                  struct buf *body, struct err *err)
+{
+    int status = 0;
+    int r = http_post_form(c, path, form, timeout_ms, &status, body, err);
+    if (r < 0)
+        return r;
+    return status == 200 ? 0 : problem(status, body, err);
+}
+
 int api_parse(const char *text, size_t len, json_t **ret, struct err *err)
 {
     json_error_t why;

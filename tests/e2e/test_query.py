@@ -96,7 +96,24 @@ class Answers(Asked):
 
     def test_statistics_of_the_store(self):
         _, answer = self.ask("/api/v1/status/tsdb")
-        self.assertEqual(answer["data"]["headStats"]["numSeries"], 0)
+        self.assertEqual(answer["data"]["headStats"]["numSeries"], 0)  # long ago
+        with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
+            file.write(f"{int(time.time()) - 60} 5\n"
+                       'a{x="1", y="long value"} 1x20\na{x="2", y="long value"} 1x20\nb{x="1"} 1x20\n')
+            file.flush()
+            daemon = start_daemon(series=file.name)
+            self.addCleanup(daemon.close)
+            daemon.start()
+        data = self.ask("/api/v1/status/tsdb?limit=2", daemon=daemon)[1]["data"]
+        self.assertEqual(data["headStats"]["numSeries"], 3)
+        self.assertEqual(data["headStats"]["numLabelPairs"], 5)
+        self.assertEqual(data["seriesCountByMetricName"],
+                         [{"name": "a", "value": 2}, {"name": "b", "value": 1}])
+        self.assertEqual(data["labelValueCountByLabelName"],
+                         [{"name": "__name__", "value": 2}, {"name": "x", "value": 2}])
+        self.assertEqual(data["memoryInBytesByLabelName"][0], {"name": "y", "value": 10})
+        self.assertEqual(data["seriesCountByLabelValuePair"],
+                         [{"name": "__name__=a", "value": 2}, {"name": "x=1", "value": 2}])
 
     def test_head_and_unknown(self):
         status, headers, text = self.daemon.tcp("/api/v1/query?query=1", method="HEAD")
@@ -230,6 +247,9 @@ class CommandLine(Asked):
         self.assertIn("22:20", text)
         self.assertIn('{domain="vm1"}', text)
         self.assertNotIn("\x1b", text)
+
+    def test_long_expressions(self):
+        self.assertEqual(self.vherd("query", " + ".join(["1"] * 200) + " " * 20000), "200\n")
 
     def test_wrong_usage_and_wrong_queries(self):
         self.assertIn("1:4: parse error", self.vherd("query", "up{", status=1))

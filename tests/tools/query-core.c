@@ -95,7 +95,7 @@ static int start(struct core *c, struct err *err)
     buf_init(&c->exposition.text, IPC_PAYLOAD_MAX - 4096);
     struct collector_params params = {
         .conf = c->conf,
-        .uri = "memory:///?vms=1",
+        .uri = *c->conf->libvirt.uri ? c->conf->libvirt.uri : "memory:///?vms=1",
         .virt = &virt_memory,
         .host = &host_memory,
         .clock = &clock_system,

@@ -2,6 +2,7 @@
 // The pool on a real loop with real workers; what it sends is written down.
 #include "jobs.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -99,7 +100,12 @@ static void free_work(void *arg)
     free(w);
 }
 
-static const struct job_ops ops = {run, next, free_work};
+static size_t held(const void *arg)
+{
+    return 1000;
+}
+
+static const struct job_ops ops = {run, next, held, free_work};
 
 static struct work *new_work(struct seen *s)
 {
@@ -185,7 +191,7 @@ static void a_piece_that_fails_breaks_the_answer_off(void **state)
 static void so_many_work_at_once(void **state)
 {
     struct seen *s = *state;
-    jobs_limit(s->jobs, 2, 100);
+    jobs_limit(s->jobs, 2, 100, SIZE_MAX);
     for (uint32_t i = 1; i <= 20; i++) {
         struct work *w = new_work(s);
         w->sleep_ms = 2;
@@ -199,13 +205,30 @@ static void so_many_work_at_once(void **state)
 static void more_than_may_be_are_refused(void **state)
 {
     struct seen *s = *state;
-    jobs_limit(s->jobs, 1, 2);
+    jobs_limit(s->jobs, 1, 2, SIZE_MAX);
     assert_int_equal(jobs_add(s->jobs, 1, &ops, new_work(s), INT64_MAX), 0);
     assert_int_equal(jobs_add(s->jobs, 2, &ops, new_work(s), INT64_MAX), 0);
     assert_int_equal(jobs_add(s->jobs, 3, &ops, new_work(s), INT64_MAX), -EBUSY);
     assert_int_equal(s->freed, 1);
     settle(s);
     assert_int_equal(s->responses, 2);
+}
+
+static void slow_clients_hold_only_so_much(void **state)
+{
+    struct seen *s = *state;
+    jobs_limit(s->jobs, 2, 100, 1500);
+    for (uint32_t i = 1; i <= 2; i++) {
+        struct work *w = new_work(s);
+        w->pieces = 100;
+        assert_int_equal(jobs_add(s->jobs, i, &ops, w, INT64_MAX), 0);
+    }
+    settle(s);
+    assert_int_equal(jobs_add(s->jobs, 3, &ops, new_work(s), INT64_MAX), -ENOMEM);
+    jobs_forget(s->jobs, 1);
+    assert_int_equal(jobs_add(s->jobs, 4, &ops, new_work(s), INT64_MAX), 0);
+    settle(s);
+    assert_int_equal(s->responses, 1);
 }
 
 static void what_is_forgotten_sends_nothing(void **state)
@@ -250,6 +273,7 @@ int main(void)
         TEST(a_piece_that_fails_breaks_the_answer_off),
         TEST(so_many_work_at_once),
         TEST(more_than_may_be_are_refused),
+        TEST(slow_clients_hold_only_so_much),
         TEST(what_is_forgotten_sends_nothing),
         TEST(ends_with_work_under_way),
     };

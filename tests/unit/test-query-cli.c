@@ -12,6 +12,7 @@
 
 #include "base/mem.h"
 #include "csv.h"
+#include "model/catalogue.h"
 #include "query.h"
 #include "query_result.h"
 #include "stats.h"
@@ -161,6 +162,37 @@ static void every_figure_is_asked_for_once(void **state)
     assert_int_equal(stats_figure_of("median"), STATS_FIGURE_MAX);
 }
 
+static bool is_known(const char *name, size_t len)
+{
+    for (size_t i = 0; i < model_metrics_count; i++)
+        if (strlen(model_metrics[i].name) == len && strncmp(model_metrics[i].name, name, len) == 0)
+            return true;
+    return false;
+}
+
+static void check_names(const char *expression)
+{
+    for (const char *p = expression; p && *p;) {
+        size_t len = strspn(p, "abcdefghijklmnopqrstuvwxyz0123456789_");
+        bool is_ours = strncmp(p, "libvirt_", 8) == 0 || strncmp(p, "vherd_", 6) == 0;
+        if (is_ours && !is_known(p, len))
+            fail_msg("no metric %.*s", (int)len, p);
+        p += len > 0 ? len : 1;
+    }
+}
+
+static void what_is_summed_up_is_measured(void **state)
+{
+    const struct stats_metric *const tables[] = {stats_of_vm, stats_of_host};
+    for (size_t i = 0; i < ARRAY_LEN(tables); i++) {
+        for (const struct stats_metric *m = tables[i]; m->title; m++) {
+            check_names(m->expression);
+            check_names(m->limit);
+            assert_int_equal(m->limit != NULL, m->limit_name != NULL);
+        }
+    }
+}
+
 static void the_limit_is_reached_in_a_straight_line(void **state)
 {
     double f[STATS_FIGURE_MAX];
@@ -192,6 +224,7 @@ int main(void)
         cmocka_unit_test(malformed_results_are_refused),
         cmocka_unit_test(expressions_are_filled_in),
         cmocka_unit_test(every_figure_is_asked_for_once),
+        cmocka_unit_test(what_is_summed_up_is_measured),
         cmocka_unit_test(the_limit_is_reached_in_a_straight_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
