@@ -235,7 +235,7 @@ static uint32_t boot_host(const struct experiment *x, const struct vm *v)
 {
     uint32_t found = UINT32_MAX;
     double least = INFINITY;
-    bool wake = x->setup->policy.wake_aware;
+    bool wake = x->setup->policy.wake_aware || x->setup->policy.kind == PLACE_KIND_STEADY;
     for (uint32_t i = 0; i < x->n_hosts; i++) {
         const struct host *h = &x->host[i];
         double cpu = h->core * CORES;
