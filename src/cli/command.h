@@ -22,7 +22,7 @@ enum {
 };
 
 #define OPERANDS_MAX 4
-#define COMMAND_OPTIONS_MAX 6
+#define COMMAND_OPTIONS_MAX 8
 #define OPTIONS_GIVEN_MAX 64
 
 struct option_desc {
@@ -129,6 +129,7 @@ int cmd_host(struct cli *cli);
 int cmd_list(struct cli *cli);
 int cmd_metrics(struct cli *cli);
 int cmd_show(struct cli *cli);
+int cmd_sim(struct cli *cli);
 int cmd_status(struct cli *cli);
 int cmd_top(struct cli *cli);
 int cmd_version(struct cli *cli);
