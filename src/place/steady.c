@@ -17,15 +17,21 @@
 // Samples that the herd's mean counts for in a VM's forecast: the spread between VMs' means is
 // about as large as that of one VM's samples.
 #define PRIOR_SAMPLES 2
+// The newest samples that may stand for a change, and how far off they have to be.
+#define RECENT 6
+#define CHANGE_DEVIATIONS 3.5
+// Samples whose sum over the herd is compared with its mean, and by how much it has to be above.
+#define FOLLOW 2
+#define FOLLOW_LEAST 1.05
 // Mean load that a host is packed to; with some 25 VMs it then overflows in one interval of ten.
 #define FILL 0.87
 // Where memory decides how many hosts run, CPU is left over: how far from the even load to FILL.
 #define SPREAD 0.6
-// Mean load beyond packing that relief may cause, where CPU and where memory decides.
+// Mean load beyond packing that relief may cause. Not where memory decides: there is seldom a place
+// to come back to, and only a host whose mean is too high is relieved.
 #define RELIEF_OVER 0.08
-#define RELIEF_OVER_MEMORY 0.03
-// Where memory decides there is seldom a place to come back to: only lasting overload moves a VM.
-#define LASTING 0.97
+// A mean above this does not pass by itself: another host is woken.
+#define WAKE_OVER 1.0
 // Load of the moment that a target may reach.
 #define NOW_MOST 0.97
 // Another host is woken when the herd's mean load passes this.
@@ -33,6 +39,7 @@
 // A VM that could outgrow a core must have room for so many deviations above its mean.
 #define CORE_TOLERANCE 1.1
 #define CORE_DEVIATIONS 4
+// Over which an emptied host has to pay, and for which a woken one stays on.
 #define STAY_S 3600.0
 #define HOUR_S 3600.0
 // What a move costs whatever its size, and for each MiB copied (NICs and CPUs of both ends).
@@ -65,6 +72,7 @@ struct steady {
     bool *moved;
     size_t vms_cap;
     struct room *room;
+    double *woken_s; // when a host was last woken; 0: not yet
     uint32_t *running, *order;
     size_t running_n, hosts_cap;
     bool memory_bound;
@@ -94,6 +102,7 @@ void steady_free(struct steady *s)
     free(s->left);
     free(s->moved);
     free(s->room);
+    free(s->woken_s);
     free(s->running);
     free(s->order);
     free(s->guest);
@@ -126,12 +135,42 @@ static int make_room(struct steady *s, const struct place_live *live)
     n = live->n_hosts;
     if (n > s->hosts_cap) {
         if (grow(&s->room, s->hosts_cap, n, sizeof(*s->room)) < 0 ||
+            grow(&s->woken_s, s->hosts_cap, n, sizeof(*s->woken_s)) < 0 ||
             grow(&s->running, s->hosts_cap, n, sizeof(*s->running)) < 0 ||
             grow(&s->order, s->hosts_cap, n, sizeof(*s->order)) < 0)
             return -ENOMEM;
         s->hosts_cap = n;
     }
     return 0;
+}
+
+// Loads that rise together, as in the morning, show in the sum long before they show in a mean.
+static void follow_herd(struct steady *s, const struct place_live *live)
+{
+    double mean = 0, now = 0;
+    for (size_t i = 0; i < live->first[live->n_hosts]; i++) {
+        const struct place_live_vm *v = &live->vm[live->listed[i]];
+        mean += s->mean[live->listed[i]];
+        for (size_t k = 0; k < FOLLOW && k < v->sampled; k++)
+            now += v->history[k] * v->cpu / (double)MIN_OF(FOLLOW, v->sampled);
+    }
+    if (now <= mean * FOLLOW_LEAST)
+        return;
+    for (size_t i = 0; i < live->first[live->n_hosts]; i++)
+        s->mean[live->listed[i]] *= now / mean;
+}
+
+// The newest samples, where they differ from the others by more than chance would have them: a VM
+// whose load has changed for good, or is on the rise.
+static double recent_mean(const struct place_live_vm *v, double mean, double variance)
+{
+    double sum = 0;
+    if (v->sampled < 2 * RECENT)
+        return mean;
+    for (size_t k = 0; k < RECENT; k++)
+        sum += v->history[k];
+    double recent = sum / RECENT, away = recent - mean;
+    return away * away > CHANGE_DEVIATIONS * CHANGE_DEVIATIONS * variance / RECENT ? recent : mean;
 }
 
 // Mean and variance of each VM's load, drawn towards the herd's where samples are few.
@@ -161,9 +200,10 @@ static void forecast(struct steady *s, const struct place_live *live)
         double square = PRIOR_SAMPLES * spread / 2;
         for (size_t k = 0; k < v->sampled; k++)
             square += (v->history[k] - mean) * (v->history[k] - mean);
-        s->mean[vm] = mean * v->cpu;
+        s->mean[vm] = recent_mean(v, mean, square / weight) * v->cpu;
         s->variance[vm] = square / weight * v->cpu * v->cpu;
     }
+    follow_herd(s, live);
 }
 
 static void put(struct context *c, uint32_t vm, uint32_t host, double sign)
@@ -286,6 +326,7 @@ static uint32_t wake(struct context *c)
     if (found != UINT32_MAX) {
         s->room[found].running = s->room[found].target = true;
         s->running[s->running_n++] = found;
+        s->woken_s[found] = c->live->now_s;
     }
     return found;
 }
@@ -311,7 +352,7 @@ static void expand(struct context *c)
 static uint32_t relief_target(const struct context *c, uint32_t vm)
 {
     const struct steady *s = c->s;
-    double over = s->memory_bound ? RELIEF_OVER_MEMORY : RELIEF_OVER;
+    double over = s->memory_bound ? 0 : RELIEF_OVER;
     uint32_t found = UINT32_MAX;
     double best = INFINITY;
     for (size_t i = 0; i < s->running_n; i++) {
@@ -363,8 +404,12 @@ static void relieve(struct context *c, uint32_t host)
     double cpu = c->live->host[host].cpu;
     struct relief relief;
     r->source = true;
-    while (r->now > cpu && !(c->s->memory_bound && r->mean < LASTING * r->fill * cpu) &&
-           find_relief(c, host, r->now - cpu, &relief)) {
+    while (r->now > cpu && !(c->s->memory_bound && r->mean < r->fill * cpu)) {
+        bool found = find_relief(c, host, r->now - cpu, &relief);
+        if (!found && r->mean > WAKE_OVER * cpu && wake(c) != UINT32_MAX)
+            found = find_relief(c, host, r->now - cpu, &relief);
+        if (!found)
+            return;
         put(c, relief.vm, host, -1);
         put(c, relief.vm, relief.to, 1);
         carry_out(c, relief.vm, relief.to, PLACE_REASON_OVERLOAD, relief.gain_j, relief.cost_j);
@@ -521,7 +566,8 @@ static void empty_hosts(struct context *c)
     size_t n = 0, failures = 0;
     for (size_t i = 0; i < s->running_n; i++) {
         const struct room *r = &s->room[s->running[i]];
-        if (!r->source && !r->target)
+        double woken = s->woken_s[s->running[i]];
+        if (!r->source && !r->target && (woken == 0 || c->live->now_s - woken >= STAY_S))
             s->order[n++] = s->running[i];
     }
     qsort_r(s->order, n, sizeof(*s->order), by_worth, c);

@@ -181,6 +181,7 @@ static void migrated(struct world *w, const struct event *e)
     const struct guest *g = &w->guest[e->who];
     if (g->to != NOWHERE && g->journey == e->detail)
         migration_end(w, e->who);
+    migrations_start(w);
 }
 
 static void node_fail(struct world *w, const struct event *e)

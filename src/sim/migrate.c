@@ -8,6 +8,8 @@
 
 #define MIB 1048576.0
 #define HOUR_S 3600.0
+// Migrations that one host takes part in at once: more share the link, and none converges.
+#define AT_ONCE 2
 
 static struct precopy forecast(const struct world *w, const struct guest *g, uint64_t bytes_per_s)
 {
@@ -67,12 +69,22 @@ static void note_departure(struct world *w, struct guest *g, uint32_t to)
     g->left[g->left_n++ % ARRAY_LEN(g->left)] = (struct guest_departure){g->host, w->now_s};
 }
 
+// Whether what was planned a while ago can still be done.
+static bool is_possible(const struct world *w, const struct place_move *m)
+{
+    const struct guest *g = &w->guest[m->vm];
+    const struct node *to = &w->node[m->to];
+    return g->to == NOWHERE && g->host == m->from && g->state == GUEST_RUNNING &&
+           to->state == NODE_UP && !to->closed && !to->libvirt_gone &&
+           !w->node[m->from].libvirt_gone &&
+           to->booked_bytes + (double)g->kind->memory_bytes <=
+               (double)to->kind->memory_bytes * to->kind->overcommit;
+}
+
 static void start(struct world *w, const struct place_move *m)
 {
     struct guest *g = &w->guest[m->vm];
     struct node *from = &w->node[m->from], *to = &w->node[m->to];
-    if (g->to != NOWHERE || g->host != m->from || to->state != NODE_UP)
-        return;
     // Those that run at once share the slower of the two links.
     uint64_t link = MIN_OF(from->kind->network_bytes_per_s, to->kind->network_bytes_per_s);
     struct precopy copy = forecast(w, g, link / (1 + MAX_OF(from->moving, to->moving)));
@@ -147,7 +159,23 @@ int world_plan(struct world *w)
         .listed = w->listed,
     };
     int r = place_planner_step(w->planner, &live, &w->plan);
-    for (size_t i = 0; r == 0 && i < w->plan.n; i++)
-        start(w, &w->plan.move[i]);
+    w->pending_n = 0;
+    for (size_t i = 0; r == 0 && i < w->plan.n; i++) {
+        mem_grow(&w->pending, &w->pending_cap, w->pending_n, sizeof(*w->pending));
+        w->pending[w->pending_n++] = w->plan.move[i];
+    }
     return r;
+}
+
+void migrations_start(struct world *w)
+{
+    size_t left = 0;
+    for (size_t i = 0; i < w->pending_n; i++) {
+        const struct place_move *m = &w->pending[i];
+        if (w->node[m->from].moving >= AT_ONCE || w->node[m->to].moving >= AT_ONCE)
+            w->pending[left++] = *m;
+        else if (is_possible(w, m))
+            start(w, m);
+    }
+    w->pending_n = left;
 }

@@ -39,6 +39,7 @@ void world_free(struct world *w)
     free(w->live_vm);
     free(w->first);
     free(w->listed);
+    free(w->pending);
     place_plan_done(&w->plan);
     place_planner_free(w->planner);
     free(w);
@@ -122,6 +123,8 @@ static void build_guests(struct world *w)
                                 .to = NOWHERE,
                                 .storage = find_store(w, kind->storage)};
             stream_init(&g->prng, w->scenario, STREAM_GUEST, n);
+            // The first look at the load changes it to the opposite.
+            g->bursting = prng_double(&g->prng) >= kind->burst_s / (kind->burst_s + kind->calm_s);
             event_add(w, at, EVENT_ARRIVE, n, 0, 0);
             failure_add(w, &g->prng, kind->crash_mtbf_s, EVENT_GUEST_CRASH, n, at);
             failure_add(w, &g->prng, kind->hang_mtbf_s, EVENT_GUEST_HANG, n, at);
@@ -266,6 +269,7 @@ static int tick(struct world *w)
         node_refresh(w, i);
     guests_waiting(w);
     int r = world_plan(w);
+    migrations_start(w);
     take_sample(w);
     event_add(w, w->now_s + w->scenario->step_s, EVENT_TICK, 0, 0, 0);
     return r;

@@ -122,6 +122,8 @@ struct world {
     struct world_totals at_sample; // totals when the last sample was taken
     struct place_planner *planner;
     struct place_plan plan;
+    struct place_move *pending; // planned, not begun yet
+    size_t pending_n, pending_cap;
     struct place_live_host *live_host;
     struct place_live_vm *live_vm;
     uint32_t *first, *listed;
@@ -150,8 +152,10 @@ void guest_start(struct world *w, uint32_t guest);
 void guests_waiting(struct world *w);
 void guests_changed(struct world *w, uint32_t guest, bool was_down);
 
-// migrate.c: build a snapshot, plan, start.
+// migrate.c: build a snapshot and plan; what is not begun of an earlier plan is dropped.
 int world_plan(struct world *w);
+// Begin what is pending, as far as hosts have a hand free.
+void migrations_start(struct world *w);
 void migration_end(struct world *w, uint32_t guest);
 void migration_cancel(struct world *w, uint32_t guest);
 
