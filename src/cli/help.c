@@ -25,13 +25,17 @@ static void put_global_options(struct buf *out)
         put_option(&global_options[i], out);
 }
 
+// Where the options would not fit into a line, they stand for themselves below.
 static void put_usage(const struct command *c, struct buf *out)
 {
+    CLEANUP(buf_done) struct buf options;
     struct option_desc o;
-    buf_printf(out, "vherd %s", c->name);
+    buf_init(&options, 4096);
     for (size_t i = 0; command_option(c, i, &o); i++)
-        buf_printf(out, " [--%s%s%s]%s", o.name, o.arg ? " " : "", o.arg ? o.arg : "",
+        buf_printf(&options, " [--%s%s%s]%s", o.name, o.arg ? " " : "", o.arg ? o.arg : "",
                    o.repeated ? "…" : "");
+    buf_printf(out, "vherd %s", c->name);
+    buf_puts(out, options.len > 55 ? " [OPTION…]" : options.data ? options.data : "");
     if (command_operand(c))
         buf_printf(out, " %s", command_operand(c));
 }

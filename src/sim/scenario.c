@@ -89,15 +89,23 @@ static int read_size(struct loader *l, const struct yaml_node *n, void *to, cons
     return check(l, n, (double)*v, f);
 }
 
-static int read_duration(struct loader *l, const struct yaml_node *n, void *to,
-                         const struct field *f)
+static int read_pause(struct loader *l, const struct yaml_node *n, void *to, const struct field *f)
 {
     int64_t ns;
     if (n->kind != YAML_KIND_SCALAR || number_parse_duration(n->text, &ns) < 0)
-        return fail(l, n, "%s must be a duration such as 300s, 2h or 7d", f->name);
+        return fail(l, n, "%s must be a duration such as 300ms, 5m, 2h or 7d", f->name);
     double *v = to;
     *v = (double)ns / (double)NS_PER_S;
     return check(l, n, *v, f);
+}
+
+// Shorter ones would only make a simulation endless.
+static int read_duration(struct loader *l, const struct yaml_node *n, void *to,
+                         const struct field *f)
+{
+    int r = read_pause(l, n, to, f);
+    double v = *(double *)to;
+    return r == 0 && v > 0 && v < 1 ? fail(l, n, "%s must be 0 or at least 1s", f->name) : r;
 }
 
 static int read_word(struct loader *l, const struct yaml_node *n, const struct field *f,
@@ -290,7 +298,7 @@ static const struct field top_fields[] = {
     {"duration", read_duration, AT(scenario, duration_s), 1, 10 * YEAR_S, false},
     {"step", read_duration, AT(scenario, step_s), 1, 86400, false},
     {"policy", read_text, AT(scenario, policy), 0, 0, false},
-    {"downtime_limit", read_duration, AT(scenario, downtime_limit_s), 0, 60, false},
+    {"downtime_limit", read_pause, AT(scenario, downtime_limit_s), 0, 60, false},
     {"restart", read_duration, AT(scenario, restart_s), 0, 86400, false},
     {0},
 };
