@@ -85,11 +85,11 @@ def speed(report, folder, rounds):
     lr = [day(folder, "20110303", "lr-mmt") for _ in range(rounds)]
     vherd = [day(folder, "20110303", "vherd") for _ in range(rounds)]
     report.at_most("planning a step, lr-mmt, mean",
-                   1000 * statistics.median(r["plan_seconds_mean"] for r in lr), "ms", 1)
+                   1000 * statistics.median(r["plan_seconds_mean"] for r in lr), "ms CPU", 1)
     report.at_most("a day of 800 hosts, lr-mmt",
-                   statistics.median(r["wall_seconds"] for r in lr), "s", .5)
+                   statistics.median(r["cpu_seconds"] for r in lr), "s CPU", .5)
     report.at_most("planning a step, vherd, p99",
-                   1000 * statistics.median(r["plan_seconds_p99"] for r in vherd), "ms", 5)
+                   1000 * statistics.median(r["plan_seconds_p99"] for r in vherd), "ms CPU", 5)
     report.row("planning a step, CloudSim 3.0.3, recorded, best mean", CLOUDSIM_STEP_MS[0], "ms")
     report.row("a day, CloudSim 3.0.3, recorded, best", CLOUDSIM_DAY_S[0], "s")
 

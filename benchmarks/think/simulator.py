@@ -46,8 +46,10 @@ def run(arguments, report):
     output, seconds = simulate_text(DAY_OF_800)
     report.at_most("a day of 800 hosts and 1,052 VMs at 300 s", seconds, "s CPU", 1)
     again, _ = simulate_text(DAY_OF_800)
-    report.row("same seed, same bytes", hashlib.sha256(output).hexdigest()[:12], "sha256",
-               "equal", output == again)
+    report.at_most("bytes that differ from a run of the same seed",
+                   sum(a != b for a, b in zip(output, again)) + abs(len(output) - len(again)),
+                   "bytes", 0)
+    report.note(f"sha256 of that run: {hashlib.sha256(output).hexdigest()}")
     timeline = json.loads(simulate_text(BALANCED)[0])["runs"][0]["timeline"]
     report.at_most("moves in 24 h on a balanced herd",
                    sum(s["migrations"] for s in timeline if s["time_seconds"] > 3600), "moves", 0)

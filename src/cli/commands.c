@@ -77,7 +77,7 @@ const struct command commands[] = {
                     {"mode", "MODE", "cloudsim: A as CloudSim, B VMs survive idling, C memory too",
                      sim_modes, false},
                     {"seed", "N", "cloudsim: for random selection", NULL, false},
-                    {"timing", NULL, "cloudsim: print wall times too", NULL, false}},
+                    {"timing", NULL, "cloudsim: print CPU times too", NULL, false}},
         .run = cmd_sim,
     },
     {

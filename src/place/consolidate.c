@@ -37,8 +37,7 @@ static double price(const struct place_planner *p, uint32_t host, const struct p
     const struct place_live_host *l = &p->trial.live->host[host];
     double after = (p->trial.host[host].allocated + v->wanted) / l->cpu;
     bool off = p->policy.wake_aware && p->trial.host[host].n == 0;
-    return place_power_watts(l->power, after) -
-           (off ? 0 : place_power_watts(l->power, l->recorded));
+    return place_power_watts(l->power, after) - (off ? 0 : p->draws[host]);
 }
 
 static uint32_t find_host(const struct place_planner *p, uint32_t vm)

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "place/live.h"
 
-#include <math.h>
-
 #include "base/mem.h"
 
 static const char *const reasons[] = {
@@ -26,9 +24,11 @@ double place_power_watts(const struct place_power *power, double ratio)
         return power->watts[0];
     if (ratio >= 1)
         return power->watts[PLACE_POWER_POINTS - 1];
-    if (fmod(ratio, 0.1) == 0)
+    // The multiples of 0.1 that doubles hold exactly, which CloudSim looks up by fmod().
+    if (ratio == 0.1 || ratio == 0.2 || ratio == 0.4 || ratio == 0.8)
         return power->watts[(size_t)(ratio * 10)];
-    size_t low = (size_t)floor(ratio * 10), high = (size_t)ceil(ratio * 10);
+    double tenths = ratio * 10;
+    size_t low = (size_t)tenths, high = low + (tenths > (double)low);
     double delta = (power->watts[high] - power->watts[low]) / 10;
     return power->watts[low] + delta * (ratio - (double)low / 10) * 100;
 }

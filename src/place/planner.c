@@ -88,8 +88,25 @@ void place_planner_free(struct place_planner *p)
     trial_done(&p->trial);
     steady_free(p->steady);
     free(p->excluded);
+    free(p->draws);
     free(p->leaving);
     free(p);
+}
+
+static int make_room(struct place_planner *p, size_t hosts)
+{
+    if (hosts <= p->hosts_cap)
+        return 0;
+    uint8_t *excluded = realloc(p->excluded, hosts);
+    if (!excluded)
+        return -ENOMEM;
+    p->excluded = excluded;
+    double *draws = realloc(p->draws, hosts * sizeof(*draws));
+    if (!draws)
+        return -ENOMEM;
+    p->draws = draws;
+    p->hosts_cap = hosts;
+    return 0;
 }
 
 int place_planner_step(struct place_planner *p, const struct place_live *live,
@@ -98,14 +115,12 @@ int place_planner_step(struct place_planner *p, const struct place_live *live,
     place_plan_reset(plan);
     if (p->policy.kind == PLACE_KIND_NONE)
         return 0;
-    if (live->n_hosts > p->excluded_cap) {
-        uint8_t *more = realloc(p->excluded, live->n_hosts);
-        if (!more)
-            return -ENOMEM;
-        p->excluded = more;
-        p->excluded_cap = live->n_hosts;
-    }
+    int r = make_room(p, live->n_hosts);
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < live->n_hosts; i++)
+        p->draws[i] = place_power_watts(live->host[i].power, live->host[i].recorded);
     memset(p->excluded, 0, live->n_hosts);
-    int r = trial_begin(&p->trial, live);
+    r = trial_begin(&p->trial, live);
     return r < 0 ? r : kinds[p->policy.kind].step(p, live, plan);
 }

@@ -13,7 +13,8 @@ struct place_planner {
     struct prng prng;
     struct trial trial;
     uint8_t *excluded; // of each host, bits
-    size_t excluded_cap;
+    double *draws;     // watts of each host at its recorded load
+    size_t hosts_cap;
     uint32_t *leaving; // VMs that are to be placed
     size_t leaving_n, leaving_cap;
     struct steady *steady;

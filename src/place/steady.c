@@ -63,6 +63,7 @@ struct room {
     uint32_t n;
     bool running, source, target;
     double fill; // mean load it may be packed to
+    double full; // of what it may hold, CPU or memory, whichever is scarcer
     double cost; // watts per share of the herd that it could carry
 };
 
@@ -206,6 +207,11 @@ static void forecast(struct steady *s, const struct place_live *live)
     follow_herd(s, live);
 }
 
+static double fullness(const struct room *r, const struct place_live_host *l)
+{
+    return fmax(r->mean / (r->fill * l->cpu), r->ram_mib / l->ram_mib);
+}
+
 static void put(struct context *c, uint32_t vm, uint32_t host, double sign)
 {
     struct room *r = &c->s->room[host];
@@ -213,6 +219,7 @@ static void put(struct context *c, uint32_t vm, uint32_t host, double sign)
     r->now += sign * c->live->vm[vm].wanted;
     r->ram_mib += sign * c->live->vm[vm].ram_mib;
     r->n += sign > 0 ? 1 : -1;
+    r->full = fullness(r, &c->live->host[host]);
 }
 
 // What share of the herd a host could carry, and what that would draw, tells which hosts to keep.
@@ -230,6 +237,7 @@ static void rate_hosts(struct context *c, double mean, double ram)
         double even = share * mean / l->cpu;
         s->memory_bound = s->memory_bound || by_ram < by_cpu;
         s->room[h].fill = even + SPREAD * (FILL - even);
+        s->room[h].full = fullness(&s->room[h], l);
         s->room[h].cost = place_power_watts(l->power, even) / share;
         s->most_cpu = fmax(s->most_cpu, l->cpu);
         s->most_ram_mib = fmax(s->most_ram_mib, l->ram_mib);
@@ -416,13 +424,6 @@ static void relieve(struct context *c, uint32_t host)
     }
 }
 
-static double fullness(const struct context *c, uint32_t host)
-{
-    const struct room *r = &c->s->room[host];
-    const struct place_live_host *l = &c->live->host[host];
-    return fmax(r->mean / (r->fill * l->cpu), r->ram_mib / l->ram_mib);
-}
-
 // Of the cheapest kind of host that could take it the fullest.
 static uint32_t packing_target(const struct context *c, uint32_t vm)
 {
@@ -434,7 +435,7 @@ static uint32_t packing_target(const struct context *c, uint32_t vm)
         const struct room *r = &s->room[h];
         if (!r->running || r->source || r->cost > cheapest)
             continue;
-        double full = fullness(c, h);
+        double full = r->full;
         if ((r->cost == cheapest && (full < fullest || (full == fullest && h > found))) ||
             !fits(c, vm, h, r->fill, 1))
             continue;

@@ -33,8 +33,8 @@ struct cloudsim_result {
     uint64_t memory_violations; /**< moves to a host whose memory they overfilled */
     uint64_t returns;           /**< moves of a VM to a host that it had left within an hour */
     uint64_t unpaid;            /**< moves whose logged gain was not above their cost */
-    /** Wall time of planning; differs from run to run. */
-    double plan_mean_s, plan_p99_s, plan_max_s, wall_s;
+    /** CPU time of planning a step, and of all; differs from run to run. */
+    double plan_mean_s, plan_p99_s, plan_max_s, cpu_s;
 };
 
 struct cloudsim_setup {

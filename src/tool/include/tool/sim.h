@@ -35,7 +35,7 @@ int tool_sim_run(const char *path, const struct tool_sim_options *options, struc
 struct tool_cloudsim_options {
     const char *traces, *policy, *mode; /**< folder; NULL: "vherd"; NULL: "A" */
     const char *seed;                   /**< a number; NULL: 1 */
-    bool timing;                        /**< wall time too, which differs from run to run */
+    bool timing;                        /**< CPU time too, which differs from run to run */
     enum tool_format format;
 };
 
