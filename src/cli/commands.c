@@ -68,7 +68,7 @@ const struct command commands[] = {
                    "timeline and a summary. `cloudsim` carries out CloudSim's PlanetLab experiment "
                    "on a folder of trace files. Neither needs the daemon.",
         .options = {{"policy", "NAME",
-                     "who moves VMs: vherd, none, lr-mmt, thr-rs-0.7, wake-lr-mmt, …", NULL, false},
+                     "moves VMs: vherd, none, lr-mmt, thr-rs-0.7, wake-lr-mmt, …", NULL, false},
                     {"compare", "NAME", "run: print this policy beside others; may be repeated",
                      NULL, true},
                     {"report", NULL, "run: print every step of the timeline", NULL, false},
