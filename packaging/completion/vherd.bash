@@ -114,12 +114,13 @@ _vherd() {
         ;;
     daemon)
         case $prev in
+        --simulate) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --socket) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --url)  return ;;
         --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --color) _vherd_words $'auto\nalways\nnever'; return ;;
         esac
-        if [[ $cur == -* ]]; then _vherd_words $'--foreground\n--socket\n--url\n--config\n--json\n--color\n--help'; return; fi
+        if [[ $cur == -* ]]; then _vherd_words $'--foreground\n--simulate\n--socket\n--url\n--config\n--json\n--color\n--help'; return; fi
         :
         ;;
     completion)

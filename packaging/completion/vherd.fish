@@ -33,6 +33,7 @@ complete -c vherd -n '__fish_seen_subcommand_from sim' -l timing -d 'cloudsim: p
 complete -c vherd -n '__fish_seen_subcommand_from sim' -F -a 'run cloudsim'
 complete -c vherd -n __fish_use_subcommand -a daemon -d 'Run the daemon in the foreground'
 complete -c vherd -n '__fish_seen_subcommand_from daemon' -l foreground -d 'stay in the foreground, as always'
+complete -c vherd -n '__fish_seen_subcommand_from daemon' -l simulate -r -F -d 'watch this scenario'\''s data centre, not libvirt'
 complete -c vherd -n __fish_use_subcommand -a completion -d 'Print the completion script of a shell'
 complete -c vherd -n '__fish_seen_subcommand_from completion' -a 'bash zsh fish'
 complete -c vherd -n __fish_use_subcommand -a version -d 'Print the version'

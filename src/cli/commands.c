@@ -67,8 +67,8 @@ const struct command commands[] = {
         .details = "`run` lets the data centre of a scenario file go through its time and prints a "
                    "timeline and a summary. `cloudsim` carries out CloudSim's PlanetLab experiment "
                    "on a folder of trace files. Neither needs the daemon.",
-        .options = {{"policy", "NAME",
-                     "moves VMs: vherd, none, lr-mmt, thr-rs-0.7, wake-lr-mmt, …", NULL, false},
+        .options = {{"policy", "NAME", "moves VMs: vherd, none, lr-mmt, thr-rs-0.7, wake-lr-mmt, …",
+                     NULL, false},
                     {"compare", "NAME", "run: print this policy beside others; may be repeated",
                      NULL, true},
                     {"report", NULL, "run: print every step of the timeline", NULL, false},
@@ -85,7 +85,9 @@ const struct command commands[] = {
         .summary = "Run the daemon in the foreground",
         .details = "Starts vherd's processes and stays until it gets SIGTERM or SIGINT; SIGHUP "
                    "makes it read its configuration again.",
-        .options = {{"foreground", NULL, "stay in the foreground, as always", NULL, false}},
+        .options = {{"foreground", NULL, "stay in the foreground, as always", NULL, false},
+                    {"simulate", "FILE", "watch this scenario's data centre, not libvirt", NULL,
+                     false}},
         .run = cmd_daemon,
     },
     {

@@ -237,7 +237,7 @@ static void libvirt_back(struct world *w, const struct event *e)
 // All VMs on a storage feel what becomes of it.
 static void store_change(struct world *w, uint32_t store, bool gone, bool slow)
 {
-    struct store *s = &w->store[store];
+    struct backend *s = &w->store[store];
     bool was_gone = s->gone;
     for (uint32_t i = 0; i < w->guests; i++) {
         struct guest *g = &w->guest[i];
@@ -256,7 +256,7 @@ static void store_change(struct world *w, uint32_t store, bool gone, bool slow)
 
 static void store_gone(struct world *w, const struct event *e)
 {
-    struct store *s = &w->store[e->who];
+    struct backend *s = &w->store[e->who];
     again(w, e, &s->prng, s->kind->mtbf_s);
     if (s->gone)
         return;
@@ -272,7 +272,7 @@ static void store_back(struct world *w, const struct event *e)
 
 static void store_slow(struct world *w, const struct event *e)
 {
-    struct store *s = &w->store[e->who];
+    struct backend *s = &w->store[e->who];
     again(w, e, &s->prng, s->kind->slow_mtbf_s);
     if (s->slow)
         return;

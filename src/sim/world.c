@@ -91,7 +91,7 @@ static void build_nodes(struct world *w)
 static void build_stores(struct world *w)
 {
     for (uint32_t i = 0; i < w->stores; i++) {
-        struct store *s = &w->store[i];
+        struct backend *s = &w->store[i];
         s->kind = &w->scenario->storage[i];
         stream_init(&s->prng, w->scenario, STREAM_STORE, i);
         failure_add(w, &s->prng, s->kind->mtbf_s, EVENT_STORE_GONE, i, 0);

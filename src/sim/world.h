@@ -66,7 +66,7 @@ struct guest {
     uint32_t left_n;
 };
 
-struct store {
+struct backend {
     const struct scenario_storage *kind;
     struct prng prng;
     bool gone, slow;
@@ -108,7 +108,7 @@ struct world {
     double now_s;
     struct node *node;
     struct guest *guest;
-    struct store *store;
+    struct backend *store;
     size_t nodes, guests, stores;
     struct event *heap; // least first
     size_t heap_n, heap_cap;
