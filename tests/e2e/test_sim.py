@@ -5,6 +5,7 @@ figures that CloudSim 3.0.3 gave."""
 import glob
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import tempfile
@@ -12,6 +13,8 @@ import unittest
 
 import fakeapi
 import traces
+from memorydaemon import MemoryDaemon
+from vherd import wait_for
 
 SCENARIOS = os.path.join(fakeapi.ROOT, "lab", "scenarios")
 
@@ -105,6 +108,61 @@ class Run(unittest.TestCase):
         for arguments in (("run",), ("cloudsim",), ("walk",), ("run", "/nonexistent"),
                           ("cloudsim", "--traces", SCENARIOS, "--policy", "odd")):
             self.assertEqual(vherd("sim", *arguments).returncode, 2, arguments)
+
+
+class Simulated(unittest.TestCase):
+    """The daemon, built with sanitizers, in front of a data centre that does not exist."""
+
+    def start(self, path, query=""):
+        daemon = MemoryDaemon(config={"libvirt": {"uri": f"simulate:{path}{query}"}})
+        self.addCleanup(daemon.close)
+        daemon.start()
+        return daemon
+
+    def test_an_option_is_enough(self):
+        daemon = MemoryDaemon(arguments=["--simulate", os.path.join(SCENARIOS, "office.yaml")])
+        self.addCleanup(daemon.close)
+        daemon.start()
+        wait_for("VMs with their rates", 20, lambda: all(
+            "cpu_ratio" in vm for vm in daemon.vms().values()) and len(daemon.vms()) >= 130)
+        self.assertRegex(wait_for("its host", 20, lambda: daemon.vm("db-0").get("title")),
+                         "^on (big|old)-[0-9]+$")
+        self.assertEqual(daemon.json("/vherd/v1/host")["online_cpus"], 6 * 32 + 8 * 16)
+        self.assertEqual(len(daemon.metrics().values("libvirt_domain_info_vstate")),
+                         len(daemon.vms()))
+        self.assertIn("db-0", daemon.cli("list", "--names").stdout)
+
+    def test_things_happen(self):
+        with tempfile.TemporaryDirectory() as folder:
+            os.chmod(folder, 0o755)
+            path = os.path.join(folder, "s.yaml")
+            with open(path, "w") as out:
+                out.write("step: 60s\nhosts: [{name: h, count: 4}]\n"
+                          "vms: [{name: v, count: 20}]\nevents:\n"
+                          "  - {at: 10m, for: 1d, fault: vm-crash, target: v-3}\n"
+                          "  - {at: 20m, for: 1d, fault: maintenance, target: h-0}\n")
+            daemon = self.start(path, "?speed=120")
+            wait_for("all VMs", 20, lambda: len(daemon.vms()) == 20)
+            wait_for("a crash", 30, lambda: daemon.vm("v-3")["state"] == "crashed")
+            wait_for("an empty host", 40, lambda: all(
+                daemon.vm(f"v-{i}").get("title") != "on h-0" for i in range(20) if i != 3))
+
+    def test_a_bad_scenario(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "s.yaml")
+            with open(path, "w") as out:
+                out.write("hosts: []\nvmss: []\n")
+            daemon = MemoryDaemon(arguments=["--simulate", path])
+            self.addCleanup(shutil.rmtree, daemon.directory, ignore_errors=True)
+            done = subprocess.run(daemon.command("daemon", "--simulate", path),
+                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                  stderr=subprocess.STDOUT, text=True, timeout=60)
+            self.assertNotEqual(done.returncode, 0)
+            self.assertIn(f"{path}:2:1:", done.stdout)
+            self.assertIn('did you mean "vms"', done.stdout)
+            done = vherd("daemon", "--simulate", os.path.join(folder, "none"))
+            self.assertEqual(done.returncode, 2)
+            self.assertIn("cannot find", done.stderr)
 
 
 class PlanetLab(unittest.TestCase):
