@@ -185,10 +185,14 @@ static int sim_stats(struct virt *v, const struct uuid *uuid, bool job, struct b
         enum fact fact;
         double value;
     } facts[] = {
-        {FACT_VM_STATE, SHOWN_RUNNING},      {FACT_VM_REASON, REASON_BOOTED},
-        {FACT_VM_MEM_CURRENT, size},         {FACT_VM_BALLOON_CURRENT, size},
-        {FACT_VM_BALLOON_MAXIMUM, size},     {FACT_VM_GUEST_AVAILABLE, size},
-        {FACT_VM_GUEST_USABLE, size - used}, {FACT_VM_USED_PERCENT, g->kind->working_set * 100},
+        {FACT_VM_STATE, SHOWN_RUNNING},
+        {FACT_VM_REASON, REASON_BOOTED},
+        {FACT_VM_MEM_CURRENT, size},
+        {FACT_VM_BALLOON_CURRENT, size},
+        {FACT_VM_BALLOON_MAXIMUM, size},
+        {FACT_VM_GUEST_AVAILABLE, size},
+        {FACT_VM_GUEST_USABLE, floor(size - used)},
+        {FACT_VM_USED_PERCENT, g->kind->working_set * 100},
     };
     for (size_t i = 0; i < ARRAY_LEN(facts); i++)
         batch_fact(out, 0, facts[i].fact, facts[i].value);
