@@ -136,6 +136,7 @@ int cmd_metrics(struct cli *cli);
 int cmd_query(struct cli *cli);
 int cmd_show(struct cli *cli);
 int cmd_stats(struct cli *cli);
+int cmd_sim(struct cli *cli);
 int cmd_status(struct cli *cli);
 int cmd_top(struct cli *cli);
 int cmd_version(struct cli *cli);
