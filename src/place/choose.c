@@ -27,15 +27,20 @@ struct place_chooser {
     uint32_t *slot_of;
     uint32_t *seen; // by class of hosts: number of the choice that met one last
     uint32_t choice;
-    double largest_cpu; // limit of the largest host
-    bool one_size;      // all hosts have that limit, and it is not 0
+    struct place_vector largest; // limit of the largest host, by resource
+    int n_resources;             // that any host has
+    bool one_size;               // all hosts have these limits
 };
 
 static int bucket_for(const struct place_chooser *c, int32_t host)
 {
-    if (c->room->hosts[host].n_vms == 0)
+    const struct place_host_room *hr = &c->room->hosts[host];
+    if (hr->n_vms == 0)
         return EMPTY;
-    double left = place_room_left(c->room, -1, host, PLACE_CPU);
+    double left = 1;
+    for (int r = 0; r < PLACE_RESOURCES; r++)
+        if (hr->limit.of[r] > 0)
+            left = MIN_OF(left, (double)hr->free.of[r] * hr->per_unit[r]);
     return left <= 0 ? 0 : left >= 1 ? BUCKETS - 1 : (int)(left * BUCKETS);
 }
 
@@ -65,6 +70,20 @@ static void moved(struct place_chooser *c, int32_t host)
     enter(c, host);
 }
 
+static void measure(struct place_chooser *c)
+{
+    const struct place_room *room = c->room;
+    c->one_size = true;
+    for (size_t i = 0; i < room->s->n_hosts; i++) {
+        for (int r = 0; r < PLACE_RESOURCES; r++) {
+            c->one_size &= room->hosts[i].limit.of[r] == room->hosts[0].limit.of[r];
+            c->largest.of[r] = MAX_OF(c->largest.of[r], room->hosts[i].limit.of[r]);
+        }
+    }
+    for (int r = 0; r < PLACE_RESOURCES; r++)
+        c->n_resources += c->largest.of[r] > 0;
+}
+
 struct place_chooser *place_chooser_new(struct place_room *room, enum place_score score,
                                         const struct place_allow *allow,
                                         const struct place_lifetimes *lifetimes,
@@ -82,12 +101,9 @@ struct place_chooser *place_chooser_new(struct place_room *room, enum place_scor
         place_chooser_free(c);
         return NULL;
     }
-    c->one_size = n > 0 && room->hosts[0].limit.of[PLACE_CPU] > 0;
-    for (size_t i = n; i-- > 0;) {
+    measure(c);
+    for (size_t i = n; i-- > 0;)
         enter(c, (int32_t)i);
-        c->one_size &= room->hosts[i].limit.of[PLACE_CPU] == room->hosts[0].limit.of[PLACE_CPU];
-        c->largest_cpu = fmax(c->largest_cpu, (double)room->hosts[i].limit.of[PLACE_CPU]);
-    }
     return c;
 }
 
@@ -140,23 +156,32 @@ static void consider_empty(struct place_chooser *c, int32_t vm, struct best *bes
     }
 }
 
-// Can no host from that bucket on be a better fit? What is left of the CPU alone is a bound, which
-// holds where hosts are equally large, as one request then takes the same part of each.
-static bool may_stop(const struct place_chooser *c, int bucket, double asked_cpu, double best)
+// The least, and the sum, over resources of what a VM asks as a part of the largest host.
+static void asked_parts(const struct place_chooser *c, int32_t vm, double *ret_least,
+                        double *ret_sum)
 {
-    return c->scorer.score == PLACE_SCORE_BEST_FIT && c->one_size &&
-           (double)bucket / BUCKETS - asked_cpu / c->largest_cpu > best;
+    const struct place_vector *request = &c->room->s->vms[vm].request;
+    *ret_least = 1;
+    *ret_sum = 0;
+    for (int r = 0; r < PLACE_RESOURCES; r++) {
+        if (c->largest.of[r] == 0)
+            continue;
+        double asked = (double)request->of[r] / (double)c->largest.of[r];
+        *ret_least = MIN_OF(*ret_least, asked);
+        *ret_sum += asked;
+    }
 }
 
 int32_t place_choose(struct place_chooser *c, int32_t vm)
 {
     struct best best = {-1, 0};
-    double asked = (double)c->room->s->vms[vm].request.of[PLACE_CPU];
-    // Below this bucket nobody has so much CPU left.
-    int from = c->largest_cpu > 0 ? (int)(asked / c->largest_cpu * BUCKETS) : 0;
+    double least, sum;
+    asked_parts(c, vm, &least, &sum);
     scorer_vm(&c->scorer, vm);
-    for (int b = from; b < BUCKETS; b++) {
-        if (best.host >= 0 && may_stop(c, b, asked, best.score))
+    // Hosts of equal size lose the same parts to a request, which bounds what best fit can reach.
+    bool may_stop = c->scorer.score == PLACE_SCORE_BEST_FIT && c->one_size;
+    for (int b = MIN_OF((int)(least * BUCKETS), BUCKETS - 1); b < BUCKETS; b++) {
+        if (best.host >= 0 && may_stop && c->n_resources * (double)b / BUCKETS - sum > best.score)
             break;
         for (size_t i = 0; i < c->buckets[b].n; i++)
             consider(c, vm, c->buckets[b].hosts[i], &best);
@@ -244,16 +269,12 @@ static double size_of(const struct place_vector *request, const struct place_vec
 
 size_t place_many(struct place_chooser *c, const int32_t *vms, size_t n, int32_t *ret_hosts)
 {
-    struct place_vector largest = {0};
-    for (size_t i = 0; i < c->room->s->n_hosts; i++)
-        for (int r = 0; r < PLACE_RESOURCES; r++)
-            largest.of[r] = MAX_OF(largest.of[r], c->room->hosts[i].limit.of[r]);
     CLEANUP(freep) struct sized *sized = calloc(n + 1, sizeof(*sized));
     for (size_t i = 0; i < n; i++) {
         ret_hosts[i] = -1;
         if (sized)
             sized[i] =
-                (struct sized){vms[i], i, size_of(&c->room->s->vms[vms[i]].request, &largest)};
+                (struct sized){vms[i], i, size_of(&c->room->s->vms[vms[i]].request, &c->largest)};
     }
     if (sized && n > 0)
         qsort(sized, n, sizeof(*sized), larger_first);

@@ -294,13 +294,18 @@ static void emptiest_last(struct packing *p)
                                                              : p->host_of[i];
 }
 
-static void weigh(struct packing *p)
+// How much more the scarcer resource counts; each of them is tried with each worth.
+static const double sharpness[] = {1, 2, 4};
+
+static void weigh(struct packing *p, double exponent)
 {
     double sum = 0;
+    memset(p->weight, 0, sizeof(p->weight));
     for (int r = 0; r < PLACE_RESOURCES; r++) {
         p->limit.of[r] = place_host_limit(&p->s->hosts[0], r);
         for (size_t i = 0; i < p->s->n_vms; i++)
             p->weight[r] += part(p, &p->s->vms[i].request, r);
+        p->weight[r] = pow(p->weight[r] / (double)p->s->n_vms, exponent);
         sum += p->weight[r];
     }
     for (int r = 0; r < PLACE_RESOURCES && sum > 0; r++)
@@ -315,10 +320,9 @@ size_t place_pack_offline(const struct place_snapshot *s, int rounds, int32_t *r
         return 0;
     p.left = calloc(s->n_vms + 1, sizeof(*p.left));
     p.host_of = calloc(s->n_vms + 1, sizeof(*p.host_of));
-    for (size_t how = 0; p.left && p.host_of && how < ARRAY_LEN(worths); how++) {
-        memset(p.weight, 0, sizeof(p.weight));
-        weigh(&p);
-        if (!fill(&p, how))
+    for (size_t i = 0; p.left && p.host_of && i < ARRAY_LEN(worths) * ARRAY_LEN(sharpness); i++) {
+        weigh(&p, sharpness[i / ARRAY_LEN(worths)]);
+        if (!fill(&p, i % ARRAY_LEN(worths)))
             break;
         for (int round = 0; round < rounds && p.n_used > bound; round++) {
             emptiest_last(&p);
@@ -329,6 +333,8 @@ size_t place_pack_offline(const struct place_snapshot *s, int rounds, int32_t *r
             best = p.n_used;
             memcpy(ret_hosts, p.host_of, s->n_vms * sizeof(*ret_hosts));
         }
+        if (best <= bound)
+            break;
     }
     free(p.left);
     free(p.host_of);

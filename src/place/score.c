@@ -11,14 +11,17 @@
 
 // Weights of the departure score: found on the Azure arrivals, see benchmarks/think/packing.py.
 #define EXTENSION_WEIGHT 10.0f
-#define OUTLIVING_WEIGHT 0.3f
+#define OUTLIVING_WEIGHT_KNOWN 1.0f
+#define OUTLIVING_WEIGHT_GUESSED 0.1f
 #define GRACE_S 300.0
 
 static double left_over(const struct place_room *room, int32_t vm, int32_t host)
 {
     double sum = 0;
-    for (int r = 0; r < PLACE_RESOURCES; r++)
-        sum += fmax(0, place_room_left(room, vm, host, r));
+    for (int r = 0; r < PLACE_RESOURCES; r++) {
+        double left = place_room_left(room, vm, host, r);
+        sum += MAX_OF(left, 0);
+    }
     return sum;
 }
 
@@ -237,9 +240,11 @@ void scorer_vm(struct scorer *s, int32_t vm)
     if (!s->empty_by)
         return;
     survival(s, vm, s->survival);
+    float outliving =
+        isnan(s->room->s->vms[vm].ends_s) ? OUTLIVING_WEIGHT_GUESSED : OUTLIVING_WEIGHT_KNOWN;
     s->vm_constant = 0;
     for (int g = 0; g < PLACE_OUTLOOK; g++) {
-        float gone = OUTLIVING_WEIGHT * (1 - s->survival[g]);
+        float gone = outliving * (1 - s->survival[g]);
         s->vm_part[g] = s->weight[g] * (EXTENSION_WEIGHT * s->survival[g] - gone);
         s->vm_constant += s->weight[g] * gone;
     }

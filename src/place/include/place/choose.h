@@ -29,7 +29,7 @@ enum place_score {
  * The departure score. With S(t) the chance that the VM still runs at t and F(t) the chance that
  * the host will be empty by t if it is not placed there:
  *
- *     10 ∫ F S dμ + 0.3 ∫ (1-F)(1-S) dμ + best fit,     dμ = dt / (t + 300 s)
+ *     10 ∫ F S dμ + w ∫ (1-F)(1-S) dμ + best fit,     dμ = dt / (t + 300 s)
  *
  * The first integral is the expected (logarithmic) time by which the VM keeps the host from
  * becoming empty, the second that by which the host outlives the VM, whose place a longer-lived VM

@@ -14,8 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/** Points of the outlook: place_outlook_s[g] seconds from now, growing by a third each. */
-#define PLACE_OUTLOOK 32
+/** Points of the outlook: place_outlook_s[g] seconds from now, growing by a fifth each. */
+#define PLACE_OUTLOOK 48
 
 extern const double place_outlook_s[PLACE_OUTLOOK];
 
