@@ -13,7 +13,12 @@
 #include "base/mem.h"
 #include "base/number.h"
 #include "base/prng.h"
+#include "place/allocate.h"
+#include "place/bitbrains.h"
 #include "place/pack.h"
+#include "place/queueing.h"
+#include "place/reliability.h"
+#include "place/rightsize.h"
 
 #define TEXT_MAX_BYTES ((size_t)64 << 20)
 
@@ -187,10 +192,98 @@ static int speed(char **argv, int argc, struct json *j)
     return 0;
 }
 
+struct sums {
+    double provisioned_cpus, advised_cpus, rule_cpus;
+    double provisioned_bytes, advised_bytes, rule_bytes;
+    size_t n, cpu_exceeding, memory_exceeding, rule_cpu_exceeding, rule_memory_exceeding;
+    double added_cpus, added_bytes;
+    size_t vms;
+};
+
+static int read_months(const char *directory, const char *vm, const char *const *months,
+                       struct bitbrains *b)
+{
+    for (; *months; months++) {
+        CLEANUP(freep) char *path = mem_printf("%s/%s/%s.csv", directory, *months, vm);
+        CLEANUP(freep) char *text = NULL;
+        size_t len;
+        struct err err = {0};
+        if (fs_read_file(AT_FDCWD, path, TEXT_MAX_BYTES, &text, &len) < 0)
+            return fail(path);
+        if (bitbrains_read(path, text, len, b, &err) < 0)
+            return fail(err.message);
+    }
+    return 0;
+}
+
+static void judge(const struct rightsize_vm *vm, const struct bitbrains *later, struct sums *sums)
+{
+    struct rightsize_advice a;
+    struct usage_series cpu = {later->t_s, later->cpus, later->n};
+    struct usage_series memory = {later->t_s, later->memory_bytes, later->n};
+    if (rightsize_advise(vm, &rightsize_standard, &a) < 0 || !a.known)
+        return;
+    double bytes = (double)vm->memory_bytes;
+    // What is taken away counts; growing a VM that is short is advice of its own.
+    double cpus = MIN_OF(a.vcpus, vm->vcpus), advised = MIN_OF((double)a.memory_bytes, bytes);
+    double rule_cpus = MIN_OF(a.rule_vcpus, vm->vcpus);
+    double rule_bytes = MIN_OF((double)a.rule_memory_bytes, bytes);
+    sums->vms++;
+    sums->provisioned_cpus += vm->vcpus;
+    sums->advised_cpus += cpus;
+    sums->added_cpus += a.vcpus - cpus;
+    sums->added_bytes += (double)a.memory_bytes - advised;
+    sums->rule_cpus += rule_cpus;
+    sums->provisioned_bytes += bytes;
+    sums->advised_bytes += advised;
+    sums->rule_bytes += rule_bytes;
+    sums->n += later->n;
+    sums->cpu_exceeding += rightsize_exceeding(&cpu, vm->vcpus, cpus);
+    sums->memory_exceeding += rightsize_exceeding(&memory, bytes, advised);
+    sums->rule_cpu_exceeding += rightsize_exceeding(&cpu, vm->vcpus, rule_cpus);
+    sums->rule_memory_exceeding += rightsize_exceeding(&memory, bytes, rule_bytes);
+}
+
+// rightsize DIRECTORY VM…: July and August to learn, September to judge.
+static int rightsize(char **argv, int argc, struct json *j)
+{
+    static const char *const learn[] = {"2013-7", "2013-8", NULL};
+    static const char *const later[] = {"2013-9", NULL};
+    struct sums sums = {0};
+    for (int i = 1; i < argc; i++) {
+        struct bitbrains seen = {0}, then = {0};
+        if (read_months(argv[0], argv[i], learn, &seen) ||
+            read_months(argv[0], argv[i], later, &then))
+            return 1;
+        struct rightsize_vm vm = {argv[i],
+                                  seen.vcpus,
+                                  seen.provisioned_bytes,
+                                  {seen.t_s, seen.cpus, seen.n},
+                                  {seen.t_s, seen.memory_bytes, seen.n}};
+        judge(&vm, &then, &sums);
+        bitbrains_done(&seen);
+        bitbrains_done(&then);
+    }
+    double n = (double)sums.n;
+    json_kv_u64(j, "vms", sums.vms);
+    json_kv_f64(j, "vcpu_reclaimed", 1 - sums.advised_cpus / sums.provisioned_cpus);
+    json_kv_f64(j, "memory_reclaimed", 1 - sums.advised_bytes / sums.provisioned_bytes);
+    json_kv_f64(j, "vcpus_added", sums.added_cpus);
+    json_kv_f64(j, "memory_added_bytes", sums.added_bytes);
+    json_kv_f64(j, "vcpu_exceeding", (double)sums.cpu_exceeding / n);
+    json_kv_f64(j, "memory_exceeding", (double)sums.memory_exceeding / n);
+    json_kv_f64(j, "rule97_vcpu_reclaimed", 1 - sums.rule_cpus / sums.provisioned_cpus);
+    json_kv_f64(j, "rule97_memory_reclaimed", 1 - sums.rule_bytes / sums.provisioned_bytes);
+    json_kv_f64(j, "rule97_vcpu_exceeding", (double)sums.rule_cpu_exceeding / n);
+    json_kv_f64(j, "rule97_memory_exceeding", (double)sums.rule_memory_exceeding / n);
+    return 0;
+}
+
 static const struct {
     const char *name;
     int (*run)(char **argv, int argc, struct json *j);
-} subjects[] = {{"online", online}, {"offline", offline}, {"speed", speed}};
+} subjects[] = {
+    {"online", online}, {"offline", offline}, {"speed", speed}, {"rightsize", rightsize}};
 
 int main(int argc, char **argv)
 {
@@ -207,5 +300,5 @@ int main(int argc, char **argv)
         buf_putc(&out, '\n');
         return status ? status : fs_write_all(STDOUT_FILENO, out.data, out.len) < 0;
     }
-    return fail("which? online, offline, speed");
+    return fail("which? online, offline, speed, rightsize");
 }
