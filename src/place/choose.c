@@ -29,6 +29,7 @@ struct place_chooser {
     uint32_t choice;
     struct place_vector largest; // limit of the largest host, by resource
     int n_resources;             // that any host has
+    int32_t excluded;            // takes nobody, -1 none
     bool one_size;               // all hosts have these limits
 };
 
@@ -92,6 +93,7 @@ struct place_chooser *place_chooser_new(struct place_room *room, enum place_scor
     struct place_chooser *c = mem_zalloc(sizeof(*c));
     size_t n = room->s->n_hosts;
     c->room = room;
+    c->excluded = -1;
     c->allow = allow ? *allow : (struct place_allow){0};
     c->bucket_of = calloc(n + 1, sizeof(*c->bucket_of));
     c->slot_of = calloc(n + 1, sizeof(*c->slot_of));
@@ -120,6 +122,11 @@ void place_chooser_free(struct place_chooser *c)
     free(c);
 }
 
+void place_chooser_exclude(struct place_chooser *c, int32_t host)
+{
+    c->excluded = host;
+}
+
 void place_chooser_renew(struct place_chooser *c, double now_s)
 {
     scorer_renew(&c->scorer, now_s);
@@ -132,7 +139,7 @@ struct best {
 
 static void consider(struct place_chooser *c, int32_t vm, int32_t host, struct best *best)
 {
-    if (!place_filter_host(c->room, vm, host, &c->allow, NULL))
+    if (host == c->excluded || !place_filter_host(c->room, vm, host, &c->allow, NULL))
         return;
     double score = scorer_host(&c->scorer, vm, host);
     if (best->host < 0 || score < best->score || (score == best->score && host < best->host))
@@ -149,7 +156,7 @@ static void consider_empty(struct place_chooser *c, int32_t vm, struct best *bes
     c->choice++;
     for (size_t i = b->n; i-- > 0;) {
         uint32_t *seen = &c->seen[c->room->hosts[b->hosts[i]].class_id];
-        if (alike && *seen == c->choice)
+        if (b->hosts[i] == c->excluded || (alike && *seen == c->choice))
             continue;
         consider(c, vm, b->hosts[i], best);
         *seen = c->choice;

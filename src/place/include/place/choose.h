@@ -58,6 +58,9 @@ void place_chooser_free(struct place_chooser *c);
 /** Take the time into account and look again at who will leave when; as often as that matters. */
 void place_chooser_renew(struct place_chooser *c, double now_s);
 
+/** Leave a host out of choices from now on (one that is being emptied); -1 none. */
+void place_chooser_exclude(struct place_chooser *c, int32_t host);
+
 /** The best host for a VM that is nowhere, -1 where none takes it. Changes nothing. */
 int32_t place_choose(struct place_chooser *c, int32_t vm);
 
