@@ -10,7 +10,7 @@
 
 struct place_names {
     struct map *texts; // text -> itself, owned
-    struct map *index; // "g…" groups, "d…" domains, "t…" traits -> index + 1
+    struct map *index; // "h…" hosts, "g…" groups, "d…" domains, "t…" traits -> index + 1
 };
 
 static const char *const resource_names[PLACE_RESOURCES] = {
@@ -76,6 +76,17 @@ const char *place_snapshot_text(struct place_snapshot *s, const char *text)
     return copy;
 }
 
+// The index kept under a letter and a name, -1 where there is none.
+static int32_t known(const struct place_snapshot *s, const char *key)
+{
+    return (int32_t)(intptr_t)map_get(s->names->index, key, strlen(key)) - 1;
+}
+
+static void learn(struct place_snapshot *s, const char *key, size_t i)
+{
+    map_put(s->names->index, key, strlen(key), (void *)(intptr_t)(i + 1));
+}
+
 int32_t place_snapshot_add_host(struct place_snapshot *s, const char *name)
 {
     if (strlen(name) > PLACE_NAME_MAX || mem_grow_capped(&s->hosts, &s->cap_hosts, s->n_hosts,
@@ -90,6 +101,8 @@ int32_t place_snapshot_add_host(struct place_snapshot *s, const char *name)
                              .mttr_seconds = NAN};
     for (int r = 0; r < PLACE_RESOURCES; r++)
         h->overcommit_ratio[r] = 1;
+    CLEANUP(freep) char *key = mem_printf("h%s", name);
+    learn(s, key, s->n_hosts);
     return (int32_t)s->n_hosts++;
 }
 
@@ -114,17 +127,6 @@ int32_t place_snapshot_add_vm(struct place_snapshot *s, const char *name)
         vm->usage[r].forecast_deviation = NAN;
     }
     return (int32_t)s->n_vms++;
-}
-
-// The index kept under a letter and a name, -1 where there is none.
-static int32_t known(const struct place_snapshot *s, const char *key)
-{
-    return (int32_t)(intptr_t)map_get(s->names->index, key, strlen(key)) - 1;
-}
-
-static void learn(struct place_snapshot *s, const char *key, size_t i)
-{
-    map_put(s->names->index, key, strlen(key), (void *)(intptr_t)(i + 1));
 }
 
 int32_t place_snapshot_group(struct place_snapshot *s, const char *name, enum place_group_kind kind)
@@ -167,6 +169,12 @@ int32_t place_snapshot_trait(struct place_snapshot *s, enum place_trait_kind kin
     s->traits[s->n_traits] = (struct place_trait){kind, place_snapshot_text(s, name)};
     learn(s, key, s->n_traits);
     return (int32_t)s->n_traits++;
+}
+
+int32_t place_snapshot_host_named(const struct place_snapshot *s, const char *name)
+{
+    CLEANUP(freep) char *key = mem_printf("h%s", name);
+    return known(s, key);
 }
 
 int32_t place_snapshot_find_host(const struct place_snapshot *s, const char *name)

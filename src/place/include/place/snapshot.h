@@ -159,6 +159,9 @@ int32_t place_snapshot_domain(struct place_snapshot *s, const char *name);
 int32_t place_snapshot_trait(struct place_snapshot *s, enum place_trait_kind kind,
                              const char *name);
 
+/** The host that was added last under that name, by hash; -1 where there is none. */
+int32_t place_snapshot_host_named(const struct place_snapshot *s, const char *name);
+
 /** The index of a host or VM of that name, -1 where there is none. Linear in their number. */
 int32_t place_snapshot_find_host(const struct place_snapshot *s, const char *name);
 int32_t place_snapshot_find_vm(const struct place_snapshot *s, const char *name);
