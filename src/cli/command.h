@@ -128,6 +128,7 @@ int cmd_help(struct cli *cli);
 int cmd_host(struct cli *cli);
 int cmd_list(struct cli *cli);
 int cmd_metrics(struct cli *cli);
+int cmd_plan(struct cli *cli);
 int cmd_show(struct cli *cli);
 int cmd_status(struct cli *cli);
 int cmd_top(struct cli *cli);

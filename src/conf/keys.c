@@ -88,6 +88,7 @@ const struct conf_section conf_sections[] = {
     {"agent", "What the guest agent is asked, where its channel is connected."},
     {"metrics", "What `/metrics` exposes."},
     {"web", "Where and to whom the daemon answers."},
+    {"plan", "What plans may assume of this host."},
     {"log", "What is written to standard error."},
 };
 const size_t conf_sections_count = ARRAY_LEN(conf_sections);
@@ -159,6 +160,11 @@ const struct conf_key conf_keys[] = {
      .help = "HTTP connections at the same time."},
     {"web", "sandbox", CONF_BOOL, AT(web.sandbox), "true",
      .help = "false takes the system call filter away, for debuggers."},
+
+    {"plan", "cpu_overcommit", CONF_INTEGER, AT(plan.cpu_overcommit), "4", 1, 64,
+     .help = "vCPUs that plans may put on each CPU of the host."},
+    {"plan", "memory_reserve", CONF_INTEGER, AT(plan.memory_reserve), "5", 0, 90,
+     .help = "Per cent of the host's memory that plans leave to the host itself."},
 
     {"log", "level", CONF_CHOICE, AT(log.level), "info", .choices = log_levels,
      .help = "The least important messages that are written."},

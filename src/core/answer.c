@@ -55,7 +55,7 @@ static void (*const views[VERB_MAX])(const struct view *v) = {
     [VERB_HOST] = view_host,       [VERB_STATUS] = view_status,
     [VERB_METRICS] = view_metrics, [VERB_VM_DIRTY_RATE] = view_dirty_rate,
     [VERB_HEALTHY] = view_healthy, [VERB_READY] = view_ready,
-    [VERB_PAGE] = view_page,
+    [VERB_PAGE] = view_page,       [VERB_PLAN] = view_plan,
 };
 
 // Until accounts exist, a place in the network may read, and only who passed the permissions of the

@@ -44,6 +44,8 @@ struct waiting {
     struct uuid uuid;
 };
 
+struct query_source;
+
 struct core {
     uv_loop_t loop;
     uv_async_t wake;
@@ -55,6 +57,7 @@ struct core {
     struct conf *conf;
     struct herd *herd;
     struct collector *collector;
+    struct query_source *history; // what is stored; NULL while there is no store
     struct exposition exposition;
     struct waiting *waiting;
     int64_t started_real_ns;
@@ -107,6 +110,9 @@ void dirty_forget(struct core *c, uint32_t id);
 
 // page.c
 void view_page(const struct view *v);
+
+// plan.c
+void view_plan(const struct view *v);
 
 // processes.c: vherd's own processes
 void processes_learn(struct core *c, const char *json);

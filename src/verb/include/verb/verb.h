@@ -16,6 +16,7 @@ enum verb_id {
     VERB_STATUS,
     VERB_METRICS,
     VERB_VM_DIRTY_RATE,
+    VERB_PLAN,
     VERB_HEALTHY,
     VERB_READY,
     VERB_PAGE,
@@ -42,7 +43,7 @@ struct verb_param {
     const char *help;
 };
 
-#define VERB_PARAMS_MAX 4
+#define VERB_PARAMS_MAX 6
 
 struct verb {
     enum verb_id id;
