@@ -17,6 +17,7 @@
 #include "place/bitbrains.h"
 #include "place/pack.h"
 #include "place/queueing.h"
+#include "place/relocate.h"
 #include "place/reliability.h"
 #include "place/rightsize.h"
 
@@ -279,17 +280,332 @@ static int rightsize(char **argv, int argc, struct json *j)
     return 0;
 }
 
+static double relative(double value, double expected)
+{
+    return fabs(value - expected) / expected;
+}
+
+#define SEEDS 3
+
+static int by_value(const void *a, const void *b);
+
+// One queue against theory: relative errors of means, the median of a few seeds. Theory is asked
+// for the arrival rate and mean service that were drawn, which a million draws leave off by 0.1 %
+// or so.
+static int one_queue(struct json *j, const char *name, int servers, double arrivals_per_s,
+                     enum queue_service service, size_t n)
+{
+    double wait[SEEDS], response[SEEDS], utilisation[SEEDS];
+    CLEANUP(freep) struct queue_request *q = calloc(n, sizeof(*q));
+    struct queue_options o = {.discipline = QUEUE_FCFS,
+                              .capacity = {.of = {[PLACE_CPU] = servers * PLACE_CPU_UNIT}}};
+    double variation = queue_service_variation(service);
+    if (!q)
+        return fail("out of memory");
+    for (int seed = 0; seed < SEEDS; seed++) {
+        struct err err = {0};
+        struct queue_report r;
+        struct prng p;
+        prng_init(&p, (uint64_t)seed, 0);
+        queue_generate(&p, arrivals_per_s, 1, service, q, n);
+        if (queue_run(&o, q, n, &err) < 0 || queue_report(&o, q, n, &r) < 0)
+            return fail(err.message);
+        double mean_s = 0, rate = (double)n / q[n - 1].arrival_s;
+        for (size_t i = 0; i < n; i++)
+            mean_s += q[i].service_s / (double)n;
+        struct queue_forecast f = servers > 1 ? queue_mmc(rate, mean_s, servers)
+                                              : queue_mg1(rate, mean_s, variation * mean_s);
+        wait[seed] = relative(r.wait_mean_s, f.wait_mean_s);
+        response[seed] = relative(r.response_mean_s, f.response_mean_s);
+        utilisation[seed] = relative(r.utilisation_ratio, f.utilisation_ratio);
+    }
+    qsort(wait, SEEDS, sizeof(*wait), by_value);
+    qsort(response, SEEDS, sizeof(*response), by_value);
+    qsort(utilisation, SEEDS, sizeof(*utilisation), by_value);
+    json_key(j, name);
+    json_object_begin(j);
+    json_kv_f64(j, "wait_error", wait[SEEDS / 2]);
+    json_kv_f64(j, "response_error", response[SEEDS / 2]);
+    json_kv_f64(j, "utilisation_error", utilisation[SEEDS / 2]);
+    json_object_end(j);
+    return 0;
+}
+
+// Mean and longest wait of each of three priorities, and over all.
+static int priorities(struct json *j, enum queue_discipline d, size_t n)
+{
+    double sum[3] = {0}, most[3] = {0};
+    size_t count[3] = {0};
+    CLEANUP(freep) struct queue_request *q = calloc(n, sizeof(*q));
+    struct queue_options o = {.discipline = d,
+                              .ageing_s = 10,
+                              .slice_s = 1,
+                              .capacity = {.of = {[PLACE_CPU] = PLACE_CPU_UNIT}}};
+    struct queue_report r;
+    struct err err = {0};
+    struct prng p;
+    prng_init(&p, 1, 0);
+    if (!q)
+        return fail("out of memory");
+    queue_generate(&p, 0.9, 1, QUEUE_EXPONENTIAL, q, n);
+    for (size_t i = 0; i < n; i++)
+        q[i].priority = (int32_t)prng_below(&p, 3);
+    if (queue_run(&o, q, n, &err) < 0 || queue_report(&o, q, n, &r) < 0)
+        return fail(err.message);
+    for (size_t i = 0; i < n; i++) {
+        double wait_s = q[i].end_s - q[i].arrival_s - q[i].service_s;
+        sum[q[i].priority] += wait_s;
+        most[q[i].priority] = fmax(most[q[i].priority], wait_s);
+        count[q[i].priority]++;
+    }
+    json_key(j, queue_discipline_name(d));
+    json_object_begin(j);
+    json_kv_f64(j, "wait_mean", r.wait_mean_s);
+    json_kv_f64(j, "wait_max", r.wait_max_s);
+    json_kv_f64(j, "slowdown_mean", r.slowdown_mean);
+    json_kv_f64(j, "fairness", r.fairness);
+    json_kv_f64(j, "utilisation", r.utilisation_ratio);
+    json_key(j, "wait_by_priority");
+    json_array_begin(j);
+    for (int k = 0; k < 3; k++)
+        json_f64(j, sum[k] / (double)count[k]);
+    json_array_end(j);
+    json_key(j, "longest_by_priority");
+    json_array_begin(j);
+    for (int k = 0; k < 3; k++)
+        json_f64(j, most[k]);
+    json_array_end(j);
+    json_object_end(j);
+    return 0;
+}
+
+// queues [N]: simulation beside theory, and the disciplines beside each other.
+static int queues(char **argv, int argc, struct json *j)
+{
+    size_t n = number(argc > 0 ? argv[0] : NULL, 1000000);
+    int status = one_queue(j, "M/M/1", 1, 0.7, QUEUE_EXPONENTIAL, n);
+    status = status ? status : one_queue(j, "M/M/8", 8, 5.6, QUEUE_EXPONENTIAL, n);
+    status = status ? status : one_queue(j, "M/D/1", 1, 0.7, QUEUE_DETERMINISTIC, n);
+    status = status ? status : one_queue(j, "M/E2/1", 1, 0.7, QUEUE_ERLANG, n);
+    status = status ? status : one_queue(j, "M/H2/1", 1, 0.6, QUEUE_HYPEREXPONENTIAL, n);
+    double theory[3];
+    struct queue_class classes[] = {{0.3, 1, 1}, {0.3, 1, 1}, {0.3, 1, 1}};
+    queue_priority_waits(classes, 3, theory);
+    json_key(j, "cobham");
+    json_array_begin(j);
+    for (int k = 3; k-- > 0;)
+        json_f64(j, theory[k]);
+    json_array_end(j);
+    for (int d = 0; d < QUEUE_DISCIPLINES && status == 0; d++)
+        status = priorities(j, d, n);
+    return status;
+}
+
+#define LP_VMS 40
+
+struct lp_case {
+    struct allocate_vm vms[LP_VMS];
+    struct allocate_cap caps[5];
+    int32_t members[4][LP_VMS];
+    struct allocate_problem problem;
+};
+
+static void draw_case(struct prng *p, struct lp_case *c)
+{
+    size_t n = 2 + prng_below(p, LP_VMS - 2), caps = 1 + prng_below(p, 5);
+    double least = 0, most = 0;
+    for (size_t i = 0; i < n; i++) {
+        struct allocate_vm *v = &c->vms[i];
+        *v = (struct allocate_vm){"vm", prng_below(p, 3) ? 0 : prng_double(p), 0,
+                                  1 + (double)prng_below(p, 4)};
+        v->most = v->least + 8 * prng_double(p);
+        least += v->least;
+        most += v->most;
+    }
+    c->caps[0] = (struct allocate_cap){"host", least + (most - least) * prng_double(p), NULL, 0};
+    for (size_t k = 1; k < caps; k++) {
+        double inside = 0, room = 0;
+        size_t members = 0;
+        for (size_t i = 0; i < n; i++) {
+            if (prng_below(p, 3))
+                continue;
+            c->members[k - 1][members++] = (int32_t)i;
+            inside += c->vms[i].least;
+            room += c->vms[i].most - c->vms[i].least;
+        }
+        c->caps[k] = (struct allocate_cap){"cap", inside + room * prng_double(p), c->members[k - 1],
+                                           members};
+    }
+    c->problem = (struct allocate_problem){c->vms, n, c->caps, caps};
+}
+
+// The same programme in lp_solve's own language, written from the problem.
+static void write_lp(const struct allocate_problem *p, enum allocate_fairness f, struct buf *out)
+{
+    buf_puts(out, "max: ");
+    if (f == ALLOCATE_MAX_MIN)
+        buf_puts(out, "t");
+    for (size_t i = 0; f == ALLOCATE_PROPORTIONAL && i < p->n_vms; i++) {
+        for (int k = 1; k <= ALLOCATE_PIECES; k++) {
+            double from = allocate_piece_end(p, i, k - 1), to = allocate_piece_end(p, i, k);
+            double rise = allocate_value(p, i, to) - allocate_value(p, i, from);
+            buf_printf(out, " + %.17g p%zu_%d", to > from ? rise / (to - from) : 0, i, k);
+        }
+    }
+    buf_puts(out, ";\n");
+    for (size_t c = 0; c < p->n_caps; c++) {
+        size_t n = p->caps[c].members ? p->caps[c].n_members : p->n_vms;
+        for (size_t i = 0; i < n; i++)
+            buf_printf(out, "+ x%zu ", p->caps[c].members ? (size_t)p->caps[c].members[i] : i);
+        if (n > 0)
+            buf_printf(out, "<= %.17g;\n", p->caps[c].limit);
+    }
+    for (size_t i = 0; i < p->n_vms; i++) {
+        if (f == ALLOCATE_MAX_MIN)
+            buf_printf(out, "x%zu - %.17g t >= 0;\n", i, p->vms[i].weight);
+        for (int k = 1; f == ALLOCATE_PROPORTIONAL && k <= ALLOCATE_PIECES; k++)
+            buf_printf(out, "%s p%zu_%d", k > 1 ? "+" : "", i, k);
+        if (f == ALLOCATE_PROPORTIONAL)
+            buf_printf(out, " - x%zu = %.17g;\n", i, -p->vms[i].least);
+    }
+    for (size_t i = 0; i < p->n_vms; i++) {
+        buf_printf(out, "x%zu >= %.17g;\nx%zu <= %.17g;\n", i, p->vms[i].least, i, p->vms[i].most);
+        for (int k = 1; f == ALLOCATE_PROPORTIONAL && k <= ALLOCATE_PIECES; k++)
+            buf_printf(out, "p%zu_%d <= %.17g;\n", i, k,
+                       allocate_piece_end(p, i, k) - allocate_piece_end(p, i, k - 1));
+    }
+}
+
+// What the pieces' objective leaves out: the values of the guarantees.
+static double constant_of(const struct allocate_problem *p, enum allocate_fairness f)
+{
+    double sum = 0;
+    for (size_t i = 0; f == ALLOCATE_PROPORTIONAL && i < p->n_vms; i++)
+        sum += allocate_value(p, i, p->vms[i].least);
+    return sum;
+}
+
+// lp N DIRECTORY: writes DIRECTORY/I.lp and tells our objective, the greedy one and breaches of
+// each.
+static int lp(char **argv, int argc, struct json *j)
+{
+    size_t n = number(argc > 0 ? argv[0] : NULL, 0);
+    struct prng p;
+    if (argc != 2)
+        return fail("lp N DIRECTORY");
+    CLEANUP(freep) struct lp_case *c = mem_zalloc(sizeof(*c));
+    prng_init(&p, 1, 0);
+    json_key(j, "cases");
+    json_array_begin(j);
+    for (size_t i = 0; i < n; i++) {
+        double amount[LP_VMS], filled[LP_VMS];
+        enum allocate_fairness f = i % ALLOCATE_FAIRNESSES;
+        struct allocate_result ours = {.amount = amount}, greedy = {.amount = filled};
+        struct err err = {0};
+        CLEANUP(buf_done) struct buf text;
+        CLEANUP(freep) char *path = mem_printf("%s/%zu.lp", argv[1], i);
+        draw_case(&p, c);
+        buf_init(&text, 1 << 22);
+        write_lp(&c->problem, f, &text);
+        CLEANUP(closep) int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+        if (fd < 0 || fs_write_all(fd, text.data, text.len) < 0)
+            return fail("cannot write a case");
+        if (allocate_solve(&c->problem, f, NULL, &ours, &err) < 0 ||
+            allocate_greedy(&c->problem, f, &greedy, &err) < 0)
+            return fail(err.message);
+        json_object_begin(j);
+        json_kv_f64(j, "objective", ours.objective - constant_of(&c->problem, f));
+        json_kv_f64(j, "greedy", greedy.objective - constant_of(&c->problem, f));
+        json_kv_f64(j, "breach", allocate_worst_breach(&c->problem, amount));
+        json_kv_bool(j, "optimal", ours.optimal);
+        json_object_end(j);
+    }
+    json_array_end(j);
+    return 0;
+}
+
+// reliability [YEARS]: groups on drawn places, formula beside simulated faults.
+static int reliability(char **argv, int argc, struct json *j)
+{
+    double years = (double)number(argc > 0 ? argv[0] : NULL, 1000), worst = 0;
+    struct prng p;
+    prng_init(&p, 1, 0);
+    for (int round = 0; round < 20; round++) {
+        struct reliability_place places[6];
+        size_t n = 2 + prng_below(&p, 5);
+        int all = 0;
+        for (size_t i = 0; i < n; i++) {
+            places[i].fails = (struct reliability){(20 + 200 * prng_double(&p)) * 3600,
+                                                   (1 + 20 * prng_double(&p)) * 3600};
+            places[i].replicas = 1 + (int)prng_below(&p, 2);
+            all += places[i].replicas;
+        }
+        int k = MAX_OF(1, all / 2);
+        double seen = reliability_simulate(&p, places, n, k, years);
+        worst = fmax(worst, fabs(seen - reliability_group(places, n, k)));
+    }
+    json_kv_f64(j, "worst_availability_error", worst);
+    return 0;
+}
+
+// balance [HOSTS VMS]: a herd packed by best fit, whose use differs from what was asked, evened
+// out.
+static int balance(char **argv, int argc, struct json *j)
+{
+    size_t hosts = number(argc > 0 ? argv[0] : NULL, 10000);
+    size_t vms = number(argc > 1 ? argv[1] : NULL, 100000);
+    struct place_snapshot *s = herd(hosts, vms);
+    struct relocate_options options = {0};
+    struct relocate_plan plan;
+    struct place_room room;
+    struct prng p;
+    prng_init(&p, 2, 0);
+    CLEANUP(freep) int32_t *list = calloc(vms, sizeof(*list));
+    CLEANUP(freep) int32_t *at = calloc(vms, sizeof(*at));
+    if (!list || !at || place_room_init(&room, s) < 0)
+        return fail("out of memory");
+    for (size_t i = 0; i < vms; i++)
+        list[i] = (int32_t)i;
+    struct place_chooser *c = place_chooser_new(&room, PLACE_SCORE_BEST_FIT, NULL, NULL, NULL);
+    place_many(c, list, vms, at);
+    for (size_t i = 0; i < vms; i++) {
+        struct place_usage *u = &s->vms[i].usage[PLACE_CPU];
+        s->vms[i].host = at[i];
+        u->n = 1;
+        u->mean = (double)s->vms[i].request.of[PLACE_CPU] * prng_double(&p);
+    }
+    place_chooser_free(c);
+    place_room_done(&room);
+    int64_t begin_ns = clock_mono_ns(&clock_system);
+    if (relocate_balance(s, &options, &plan) < 0)
+        return fail("out of memory");
+    json_kv_f64(j, "seconds", seconds_since(begin_ns));
+    json_kv_u64(j, "moves", plan.n);
+    json_kv_f64(j, "spread_before", plan.spread_before);
+    json_kv_f64(j, "spread_after", plan.spread_after);
+    for (size_t i = 0; i < plan.n; i++)
+        s->vms[plan.moves[i].vm].host = plan.moves[i].to;
+    relocate_plan_done(&plan);
+    if (place_room_init(&room, s) < 0)
+        return fail("out of memory");
+    json_kv_u64(j, "breaches", place_count_breaches(&room));
+    place_room_done(&room);
+    place_snapshot_free(s);
+    return 0;
+}
+
 static const struct {
     const char *name;
     int (*run)(char **argv, int argc, struct json *j);
-} subjects[] = {
-    {"online", online}, {"offline", offline}, {"speed", speed}, {"rightsize", rightsize}};
+} subjects[] = {{"online", online},           {"offline", offline}, {"speed", speed},
+                {"rightsize", rightsize},     {"queues", queues},   {"lp", lp},
+                {"reliability", reliability}, {"balance", balance}};
 
 int main(int argc, char **argv)
 {
     CLEANUP(buf_done) struct buf out;
     struct json j;
-    buf_init(&out, 1 << 20);
+    buf_init(&out, 1 << 24);
     json_init(&j, &out);
     for (size_t i = 0; argc > 1 && i < ARRAY_LEN(subjects); i++) {
         if (strcmp(subjects[i].name, argv[1]) != 0)
@@ -300,5 +616,5 @@ int main(int argc, char **argv)
         buf_putc(&out, '\n');
         return status ? status : fs_write_all(STDOUT_FILENO, out.data, out.len) < 0;
     }
-    return fail("which? online, offline, speed, rightsize");
+    return fail("which? online, offline, speed, rightsize, queues, lp, reliability, balance");
 }
