@@ -197,6 +197,7 @@ static int read_arrivals(const struct place_text *text, struct place_arrivals *a
 {
     struct reader r = begin(text, err);
     int64_t at_s = 0, before_s = 0;
+    a->step_s = 1;
     for (bool first = true; !at_end(&r); first = false, before_s = at_s) {
         int n = read_whole(&r, SECONDS_MAX, &at_s);
         if (n == 0 && !first && at_s <= before_s)
@@ -211,17 +212,11 @@ static int read_arrivals(const struct place_text *text, struct place_arrivals *a
             return n;
         if (first)
             a->start_s = at_s;
+        else if (before_s == a->start_s)
+            a->step_s = at_s - before_s;
         a->end_s = at_s + (first ? 0 : at_s - before_s);
     }
     return 0;
-}
-
-static int64_t step_of(const struct place_arrivals *a)
-{
-    for (size_t i = 1; i < a->n; i++)
-        if (a->vms[i].at_s > a->vms[0].at_s)
-            return a->vms[i].at_s - a->vms[0].at_s;
-    return 1;
 }
 
 static int read_lifetime(struct reader *r, const struct bins *bins, int64_t step_s,
@@ -242,8 +237,8 @@ static int read_lifetime(struct reader *r, const struct bins *bins, int64_t step
     return 0;
 }
 
-static int read_lifetime_line(struct reader *r, const struct bins *bins, int64_t step_s,
-                              int64_t at_s, struct place_arrivals *a, size_t *i)
+static int read_lifetime_line(struct reader *r, const struct bins *bins, int64_t at_s,
+                              struct place_arrivals *a, size_t *i)
 {
     int n = 0;
     while (n == 0 && peek(r) != '\n') {
@@ -252,7 +247,7 @@ static int read_lifetime_line(struct reader *r, const struct bins *bins, int64_t
         else if (*i == a->n || a->vms[*i].at_s != at_s)
             n = bad(r, "more lifetimes than arrivals");
         else
-            n = read_lifetime(r, bins, step_s, &a->vms[(*i)++]);
+            n = read_lifetime(r, bins, a->step_s, &a->vms[(*i)++]);
         if (n == 0 && peek(r) != '\n')
             n = expect(r, ',', "a comma is expected");
     }
@@ -263,7 +258,6 @@ static int read_lifetimes(const struct place_text *text, const struct bins *bins
                           struct place_arrivals *a, struct err *err)
 {
     struct reader r = begin(text, err);
-    int64_t step_s = step_of(a);
     size_t i = 0;
     while (!at_end(&r)) {
         int64_t at_s;
@@ -273,7 +267,7 @@ static int read_lifetimes(const struct place_text *text, const struct bins *bins
         if (n == 0 && peek(&r) == ' ')
             r.at++;
         if (n == 0)
-            n = read_lifetime_line(&r, bins, step_s, at_s, a, &i);
+            n = read_lifetime_line(&r, bins, at_s, a, &i);
         if (n == 0)
             n = expect(&r, '\n', "the line does not end here");
         if (n < 0)

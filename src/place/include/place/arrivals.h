@@ -38,6 +38,7 @@ struct place_arrivals {
     uint32_t *batch_size; /**< owned, by batch */
     size_t n_batches, cap_batches;
     int64_t start_s, end_s; /**< of the trace: its last line plus one step */
+    int64_t step_s;         /**< from its first line to its second; 1 where there is one only */
 };
 
 struct place_text {
