@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "place/plan.h"
+#include "plan.h"
 
 #include <errno.h>
 #include <math.h>
@@ -12,16 +12,7 @@
 #include "place/relocate.h"
 
 #define CANDIDATES 8
-#define TEXT_MAX 4096
 #define DOWNTIME_NOTICED_S 1.0
-
-struct writing {
-    const struct place_snapshot *s;
-    const struct plan_request *request;
-    const struct plan_history *history;
-    struct json *j;
-    struct err *err;
-};
 
 static void put_left(struct json *j, const struct place_room *room, const struct place_candidate *c)
 {
@@ -64,7 +55,7 @@ static void put_candidate(const struct writing *w, const struct place_room *room
                           const struct place_candidate *c, bool first)
 {
     CLEANUP(buf_done) struct buf text;
-    buf_init(&text, TEXT_MAX);
+    buf_init(&text, PLAN_TEXT_MAX);
     candidate_text(w, room, c, first, &text);
     json_object_begin(w->j);
     json_kv_string(w->j, "host", w->s->hosts[c->host].name);
@@ -106,7 +97,7 @@ static bool place_vm(const struct writing *w, struct place_room *room,
 {
     struct json *j = w->j;
     CLEANUP(buf_done) struct buf text;
-    buf_init(&text, TEXT_MAX);
+    buf_init(&text, PLAN_TEXT_MAX);
     place_candidates(chooser, vm, c);
     bool fits = w->s->n_hosts > 0 && c[0].fits, never = false;
     if (fits)
@@ -232,7 +223,7 @@ static void put_move(const struct writing *w, const struct relocate_move *m)
 {
     struct json *j = w->j;
     CLEANUP(buf_done) struct buf text;
-    buf_init(&text, TEXT_MAX);
+    buf_init(&text, PLAN_TEXT_MAX);
     move_reason(w, m, &text);
     json_object_begin(j);
     json_kv_string(j, "vm", w->s->vms[m->vm].name);
@@ -264,7 +255,7 @@ static int put_stuck(const struct writing *w, const struct relocate_plan *plan)
     for (size_t i = 0; i < plan->n_stuck; i++) {
         int32_t vm = plan->stuck[i], host = room.host_of[vm];
         CLEANUP(buf_done) struct buf text;
-        buf_init(&text, TEXT_MAX);
+        buf_init(&text, PLAN_TEXT_MAX);
         if (w->s->vms[vm].pinned)
             buf_puts(&text, "it must not be moved");
         else if (w->s->n_hosts == 1)
@@ -333,100 +324,6 @@ static int write_evacuate(const struct writing *w)
     return r < 0 ? err_set(w->err, -r, "no memory for the plan") : 0;
 }
 
-struct totals {
-    size_t advised, unknown;
-    int64_t vcpus, memory_bytes, saved_vcpus, saved_bytes, added_vcpus, added_bytes;
-};
-
-static void add_up(struct totals *t, const struct rightsize_vm *vm,
-                   const struct rightsize_advice *a)
-{
-    t->advised++;
-    t->vcpus += vm->vcpus;
-    t->memory_bytes += vm->memory_bytes;
-    t->saved_vcpus += MAX_OF(0, vm->vcpus - a->vcpus);
-    t->added_vcpus += MAX_OF(0, a->vcpus - vm->vcpus);
-    t->saved_bytes += MAX_OF(0, vm->memory_bytes - a->memory_bytes);
-    t->added_bytes += MAX_OF(0, a->memory_bytes - vm->memory_bytes);
-}
-
-static void put_advice(const struct writing *w, const struct rightsize_vm *vm,
-                       const struct rightsize_advice *a)
-{
-    struct json *j = w->j;
-    CLEANUP(buf_done) struct buf text;
-    buf_init(&text, TEXT_MAX);
-    rightsize_explain(vm, a, &text);
-    json_object_begin(j);
-    json_kv_string(j, "vm", vm->name);
-    json_kv_f64(j, "history_days", a->days);
-    json_kv_i64(j, "vcpus", vm->vcpus);
-    json_kv_i64(j, "memory_bytes", vm->memory_bytes);
-    if (a->known) {
-        json_kv_i64(j, "advised_vcpus", a->vcpus);
-        json_kv_i64(j, "advised_memory_bytes", a->memory_bytes);
-        json_kv_u64(j, "advised_cpu_shares", a->cpu_shares);
-        if (a->cpu_quota_us >= 0)
-            json_kv_i64(j, "advised_vcpu_quota_us", a->cpu_quota_us);
-        json_kv_u64(j, "vcpu_period_us", RIGHTSIZE_PERIOD_US);
-        json_kv_f64(j, "cpu_p99", a->cpu.p99);
-        json_kv_f64(j, "cpu_forecast", a->cpu.forecast);
-        json_kv_f64(j, "memory_p99_bytes", a->memory.p99);
-        json_kv_f64(j, "memory_forecast_bytes", a->memory.forecast);
-        json_kv_f64(j, "cpu_risk_ratio", a->cpu_risk_ratio);
-        json_kv_f64(j, "memory_risk_ratio", a->memory_risk_ratio);
-        json_kv_i64(j, "saved_vcpus", vm->vcpus - a->vcpus);
-        json_kv_i64(j, "saved_memory_bytes", vm->memory_bytes - a->memory_bytes);
-    }
-    json_kv_string(j, "reason", text.data);
-    json_object_end(j);
-}
-
-static void put_totals(struct json *j, const struct totals *t)
-{
-    json_key(j, "total");
-    json_object_begin(j);
-    json_kv_u64(j, "advised", t->advised);
-    json_kv_u64(j, "too_little_history", t->unknown);
-    json_kv_i64(j, "vcpus", t->vcpus);
-    json_kv_i64(j, "memory_bytes", t->memory_bytes);
-    json_kv_i64(j, "saved_vcpus", t->saved_vcpus);
-    json_kv_i64(j, "saved_memory_bytes", t->saved_bytes);
-    json_kv_i64(j, "added_vcpus", t->added_vcpus);
-    json_kv_i64(j, "added_memory_bytes", t->added_bytes);
-    json_object_end(j);
-}
-
-static int write_rightsize(const struct writing *w)
-{
-    struct totals t = {0};
-    int32_t one = w->request->object ? place_snapshot_find_vm(w->s, w->request->object) : -1;
-    if (w->request->object && one < 0)
-        return err_set(w->err, ENOENT, "no VM is called \"%.256s\"", w->request->object);
-    if (!w->history)
-        return err_set(w->err, ENODATA, "no history yet: nothing is stored that VMs have used");
-    json_key(w->j, "vms");
-    json_array_begin(w->j);
-    for (size_t i = 0; i < w->s->n_vms; i++) {
-        struct rightsize_vm vm = {0};
-        struct rightsize_advice a;
-        if ((one >= 0 && (int32_t)i != one) ||
-            w->history->of_vm(w->history->arg, (int32_t)i, &vm) < 0)
-            continue;
-        if (rightsize_advise(&vm, &rightsize_standard, &a) < 0)
-            return err_set(w->err, ENOMEM, "no memory for the plan");
-        if (a.known)
-            add_up(&t, &vm, &a);
-        t.unknown += !a.known;
-        put_advice(w, &vm, &a);
-    }
-    json_array_end(w->j);
-    put_totals(w->j, &t);
-    if (t.advised + t.unknown == 0)
-        return err_set(w->err, ENODATA, "no history yet: nothing is stored that VMs have used");
-    return 0;
-}
-
 static const struct {
     const char *name;
     int (*write)(const struct writing *w);
@@ -435,7 +332,7 @@ static const struct {
     [PLAN_BALANCE] = {"balance", write_moves},
     [PLAN_CONSOLIDATE] = {"consolidate", write_moves},
     [PLAN_EVACUATE] = {"evacuate", write_evacuate},
-    [PLAN_RIGHTSIZE] = {"rightsize", write_rightsize},
+    [PLAN_RIGHTSIZE] = {"rightsize", plan_write_rightsize},
 };
 
 const char *plan_kind_name(enum plan_kind kind)

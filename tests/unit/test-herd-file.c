@@ -199,12 +199,46 @@ static void test_rightsize(void **state)
     json_decref(plan);
 }
 
+static void test_shares_of_an_overcommitted_host(void **state)
+{
+    static const char two[] =
+        "{\"hosts\": [{\"name\": \"h\", \"cpus\": 4, \"memory_bytes\": \"64G\","
+        "  \"overcommit\": {\"cpu\": 4}}],"
+        " \"vms\": [{\"name\": \"v\", \"host\": \"h\", \"vcpus\": 4,"
+        "  \"memory_bytes\": \"1G\", \"cpu_usage\": {\"mean\": 1, \"p50\": 3}},"
+        "  {\"name\": \"w\", \"host\": \"h\", \"vcpus\": 4, \"memory_bytes\": \"1G\"}]}";
+    struct herd_file f;
+    struct err err = {0};
+    struct plan_request request = {.kind = PLAN_RIGHTSIZE};
+    struct plan_history history = {history_of, NULL};
+    CLEANUP(buf_done) struct buf out;
+    struct json j;
+    buf_init(&out, 1 << 20);
+    json_init(&j, &out);
+    assert_int_equal(herd_file_read(two, strlen(two), &f, &err), 0);
+    assert_int_equal(plan_write(f.snapshot, &request, &history, &j, &err), 0);
+    herd_file_done(&f);
+    json_t *plan = json_loadb(out.data, out.len, JSON_REJECT_DUPLICATES, NULL);
+    const json_t *host = json_array_get(json_object_get(plan, "overcommitted_hosts"), 0);
+    assert_string_equal(json_string_value(json_object_get(host, "host")), "h");
+    // The guarantee is what is used half of the time; the other gets the rest.
+    const json_t *v = json_array_get(json_object_get(host, "vms"), 0);
+    const json_t *w = json_array_get(json_object_get(host, "vms"), 1);
+    assert_float_equal(json_number_value(json_object_get(v, "cpus")), 3, 1e-6);
+    assert_float_equal(json_number_value(json_object_get(w, "cpus")), 1, 1e-6);
+    assert_int_equal(json_integer_value(json_object_get(w, "cpu_shares")), 1024);
+    json_decref(plan);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_everything_arrives), cmocka_unit_test(test_wrong),
-        cmocka_unit_test(test_place_explains),     cmocka_unit_test(test_evacuation_and_others),
+        cmocka_unit_test(test_everything_arrives),
+        cmocka_unit_test(test_wrong),
+        cmocka_unit_test(test_place_explains),
+        cmocka_unit_test(test_evacuation_and_others),
         cmocka_unit_test(test_rightsize),
+        cmocka_unit_test(test_shares_of_an_overcommitted_host),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
