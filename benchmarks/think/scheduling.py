@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Placement, packing, queues, right-sizing, allocation, reliability: rows of src/place."""
 
+import concurrent.futures
 import json
 import lzma
 import os
@@ -53,15 +54,16 @@ def online(report, directory):
     if not files:
         report.failed("packing online, Azure arrivals", "no trace: set VHERD_DATA")
         return
-    best = ask("online", "best-fit", 0, 0, *files)
+    runs = (("lifetimes learned, no migration", "departure", 0, 0),
+            ("ends known at arrival, no migration", "departure", 1, 0),
+            (f"lifetimes learned, <={MOVES} live migrations per 300 s", "departure", 0, MOVES),
+            ("best fit", "best-fit", 0, 0))
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        *found, best = pool.map(lambda run: ask("online", *run[1:], *files), runs)
     report.row("packing online: best fit, time-averaged hosts", best["mean_hosts"], "hosts")
     report.row("packing online: best fit over the vector bound",
                best["mean_hosts"] / best["mean_bound"] - 1, "ratio")
-    for name, ends, moves in (
-            ("lifetimes learned, no migration", 0, 0),
-            ("ends known at arrival, no migration", 1, 0),
-            (f"lifetimes learned, <={MOVES} live migrations per 300 s", 0, MOVES)):
-        ours = ask("online", "departure", ends, moves, *files)
+    for (name, _, _, moves), ours in zip(runs, found):
         report.at_least(f"packing online below best fit: {name}",
                         1 - ours["mean_hosts"] / best["mean_hosts"], "ratio", 0.05)
         report.at_most(f"packing online breaches: {name}",
@@ -135,8 +137,9 @@ def allocation(report, directory, n):
         differ += theirs is None or abs(theirs - case["objective"]) > tolerance
     report.at_most(f"allocation: optimum unlike lp_solve's, {len(cases)} cases", differ, "", 0)
     report.at_most("allocation: worst breach", max(case["breach"] for case in cases), "", 1e-9)
-    ratio = [case["greedy"] / case["objective"] for case in cases if case["objective"] > 0]
-    report.row("allocation: greedy answer against the optimum, median",
+    # Filling is exact for max-min; every second case is proportional.
+    ratio = [case["greedy"] / case["objective"] for case in cases[1::2] if case["objective"] > 0]
+    report.row("allocation: greedy against the proportional optimum, median",
                statistics.median(ratio), "ratio")
 
 

@@ -156,7 +156,7 @@ void place_lifetimes_survival(const struct place_lifetimes *l, uint32_t class_id
         }
         cumulative += c->hazard[b] * (to - at);
         at = to;
-        ret[g] = (float)exp(-cumulative);
+        ret[g] = expf((float)-cumulative);
     }
 }
 

@@ -53,7 +53,8 @@ class OnFiles(unittest.TestCase):
 
     def test_every_plan_answers(self):
         for words in (["balance"], ["consolidate"], ["evacuate", "a"],
-                      ["place", "--vcpus", "2", "--memory", "1G", "--score", "worst-fit"]):
+                      ["place", "fresh", "--vcpus", "2", "--memory", "1G", "--score",
+                       "worst-fit"]):
             status, out, errors = plan(*words)
             self.assertEqual((status, errors), (0, ""), words)
             self.assertTrue(out)
