@@ -12,7 +12,7 @@ _vherd_expression() {
 }
 _vherd() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
-    local commands=$'list\nshow\ntop\nhost\nstatus\nmetrics\nquery\nstats\ndirty-rate\nconfig\nsim\ndaemon\ncompletion\nversion\nhelp'
+    local commands=$'list\nshow\ntop\nhost\nstatus\nmetrics\nquery\nstats\ndirty-rate\nplan\nconfig\nsim\ndaemon\ncompletion\nversion\nhelp'
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then _vherd_words "$commands"; return; fi
     case ${COMP_WORDS[1]} in
@@ -117,6 +117,24 @@ _vherd() {
         esac
         if [[ $cur == -* ]]; then _vherd_words $'--seconds\n--socket\n--url\n--config\n--json\n--color\n--help'; return; fi
         _vherd_words "$(vherd list --names 2>/dev/null)"
+        ;;
+    plan)
+        case $prev in
+        --name)  return ;;
+        --score)  return ;;
+        --candidates)  return ;;
+        --moves)  return ;;
+        --vcpus)  return ;;
+        --memory)  return ;;
+        --herd) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --socket) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --url)  return ;;
+        --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --color) _vherd_words $'auto\nalways\nnever'; return ;;
+        esac
+        if [[ $cur == -* ]]; then _vherd_words $'--name\n--score\n--candidates\n--moves\n--vcpus\n--memory\n--herd\n--socket\n--url\n--config\n--json\n--color\n--help'; return; fi
+        if ((COMP_CWORD == 2)); then _vherd_words $'place\nbalance\nconsolidate\nevacuate\nrightsize'
+        else mapfile -t COMPREPLY < <(compgen -f -- "$cur"); fi
         ;;
     config)
         case $prev in

@@ -134,6 +134,7 @@ int cmd_host(struct cli *cli);
 int cmd_list(struct cli *cli);
 int cmd_metrics(struct cli *cli);
 int cmd_query(struct cli *cli);
+int cmd_plan(struct cli *cli);
 int cmd_show(struct cli *cli);
 int cmd_stats(struct cli *cli);
 int cmd_sim(struct cli *cli);

@@ -9,6 +9,8 @@ static const char *const colors[] = {"auto", "always", "never", NULL};
 static const char *const config_words[] = {"check", "show", NULL};
 static const char *const sim_words[] = {"run", "cloudsim", NULL};
 static const char *const sim_modes[] = {"A", "B", "C", NULL};
+static const char *const plans[] = {"place",    "balance",   "consolidate",
+                                    "evacuate", "rightsize", NULL};
 static const char *const shells[] = {"bash", "zsh", "fish", NULL};
 static const char *const states[] = {"running",  "idle",    "paused",      "in shutdown",
                                      "shut off", "crashed", "pmsuspended", NULL};
@@ -81,6 +83,17 @@ const struct command commands[] = {
         .run = cmd_stats,
     },
     {.name = "dirty-rate", .kind = OPERAND_VM, .least = 1, .most = 1, .run = cmd_dirty_rate},
+    {
+        .name = "plan",
+        .operand = "place|balance|consolidate|evacuate|rightsize [NAME]",
+        .kind = OPERAND_WORD,
+        .least = 1,
+        .most = 2,
+        .words = plans,
+        .options = {{"herd", "FILE", "plan for the herd in this file, without the daemon", NULL,
+                     false}},
+        .run = cmd_plan,
+    },
     {
         .name = "config",
         .operand = "check|show [FILE]",
