@@ -108,6 +108,19 @@ const struct verb verbs[VERB_MAX] = {
                        "to reach libvirt.",
             .answers = "text/plain; charset=utf-8",
         },
+    [VERB_WRITE] =
+        {
+            .id = VERB_WRITE,
+            .method = "POST",
+            .path = "/api/v1/write",
+            .role = ROLE_NONE,
+            .summary = "Take samples by Prometheus' remote write, 1.0 or 2.0",
+            .details = "Off unless receive.enabled; needs the token of receive.token_file. 204 "
+                       "where all was taken, 400 where some or all was refused for good; headers "
+                       "tell how much was written.",
+            .answers = "text/plain; charset=utf-8",
+            .body_max = 32u << 20,
+        },
     [VERB_PAGE] =
         {
             .id = VERB_PAGE,

@@ -7,7 +7,8 @@
 
 /** What becomes of a question; one of the two is called, once, unless it was cancelled. */
 struct link_events {
-    /** core answered; `payload` is the frame's, now owned by the callee. */
+    /** core answered, by IPC_RESPONSE or IPC_WRITTEN; `payload` is the frame's, now owned by the
+     * callee. */
     void (*answer)(void *asker, const struct ipc_frame *frame, char *payload);
     /** core went away before it answered. */
     void (*lost)(void *asker);
@@ -31,6 +32,9 @@ void link_connect(struct link *l, int fd);
 
 /** Ask; *ret_id stands for the question. 0 or -EPIPE (core is away). */
 int link_ask(struct link *l, const struct ipc_request *r, void *asker, uint32_t *ret_id);
+
+/** Hand over samples, a frame of net/samples.h, and ask what becomes of them. As link_ask(). */
+int link_write(struct link *l, const char *frame, size_t len, void *asker, uint32_t *ret_id);
 
 /** Nobody waits for the answer any more. */
 void link_cancel(struct link *l, uint32_t id);

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/esc.h"
 #include "base/mem.h"
+#include "base/number.h"
 #include "verb/verb.h"
 
 #define URI_MAX (8u * 1024)
@@ -32,7 +33,8 @@ static const struct {
     {VERB_VM_DIRTY_RATE, 75 * NS_PER_S},
 };
 
-static const char *const open_to_remote[] = {"/metrics", "/-/healthy", "/-/ready"};
+// The last asks for a token of its own.
+static const char *const open_to_remote[] = {"/metrics", "/-/healthy", "/-/ready", "/api/v1/write"};
 
 static const char *header(const struct request *r, const char *name)
 {
@@ -46,11 +48,24 @@ static struct refusal check_length(struct inquiry *q)
     return fine;
 }
 
+static bool only_asks(const char *method)
+{
+    return strcmp(method, MHD_HTTP_METHOD_GET) == 0 || strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
+}
+
+static enum verb_id verb_of(const struct inquiry *q)
+{
+    CLEANUP(freep) char *path = mem_strndup(q->r->uri, strcspn(q->r->uri, "?"));
+    CLEANUP(freep) char *object = NULL;
+    const char *allow;
+    return verb_match(q->method, path, &object, &allow);
+}
+
 static struct refusal check_method(struct inquiry *q)
 {
-    if (strcmp(q->method, MHD_HTTP_METHOD_GET) != 0 && strcmp(q->method, MHD_HTTP_METHOD_HEAD) != 0)
-        return (struct refusal){MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD are served"};
-    return fine;
+    if (only_asks(q->method) || verb_of(q) != VERB_INVALID)
+        return fine;
+    return (struct refusal){MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD are served"};
 }
 
 static struct refusal check_host(struct inquiry *q)
@@ -73,10 +88,23 @@ bool request_has_body(const struct request *r)
     return (length && strcmp(length, "0") != 0) || header(r, MHD_HTTP_HEADER_TRANSFER_ENCODING);
 }
 
+size_t request_body_length(const struct request *r)
+{
+    const char *length = header(r, MHD_HTTP_HEADER_CONTENT_LENGTH);
+    uint64_t n = 0;
+    return length && number_parse_u64(length, &n) == 0 ? (size_t)n : 0;
+}
+
 static struct refusal check_body(struct inquiry *q)
 {
-    if (request_has_body(q->r))
+    if (!request_has_body(q->r))
+        return fine;
+    enum verb_id verb = verb_of(q);
+    size_t max = verb == VERB_INVALID || only_asks(q->method) ? 0 : verbs[verb].body_max;
+    if (max == 0)
         return (struct refusal){MHD_HTTP_CONTENT_TOO_LARGE, "a request here has no body"};
+    if (request_body_length(q->r) > max)
+        return (struct refusal){MHD_HTTP_CONTENT_TOO_LARGE, "the request's body is too large"};
     return fine;
 }
 
@@ -105,8 +133,10 @@ static struct refusal check_right(struct inquiry *q)
     for (size_t i = 0; i < ARRAY_LEN(open_to_remote); i++)
         if (strcmp(q->question->path, open_to_remote[i]) == 0)
             return fine;
-    return (struct refusal){MHD_HTTP_FORBIDDEN,
-                            "from another machine only /metrics, /-/healthy and /-/ready are open"};
+    return (struct refusal){
+        MHD_HTTP_FORBIDDEN,
+        "from another machine only /metrics, /-/healthy and /-/ready are open, and "
+        "/api/v1/write with its token"};
 }
 
 static struct refusal (*const checks[])(struct inquiry *) = {

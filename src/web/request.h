@@ -7,7 +7,9 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+#include "base/buf.h"
 #include "host.h"
+#include "verb/verb.h"
 
 struct conn;
 
@@ -26,7 +28,11 @@ struct request {
     char *uri; /**< as it came, owned */
     enum request_state state;
     bool gzip;
-    uint32_t id; /**< of the question to core, while waiting */
+    bool has_body;     /**< one is being read, or was */
+    enum verb_id verb; /**< of a request with a body */
+    struct buf body;   /**< as far as it has come */
+    void *work;        /**< what the verb keeps while core is asked, or NULL */
+    uint32_t id;       /**< of the question to core, while waiting */
     unsigned status;
     size_t body_len; /**< of the response, at least roughly */
     struct MHD_Response *response;
@@ -62,6 +68,9 @@ struct question {
 
 /** True where a body follows the header. */
 bool request_has_body(const struct request *r);
+
+/** The body's length as the header tells it, 0 where it does not. */
+size_t request_body_length(const struct request *r);
 
 /**
  * Check a request that is complete up to its header: method, Host, what its peer may read, the

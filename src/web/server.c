@@ -20,6 +20,7 @@
 #include "conn.h"
 #include "host.h"
 #include "link.h"
+#include "write.h"
 
 #define FIRST_HEADER_NS (10 * NS_PER_S)
 #define NEXT_HEADER_NS (30 * NS_PER_S)
@@ -28,8 +29,12 @@
 #define RESPONSE_BYTES_PER_S (64u * 1024)
 // Memory that answers may take while slow clients read them; one more is still let in below it.
 #define BODIES_MAX ((size_t)256 << 20)
+// The same for bodies on their way in.
+#define UPLOADS_MAX ((size_t)64 << 20)
+#define UPLOAD_BYTES_PER_S (64u * 1024)
 #define FINISH_NS (2 * NS_PER_S)
 // Longer than the supervisor's longest pause before it starts core again.
+#define WRITE_PATIENCE_NS (10 * NS_PER_S)
 #define ORPHAN_NS (12 * NS_PER_S)
 #define SWEEP_NS (250 * NS_PER_MS)
 #define ACCEPTS_PER_TURN 64
@@ -67,6 +72,15 @@ struct server {
     size_t body_bytes; // of answers that clients have not taken yet
     char own_name[256];
     struct conf_list hosts; // borrowed from the configuration in force
+    struct write_door *door;
+    size_t receive_max;  // of one body
+    size_t upload_bytes; // of bodies that are being read
+};
+
+// What is kept of a body with samples until core has them.
+struct writing {
+    struct rw_content content;
+    char refused[sizeof(((struct err *)NULL)->message)];
 };
 
 static int64_t now_ns(const struct server *s)
@@ -102,6 +116,8 @@ static void refuse(struct request *r, unsigned status, const char *detail)
     struct MHD_Response *response = answer_problem(status, detail);
     if (response && status == MHD_HTTP_METHOD_NOT_ALLOWED)
         MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
+    if (response && status == MHD_HTTP_UNAUTHORIZED)
+        MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
     if (response && status == MHD_HTTP_SERVICE_UNAVAILABLE)
         MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, "1");
     if (response && status == MHD_HTTP_CONTENT_TOO_LARGE)
@@ -109,9 +125,28 @@ static void refuse(struct request *r, unsigned status, const char *detail)
     decide(r, status, response, 0);
 }
 
+static void core_wrote(struct request *r, const struct ipc_frame *frame, char *payload)
+{
+    struct samples_written written;
+    struct writing *w = r->work;
+    unsigned status = 0;
+    if (w && samples_written_decode(payload ? payload : "", frame->len, &written) == 0) {
+        struct MHD_Response *response = write_answer(&w->content, w->refused, &written, &status);
+        if (response)
+            decide(r, status, response, 0);
+    }
+    free(payload);
+    if (r->state == REQUEST_WAITING)
+        refuse(r, MHD_HTTP_BAD_GATEWAY, "vherd's core gave an answer that is none");
+}
+
 static void core_answered(void *asker, const struct ipc_frame *frame, char *payload)
 {
     struct request *r = asker;
+    if (frame->type == IPC_WRITTEN) {
+        core_wrote(r, frame, payload);
+        return;
+    }
     struct MHD_Response *response = answer_from_core(payload, frame->len, r->gzip);
     if (response && frame->status >= 200 && frame->status <= 599)
         decide(r, frame->status, response, frame->len);
@@ -147,13 +182,86 @@ static void ask_core(struct request *r, const struct question *question)
     MHD_suspend_connection(r->mhd);
 }
 
-static void begin_request(struct request *r, const char *method)
+// Bodies
+
+static void begin_body(struct request *r)
+{
+    struct server *s = r->conn->server;
+    struct refusal refusal = write_check(s->door, r);
+    size_t len = request_body_length(r);
+    if (refusal.status == 0 && len > s->receive_max)
+        refusal = (struct refusal){MHD_HTTP_CONTENT_TOO_LARGE,
+                                   "the request is larger than receive.max_body"};
+    if (refusal.status == 0 && s->upload_bytes + len > UPLOADS_MAX)
+        refusal = (struct refusal){MHD_HTTP_SERVICE_UNAVAILABLE, "too many requests at once"};
+    if (refusal.status != 0) {
+        refuse(r, refusal.status, refusal.detail);
+        return;
+    }
+    r->has_body = true;
+    buf_init(&r->body, s->receive_max);
+    set_deadline(r->conn, CONN_HEADER,
+                 FIRST_HEADER_NS + (int64_t)(s->receive_max / UPLOAD_BYTES_PER_S) * NS_PER_S);
+    r->state = REQUEST_SEEN;
+}
+
+// False: more than may come; the connection is closed, as MHD has no other way in mid-body.
+static bool take_piece(struct request *r, const char *data, size_t len)
+{
+    struct server *s = r->conn->server;
+    if (s->upload_bytes + len > UPLOADS_MAX)
+        return false;
+    buf_put(&r->body, data, len);
+    if (r->body.error)
+        return false;
+    s->upload_bytes += len;
+    return true;
+}
+
+static void drop_body(struct request *r)
+{
+    if (r->conn && r->has_body)
+        r->conn->server->upload_bytes -= r->body.len;
+    buf_done(&r->body);
+}
+
+static void write_samples(struct request *r)
+{
+    struct server *s = r->conn->server;
+    struct writing *w = mem_zalloc(sizeof(*w));
+    struct samples_writer *out = samples_writer_new(SAMPLES_FRAME_MAX);
+    struct err why = {0};
+    size_t len = 0;
+    r->work = w;
+    struct refusal refusal = write_decode(r, out, &w->content, &why);
+    memcpy(w->refused, why.message, sizeof(w->refused));
+    const char *frame = refusal.status == 0 ? samples_finish(out, &len) : NULL;
+    drop_body(r);
+    r->has_body = false;
+    if (refusal.status != 0) {
+        refuse(r, refusal.status, refusal.detail);
+    } else if (!frame || link_write(&s->link, frame, len, r, &r->id) < 0) {
+        core_lost(r);
+    } else {
+        r->state = REQUEST_WAITING;
+        set_deadline(r->conn, CONN_CORE, WRITE_PATIENCE_NS);
+        MHD_suspend_connection(r->mhd);
+    }
+    samples_writer_free(out);
+}
+
+static void attach(struct request *r)
 {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(r->mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
     r->conn = info->socket_context;
     r->conn->request = r;
     r->conn->server->in_flight++;
+}
+
+static void begin_request(struct request *r, const char *method)
+{
+    attach(r);
     const char *encodings =
         MHD_lookup_connection_value(r->mhd, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT_ENCODING);
     r->gzip = r->conn->peer.kind == PEER_REMOTE && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0 &&
@@ -164,6 +272,8 @@ static void begin_request(struct request *r, const char *method)
     struct refusal refusal = request_check(r, &r->conn->peer, method, &names, &question);
     if (refusal.status != 0)
         refuse(r, refusal.status, refusal.detail);
+    else if (strcmp(method, MHD_HTTP_METHOD_POST) == 0)
+        begin_body(r);
     else if (s->body_bytes > BODIES_MAX)
         refuse(r, MHD_HTTP_SERVICE_UNAVAILABLE, "too many answers wait for slow clients");
     else
@@ -195,8 +305,18 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *mhd, const c
         r->state = REQUEST_SEEN;
         return MHD_YES;
     }
-    if (r->state <= REQUEST_SEEN)
+    if (r->has_body && *upload_len > 0) {
+        bool taken = take_piece(r, upload, *upload_len);
+        *upload_len = 0;
+        return taken ? MHD_YES : MHD_NO;
+    }
+    if (r->has_body)
+        write_samples(r);
+    else if (r->state <= REQUEST_SEEN)
         begin_request(r, method);
+    // A body of no length has no end that MHD would tell.
+    if (r->has_body && !request_has_body(r))
+        write_samples(r);
     return r->state == REQUEST_DECIDED ? queue_answer(r) : MHD_YES;
 }
 
@@ -217,6 +337,7 @@ static void on_completed(void *cls, struct MHD_Connection *mhd, void **context,
         struct server *s = r->conn->server;
         if (r->state == REQUEST_WAITING)
             link_cancel(&s->link, r->id);
+        drop_body(r);
         s->in_flight--;
         s->body_bytes -= r->body_len;
         r->conn->request = NULL;
@@ -224,6 +345,7 @@ static void on_completed(void *cls, struct MHD_Connection *mhd, void **context,
     }
     if (r->response)
         MHD_destroy_response(r->response);
+    free(r->work);
     free(r->uri);
     free(r);
 }
@@ -487,8 +609,11 @@ int server_new(struct loop *loop, const struct clock *clock, const struct conf *
     s->next_sweep_ns = INT64_MAX;
     if (gethostname(s->own_name, sizeof(s->own_name) - 1) < 0)
         s->own_name[0] = '\0';
+    s->receive_max = (size_t)conf->receive.max_body_bytes;
     link_init(&s->link, loop, &link_events);
-    int r = start_mhd(s, err);
+    int r = write_door_new(conf, &s->door, err);
+    if (r == 0)
+        r = start_mhd(s, err);
     if (r < 0) {
         server_free(s);
         return r;
@@ -513,6 +638,7 @@ void server_free(struct server *s)
         (void)loop_watch(s->loop, &s->listeners[i].watch, 0);
         close(s->listeners[i].watch.fd);
     }
+    write_door_free(s->door);
     free(s);
 }
 

@@ -18,6 +18,7 @@ enum verb_id {
     VERB_VM_DIRTY_RATE,
     VERB_HEALTHY,
     VERB_READY,
+    VERB_WRITE,
     VERB_PAGE,
     VERB_MAX,
     VERB_INVALID = -1,
@@ -54,6 +55,7 @@ struct verb {
     const char *summary; /**< one line */
     const char *details; /**< a paragraph for manual and API description */
     const char *answers; /**< media type */
+    size_t body_max;     /**< bytes that a request's body may have; 0: it has none */
     struct verb_param params[VERB_PARAMS_MAX + 1];
 };
 
