@@ -202,7 +202,8 @@ static void view(struct cli *cli, const json_t *answer)
 
 int cmd_status(struct cli *cli)
 {
-    CLEANUP(freep) char *path = mem_printf("%s%s", verbs[VERB_STATUS].path,
-                                           cli_option(cli, "data") ? "?data=1" : "");
+    CLEANUP(freep)
+    char *path =
+        mem_printf("%s%s", verbs[VERB_STATUS].path, cli_option(cli, "data") ? "?data=1" : "");
     return cli_show(cli, path, 10000, view);
 }
