@@ -13,6 +13,9 @@ SUBJECTS = ("see", "remember", "answer", "think")
 
 
 def main():
+    if sys.argv[1:2] == ["record"]:
+        import record
+        return record.main(sys.argv[2:])
     parser = argparse.ArgumentParser(prog="./bench", description=__doc__)
     parser.add_argument("subject", choices=SUBJECTS)
     parser.add_argument("--quick", action="store_true", help="smaller windows: within a minute")

@@ -14,6 +14,7 @@ import building
 import demodata
 import promqlcompliance
 import promqlpeer
+from answer import clients
 
 START_MS = promqlcompliance.START_MS
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
@@ -138,11 +139,19 @@ def month(report, scratch, rounds):
                        figures.total * 1000, "ms", 50)
 
 
+def concurrent(report, seconds):
+    try:
+        clients.run(report, seconds)
+    except (AssertionError, OSError, ValueError, subprocess.SubprocessError) as error:
+        report.failed(f"{clients.CLIENTS} clients at once", f"{type(error).__name__}: {error}")
+
+
 def run(arguments, report):
     rounds = 3 if arguments.quick else 5
     if not building.build("build", None, ["tests/promql-query"]):
         report.failed("the engine", "does not build")
         return
+    concurrent(report, 5 if arguments.quick else 60 if arguments.long else 15)
     asked = queries(report)
     with promqlpeer.scratch() as scratch:
         hour(report, scratch, asked, rounds)

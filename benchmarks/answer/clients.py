@@ -63,9 +63,10 @@ def run(report, seconds):
         wait_for("every VM known", 30, lambda: daemon.status()["vms"]["running"] == VMS)
         started = time.monotonic()
 
-        def has_rates():
-            query = urllib.parse.urlencode({"query": "count(rate(vherd_samples_total[1m]))"})
-            return daemon.json(f"/api/v1/query?{query}")["data"]["result"]
-        wait_for("samples in the store", 60, has_rates, pause=0.5)
+        def all_answer():
+            return all(daemon.json("/api/v1/query?" + urllib.parse.urlencode(
+                {"query": expression.format(vm=f"vm{VMS}")}))["data"]["result"]
+                       for expression in EXPRESSIONS)
+        wait_for("samples in the store", 60, all_answer, pause=0.5)
         time.sleep(max(0, 20 - (time.monotonic() - started)))
         measure(report, daemon, port, seconds)

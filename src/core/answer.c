@@ -102,6 +102,8 @@ static void route(struct core *c, uint32_t id, const struct ipc_request *request
         answer_problem(c, id, 404, "there is nothing at this path; docs/api.md lists what is");
     else if (!may(request->principal, verbs[verb].role))
         answer_problem(c, id, 403, "this is answered on the Unix socket only");
+    else if (!views[verb])
+        answer_problem(c, id, 404, "this is not answered by core");
     else
         views[verb](&(struct view){c, id, request, object});
 }
@@ -117,6 +119,9 @@ bool web_frame(struct peer *p, const struct ipc_frame *f)
         jobs_more(p->core->jobs, f->id);
         return true;
     }
+    int taken = p->core->flow ? flow_frame(p->core->flow, p, f) : 0;
+    if (taken != 0)
+        return taken == 1;
     struct ipc_request request;
     if (f->type != IPC_REQUEST || ipc_request_decode(f->payload, f->len, &request) < 0)
         return false;

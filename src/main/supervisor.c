@@ -481,7 +481,9 @@ static int apply(struct supervisor *s, struct conf *conf, bool *ret_restart_web,
     }
     *ret_restart_web = moved || !same_list(&conf->web.listen, &s->conf->web.listen) ||
                        strcmp(conf->web.user, s->conf->web.user) != 0 ||
-                       conf->web.sandbox != s->conf->web.sandbox;
+                       conf->web.sandbox != s->conf->web.sandbox ||
+                       // Its token is read when web starts.
+                       conf->receive.enabled || s->conf->receive.enabled;
     free_tcp(s->tcp, s->n_tcp);
     s->tcp = tcp;
     s->n_tcp = conf->web.listen.n;

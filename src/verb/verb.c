@@ -64,7 +64,7 @@ const struct verb verbs[VERB_MAX] = {
                        "vherd's processes with what confines them, and what could not be read.",
             .answers = "application/json",
             .params = {{"data", VERB_TYPE_FLAG,
-                        "also how complete and fresh the data of each VM are"}},
+                        "also how complete and fresh each VM's stored data are"}},
         },
     [VERB_METRICS] =
         {
@@ -138,6 +138,19 @@ const struct verb verbs[VERB_MAX] = {
             .details = "200 and a line of text; 503 until the first sample and the first attempt "
                        "to reach libvirt.",
             .answers = "text/plain; charset=utf-8",
+        },
+    [VERB_WRITE] =
+        {
+            .id = VERB_WRITE,
+            .method = "POST",
+            .path = "/api/v1/write",
+            .role = ROLE_NONE,
+            .summary = "Take samples by Prometheus' remote write, 1.0 or 2.0",
+            .details = "Off unless receive.enabled; needs the token of receive.token_file. 204 "
+                       "where all was taken, 400 where some or all was refused for good; headers "
+                       "tell how much was written.",
+            .answers = "text/plain; charset=utf-8",
+            .body_max = 32u << 20,
         },
     [VERB_PAGE] =
         {
@@ -398,16 +411,6 @@ enum verb_id verb_match(const char *method, const char *path, char **ret_object,
         return (enum verb_id)i;
     }
     return VERB_INVALID;
-}
-
-bool verb_takes_form(const char *method, const char *path)
-{
-    CLEANUP(freep) char *object = NULL;
-    const char *allow;
-    if (strcmp(method, "POST") != 0)
-        return false;
-    enum verb_id id = verb_match(method, path, &object, &allow);
-    return id != VERB_INVALID && verbs[id].form;
 }
 
 const struct verb *verb_by_command(const char *command)

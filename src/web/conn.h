@@ -12,7 +12,7 @@ struct server;
 /** What a connection's deadline is for. */
 enum conn_phase {
     CONN_HEADER,   /**< a request's header must be complete */
-    CONN_BODY,     /**< its form must have arrived */
+    CONN_BODY,     /**< its body must have arrived */
     CONN_CORE,     /**< core must answer */
     CONN_RESPONSE, /**< the client must have taken the response */
 };

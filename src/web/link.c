@@ -43,7 +43,8 @@ void link_done(struct link *l)
 
 static void take_answer(struct link *l, const struct ipc_frame *frame)
 {
-    bool is_last = frame->type == IPC_RESPONSE || frame->type == IPC_END;
+    bool is_last =
+        frame->type == IPC_RESPONSE || frame->type == IPC_WRITTEN || frame->type == IPC_END;
     if (!is_last && frame->type != IPC_BEGIN && frame->type != IPC_PIECE)
         return;
     void *asker = is_last ? map_remove(l->askers, &frame->id, sizeof(frame->id))
@@ -86,17 +87,16 @@ void link_connect(struct link *l, int fd)
         disconnect(l);
 }
 
-int link_ask(struct link *l, const struct ipc_request *r, void *asker, uint32_t *ret_id)
+static int ask(struct link *l, enum ipc_type type, const char *data, size_t len, void *asker,
+               uint32_t *ret_id)
 {
     if (!l->ipc)
         return -EPIPE;
-    CLEANUP(buf_done) struct buf b;
-    buf_init(&b, REQUEST_MAX);
-    ipc_request_encode(r, &b);
-    if (b.error)
-        return b.error;
-    uint32_t id = ++l->last_id;
-    int sent = ipc_send(l->ipc, IPC_REQUEST, id, 0, b.data, b.len, NULL, 0);
+    // 0 would ask for no answer.
+    if (++l->last_id == 0)
+        l->last_id = 1;
+    uint32_t id = l->last_id;
+    int sent = ipc_send(l->ipc, type, id, 0, data, len, NULL, 0);
     // A broken connection is taken down by the loop, which hears of it at once.
     if (sent < 0)
         return sent;
@@ -105,6 +105,19 @@ int link_ask(struct link *l, const struct ipc_request *r, void *asker, uint32_t 
     if (ipc_wants_write(l->ipc))
         (void)loop_watch(l->loop, &l->watch, EPOLLIN | EPOLLOUT);
     return 0;
+}
+
+int link_ask(struct link *l, const struct ipc_request *r, void *asker, uint32_t *ret_id)
+{
+    CLEANUP(buf_done) struct buf b;
+    buf_init(&b, REQUEST_MAX);
+    ipc_request_encode(r, &b);
+    return b.error ? b.error : ask(l, IPC_REQUEST, b.data, b.len, asker, ret_id);
+}
+
+int link_write(struct link *l, const char *frame, size_t len, void *asker, uint32_t *ret_id)
+{
+    return ask(l, IPC_SAMPLES, frame, len, asker, ret_id);
 }
 
 static void tell(struct link *l, enum ipc_type type, uint32_t id)

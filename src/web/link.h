@@ -8,8 +8,8 @@
 /** What becomes of a question, unless it was cancelled. */
 struct link_events {
     /**
-     * core answered, with the whole (IPC_RESPONSE) or its beginning (IPC_BEGIN); `payload` is the
-     * frame's, now owned by the callee.
+     * core answered, with the whole (IPC_RESPONSE, IPC_WRITTEN) or its beginning (IPC_BEGIN);
+     * `payload` is the frame's, now owned by the callee.
      */
     void (*answer)(void *asker, const struct ipc_frame *frame, char *payload);
     /** More of an answer that began, owned as above. */
@@ -38,6 +38,9 @@ void link_connect(struct link *l, int fd);
 
 /** Ask; *ret_id stands for the question. 0 or -EPIPE (core is away). */
 int link_ask(struct link *l, const struct ipc_request *r, void *asker, uint32_t *ret_id);
+
+/** Hand over samples, a frame of net/samples.h, and ask what becomes of them. As link_ask(). */
+int link_write(struct link *l, const char *frame, size_t len, void *asker, uint32_t *ret_id);
 
 /** Another piece of an answer may come. */
 void link_more(struct link *l, uint32_t id);

@@ -34,7 +34,8 @@ static const struct {
     {VERB_VM_DIRTY_RATE, 75 * NS_PER_S},
 };
 
-static const char *const open_to_remote[] = {"/metrics", "/-/healthy", "/-/ready"};
+// The last asks for a token of its own.
+static const char *const open_to_remote[] = {"/metrics", "/-/healthy", "/-/ready", "/api/v1/write"};
 
 static const char *header(const struct request *r, const char *name)
 {
@@ -48,14 +49,30 @@ static struct refusal check_length(struct inquiry *q)
     return fine;
 }
 
+static bool only_asks(const char *method)
+{
+    return strcmp(method, MHD_HTTP_METHOD_GET) == 0 || strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
+}
+
+static enum verb_id verb_of(const struct inquiry *q)
+{
+    CLEANUP(freep) char *object = NULL;
+    const char *allow;
+    return verb_match(q->method, q->question->path, &object, &allow);
+}
+
 static struct refusal check_method(struct inquiry *q)
 {
-    q->question->takes_form = verb_takes_form(q->method, q->question->path);
-    q->question->method = q->question->takes_form ? "POST" : "GET";
-    if (!q->question->takes_form && strcmp(q->method, MHD_HTTP_METHOD_GET) != 0 &&
-        strcmp(q->method, MHD_HTTP_METHOD_HEAD) != 0)
-        return (struct refusal){MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD are served"};
-    return fine;
+    struct question *question = q->question;
+    question->verb = verb_of(q);
+    bool asks = only_asks(q->method) || question->verb == VERB_INVALID;
+    question->method = asks ? "GET" : "POST";
+    question->body_max = asks                         ? 0
+                         : verbs[question->verb].form ? VERB_FORM_MAX
+                                                      : verbs[question->verb].body_max;
+    if (only_asks(q->method) || question->verb != VERB_INVALID)
+        return fine;
+    return (struct refusal){MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD are served"};
 }
 
 static struct refusal check_host(struct inquiry *q)
@@ -78,19 +95,24 @@ bool request_has_body(const struct request *r)
     return (length && strcmp(length, "0") != 0) || header(r, MHD_HTTP_HEADER_TRANSFER_ENCODING);
 }
 
+size_t request_body_length(const struct request *r)
+{
+    const char *length = header(r, MHD_HTTP_HEADER_CONTENT_LENGTH);
+    uint64_t n = 0;
+    return length && number_parse_u64(length, &n) == 0 ? (size_t)n : 0;
+}
+
 static struct refusal check_body(struct inquiry *q)
 {
     static const char form[] = MHD_HTTP_POST_ENCODING_FORM_URLENCODED;
     if (!request_has_body(q->r))
         return fine;
-    if (!q->question->takes_form)
+    if (q->question->body_max == 0)
         return (struct refusal){MHD_HTTP_CONTENT_TOO_LARGE, "a request here has no body"};
-    const char *length = header(q->r, MHD_HTTP_HEADER_CONTENT_LENGTH);
+    if (request_body_length(q->r) > q->question->body_max)
+        return (struct refusal){MHD_HTTP_CONTENT_TOO_LARGE, "the request's body is too large"};
     const char *type = header(q->r, MHD_HTTP_HEADER_CONTENT_TYPE);
-    uint64_t bytes = 0;
-    if (length && (number_parse_u64(length, &bytes) < 0 || bytes > VERB_FORM_MAX))
-        return (struct refusal){MHD_HTTP_CONTENT_TOO_LARGE, "a form may have 2 MiB"};
-    if (!type || strncasecmp(type, form, sizeof(form) - 1) != 0)
+    if (verbs[q->question->verb].form && (!type || strncasecmp(type, form, sizeof(form) - 1) != 0))
         return (struct refusal){MHD_HTTP_UNSUPPORTED_MEDIA_TYPE,
                                 "a body must be a form: application/x-www-form-urlencoded"};
     return fine;
@@ -121,20 +143,18 @@ static struct refusal check_right(struct inquiry *q)
     for (size_t i = 0; i < ARRAY_LEN(open_to_remote); i++)
         if (strcmp(q->question->path, open_to_remote[i]) == 0)
             return fine;
-    return (struct refusal){MHD_HTTP_FORBIDDEN,
-                            "from another machine only /metrics, /-/healthy and /-/ready are open"};
+    return (struct refusal){
+        MHD_HTTP_FORBIDDEN,
+        "from another machine only /metrics, /-/healthy and /-/ready are open, and "
+        "/api/v1/write with its token"};
 }
 
 static struct refusal (*const checks[])(struct inquiry *) = {
     check_length, check_address, check_method, check_host, check_body, check_right,
 };
 
-static int64_t patience(const char *path, bool *ret_is_query)
+static int64_t patience(enum verb_id verb)
 {
-    CLEANUP(freep) char *object = NULL;
-    const char *allow;
-    enum verb_id verb = verb_match("GET", path, &object, &allow);
-    *ret_is_query = verb != VERB_INVALID && verbs[verb].is_query;
     for (size_t i = 0; i < ARRAY_LEN(slow_verbs); i++)
         if (slow_verbs[i].verb == verb)
             return slow_verbs[i].patience_ns;
@@ -145,11 +165,12 @@ struct refusal request_check(const struct request *r, const struct peer *peer, c
                              const struct host_names *names, struct question *ret)
 {
     struct inquiry q = {r, peer, method, names, ret};
+    ret->verb = VERB_INVALID;
     for (size_t i = 0; i < ARRAY_LEN(checks); i++) {
         struct refusal refusal = checks[i](&q);
         if (refusal.status != 0)
             return refusal;
     }
-    ret->patience_ns = patience(ret->path, &ret->is_query);
+    ret->patience_ns = patience(ret->verb);
     return fine;
 }

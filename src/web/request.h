@@ -10,13 +10,14 @@
 #include "base/buf.h"
 #include "host.h"
 #include "stream.h"
+#include "verb/verb.h"
 
 struct conn;
 
 enum request_state {
     REQUEST_NEW,      /**< its first line was read */
     REQUEST_SEEN,     /**< its header is complete, nothing was decided */
-    REQUEST_BODY,     /**< checked; its form is being read */
+    REQUEST_BODY,     /**< checked; its body is being read */
     REQUEST_WAITING,  /**< suspended until core answers */
     REQUEST_DECIDED,  /**< `response` stands ready */
     REQUEST_ANSWERED, /**< queued with MHD */
@@ -49,8 +50,8 @@ struct question {
     const char *path;
     const char *query;
     int64_t patience_ns; /**< how long to wait for core */
-    bool is_query;       /**< wait for as long as queries may take, besides */
-    bool takes_form;
+    enum verb_id verb;   /**< VERB_INVALID: core says what there is */
+    size_t body_max;     /**< 0: a body is refused */
 };
 
 /** One HTTP request; lives until MHD has sent its response or lost its connection. */
@@ -62,7 +63,8 @@ struct request {
     bool gzip;
     bool is_cross_origin; /**< a page that may read the answer asks */
     struct question question;
-    struct buf form; /**< so far */
+    struct buf body; /**< of the request, as far as it has come */
+    void *work;      /**< what a verb with a body keeps while core is asked, or NULL */
     uint32_t id;     /**< of the question to core, while it is open */
     unsigned status;
     size_t body_len; /**< of the response, as far as it is in memory */
@@ -72,6 +74,9 @@ struct request {
 
 /** True where a body follows the header (which a request may have while it is checked). */
 bool request_has_body(const struct request *r);
+
+/** The body's length as the header tells it, 0 where it does not. */
+size_t request_body_length(const struct request *r);
 
 /**
  * Check a request that is complete up to its header: address, method, Host, body, what its peer

@@ -22,6 +22,7 @@
 #include "link.h"
 #include "origin.h"
 #include "verb/verb.h"
+#include "write.h"
 
 #define FIRST_HEADER_NS (10 * NS_PER_S)
 #define NEXT_HEADER_NS (30 * NS_PER_S)
@@ -30,9 +31,13 @@
 #define RESPONSE_BYTES_PER_S (64u * 1024)
 // Memory that answers may take while slow clients read them; one more is still let in below it.
 #define BODIES_MAX ((size_t)256 << 20)
+// Bodies on their way in: their memory, and how slowly one may come.
+#define UPLOADS_MAX ((size_t)64 << 20)
+#define UPLOAD_BYTES_PER_S (64u * 1024)
 #define BODY_NS (30 * NS_PER_S)
 #define FINISH_NS (2 * NS_PER_S)
 // Longer than the supervisor's longest pause before it starts core again.
+#define WRITE_PATIENCE_NS (10 * NS_PER_S)
 #define ORPHAN_NS (12 * NS_PER_S)
 #define SWEEP_NS (250 * NS_PER_MS)
 #define ACCEPTS_PER_TURN 64
@@ -72,6 +77,15 @@ struct server {
     // Borrowed from the configuration in force.
     struct conf_list hosts, origins;
     int64_t query_timeout_ns;
+    struct write_door *door;
+    size_t receive_max;  // of one body with samples
+    size_t upload_bytes; // of bodies that are being read
+};
+
+// What is kept of a body with samples until core has them.
+struct writing {
+    struct rw_content content;
+    char refused[sizeof(((struct err *)NULL)->message)];
 };
 
 static int64_t now_ns(const struct server *s)
@@ -107,6 +121,8 @@ static void refuse(struct request *r, unsigned status, const char *detail)
     struct MHD_Response *response = answer_problem(status, detail);
     if (response && status == MHD_HTTP_METHOD_NOT_ALLOWED)
         MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
+    if (response && status == MHD_HTTP_UNAUTHORIZED)
+        MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
     if (response && status == MHD_HTTP_SERVICE_UNAVAILABLE)
         MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, "1");
     if (response && status == MHD_HTTP_CONTENT_TOO_LARGE)
@@ -132,9 +148,28 @@ static void stream_gone(void *owner)
 
 static const struct stream_events stream_events = {piece_taken, stream_gone};
 
+static void core_wrote(struct request *r, const struct ipc_frame *frame, char *payload)
+{
+    struct samples_written written;
+    struct writing *w = r->work;
+    unsigned status = 0;
+    if (w && samples_written_decode(payload ? payload : "", frame->len, &written) == 0) {
+        struct MHD_Response *response = write_answer(&w->content, w->refused, &written, &status);
+        if (response)
+            decide(r, status, response, 0);
+    }
+    free(payload);
+    if (r->state == REQUEST_WAITING)
+        refuse(r, MHD_HTTP_BAD_GATEWAY, "vherd's core gave an answer that is none");
+}
+
 static void core_answered(void *asker, const struct ipc_frame *frame, char *payload)
 {
     struct request *r = asker;
+    if (frame->type == IPC_WRITTEN) {
+        core_wrote(r, frame, payload);
+        return;
+    }
     struct MHD_Response *response = NULL;
     size_t type_len = payload ? strnlen(payload, frame->len) + 1 : 0;
     size_t len = frame->len - MIN_OF(type_len, frame->len);
@@ -214,6 +249,11 @@ static void watch_client(struct conn *c)
     (void)loop_watch(c->server->loop, &c->hangup, EPOLLRDHUP);
 }
 
+static bool asks_query(const struct request *r)
+{
+    return r->question.verb != VERB_INVALID && verbs[r->question.verb].is_query;
+}
+
 static void ask_core(struct request *r)
 {
     struct server *s = r->conn->server;
@@ -223,11 +263,11 @@ static void ask_core(struct request *r)
     struct ipc_request ask = {.method = question->method,
                               .path = question->path,
                               .query = question->query,
-                              .form = r->form.len > 0 ? r->form.data : "",
+                              .form = r->body.len > 0 ? r->body.data : "",
                               .accept = accept ? accept : "",
                               .principal = r->conn->peer.principal};
-    if (r->form.error || strlen(ask.form) != r->form.len) {
-        refuse(r, MHD_HTTP_BAD_REQUEST, "the form is longer than 2 MiB, or no form");
+    if (strlen(ask.form) != r->body.len) {
+        refuse(r, MHD_HTTP_BAD_REQUEST, "the body is no form");
         return;
     }
     if (link_ask(&s->link, &ask, r, &r->id) < 0) {
@@ -236,9 +276,9 @@ static void ask_core(struct request *r)
     }
     r->state = REQUEST_WAITING;
     set_deadline(r->conn, CONN_CORE,
-                 question->patience_ns + (question->is_query ? s->query_timeout_ns : 0));
+                 question->patience_ns + (asks_query(r) ? s->query_timeout_ns : 0));
     MHD_suspend_connection(r->mhd);
-    if (question->is_query)
+    if (asks_query(r))
         watch_client(r->conn);
 }
 
@@ -257,7 +297,7 @@ static bool check_origin(struct request *r, const char *method)
 
 static bool wants_gzip(const struct request *r, const char *method)
 {
-    return (r->conn->peer.kind == PEER_REMOTE || r->question.is_query) &&
+    return (r->conn->peer.kind == PEER_REMOTE || asks_query(r)) &&
            strcmp(method, MHD_HTTP_METHOD_HEAD) != 0 &&
            answer_accepts_gzip(header_of(r, MHD_HTTP_HEADER_ACCEPT_ENCODING));
 }
@@ -275,6 +315,75 @@ static void answer_preflight(struct request *r)
         MHD_add_response_header(response, MHD_HTTP_HEADER_ACCESS_CONTROL_MAX_AGE, "600");
     }
     decide(r, MHD_HTTP_NO_CONTENT, response, 0);
+}
+
+// Bodies
+
+// Refuses, or gets ready to read.
+static void begin_body(struct request *r)
+{
+    struct server *s = r->conn->server;
+    bool is_form = verbs[r->question.verb].form;
+    size_t len = request_body_length(r), max = is_form ? VERB_FORM_MAX : s->receive_max;
+    struct refusal refusal = {0};
+    if (!is_form)
+        refusal = write_check(s->door, r);
+    if (refusal.status == 0 && len > max)
+        refusal = (struct refusal){MHD_HTTP_CONTENT_TOO_LARGE,
+                                   "the request is larger than receive.max_body"};
+    if (refusal.status == 0 && s->upload_bytes + len > UPLOADS_MAX)
+        refusal = (struct refusal){MHD_HTTP_SERVICE_UNAVAILABLE, "too many requests at once"};
+    if (refusal.status != 0) {
+        refuse(r, refusal.status, refusal.detail);
+        return;
+    }
+    buf_init(&r->body, max);
+    set_deadline(r->conn, CONN_BODY, BODY_NS + (int64_t)(max / UPLOAD_BYTES_PER_S) * NS_PER_S);
+    r->state = REQUEST_BODY;
+}
+
+// False: more than may come; the connection is closed, as MHD has no other way in mid-body.
+static bool take_piece(struct request *r, const char *data, size_t len)
+{
+    struct server *s = r->conn->server;
+    if (r->state != REQUEST_BODY || s->upload_bytes + len > UPLOADS_MAX)
+        return false;
+    buf_put(&r->body, data, len);
+    if (r->body.error)
+        return false;
+    s->upload_bytes += len;
+    return true;
+}
+
+static void drop_body(struct request *r)
+{
+    if (r->conn)
+        r->conn->server->upload_bytes -= r->body.len;
+    buf_done(&r->body);
+}
+
+static void write_samples(struct request *r)
+{
+    struct server *s = r->conn->server;
+    struct writing *w = mem_zalloc(sizeof(*w));
+    struct samples_writer *out = samples_writer_new(SAMPLES_FRAME_MAX);
+    struct err why = {0};
+    size_t len = 0;
+    r->work = w;
+    struct refusal refusal = write_decode(r, out, &w->content, &why);
+    memcpy(w->refused, why.message, sizeof(w->refused));
+    const char *frame = refusal.status == 0 ? samples_finish(out, &len) : NULL;
+    drop_body(r);
+    if (refusal.status != 0) {
+        refuse(r, refusal.status, refusal.detail);
+    } else if (!frame || link_write(&s->link, frame, len, r, &r->id) < 0) {
+        core_lost(r);
+    } else {
+        r->state = REQUEST_WAITING;
+        set_deadline(r->conn, CONN_CORE, WRITE_PATIENCE_NS);
+        MHD_suspend_connection(r->mhd);
+    }
+    samples_writer_free(out);
 }
 
 // Decides whether core is asked; what is refused is REQUEST_DECIDED afterwards.
@@ -300,6 +409,8 @@ static void open_request(struct request *r, const char *method)
                "pages of this origin may not ask; web.origins would have to name it");
     else if (s->body_bytes > BODIES_MAX)
         refuse(r, MHD_HTTP_SERVICE_UNAVAILABLE, "too many answers wait for slow clients");
+    else if (r->question.body_max > 0)
+        begin_body(r);
 }
 
 static enum MHD_Result queue_answer(struct request *r)
@@ -319,38 +430,34 @@ static enum MHD_Result queue_answer(struct request *r)
     return queued;
 }
 
-// MHD calls once for the header, for each part of a body, and again at the end of the request. An
-// answer to the first call makes it close the connection: right where a body is refused, only.
-static void take_header(struct request *r, const char *method)
+static void end_request(struct request *r)
 {
-    if (!request_has_body(r)) {
-        r->state = REQUEST_SEEN;
-        return;
-    }
-    open_request(r, method);
-    if (r->state == REQUEST_DECIDED)
-        return;
-    r->state = REQUEST_BODY;
-    buf_init(&r->form, VERB_FORM_MAX + 1);
-    set_deadline(r->conn, CONN_BODY, BODY_NS);
+    if (r->state == REQUEST_BODY && !verbs[r->question.verb].form)
+        write_samples(r);
+    else if (r->state != REQUEST_DECIDED)
+        ask_core(r);
 }
 
+// MHD calls once for the header, for each part of a body, and again at the end of the request. An
+// answer to the first call makes it close the connection: right where a body is refused, only.
 static enum MHD_Result on_request(void *cls, struct MHD_Connection *mhd, const char *url,
                                   const char *method, const char *version, const char *upload,
                                   size_t *upload_len, void **context)
 {
     struct request *r = *context;
     r->mhd = mhd;
-    if (r->state == REQUEST_NEW) {
-        take_header(r, method);
+    if (r->state == REQUEST_NEW && !request_has_body(r)) {
+        r->state = REQUEST_SEEN;
+    } else if (r->state == REQUEST_NEW) {
+        open_request(r, method);
     } else if (*upload_len > 0) {
-        buf_put(&r->form, upload, *upload_len);
+        if (!take_piece(r, upload, *upload_len))
+            return MHD_NO;
         *upload_len = 0;
-    } else if (r->state == REQUEST_SEEN || r->state == REQUEST_BODY) {
+    } else if (r->state <= REQUEST_BODY) {
         if (r->state == REQUEST_SEEN)
             open_request(r, method);
-        if (r->state != REQUEST_DECIDED)
-            ask_core(r);
+        end_request(r);
     }
     return r->state == REQUEST_DECIDED ? queue_answer(r) : MHD_YES;
 }
@@ -376,6 +483,7 @@ static void on_completed(void *cls, struct MHD_Connection *mhd, void **context,
             stream_detach(r->stream);
         if (r->id != 0)
             link_cancel(&s->link, r->id);
+        drop_body(r);
         s->in_flight--;
         s->body_bytes -= r->body_len;
         r->conn->request = NULL;
@@ -383,8 +491,8 @@ static void on_completed(void *cls, struct MHD_Connection *mhd, void **context,
     }
     if (r->response)
         MHD_destroy_response(r->response);
-    buf_done(&r->form);
     free(r->question.storage);
+    free(r->work);
     free(r->uri);
     free(r);
 }
@@ -657,8 +765,11 @@ int server_new(struct loop *loop, const struct clock *clock, const struct conf *
     s->next_sweep_ns = INT64_MAX;
     if (gethostname(s->own_name, sizeof(s->own_name) - 1) < 0)
         s->own_name[0] = '\0';
+    s->receive_max = (size_t)conf->receive.max_body_bytes;
     link_init(&s->link, loop, &link_events);
-    int r = start_mhd(s, err);
+    int r = write_door_new(conf, &s->door, err);
+    if (r == 0)
+        r = start_mhd(s, err);
     if (r < 0) {
         server_free(s);
         return r;
@@ -683,6 +794,7 @@ void server_free(struct server *s)
         (void)loop_watch(s->loop, &s->listeners[i].watch, 0);
         close(s->listeners[i].watch.fd);
     }
+    write_door_free(s->door);
     free(s);
 }
 

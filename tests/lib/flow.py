@@ -25,13 +25,17 @@ class Page:
 
     def __init__(self, text="", content_type="text/plain; version=0.0.4", respond=None):
         self.text, self.content_type, self.respond = text, content_type, respond
-        self.requests = []
+        self.requests, self.closed = [], False
         page = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def do_GET(self):
+                if page.closed:
+                    # A connection that was kept open.
+                    self.close_connection = True
+                    return
                 page.requests.append((self.path, dict(self.headers)))
                 if page.respond:
                     page.respond(self)
@@ -58,6 +62,9 @@ class Page:
         threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
 
     def close(self):
+        if self.closed:
+            return
+        self.closed = True
         self.server.shutdown()
         self.server.server_close()
 
@@ -137,6 +144,7 @@ class Flow:
         """As kill -9 would end all of vherd."""
         self.process.kill()
         self.process.wait()
+        self.process.stdin.close()
         self.process = None
         os.unlink(self.log_path)
 

@@ -340,6 +340,10 @@ class Receiver:
     close = stop
 
     def serve(self, handler):
+        if self.server is None:
+            # A connection that was kept open.
+            handler.close_connection = True
+            return
         length = int(handler.headers.get("Content-Length") or 0)
         request = Request(handler.command, handler.path, dict(handler.headers),
                           handler.rfile.read(length))

@@ -17,7 +17,9 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/number.h"
+#include "model/labels.h"
 #include "net/ipc.h"
+#include "net/samples.h"
 
 #define BODY_MAX ((size_t)64 << 20)
 
@@ -36,6 +38,8 @@ struct fake {
     unsigned peers, requests, cancelled, pieces;
     struct fake_stream stream;
     bool started, stopping;
+    struct buf samples; // taken so far, a line each
+    struct samples_written written;
 };
 
 struct route {
@@ -81,6 +85,11 @@ static void answer_big(struct fake *f, uint32_t id, const struct ipc_request *r)
     for (size_t i = 0; i < len; i++)
         body[i] = (char)('a' + i % 23);
     respond(f, id, 200, "text/plain; version=0.0.4", body, len);
+}
+
+static void answer_samples(struct fake *f, uint32_t id, const struct ipc_request *r)
+{
+    respond(f, id, 200, "text/plain", f->samples.len ? f->samples.data : "", f->samples.len);
 }
 
 static void answer_status(struct fake *f, uint32_t id, const struct ipc_request *r)
@@ -169,21 +178,52 @@ static void answer_pieces(struct fake *f, uint32_t id, const struct ipc_request 
 }
 
 static const struct route routes[] = {
-    {"/metrics", answer_big},
-    {"/big", answer_big},
-    {"/status", answer_status},
-    {"/never", answer_never},
-    {"/vherd/v1/vms/a/dirty-rate", answer_late},
-    {"/late", answer_late},
-    {"/api/v1/query_range", answer_pieces},
-    {"/api/v1/series", answer_never},
-    {"/die", answer_die},
-    {"/garbage", answer_garbage},
-    {"/nonsense", answer_nonsense},
-    {"/config", answer_config},
-    {"/processes", answer_processes},
+    {"/metrics", answer_big},         {"/big", answer_big},
+    {"/samples", answer_samples},     {"/status", answer_status},
+    {"/never", answer_never},         {"/vherd/v1/vms/a/dirty-rate", answer_late},
+    {"/late", answer_late},           {"/api/v1/query_range", answer_pieces},
+    {"/api/v1/series", answer_never}, {"/die", answer_die},
+    {"/garbage", answer_garbage},     {"/nonsense", answer_nonsense},
+    {"/config", answer_config},       {"/processes", answer_processes},
     {"/counts", answer_counts},
 };
+
+// Samples of web's receiver: those with a label "refuse" are refused; text goes to `samples`.
+static int take_sample(void *arg, const struct label *label, size_t n, int64_t t_ms, double v,
+                       bool same)
+{
+    struct fake *f = arg;
+    bool refuse = false;
+    buf_puts(&f->samples, f->samples.len ? "\n" : "");
+    for (size_t i = 0; i < n; i++) {
+        buf_printf(&f->samples, "%s=%s ", label[i].name, label[i].value);
+        refuse |= strcmp(label[i].name, "refuse") == 0;
+    }
+    buf_printf(&f->samples, "%g @%lld", v, (long long)t_ms);
+    f->written.samples += !refuse;
+    f->written.rejected += refuse;
+    return 0;
+}
+
+static int take_family(void *arg, const struct expo_family *family)
+{
+    struct fake *f = arg;
+    buf_printf(&f->samples, "\nfamily %s %s %s", family->name, expo_type_name(family->type),
+               family->help);
+    return 0;
+}
+
+static void take_samples(struct fake *f, const struct ipc_frame *frame)
+{
+    static const struct samples_events events = {take_sample, take_family};
+    f->written = (struct samples_written){.reason = "told to"};
+    if (samples_read(frame->payload, frame->len, &events, f) < 0)
+        abort();
+    CLEANUP(buf_done) struct buf b;
+    buf_init(&b, 1024);
+    samples_written_encode(&f->written, &b);
+    ipc_send(f->web, IPC_WRITTEN, frame->id, 0, b.data, b.len, NULL, 0);
+}
 
 static void answer(struct fake *f, const struct ipc_frame *frame)
 {
@@ -194,6 +234,8 @@ static void answer(struct fake *f, const struct ipc_frame *frame)
         f->stream.credit++;
         push_pieces(f);
     }
+    if (frame->type == IPC_SAMPLES)
+        take_samples(f, frame);
     if (frame->type != IPC_REQUEST || ipc_request_decode(frame->payload, frame->len, &r) < 0)
         return;
     f->requests++;
@@ -269,6 +311,7 @@ int main(int argc, char **argv)
 {
     const char *dash = strrchr(argv[0], '-');
     struct fake f = {.name = dash ? dash + 1 : "core"};
+    buf_init(&f.samples, 64u << 20);
     log_setup("fake", LOG_LEVEL_INFO);
     signal(SIGPIPE, SIG_IGN);
     if (is_named(&f, "VHERD_FAKE_STUBBORN"))

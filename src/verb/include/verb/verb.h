@@ -20,6 +20,7 @@ enum verb_id {
     VERB_PLAN,
     VERB_HEALTHY,
     VERB_READY,
+    VERB_WRITE,
     VERB_PAGE,
     VERB_QUERY,
     VERB_QUERY_RANGE,
@@ -76,6 +77,7 @@ struct verb {
     const char *answers; /**< media type */
     bool form;           /**< POST with the parameters as a form in its body does the same */
     bool is_query;       /**< runs on core's workers, for as long as query.timeout allows */
+    size_t body_max;     /**< bytes that a request's body may have; 0: it has none */
     struct verb_param params[VERB_PARAMS_MAX + 1];
 };
 
@@ -88,9 +90,6 @@ extern const struct verb verbs[VERB_MAX];
  */
 enum verb_id verb_match(const char *method, const char *path, char **ret_object,
                         const char **ret_allow);
-
-/** True where this method and decoded path may carry a body: a form. */
-bool verb_takes_form(const char *method, const char *path);
 
 /** The verb of a CLI command, NULL where it is none. */
 const struct verb *verb_by_command(const char *command);
