@@ -86,12 +86,13 @@ def remote(receiver, version=1, queue=None, **more):
 class Flow:
     """vherd-send at work; use as a context manager."""
 
-    def __init__(self, config, echo=True, build="build", directory=None):
+    def __init__(self, config, echo=True, build=None, directory=None):
         self.directory = directory or tempfile.mkdtemp(prefix="vherd-flow-")
         self.keep = directory is not None
         os.chmod(self.directory, 0o755)
         self.config = dict(config)
-        self.build, self.process = build, None
+        self.build = build or os.environ.get("VHERD_BUILD", "build")
+        self.process = None
         self.log_path = os.path.join(self.directory, "stderr")
         self.out_path = os.path.join(self.directory, "samples")
         if echo:
