@@ -16,7 +16,9 @@ from vherd import ROOT, wait_for
 
 
 def yaml(config):
-    """JSON is YAML."""
+    """JSON is YAML; text is taken as it is."""
+    if isinstance(config, str):
+        return config
     return json.dumps(config, indent=1) + "\n"
 
 
@@ -90,7 +92,7 @@ class Flow:
         self.directory = directory or tempfile.mkdtemp(prefix="vherd-flow-")
         self.keep = directory is not None
         os.chmod(self.directory, 0o755)
-        self.config = dict(config)
+        self.config = config
         self.build = build or os.environ.get("VHERD_BUILD", "build")
         self.process = None
         self.log_path = os.path.join(self.directory, "stderr")
