@@ -12,6 +12,7 @@
 #include "verb/verb.h"
 
 struct conn;
+struct body_rule;
 
 enum request_state {
     REQUEST_NEW,      /**< its first line was read */
@@ -28,11 +29,11 @@ struct request {
     char *uri; /**< as it came, owned */
     enum request_state state;
     bool gzip;
-    bool has_body;     /**< one is being read, or was */
-    enum verb_id verb; /**< of a request with a body */
-    struct buf body;   /**< as far as it has come */
-    void *work;        /**< what the verb keeps while core is asked, or NULL */
-    uint32_t id;       /**< of the question to core, while waiting */
+    bool has_body;                /**< one is being read, or was */
+    const struct body_rule *rule; /**< what becomes of it */
+    struct buf body;              /**< as far as it has come */
+    void *work;                   /**< what the verb keeps while core is asked, or NULL */
+    uint32_t id;                  /**< of the question to core, while waiting */
     unsigned status;
     size_t body_len; /**< of the response, at least roughly */
     struct MHD_Response *response;

@@ -184,24 +184,65 @@ static void ask_core(struct request *r, const struct question *question)
 
 // Bodies
 
-static void begin_body(struct request *r)
+static struct refusal check_samples(const struct server *s, const struct request *r, size_t *max)
+{
+    *max = MIN_OF(*max, s->receive_max);
+    return write_check(s->door, r);
+}
+
+static void write_samples(struct request *r);
+
+// Verbs with a body: whether it may come (and a cap below the verb's own), and what is done once it
+// is whole.
+static const struct body_rule {
+    enum verb_id verb;
+    struct refusal (*check)(const struct server *s, const struct request *r, size_t *max);
+    void (*whole)(struct request *r);
+} body_rules[] = {
+    {VERB_WRITE, check_samples, write_samples},
+};
+
+static const struct body_rule *rule_of(const char *method, const char *path)
+{
+    CLEANUP(freep) char *object = NULL;
+    const char *allow;
+    enum verb_id verb = verb_match(method, path, &object, &allow);
+    for (size_t i = 0; i < ARRAY_LEN(body_rules); i++)
+        if (body_rules[i].verb == verb)
+            return &body_rules[i];
+    return NULL;
+}
+
+static struct refusal check_upload(struct request *r, const struct body_rule *rule, size_t *max)
 {
     struct server *s = r->conn->server;
-    struct refusal refusal = write_check(s->door, r);
     size_t len = request_body_length(r);
-    if (refusal.status == 0 && len > s->receive_max)
-        refusal = (struct refusal){MHD_HTTP_CONTENT_TOO_LARGE,
-                                   "the request is larger than receive.max_body"};
+    *max = verbs[rule->verb].body_max;
+    struct refusal refusal = rule->check(s, r, max);
+    if (refusal.status == 0 && len > *max)
+        return (struct refusal){MHD_HTTP_CONTENT_TOO_LARGE, "the request's body is too large"};
     if (refusal.status == 0 && s->upload_bytes + len > UPLOADS_MAX)
-        refusal = (struct refusal){MHD_HTTP_SERVICE_UNAVAILABLE, "too many requests at once"};
+        return (struct refusal){MHD_HTTP_SERVICE_UNAVAILABLE, "too many requests at once"};
+    return refusal;
+}
+
+static void begin_body(struct request *r, const char *method, const char *path)
+{
+    size_t max = 0;
+    r->rule = rule_of(method, path);
+    if (!r->rule) {
+        refuse(r, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD are served");
+        return;
+    }
+    struct refusal refusal = check_upload(r, r->rule, &max);
     if (refusal.status != 0) {
         refuse(r, refusal.status, refusal.detail);
         return;
     }
     r->has_body = true;
-    buf_init(&r->body, s->receive_max);
+    buf_init(&r->body, max);
     set_deadline(r->conn, CONN_HEADER,
-                 FIRST_HEADER_NS + (int64_t)(s->receive_max / UPLOAD_BYTES_PER_S) * NS_PER_S);
+                 FIRST_HEADER_NS + (int64_t)(max / UPLOAD_BYTES_PER_S) * NS_PER_S);
     r->state = REQUEST_SEEN;
 }
 
@@ -273,7 +314,7 @@ static void begin_request(struct request *r, const char *method)
     if (refusal.status != 0)
         refuse(r, refusal.status, refusal.detail);
     else if (strcmp(method, MHD_HTTP_METHOD_POST) == 0)
-        begin_body(r);
+        begin_body(r, method, question.path);
     else if (s->body_bytes > BODIES_MAX)
         refuse(r, MHD_HTTP_SERVICE_UNAVAILABLE, "too many answers wait for slow clients");
     else
@@ -311,12 +352,12 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *mhd, const c
         return taken ? MHD_YES : MHD_NO;
     }
     if (r->has_body)
-        write_samples(r);
+        r->rule->whole(r);
     else if (r->state <= REQUEST_SEEN)
         begin_request(r, method);
     // A body of no length has no end that MHD would tell.
     if (r->has_body && !request_has_body(r))
-        write_samples(r);
+        r->rule->whole(r);
     return r->state == REQUEST_DECIDED ? queue_answer(r) : MHD_YES;
 }
 
