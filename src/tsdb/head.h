@@ -27,6 +27,9 @@
 
 #define OPEN_MAX 32 /**< values of an open buffer */
 #define PAGE_SERIES 1024
+/** No piece spans more: 46 days, which fit its 32 bits. */
+#define SPAN_MAX_MS INT64_C(4000000000)
+#define HEAD_LATE_MAX_MS (SPAN_MAX_MS / 2)
 
 /** Encoded samples, immutable. */
 struct piece {

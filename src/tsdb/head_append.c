@@ -18,7 +18,6 @@
 #include "head.h"
 
 #define SEALED_BYTES_MAX 1024
-#define SPAN_MAX_MS INT64_C(4000000000) /* of a piece: 46 days */
 #define TIMES_BYTES (OPEN_MAX * sizeof(int64_t))
 
 static size_t open_size(size_t cap)
