@@ -51,10 +51,12 @@ static bool freeze(struct tsdb *db)
 static void thaw(struct tsdb *db)
 {
     struct head *h = &db->head;
-    for (uint32_t ref = 0; ref < h->n_slots; ref += SLICE) {
+    bool is_end = false;
+    for (uint32_t ref = 0; !is_end; ref += SLICE) {
         pthread_mutex_lock(&h->lock);
         for (uint32_t i = ref; i < MIN_OF(ref + SLICE, h->n_slots); i++)
             head_thaw(h, head_slot(h, i));
+        is_end = ref + SLICE >= h->n_slots;
         pthread_mutex_unlock(&h->lock);
     }
     pthread_mutex_lock(&h->lock);
