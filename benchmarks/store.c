@@ -160,7 +160,6 @@ static int append(const char *dir, int64_t n, int64_t seconds)
     herd_init(&h, db, (size_t)n);
     CLEANUP(freep) double *batch = malloc((size_t)seconds * sizeof(*batch));
     CLEANUP(freep) double *batch_cpu = malloc((size_t)seconds * sizeof(*batch));
-    CLEANUP(freep) double *batch_cpu = malloc((size_t)seconds * sizeof(*batch));
     double wall = 0, cpu = 0;
     for (int64_t i = 0; i < seconds; i++) {
         herd_step(&h);
@@ -173,7 +172,6 @@ static int append(const char *dir, int64_t n, int64_t seconds)
         wall += batch[i];
     }
     qsort(batch, (size_t)seconds, sizeof(*batch), by_value);
-    qsort(batch_cpu, (size_t)seconds, sizeof(*batch_cpu), by_value);
     qsort(batch_cpu, (size_t)seconds, sizeof(*batch_cpu), by_value);
     double samples = (double)n * (double)seconds;
     printf("append_per_s %.0f\nappend_per_cpu_s %.0f\n", samples / wall, samples / cpu);

@@ -32,6 +32,7 @@ static bool freeze(struct tsdb *db)
         head_roll(h);
         db->frozen_is_published = false;
         db->frozen_covered = log_roll(&db->log);
+        db->sealed = arena_new();
     }
     uint32_t n = h->n_slots;
     pthread_mutex_unlock(&h->lock);
@@ -41,9 +42,9 @@ static bool freeze(struct tsdb *db)
             struct series *s = head_slot(h, i);
             if (s->generation != h->generation)
                 head_freeze(h, s);
-            head_seal_frozen(h, s);
         }
         pthread_mutex_unlock(&h->lock);
+        head_seal_frozen(h, ref, MIN_OF(ref + SLICE, n), db->sealed);
     }
     return is_due;
 }
@@ -63,6 +64,7 @@ static void thaw(struct tsdb *db)
     struct arena *arena = TAKE_PTR(h->frozen);
     pthread_mutex_unlock(&h->lock);
     pin_retire(&db->pins, arena_free, arena);
+    pin_retire(&db->pins, arena_free, TAKE_PTR(db->sealed));
 }
 
 static int by_labels(const void *a, const void *b)

@@ -135,8 +135,11 @@ enum head_verdict head_append(struct head *h, struct series *s, uint32_t ref, in
  */
 void head_freeze(struct head *h, struct series *s);
 
-/** Encode what is frozen in open buffers, to take less memory. Needs `lock`. */
-void head_seal_frozen(struct head *h, struct series *s);
+/**
+ * Encode what is frozen in open buffers into the arena, to take less memory. For series [from, to);
+ * takes `lock` for moments only, as nobody else changes what is frozen.
+ */
+void head_seal_frozen(struct head *h, uint32_t from, uint32_t to, struct arena *arena);
 
 /** Let go of frozen samples, which are in blocks now. Needs `lock`. */
 void head_thaw(struct head *h, struct series *s);

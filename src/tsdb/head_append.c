@@ -291,12 +291,30 @@ void head_freeze(struct head *h, struct series *s)
     }
 }
 
-void head_seal_frozen(struct head *h, struct series *s)
+static void seal_one(struct head *h, struct series *s, struct open **at, struct arena *arena)
 {
-    struct open **open[] = {&s->frozen_open, &s->frozen_late};
-    for (size_t i = 0; i < ARRAY_LEN(open); i++)
-        if (*open[i] && ((*open[i])->n == 0 || encode(h->frozen, s, *open[i], &s->frozen)))
-            open_free(h, TAKE_PTR(*open[i]));
+    pthread_mutex_lock(&h->lock);
+    struct open *o = *at;
+    struct piece *newest = s->frozen;
+    pthread_mutex_unlock(&h->lock);
+    if (!o || (o->n > 0 && !encode(arena, s, o, &newest)))
+        return;
+    pthread_mutex_lock(&h->lock);
+    s->frozen = newest;
+    *at = NULL;
+    open_free(h, o);
+    pthread_mutex_unlock(&h->lock);
+}
+
+void head_seal_frozen(struct head *h, uint32_t from, uint32_t to, struct arena *arena)
+{
+    for (uint32_t ref = from; ref < to; ref++) {
+        pthread_mutex_lock(&h->lock);
+        struct series *s = head_slot(h, ref);
+        pthread_mutex_unlock(&h->lock);
+        seal_one(h, s, &s->frozen_open, arena);
+        seal_one(h, s, &s->frozen_late, arena);
+    }
 }
 
 void head_thaw(struct head *h, struct series *s)
