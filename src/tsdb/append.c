@@ -108,7 +108,9 @@ int tsdb_append(struct tsdb *db, int64_t t_ms, const uint32_t *ref, const union 
     struct tsdb_appended appended = {0};
     struct log_samples log;
     log_samples_begin(&log, &db->stage, t_ms);
+    atomic_store(&h->owner_waits, true);
     pthread_mutex_lock(&h->lock);
+    atomic_store(&h->owner_waits, false);
     describe_again(db, n);
     bool no_room = is_full(db);
     for (size_t i = 0; i < n; i++) {

@@ -16,7 +16,7 @@
 #include "base/mem.h"
 #include "store.h"
 
-#define SLICE 128
+#define SLICE HEAD_SLICE
 #define LEVEL_0_WINDOW_MS level_window_ms[0]
 
 struct frozen_series {
@@ -37,7 +37,7 @@ static bool freeze(struct tsdb *db)
     uint32_t n = h->n_slots;
     pthread_mutex_unlock(&h->lock);
     for (uint32_t ref = 0; is_due && ref < n; ref += SLICE) {
-        pthread_mutex_lock(&h->lock);
+        head_lock_patiently(h);
         for (uint32_t i = ref; i < MIN_OF(ref + SLICE, n); i++) {
             struct series *s = head_slot(h, i);
             if (s->generation != h->generation)
@@ -54,7 +54,7 @@ static void thaw(struct tsdb *db)
     struct head *h = &db->head;
     bool is_end = false;
     for (uint32_t ref = 0; !is_end; ref += SLICE) {
-        pthread_mutex_lock(&h->lock);
+        head_lock_patiently(h);
         for (uint32_t i = ref; i < MIN_OF(ref + SLICE, h->n_slots); i++)
             head_thaw(h, head_slot(h, i));
         is_end = ref + SLICE >= h->n_slots;

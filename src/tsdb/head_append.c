@@ -12,6 +12,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "codec.h"
@@ -291,30 +292,53 @@ void head_freeze(struct head *h, struct series *s)
     }
 }
 
-static void seal_one(struct head *h, struct series *s, struct open **at, struct arena *arena)
+/** What is frozen of one series, while it is encoded. */
+struct sealing {
+    struct series *s;
+    struct open *open[2]; // in order of writing
+    struct piece *newest;
+};
+
+void head_lock_patiently(struct head *h)
 {
+    while (atomic_load(&h->owner_waits))
+        usleep(20);
     pthread_mutex_lock(&h->lock);
-    struct open *o = *at;
-    struct piece *newest = s->frozen;
-    pthread_mutex_unlock(&h->lock);
-    if (!o || (o->n > 0 && !encode(arena, s, o, &newest)))
-        return;
-    pthread_mutex_lock(&h->lock);
-    s->frozen = newest;
-    *at = NULL;
-    open_free(h, o);
-    pthread_mutex_unlock(&h->lock);
+}
+
+static void put_sealed(struct head *h, struct sealing *x)
+{
+    struct open **at[2] = {&x->s->frozen_open, &x->s->frozen_late};
+    x->s->frozen = x->newest;
+    for (size_t i = 0; i < ARRAY_LEN(at); i++)
+        if (x->open[i]) {
+            open_free(h, x->open[i]);
+            *at[i] = NULL;
+        }
 }
 
 void head_seal_frozen(struct head *h, uint32_t from, uint32_t to, struct arena *arena)
 {
-    for (uint32_t ref = from; ref < to; ref++) {
-        pthread_mutex_lock(&h->lock);
-        struct series *s = head_slot(h, ref);
-        pthread_mutex_unlock(&h->lock);
-        seal_one(h, s, &s->frozen_open, arena);
-        seal_one(h, s, &s->frozen_late, arena);
+    struct sealing sealing[HEAD_SLICE];
+    uint32_t n = to - from;
+    assert(n <= HEAD_SLICE);
+    head_lock_patiently(h);
+    for (uint32_t i = 0; i < n; i++) {
+        struct series *s = head_slot(h, from + i);
+        sealing[i] = (struct sealing){s, {s->frozen_open, s->frozen_late}, s->frozen};
     }
+    pthread_mutex_unlock(&h->lock);
+    for (uint32_t i = 0; i < n; i++)
+        for (size_t k = 0; k < ARRAY_LEN(sealing[i].open); k++) {
+            struct open *o = sealing[i].open[k];
+            // What does not find memory stays as it is.
+            if (o && o->n > 0 && !encode(arena, sealing[i].s, o, &sealing[i].newest))
+                sealing[i].open[k] = NULL;
+        }
+    head_lock_patiently(h);
+    for (uint32_t i = 0; i < n; i++)
+        put_sealed(h, &sealing[i]);
+    pthread_mutex_unlock(&h->lock);
 }
 
 void head_thaw(struct head *h, struct series *s)
