@@ -177,6 +177,7 @@ static int append(const char *dir, int64_t n, int64_t seconds)
     printf("append_per_s %.0f\nappend_per_cpu_s %.0f\n", samples / wall, samples / cpu);
     printf("batch_median_ms %.3f\nbatch_p99_ms %.3f\nbatch_max_ms %.3f\n", batch[seconds / 2] * 1e3,
            batch[seconds * 99 / 100] * 1e3, batch[seconds - 1] * 1e3);
+    printf("batch_max_cpu_ms %.3f\n", batch_cpu[seconds - 1] * 1e3);
     double before = seconds_of(CLOCK_MONOTONIC);
     settle(db);
     struct tsdb_status s;
@@ -465,7 +466,6 @@ static int size(const char *dir, const char *path)
         refused += r != 0;
     }
     fclose(file);
-    // A sample two hours later closes the window, so that the block is the one that is kept.
     settle(db);
     struct tsdb_status s;
     tsdb_status(db, &s);

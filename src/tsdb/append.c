@@ -11,7 +11,8 @@
 #include "store.h"
 
 #define STAGE_BYTES (256u << 10)
-#define REPEATS 256 /* descriptions written again with one append */
+#define REPEATS 256 /* least descriptions written again with one append */
+#define REPEAT_SHARE 16
 
 int tsdb_series(struct tsdb *db, const struct label *label, size_t n, const struct tsdb_kind_of *of,
                 uint32_t *ret, struct err *err)
@@ -63,9 +64,10 @@ static void describe_new(struct tsdb *db, struct series *s, uint32_t ref)
     db->repeat[db->n_repeat++] = ref;
 }
 
-static void describe_again(struct tsdb *db)
+static void describe_again(struct tsdb *db, size_t n_samples)
 {
-    for (size_t i = 0; i < REPEATS && db->n_repeat > 0; i++) {
+    size_t most = REPEATS + n_samples / REPEAT_SHARE;
+    for (size_t i = 0; i < most && db->n_repeat > 0; i++) {
         uint32_t ref = db->repeat[--db->n_repeat];
         struct series *s = head_slot(&db->head, ref);
         if (s->labels && s->log_segment == (uint32_t)db->log.segment)
@@ -106,8 +108,10 @@ int tsdb_append(struct tsdb *db, int64_t t_ms, const uint32_t *ref, const union 
     struct tsdb_appended appended = {0};
     struct log_samples log;
     log_samples_begin(&log, &db->stage, t_ms);
+    atomic_store(&h->owner_waits, true);
     pthread_mutex_lock(&h->lock);
-    describe_again(db);
+    atomic_store(&h->owner_waits, false);
+    describe_again(db, n);
     bool no_room = is_full(db);
     for (size_t i = 0; i < n; i++) {
         struct series *s = head_slot(h, ref[i]);

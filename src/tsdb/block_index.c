@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "block_index.h"
 
+#include <assert.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,8 +71,26 @@ static int add_id(struct index_build *b, const char *text)
     return r;
 }
 
+// As labels_compare() has it: whether labels come behind those of the last series.
+static bool comes_next(const struct index_build *b, const struct labels *labels)
+{
+    if (b->n_series == 0)
+        return true;
+    const struct index_series *last = &b->series[b->n_series - 1];
+    const uint32_t *id = b->id + last->ids_at;
+    for (uint32_t i = 0; i < last->n_labels && i < labels->n; i++) {
+        int order = strcmp(b->symbol[id[2 * i]]->text, labels->label[i].name);
+        if (order == 0)
+            order = strcmp(b->symbol[id[2 * i + 1]]->text, labels->label[i].value);
+        if (order != 0)
+            return order < 0;
+    }
+    return last->n_labels < labels->n;
+}
+
 int index_add(struct index_build *b, const struct labels *labels, uint8_t kind, uint8_t scale)
 {
+    assert(comes_next(b, labels));
     int r = mem_grow_capped(&b->series, &b->series_cap, b->n_series, sizeof(b->series[0]),
                             UINT32_MAX / 2);
     if (r < 0)

@@ -16,7 +16,7 @@
 #include "base/mem.h"
 #include "store.h"
 
-#define SLICE 128
+#define SLICE HEAD_SLICE
 #define LEVEL_0_WINDOW_MS level_window_ms[0]
 
 struct frozen_series {
@@ -32,18 +32,19 @@ static bool freeze(struct tsdb *db)
         head_roll(h);
         db->frozen_is_published = false;
         db->frozen_covered = log_roll(&db->log);
+        db->sealed = arena_new();
     }
     uint32_t n = h->n_slots;
     pthread_mutex_unlock(&h->lock);
     for (uint32_t ref = 0; is_due && ref < n; ref += SLICE) {
-        pthread_mutex_lock(&h->lock);
+        head_lock_patiently(h);
         for (uint32_t i = ref; i < MIN_OF(ref + SLICE, n); i++) {
             struct series *s = head_slot(h, i);
             if (s->generation != h->generation)
                 head_freeze(h, s);
-            head_seal_frozen(h, s);
         }
         pthread_mutex_unlock(&h->lock);
+        head_seal_frozen(h, ref, MIN_OF(ref + SLICE, n), db->sealed);
     }
     return is_due;
 }
@@ -51,16 +52,19 @@ static bool freeze(struct tsdb *db)
 static void thaw(struct tsdb *db)
 {
     struct head *h = &db->head;
-    for (uint32_t ref = 0; ref < h->n_slots; ref += SLICE) {
-        pthread_mutex_lock(&h->lock);
+    bool is_end = false;
+    for (uint32_t ref = 0; !is_end; ref += SLICE) {
+        head_lock_patiently(h);
         for (uint32_t i = ref; i < MIN_OF(ref + SLICE, h->n_slots); i++)
             head_thaw(h, head_slot(h, i));
+        is_end = ref + SLICE >= h->n_slots;
         pthread_mutex_unlock(&h->lock);
     }
     pthread_mutex_lock(&h->lock);
     struct arena *arena = TAKE_PTR(h->frozen);
     pthread_mutex_unlock(&h->lock);
     pin_retire(&db->pins, arena_free, arena);
+    pin_retire(&db->pins, arena_free, TAKE_PTR(db->sealed));
 }
 
 static int by_labels(const void *a, const void *b)

@@ -15,6 +15,7 @@
  */
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -27,6 +28,10 @@
 
 #define OPEN_MAX 32 /**< values of an open buffer */
 #define PAGE_SERIES 1024
+#define HEAD_SLICE 128 /**< series that are dealt with under `lock` at a time */
+/** No piece spans more: 46 days, which fit its 32 bits. */
+#define SPAN_MAX_MS INT64_C(4000000000)
+#define HEAD_LATE_MAX_MS (SPAN_MAX_MS / 2)
 
 /** Encoded samples, immutable. */
 struct piece {
@@ -84,6 +89,7 @@ struct label_name {
 struct head {
     pthread_rwlock_t index;
     pthread_mutex_t lock;
+    atomic_bool owner_waits; /**< for `lock`: others let the owner go first */
     struct pins *pins;
     struct map *names;
     uint32_t *table; /**< of refs + 1 by labels, open addressing */
@@ -132,8 +138,15 @@ enum head_verdict head_append(struct head *h, struct series *s, uint32_t ref, in
  */
 void head_freeze(struct head *h, struct series *s);
 
-/** Encode what is frozen in open buffers, to take less memory. Needs `lock`. */
-void head_seal_frozen(struct head *h, struct series *s);
+/** Take `lock`, but not before the owner: a mutex alone may be taken over and over by one thread.
+ */
+void head_lock_patiently(struct head *h);
+
+/**
+ * Encode what is frozen in open buffers into the arena, to take less memory. For series [from, to),
+ * a slice at most; takes `lock` for moments only, as nobody else changes what is frozen.
+ */
+void head_seal_frozen(struct head *h, uint32_t from, uint32_t to, struct arena *arena);
 
 /** Let go of frozen samples, which are in blocks now. Needs `lock`. */
 void head_thaw(struct head *h, struct series *s);

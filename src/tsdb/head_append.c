@@ -12,13 +12,13 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "codec.h"
 #include "head.h"
 
 #define SEALED_BYTES_MAX 1024
-#define SPAN_MAX_MS INT64_C(4000000000) /* of a piece: 46 days */
 #define TIMES_BYTES (OPEN_MAX * sizeof(int64_t))
 
 static size_t open_size(size_t cap)
@@ -292,12 +292,53 @@ void head_freeze(struct head *h, struct series *s)
     }
 }
 
-void head_seal_frozen(struct head *h, struct series *s)
+/** What is frozen of one series, while it is encoded. */
+struct sealing {
+    struct series *s;
+    struct open *open[2]; // in order of writing
+    struct piece *newest;
+};
+
+void head_lock_patiently(struct head *h)
 {
-    struct open **open[] = {&s->frozen_open, &s->frozen_late};
-    for (size_t i = 0; i < ARRAY_LEN(open); i++)
-        if (*open[i] && ((*open[i])->n == 0 || encode(h->frozen, s, *open[i], &s->frozen)))
-            open_free(h, TAKE_PTR(*open[i]));
+    while (atomic_load(&h->owner_waits))
+        usleep(20);
+    pthread_mutex_lock(&h->lock);
+}
+
+static void put_sealed(struct head *h, struct sealing *x)
+{
+    struct open **at[2] = {&x->s->frozen_open, &x->s->frozen_late};
+    x->s->frozen = x->newest;
+    for (size_t i = 0; i < ARRAY_LEN(at); i++)
+        if (x->open[i]) {
+            open_free(h, x->open[i]);
+            *at[i] = NULL;
+        }
+}
+
+void head_seal_frozen(struct head *h, uint32_t from, uint32_t to, struct arena *arena)
+{
+    struct sealing sealing[HEAD_SLICE];
+    uint32_t n = to - from;
+    assert(n <= HEAD_SLICE);
+    head_lock_patiently(h);
+    for (uint32_t i = 0; i < n; i++) {
+        struct series *s = head_slot(h, from + i);
+        sealing[i] = (struct sealing){s, {s->frozen_open, s->frozen_late}, s->frozen};
+    }
+    pthread_mutex_unlock(&h->lock);
+    for (uint32_t i = 0; i < n; i++)
+        for (size_t k = 0; k < ARRAY_LEN(sealing[i].open); k++) {
+            struct open *o = sealing[i].open[k];
+            // What does not find memory stays as it is.
+            if (o && o->n > 0 && !encode(arena, sealing[i].s, o, &sealing[i].newest))
+                sealing[i].open[k] = NULL;
+        }
+    head_lock_patiently(h);
+    for (uint32_t i = 0; i < n; i++)
+        put_sealed(h, &sealing[i]);
+    pthread_mutex_unlock(&h->lock);
 }
 
 void head_thaw(struct head *h, struct series *s)

@@ -19,8 +19,10 @@
 
 void head_init(struct head *h, struct pins *pins, uint32_t series_max, int64_t late_ms)
 {
-    *h = (struct head){
-        .pins = pins, .series_max = series_max, .late_ms = late_ms, .newest_ms = INT64_MIN / 2};
+    *h = (struct head){.pins = pins,
+                       .series_max = series_max,
+                       .late_ms = MIN_OF(late_ms, HEAD_LATE_MAX_MS),
+                       .newest_ms = INT64_MIN / 2};
     pthread_rwlock_init(&h->index, NULL);
     pthread_mutex_init(&h->lock, NULL);
     h->names = map_new();

@@ -14,7 +14,7 @@
 #include "base/mem.h"
 #include "set.h"
 
-#define SLICE 256
+#define SLICE HEAD_SLICE
 
 static int copy_open(struct set *set, const struct open *o, struct open **ret)
 {
@@ -75,7 +75,7 @@ static int take_slice(struct set *set, const uint64_t *bits, uint32_t n, uint32_
 {
     struct head *h = &set->db->head;
     int r = 0;
-    pthread_mutex_lock(&h->lock);
+    head_lock_patiently(h);
     for (uint32_t i = 0; i < SLICE && r == 0; i++, ++*ref) {
         *ref = match_next(bits, n, *ref);
         if (*ref == UINT32_MAX)

@@ -114,6 +114,7 @@ static void store_free(struct tsdb *db)
     pins_done(&db->pins);
     free_view(db->view);
     head_done(&db->head);
+    arena_free(db->sealed);
     buf_done(&db->stage);
     buf_done(&db->stage_series);
     free(db->repeat);

@@ -72,6 +72,7 @@ struct tsdb {
     size_t n_repeat, repeat_cap;
     struct view *view;        /**< under head.lock */
     bool frozen_is_published; /**< under head.lock: what is frozen is in blocks */
+    struct arena *sealed;     /**< the block thread's: frozen samples encoded since */
     uint64_t next_serial;     /**< the block thread's */
     uint64_t log_covered;     /**< the block thread's, as are these: in blocks up to here */
     uint64_t frozen_covered;  /**< segments that hold what is frozen and all before */

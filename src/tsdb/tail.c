@@ -247,6 +247,12 @@ int tsdb_tail_next(struct tsdb_tail *t, size_t max, struct tsdb_tail_batch *ret,
             t->skipped_segments += segment.number - t->at.segment;
         if (t->fd < 0 || t->at.segment != segment.number) {
             int r = begin_segment(t, segment.number, err);
+            if (r == -ENOENT) {
+                // Deleted since it was found.
+                t->at = (struct tsdb_tail_position){segment.number + 1, 0};
+                t->skipped_segments++;
+                continue;
+            }
             if (r < 0)
                 return r;
         }

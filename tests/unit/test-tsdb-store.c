@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "regex/regex.h"
 #include "tsdb-dir.h"
+#include "tsdb/timeline.h"
 #include "tsdb/tsdb.h"
 
 #define T0 INT64_C(1700000000000)
@@ -450,6 +451,52 @@ static void test_memory_limit(void **state)
     tsdb_close(db);
 }
 
+// A wall clock that is set back an hour, ahead an hour and back, to 1970 and right again: each
+// second is stored, none twice, nothing old goes, and no interval is negative.
+static void test_clock(void **state)
+{
+    const int64_t jump_ms[] = {-3600000, 3600000, 3600000, -3600000, -T0, T0};
+    struct tsdb_options o;
+    struct tsdb *db = NULL;
+    struct clock_fake clock;
+    struct timeline line;
+    static int64_t t[2000];
+    static double v[2000];
+    clock_fake_init(&clock, NS_PER_S, T0 * NS_PER_MS);
+    tsdb_options_init(&o);
+    o.clock = &clock.clock;
+    o.raw.age_ms = 600000;
+    assert_int_equal(tsdb_open(*state, &o, &db, NULL), 0);
+    timeline_init(&line, 0, o.late_ms);
+    uint32_t ref = series(db, "g", "a", &gauge);
+    int n = 0;
+    for (size_t jump = 0; jump <= ARRAY_LEN(jump_ms); jump++) {
+        for (int i = 0; i < 100; i++, n++) {
+            clock_fake_advance(&clock, NS_PER_S);
+            int64_t t_ms =
+                timeline_step(&line, clock.mono / NS_PER_MS, clock.real / NS_PER_MS, 5000, NULL);
+            assert_int_equal(tsdb_append_one(db, ref, t_ms, n), 0);
+        }
+        settle(db);
+        if (jump < ARRAY_LEN(jump_ms))
+            clock.real += jump_ms[jump] * NS_PER_MS;
+    }
+    assert_int_equal(read_one(db, "g", "a", 0, INT64_MAX, t, v, 2000), n);
+    for (int i = 1; i < n; i++)
+        assert_true(t[i] > t[i - 1]);
+    // The first jump goes into an hour that nothing was written in.
+    bool seen[2000] = {0};
+    for (int i = 0; i < n; i++)
+        seen[(int)v[i]] = true;
+    for (int i = 0; i < n; i++)
+        assert_true(seen[i]);
+    assert_int_equal(t[100], T0 + 1000);
+    struct tsdb_status s;
+    tsdb_status(db, &s);
+    assert_int_equal(s.appended.late + s.appended.duplicate + s.appended.refused, 0);
+    tsdb_close(db);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -465,6 +512,7 @@ int main(void)
         TSDB_TEST(test_retention),
         TSDB_TEST(test_forgotten_series),
         TSDB_TEST(test_memory_limit),
+        TSDB_TEST(test_clock),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

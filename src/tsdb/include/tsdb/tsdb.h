@@ -38,7 +38,7 @@ struct tsdb_options {
     int64_t flush_ms;          /**< pause between writes to the log */
     int64_t fsync_ms;          /**< pause between fsyncs of the log; 0: each write */
     int64_t head_ms;           /**< age at which the head becomes a block */
-    int64_t late_ms;           /**< older than the newest by more: refused */
+    int64_t late_ms;           /**< older than the newest by more: refused; at most 23 days */
     uint64_t memory_max_bytes; /**< of unwritten samples; beyond it appends are refused */
     uint64_t log_max_bytes;    /**< log that is kept for tail readers */
     uint32_t series_max;       /**< in the head */
