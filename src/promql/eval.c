@@ -357,7 +357,7 @@ static void run(struct query *q)
     q->result->info = take_annotations(q, &q->infos);
     q->result->n_infos = q->infos.n;
     q->result->samples_read = q->samples_read;
-    q->result->peak_bytes = q->arena.used;
+    q->result->peak_bytes = q->arena.peak;
 }
 
 static void free_annotations(struct annotations *a)
