@@ -132,11 +132,12 @@ def month(report, scratch, rounds):
         (row for row in everything if row[0].startswith("demo_cpu")), 1))
     end = START_MS + 30 * DAY_MS
     times = end - 199 * 12_960_000, end, 12_960_000
-    for window in ("5m", "1h"):
-        figures = ours(samples, [f"rate(demo_cpu_usage_seconds_total[{window}])"], times, rounds,
-                       100)
-        report.at_most(f"30 days of rate(…[{window}]), 100 series, 200 points",
-                       figures.total * 1000, "ms", 50)
+    windows = "5m", "1h"
+    figures = ours(samples, [f"rate(demo_cpu_usage_seconds_total[{window}])" for window in windows],
+                   times, rounds, 100)
+    for window, seconds in zip(windows, figures.seconds):
+        report.at_most(f"30 days of rate(…[{window}]), 100 series, 200 points", seconds * 1000,
+                       "ms", 50)
 
 
 def concurrent(report, seconds):

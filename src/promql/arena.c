@@ -44,6 +44,7 @@ static void add_block(struct arena *a, size_t size)
     *b = (struct arena_block){a->block, whole, (char *)b + whole};
     a->block = b;
     a->used += whole;
+    a->peak = MAX_OF(a->peak, a->used);
     a->at = (char *)b + head;
     a->end = b->end;
 }

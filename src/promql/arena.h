@@ -16,6 +16,7 @@ struct arena {
     struct arena_block *block;
     char *at, *end;
     size_t used, limit; /**< bytes taken from malloc(), and their cap */
+    size_t peak;        /**< the most that `used` has been */
     void (*on_failure)(void *arg, int r) __attribute__((noreturn));
     void *arg;
 };

@@ -206,6 +206,18 @@ static void eval_invariant(struct query *q, const struct node *node, const struc
         ret->col[i].v = spread(q, g, ret->col[i].v[0]);
 }
 
+// Samples of a value; exactly only where room for `few` might not do.
+static size_t samples_in(const struct value *value, const struct grid *g, size_t few)
+{
+    size_t most = value->type == PROMQL_SCALAR ? g->n : value->n * g->n, n = 0;
+    if (value->type == PROMQL_SCALAR || most <= few)
+        return most;
+    for (size_t i = 0; i < value->n; i++)
+        for (size_t k = 0; k < g->n; k++)
+            n += !is_absent(value->col[i].v[k]);
+    return n;
+}
+
 void eval(struct query *q, const struct node *node, const struct grid *g, struct value *ret)
 {
     size_t before = q->samples;
@@ -216,7 +228,7 @@ void eval(struct query *q, const struct node *node, const struct grid *g, struct
     else
         eval_node(q, node, g, ret);
     q->samples = before;
-    query_hold(q, ret->type == PROMQL_SCALAR ? g->n : ret->n * g->n);
+    query_hold(q, samples_in(ret, g, q->options.max_samples - before));
 }
 
 static void leave_histograms(struct query *q, const struct grid *g, struct value *value)
@@ -357,7 +369,7 @@ static void run(struct query *q)
     q->result->info = take_annotations(q, &q->infos);
     q->result->n_infos = q->infos.n;
     q->result->samples_read = q->samples_read;
-    q->result->peak_bytes = q->arena.used;
+    q->result->peak_bytes = q->arena.peak;
 }
 
 static void free_annotations(struct annotations *a)

@@ -75,7 +75,7 @@ static void place_buckets(struct windows *w)
     }
 }
 
-static bool apply(struct windows *w, const struct samples *s, double *out)
+static size_t apply(struct windows *w, const struct samples *s, double *out)
 {
     const struct function *f = w->node->function;
     w->n_samples = s->n;
@@ -95,10 +95,10 @@ static bool apply(struct windows *w, const struct samples *s, double *out)
             remove_stale(w);
         f->over(w, out);
     }
+    size_t present = 0;
     for (size_t k = 0; k < w->grid->n; k++)
-        if (!is_absent(out[k]))
-            return true;
-    return false;
+        present += !is_absent(out[k]);
+    return present;
 }
 
 static size_t widest(const struct windows *w)
@@ -182,17 +182,17 @@ static void over_series(struct windows *w, struct value *ret)
         w->scratch_cap = 0;
         w->labels = s.set->labels[s.order[i]];
         struct samples samples = read_windows(q, &s, i, start_ms, &hints, by_buckets);
-        bool any = samples.n + samples.n_buckets > 0 && apply(w, &samples, out);
-        if (any) {
+        size_t present = samples.n + samples.n_buckets > 0 ? apply(w, &samples, out) : 0;
+        if (present > 0) {
             say_approximate(w, &samples);
             query_hold(q, widest(w));
         }
         arena_rewind(&q->arena, mark);
         q->samples = before;
-        if (!any)
+        if (present == 0)
             continue;
         add_column(q, ret, w->labels, out, false);
-        query_hold(q, w->grid->n);
+        query_hold(q, present);
         out = NULL;
     }
 }
@@ -233,7 +233,6 @@ static void over_subquery(struct windows *w, struct value *ret)
         query_hold(q, inner.n);
     eval(q, w->range->expr, &inner, &value);
     value_sort(&value);
-    query_hold(q, value.n * inner.n);
     ret->col = arena_array(&q->arena, value.n, sizeof(*ret->col));
     int64_t *t = arena_array(&q->arena, inner.n, sizeof(*t));
     double *v = arena_array(&q->arena, inner.n, sizeof(*v));
@@ -246,7 +245,7 @@ static void over_subquery(struct windows *w, struct value *ret)
         struct arena_mark mark = arena_mark(&q->arena);
         w->scratch_cap = 0;
         w->labels = value.col[i].labels;
-        bool any = samples.n > 0 && apply(w, &samples, out);
+        bool any = samples.n > 0 && apply(w, &samples, out) > 0;
         arena_rewind(&q->arena, mark);
         if (!any)
             continue;

@@ -183,12 +183,12 @@ size_t samples_seek(const int64_t *t_ms, size_t n, size_t from, size_t guess, in
     return high;
 }
 
-// Fills out[] of one series; false where it has no sample at any step.
-static bool fill(struct query *q, const struct samples *s, const struct reference *r,
-                 size_t n_steps, bool times, double *out)
+// Fills out[] of one series; at how many steps it has a sample.
+static size_t fill(struct query *q, const struct samples *s, const struct reference *r,
+                   size_t n_steps, bool times, double *out)
 {
     size_t at = 0, before = 0;
-    bool any = false;
+    size_t present = 0;
     for (size_t k = 0; k < n_steps; k++) {
         int64_t now = r->start_ms + (int64_t)k * r->step_ms;
         size_t next = samples_seek(s->t_ms, s->n, at, at + (at - before), now);
@@ -201,9 +201,9 @@ static bool fill(struct query *q, const struct samples *s, const struct referenc
             continue;
         q->has_histograms |= is_histogram(s->v[at - 1]);
         out[k] = times ? (double)s->t_ms[at - 1] / 1000 : s->v[at - 1];
-        any = true;
+        present++;
     }
-    return any;
+    return present;
 }
 
 void eval_selector(struct query *q, const struct node *node, const struct grid *g, bool times,
@@ -226,12 +226,12 @@ void eval_selector(struct query *q, const struct node *node, const struct grid *
             out = query_steps(q, g);
         struct arena_mark mark = arena_mark(&q->arena);
         struct samples samples = select_read(q, &s, i, hints.start_ms, hints.end_ms, false);
-        bool any = samples.n > 0 && fill(q, &samples, &r, g->n, times, out);
+        size_t present = samples.n > 0 ? fill(q, &samples, &r, g->n, times, out) : 0;
         arena_rewind(&q->arena, mark);
-        if (!any)
+        if (present == 0)
             continue;
         ret->col[ret->n++] = (struct column){s.set->labels[s.order[i]], out, false};
-        query_hold(q, g->n);
+        query_hold(q, present);
         out = NULL;
     }
 }

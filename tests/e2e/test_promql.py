@@ -69,6 +69,8 @@ class Cases(unittest.TestCase):
         passed, failed, _, held = promqldashboards.run(path)
         self.assertEqual(failed, 0)
         self.assertGreater(passed, 0)
+        if held is None:
+            self.skipTest("Debian's Prometheus is not to be had; all parse")
         self.assertGreaterEqual(held, at_least, "expressions that answer nothing prove nothing")
 
     def test_own_dashboard_expressions(self):

@@ -5,72 +5,27 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
-#include <float.h>
-#include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "ast.h"
-#include "base/fs.h"
 #include "base/map.h"
 #include "base/mem.h"
 #include "function.h"
 #include "promql/memory.h"
 #include "promql/notation.h"
 #include "promql/promql.h"
+#include "promqltest.h"
 #include "regex/regex.h"
 
 #define FILE_MAX_BYTES (16u << 20)
-#define LINES_MAX 100
-#define TOLERANCE 1e-6
-
-enum expectation {
-    EXPECT_FAIL,
-    EXPECT_WARN,
-    EXPECT_INFO,
-    EXPECT_NO_WARN,
-    EXPECT_NO_INFO,
-    EXPECT_ORDERED,
-    EXPECT_MAX,
-};
-
-static const char *const expectation_names[EXPECT_MAX] = {
-    [EXPECT_FAIL] = "fail",       [EXPECT_WARN] = "warn",       [EXPECT_INFO] = "info",
-    [EXPECT_NO_WARN] = "no_warn", [EXPECT_NO_INFO] = "no_info", [EXPECT_ORDERED] = "ordered",
-};
-
-struct wanted_text {
-    enum expectation kind;
-    bool is_regex;
-    char *text; // NULL: any
-};
-
-/** One evaluation and what it must give. */
-struct eval_case {
-    const char *file;
-    int line;
-    bool is_range;
-    struct promql_range range;
-    char *expr;
-    bool expects[EXPECT_MAX];
-    struct wanted_text text[LINES_MAX];
-    size_t n_texts;
-    struct promql_line *series;
-    size_t n_series, cap_series;
-    bool is_scalar, is_matrix, is_string;
-    struct promql_range matrix;
-    double scalar;
-    char *string;
-};
 
 struct runner {
     struct promql_memory *memory;
     struct map *classes; // "file:line" -> class
     bool has_classes;
     bool has_histograms; // in what is loaded
-    bool is_verbose;
     struct map *reasons;
     int passed, failed, skipped;
     long evaluations;
@@ -81,58 +36,17 @@ struct lines {
     size_t n, cap;
 };
 
-static char *trim(char *s)
-{
-    while (isspace((unsigned char)*s))
-        s++;
-    size_t n = strlen(s);
-    while (n > 0 && isspace((unsigned char)s[n - 1]))
-        s[--n] = '\0';
-    return s;
-}
-
 static void split(char *text, struct lines *ret)
 {
     for (char *line = text; line;) {
         char *next = strchr(line, '\n');
         if (next)
             *next++ = '\0';
-        char *trimmed = trim(line);
+        char *trimmed = case_trim(line);
         mem_grow(&ret->line, &ret->cap, ret->n, sizeof(*ret->line));
         ret->line[ret->n++] = trimmed[0] == '#' ? trimmed + strlen(trimmed) : trimmed;
         line = next;
     }
-}
-
-static bool starts(const char *s, const char *with)
-{
-    return strncmp(s, with, strlen(with)) == 0;
-}
-
-// The next word of *s, which moves behind it and the blanks after it.
-static char *word(char **s)
-{
-    char *begin = *s, *p = begin;
-    while (*p && !isspace((unsigned char)*p))
-        p++;
-    char *copy = mem_strndup(begin, (size_t)(p - begin));
-    while (isspace((unsigned char)*p))
-        p++;
-    *s = p;
-    return copy;
-}
-
-static int64_t duration(char **s)
-{
-    char *text = word(s);
-    int64_t ms = 0;
-    bool negative = text[0] == '-';
-    if (promql_duration_parse(text + negative, strlen(text) - negative, true, &ms) < 0) {
-        fprintf(stderr, "not a duration: %s\n", text);
-        exit(2);
-    }
-    free(text);
-    return negative ? -ms : ms;
 }
 
 static void count_skip(struct runner *r, const char *reason)
@@ -166,324 +80,7 @@ static void load_line(struct runner *r, const char *file, int number, const char
     promql_line_done(&line);
 }
 
-static bool is_number_line(const char *s)
-{
-    char *end;
-    s += *s == '-' || *s == '+';
-    if (strncasecmp(s, "inf", 3) == 0 || strncasecmp(s, "nan", 3) == 0)
-        return s[3] == '\0';
-    if (!isdigit((unsigned char)*s) && *s != '.')
-        return false;
-    (void)strtod(s, &end);
-    return *end == '\0';
-}
-
-static double number_of(const char *s)
-{
-    if (strcasecmp(s, "nan") == 0)
-        return NAN;
-    return strtod(s, NULL);
-}
-
-static void want(struct eval_case *c, enum expectation kind, bool is_regex, const char *text)
-{
-    c->expects[kind] = true;
-    if (text && c->n_texts < LINES_MAX)
-        c->text[c->n_texts++] = (struct wanted_text){kind, is_regex, mem_strdup(text)};
-}
-
-static bool unquote(const char *text, char **ret)
-{
-    struct promql_expr *expr;
-    if (promql_parse(text, strlen(text), &expr, NULL) < 0)
-        return false;
-    bool is_string = expr->root->kind == NODE_STRING;
-    *ret = is_string ? mem_strdup(expr->root->text) : NULL;
-    promql_expr_free(expr);
-    return is_string;
-}
-
-static bool parse_expect(struct eval_case *c, char *s)
-{
-    char *kind = word(&s);
-    bool known = false;
-    if (strcmp(kind, "string") == 0) {
-        c->is_string = true;
-        known = unquote(s, &c->string);
-    } else if (strcmp(kind, "range") == 0) {
-        c->is_matrix = known = sscanf(s, "vector from") == 0;
-        for (int i = 0; i < 2; i++)
-            free(word(&s));
-        c->matrix.start_ms = duration(&s);
-        free(word(&s));
-        c->matrix.end_ms = duration(&s);
-        free(word(&s));
-        c->matrix.step_ms = duration(&s);
-    }
-    for (int i = 0; i < EXPECT_MAX && !known; i++) {
-        if (strcmp(kind, expectation_names[i]) != 0)
-            continue;
-        known = true;
-        if (starts(s, "msg:"))
-            want(c, i, false, trim(s + 4));
-        else if (starts(s, "regex:"))
-            want(c, i, true, trim(s + 6));
-        else
-            want(c, i, false, NULL);
-    }
-    free(kind);
-    return known;
-}
-
-static bool parse_expected_line(struct eval_case *c, char *s, struct err *err)
-{
-    if (starts(s, "expect "))
-        return parse_expect(c, trim(s + 7));
-    if (starts(s, "expected_fail_message ")) {
-        want(c, EXPECT_FAIL, false, trim(s + 22));
-        return true;
-    }
-    if (starts(s, "expected_fail_regexp ")) {
-        want(c, EXPECT_FAIL, true, trim(s + 21));
-        return true;
-    }
-    if (is_number_line(s)) {
-        c->is_scalar = true;
-        c->scalar = number_of(s);
-        return true;
-    }
-    mem_grow(&c->series, &c->cap_series, c->n_series, sizeof(*c->series));
-    int e = promql_line_parse(s, strlen(s), &c->series[c->n_series], err);
-    c->n_series += e == 0;
-    return e == 0;
-}
-
-static bool parse_eval(struct eval_case *c, char *s)
-{
-    char *verb = word(&s), *kind = word(&s);
-    if (starts(verb, "eval_"))
-        for (int i = 0; i < EXPECT_MAX; i++)
-            if (strcmp(verb + 5, expectation_names[i]) == 0)
-                c->expects[i] = true;
-    c->is_range = strcmp(kind, "range") == 0;
-    free(word(&s)); // at, from
-    c->range.start_ms = c->range.end_ms = duration(&s);
-    if (c->is_range) {
-        free(word(&s)); // to
-        c->range.end_ms = duration(&s);
-        free(word(&s)); // step
-        c->range.step_ms = duration(&s);
-    }
-    c->expr = mem_strdup(s);
-    free(verb);
-    free(kind);
-    return true;
-}
-
-static void free_case(struct eval_case *c)
-{
-    for (size_t i = 0; i < c->n_series; i++)
-        promql_line_done(&c->series[i]);
-    for (size_t i = 0; i < c->n_texts; i++)
-        free(c->text[i].text);
-    free(c->series);
-    free(c->expr);
-    free(c->string);
-}
-
-static bool almost_equal(double a, double b)
-{
-    if (sample_is_stale(a) || sample_is_stale(b))
-        return sample_is_stale(a) && sample_is_stale(b);
-    if ((isnan(a) && isnan(b)) || a == b)
-        return true;
-    double sum = fabs(a) + fabs(b), difference = fabs(a - b);
-    if (a == 0 || b == 0 || sum < DBL_MIN)
-        return difference < TOLERANCE * DBL_MIN;
-    return difference / fmin(sum, DBL_MAX) < TOLERANCE;
-}
-
-static void complain(struct buf *why, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-static void complain(struct buf *why, const char *format, ...)
-{
-    char *text;
-    va_list ap;
-    va_start(ap, format);
-    if (vasprintf(&text, format, ap) >= 0) {
-        buf_printf(why, "\n    %s", text);
-        free(text);
-    }
-    va_end(ap);
-}
-
-static bool text_matches(const struct wanted_text *wanted, const char *text)
-{
-    struct regex *regex;
-    if (!wanted->text)
-        return true;
-    if (!wanted->is_regex)
-        return strcmp(wanted->text, text) == 0;
-    if (regex_new(wanted->text, false, &regex, NULL) < 0)
-        return false;
-    bool matches = regex_match(regex, text, strlen(text));
-    regex_free(regex);
-    return matches;
-}
-
-static void check_annotations(const struct eval_case *c, enum expectation kind, enum expectation no,
-                              const char *const *text, size_t n, struct buf *why)
-{
-    if (c->expects[no] && n > 0)
-        complain(why, "unexpected %s: %s", expectation_names[kind], text[0]);
-    if (!c->expects[kind])
-        return;
-    if (n == 0)
-        complain(why, "no %s", expectation_names[kind]);
-    bool has_texts = false;
-    for (size_t i = 0; i < c->n_texts; i++) {
-        bool found = false;
-        if (c->text[i].kind != kind)
-            continue;
-        has_texts = true;
-        for (size_t k = 0; k < n; k++)
-            found |= text_matches(&c->text[i], text[k]);
-        if (!found)
-            complain(why, "no %s like %s; first is %s", expectation_names[kind], c->text[i].text,
-                     n ? text[0] : "-");
-    }
-    for (size_t k = 0; k < n && has_texts; k++) {
-        bool found = false;
-        for (size_t i = 0; i < c->n_texts; i++)
-            found |= c->text[i].kind == kind && text_matches(&c->text[i], text[k]);
-        if (!found)
-            complain(why, "%s not expected: %s", expectation_names[kind], text[k]);
-    }
-}
-
-static void format_labels(const struct labels *l, char *text, size_t size)
-{
-    struct buf out;
-    buf_init(&out, size - 1);
-    labels_format(l, &out);
-    (void)snprintf(text, size, "%s", out.data && !out.error ? out.data : "{}");
-    buf_done(&out);
-}
-
-static const struct promql_series *find_series(const struct promql_result *r,
-                                               const struct labels *labels, size_t *ret_i)
-{
-    for (size_t i = 0; i < r->n; i++)
-        if (labels_equal(r->series[i].labels, labels)) {
-            *ret_i = i;
-            return &r->series[i];
-        }
-    return NULL;
-}
-
-// Points of a series at start + i·step; in a vector there is one.
-static void check_points(const struct promql_line *line, const struct promql_series *s,
-                         const struct promql_range *range, const char *name, struct buf *why)
-{
-    size_t at = 0;
-    for (size_t i = 0; i < line->n; i++) {
-        int64_t t_ms = range->start_ms + (int64_t)i * range->step_ms;
-        if (line->value[i].is_omitted)
-            continue;
-        if (at < s->n && s->t_ms[at] == t_ms && almost_equal(line->value[i].v, s->v[at])) {
-            at++;
-            continue;
-        }
-        if (at < s->n)
-            complain(why, "%s: expected %.17g at %lld, got %.17g at %lld", name, line->value[i].v,
-                     (long long)t_ms, s->v[at], (long long)s->t_ms[at]);
-        else
-            complain(why, "%s: expected %.17g at %lld, got nothing", name, line->value[i].v,
-                     (long long)t_ms);
-        return;
-    }
-    if (at < s->n)
-        complain(why, "%s: unexpected %.17g at %lld", name, s->v[at], (long long)s->t_ms[at]);
-}
-
-static void check_series(const struct eval_case *c, const struct promql_result *r,
-                         const struct promql_range *range, bool ordered, struct buf *why)
-{
-    char name[500];
-    for (size_t i = 0; i < c->n_series; i++) {
-        size_t at = 0;
-        const struct promql_series *s = find_series(r, c->series[i].labels, &at);
-        format_labels(c->series[i].labels, name, sizeof(name));
-        bool any = false;
-        for (size_t k = 0; k < c->series[i].n; k++)
-            any |= !c->series[i].value[k].is_omitted;
-        if (!s && any)
-            complain(why, "%s: missing", name);
-        if (!s)
-            continue;
-        check_points(&c->series[i], s, range, name, why);
-        if (ordered && at != i)
-            complain(why, "%s: at place %zu instead of %zu", name, at + 1, i + 1);
-    }
-    for (size_t i = 0; i < r->n; i++) {
-        bool found = false;
-        for (size_t k = 0; k < c->n_series; k++)
-            found |= labels_equal(c->series[k].labels, r->series[i].labels);
-        format_labels(r->series[i].labels, name, sizeof(name));
-        if (!found)
-            complain(why, "%s: unexpected, %.17g", name, r->series[i].v[0]);
-    }
-}
-
-static void check_sorted(const struct promql_result *r, struct buf *why)
-{
-    for (size_t i = 1; i < r->n; i++)
-        if (labels_compare(r->series[i - 1].labels, r->series[i].labels) >= 0)
-            complain(why, "series are not sorted by their labels");
-}
-
-static void check_result(const struct eval_case *c, const struct promql_result *r, struct buf *why)
-{
-    check_annotations(c, EXPECT_WARN, EXPECT_NO_WARN, r->warning, r->n_warnings, why);
-    check_annotations(c, EXPECT_INFO, EXPECT_NO_INFO, r->info, r->n_infos, why);
-    if (c->is_scalar) {
-        if (r->type != PROMQL_SCALAR || !almost_equal(r->scalar, c->scalar))
-            complain(why, "expected scalar %.17g, got %s %.17g", c->scalar,
-                     promql_type_name(r->type), r->scalar);
-        return;
-    }
-    if (c->is_string) {
-        if (r->type != PROMQL_STRING || strcmp(r->string, c->string) != 0)
-            complain(why, "expected string %s, got %s", c->string,
-                     r->type == PROMQL_STRING ? r->string : promql_type_name(r->type));
-        return;
-    }
-    if (r->type == PROMQL_SCALAR || r->type == PROMQL_STRING) {
-        complain(why, "unexpected %s %.17g", promql_type_name(r->type), r->scalar);
-        return;
-    }
-    if (c->is_range)
-        check_sorted(r, why);
-    check_series(c, r, c->is_matrix ? &c->matrix : &c->range, c->expects[EXPECT_ORDERED], why);
-}
-
 static const struct promql_options options = {.max_samples = 10000, .delayed_name_removal = true};
-
-static void check_failure(const struct eval_case *c, const struct err *err, struct buf *why)
-{
-    bool has_texts = false, found = false;
-    if (!c->expects[EXPECT_FAIL]) {
-        complain(why, "failed: %s", err->message);
-        return;
-    }
-    for (size_t i = 0; i < c->n_texts; i++)
-        if (c->text[i].kind == EXPECT_FAIL) {
-            has_texts = true;
-            found |= text_matches(&c->text[i], err->message);
-        }
-    if (has_texts && !found)
-        complain(why, "failed otherwise: %s", err->message);
-}
 
 static void evaluate(struct runner *r, const struct eval_case *c, struct buf *why)
 {
@@ -503,7 +100,7 @@ static void evaluate(struct runner *r, const struct eval_case *c, struct buf *wh
         check_failure(c, &err, why);
     } else {
         if (c->expects[EXPECT_FAIL])
-            complain(why, "did not fail");
+            check_complain(why, "did not fail");
         else
             check_result(c, result, why);
         promql_result_free(result);
@@ -628,7 +225,7 @@ static void run_derived(struct runner *r, const struct eval_case *c, struct buf 
         if (may_be_range(c) && !c->expects[EXPECT_FAIL])
             evaluate_as_range(r, &again, why);
         if (why->len > before)
-            complain(why, "  … in %s at %lld", fixed, (long long)again.range.start_ms);
+            check_complain(why, "  … in %s at %lld", fixed, (long long)again.range.start_ms);
     }
     free(fixed);
 }
@@ -681,8 +278,8 @@ static void run_case(struct runner *r, const struct eval_case *c)
 static size_t run_load(struct runner *r, const char *file, const struct lines *l, size_t i)
 {
     char *s = l->line[i] + strcspn(l->line[i], " \t");
-    s = trim(s);
-    int64_t step_ms = duration(&s);
+    s = case_trim(s);
+    int64_t step_ms = case_duration(&s);
     for (i++; i < l->n && l->line[i][0]; i++)
         if (!strstr(l->line[i], "@st"))
             load_line(r, file, (int)i + 1, l->line[i], step_ms);
@@ -692,12 +289,12 @@ static size_t run_load(struct runner *r, const char *file, const struct lines *l
 static size_t run_eval(struct runner *r, const char *file, const struct lines *l, size_t i)
 {
     struct eval_case c = {.file = file, .line = (int)i + 1};
-    bool is_fine = parse_eval(&c, l->line[i]);
+    bool is_fine = case_parse(&c, l->line[i]);
     bool is_native = false;
     struct err err = {0};
     for (i++; i < l->n && l->line[i][0]; i++) {
         is_native |= strstr(l->line[i], "{{") != NULL;
-        if (is_fine && !parse_expected_line(&c, l->line[i], &err) && !is_native) {
+        if (is_fine && !case_parse_expectation(&c, l->line[i], &err) && !is_native) {
             printf("FAIL %s:%zu: not understood: %s %s\n", file, i + 1, l->line[i], err.message);
             is_fine = false;
         }
@@ -712,7 +309,7 @@ static size_t run_eval(struct runner *r, const char *file, const struct lines *l
         count_skip(r, "native histograms");
     else
         run_case(r, &c);
-    free_case(&c);
+    case_done(&c);
     return i;
 }
 
@@ -744,14 +341,15 @@ static void run_file(struct runner *r, const char *dir, const char *name)
         fclose(f);
     clear(r);
     for (size_t i = 0; i < l.n;) {
-        if (starts(l.line[i], "load"))
+        if (case_starts(l.line[i], "load"))
             i = run_load(r, name, &l, i);
-        else if (starts(l.line[i], "eval"))
+        else if (case_starts(l.line[i], "eval"))
             i = run_eval(r, name, &l, i);
         else {
-            if (starts(l.line[i], "clear"))
+            if (case_starts(l.line[i], "clear"))
                 clear(r);
-            else if (l.line[i][0] && !starts(l.line[i], "ignore") && !starts(l.line[i], "resume"))
+            else if (l.line[i][0] && !case_starts(l.line[i], "ignore") &&
+                     !case_starts(l.line[i], "resume"))
                 printf("%s:%zu: not understood: %s\n", name, i + 1, l.line[i]);
             i++;
         }

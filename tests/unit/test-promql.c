@@ -441,6 +441,13 @@ static void limits_end_a_query(void **state)
     assert_string_equal(err.message, "query processing would load too many samples into memory in "
                                      "query execution");
     assert_string_equal(promql_error_type(-EOVERFLOW), "execution");
+    // Only samples count, not the steps where there is none.
+    load(m, "late{i=\"1\"} _x90 1x10", 30000);
+    load(m, "late{i=\"2\"} 1x10", 30000);
+    const struct promql_range all = {0, 3000000, 10000};
+    struct promql_options enough = {.max_samples = 150};
+    assert_int_equal(run(m, "late", &all, &enough, &result, &err), 0);
+    promql_result_free(result);
     struct promql_options one = {.max_series = 1};
     assert_int_equal(run(m, "a", &over, &one, &result, &err), -E2BIG);
     struct promql_options small = {.max_memory_bytes = 9000};
