@@ -29,9 +29,12 @@ static const struct {
 static bool take_word(const char **text, const char *word)
 {
     size_t n = strlen(word);
-    if (strncmp(*text, word, n) != 0 || ((*text)[n] != '\0' && (*text)[n] != '-'))
+    if (strncmp(*text, word, n) != 0)
         return false;
-    *text += n + ((*text)[n] == '-');
+    bool more = (*text)[n] == '-' && (*text)[n + 1] != '\0';
+    if ((*text)[n] != '\0' && !more)
+        return false;
+    *text += n + more;
     return true;
 }
 

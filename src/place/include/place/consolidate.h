@@ -7,7 +7,7 @@
  * planner is a pure step: the same state and the same snapshots give the same plans. Policies are
  * rows of tables: how overload is told (detectors), which VM leaves (selectors), and the published
  * framework around them (Beloglazov and Buyya, CCPE 2012, as CloudSim 3.0.3 carries it out), or
- * our own (place/steady.h).
+ * our own (steady.c).
  */
 
 #include "base/err.h"
