@@ -35,7 +35,8 @@ enum place_selector {
 enum place_kind {
     PLACE_KIND_NONE,      /**< never moves a VM */
     PLACE_KIND_PUBLISHED, /**< detector, selector, power-aware best fit decreasing */
-    PLACE_KIND_STEADY,    /**< ours */
+    PLACE_KIND_STEADY,    /**< ours: few hosts, few moves */
+    PLACE_KIND_BALANCE,   /**< ours: least steal on all hosts, none is switched off */
 };
 
 struct place_policy {
@@ -47,8 +48,8 @@ struct place_policy {
 };
 
 /**
- * Read a policy's name: "none", "vherd", or "[wake-]DETECTOR-SELECTOR[-PARAMETER]" such as
- * "lr-mmt", "thr-rs-0.7", "wake-lr-mmt-1.2". 0, or -EINVAL with a message that lists the words.
+ * Read a policy's name: "none", "vherd", "balance", or "[wake-]DETECTOR-SELECTOR[-PARAMETER]" such
+ * as "lr-mmt", "thr-rs-0.7", "wake-lr-mmt-1.2". 0, or -EINVAL with a message that lists the words.
  */
 int place_policy_parse(const char *name, struct place_policy *ret, struct err *err);
 
