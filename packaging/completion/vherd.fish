@@ -47,7 +47,7 @@ complete -c vherd -n '__fish_seen_subcommand_from plan' -F -a 'place balance con
 complete -c vherd -n __fish_use_subcommand -a config -d 'Check a configuration file, or show what is in force'
 complete -c vherd -n '__fish_seen_subcommand_from config' -F -a 'check show'
 complete -c vherd -n __fish_use_subcommand -a sim -d 'Simulate a data centre'
-complete -c vherd -n '__fish_seen_subcommand_from sim' -l policy -x -d 'moves VMs: vherd, none, lr-mmt, thr-rs-0.7, wake-lr-mmt, …'
+complete -c vherd -n '__fish_seen_subcommand_from sim' -l policy -x -d 'moves VMs: vherd, balance, none, lr-mmt, wake-thr-rs-0.7, …'
 complete -c vherd -n '__fish_seen_subcommand_from sim' -l compare -x -d 'run: print this policy beside others; may be repeated'
 complete -c vherd -n '__fish_seen_subcommand_from sim' -l report -d 'run: print every step of the timeline'
 complete -c vherd -n '__fish_seen_subcommand_from sim' -l csv -d 'print CSV'

@@ -117,8 +117,8 @@ const struct command commands[] = {
         .details = "`run` lets the data centre of a scenario file go through its time and prints a "
                    "timeline and a summary. `cloudsim` carries out CloudSim's PlanetLab experiment "
                    "on a folder of trace files. Neither needs the daemon.",
-        .options = {{"policy", "NAME", "moves VMs: vherd, none, lr-mmt, thr-rs-0.7, wake-lr-mmt, …",
-                     NULL, false},
+        .options = {{"policy", "NAME",
+                     "moves VMs: vherd, balance, none, lr-mmt, wake-thr-rs-0.7, …", NULL, false},
                     {"compare", "NAME", "run: print this policy beside others; may be repeated",
                      NULL, true},
                     {"report", NULL, "run: print every step of the timeline", NULL, false},

@@ -22,6 +22,7 @@ static const struct {
     [PLACE_KIND_NONE] = {"none", step_none},
     [PLACE_KIND_PUBLISHED] = {NULL, published_step},
     [PLACE_KIND_STEADY] = {"vherd", steady_step},
+    [PLACE_KIND_BALANCE] = {"balance", balance_step},
 };
 
 #define WAKE_PREFIX "wake-"
@@ -29,18 +30,22 @@ static const struct {
 static bool take_word(const char **text, const char *word)
 {
     size_t n = strlen(word);
-    if (strncmp(*text, word, n) != 0 || ((*text)[n] != '\0' && (*text)[n] != '-'))
+    if (strncmp(*text, word, n) != 0)
         return false;
-    *text += n + ((*text)[n] == '-');
+    bool more = (*text)[n] == '-' && (*text)[n + 1] != '\0';
+    if ((*text)[n] != '\0' && !more)
+        return false;
+    *text += n + more;
     return true;
 }
 
 static int unknown(const char *name, struct err *err)
 {
-    return err_set(err, EINVAL,
-                   "no policy \"%.60s\": vherd, none, or [wake-]DETECTOR-SELECTOR[-PARAMETER] with "
-                   "thr, mad, iqr, lr, lrr, loess, robust and mmt, rs, mc, mu",
-                   name);
+    return err_set(
+        err, EINVAL,
+        "no policy \"%.60s\": vherd, balance, none, or [wake-]DETECTOR-SELECTOR[-PARAMETER] with "
+        "thr, mad, iqr, lr, lrr, loess, robust and mmt, rs, mc, mu",
+        name);
 }
 
 int place_policy_parse(const char *name, struct place_policy *ret, struct err *err)
@@ -76,7 +81,7 @@ struct place_planner *place_planner_new(const struct place_policy *policy, uint6
     struct place_planner *p = mem_zalloc(sizeof(*p));
     p->policy = *policy;
     prng_init(&p->prng, seed, 0);
-    if (policy->kind == PLACE_KIND_STEADY)
+    if (policy->kind == PLACE_KIND_STEADY || policy->kind == PLACE_KIND_BALANCE)
         p->steady = steady_new();
     return p;
 }

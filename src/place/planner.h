@@ -25,5 +25,6 @@ int published_step(struct place_planner *p, const struct place_live *live, struc
 struct steady *steady_new(void);
 void steady_free(struct steady *s);
 int steady_step(struct place_planner *p, const struct place_live *live, struct place_plan *plan);
+int balance_step(struct place_planner *p, const struct place_live *live, struct place_plan *plan);
 
 #endif

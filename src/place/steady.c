@@ -12,17 +12,8 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "planner.h"
+#include "steady.h"
 
-// Samples that the herd's mean counts for in a VM's forecast: the spread between VMs' means is
-// about as large as that of one VM's samples.
-#define PRIOR_SAMPLES 2
-// The newest samples that may stand for a change, and how far off they have to be.
-#define RECENT 6
-#define CHANGE_DEVIATIONS 3.5
-// Samples whose sum over the herd is compared with its mean, and by how much it has to be above.
-#define FOLLOW 2
-#define FOLLOW_LEAST 1.05
 // Mean load that a host is packed to; with some 25 VMs it then overflows in one interval of ten.
 #define FILL 0.87
 // Where memory decides how many hosts run, CPU is left over: how far from the even load to FILL.
@@ -39,8 +30,6 @@
 // A VM that could outgrow a core must have room for so many deviations above its mean.
 #define CORE_TOLERANCE 1.1
 #define CORE_DEVIATIONS 4
-// Over which an emptied host has to pay, and for which a woken one stays on.
-#define STAY_S 3600.0
 #define HOUR_S 3600.0
 // What a move costs whatever its size, and for each MiB copied (NICs and CPUs of both ends).
 #define MOVE_J 200.0
@@ -48,46 +37,8 @@
 #define DEGRADED 0.1
 // An evacuation is not a matter of energy.
 #define EVACUATE_J 1e6
-#define DEPARTURES 12
 // Hosts that cannot be emptied, one after the other, until the step gives up looking for more.
 #define FAILURES_MAX 256
-
-struct departures {
-    uint32_t host[DEPARTURES]; // the last ones, a ring
-    double time[DEPARTURES];
-    size_t n;
-};
-
-struct room {
-    double mean, now, ram_mib;
-    uint32_t n;
-    bool running, source, target;
-    double fill; // mean load it may be packed to
-    double full; // of what it may hold, CPU or memory, whichever is scarcer
-    double cost; // watts per share of the herd that it could carry
-};
-
-struct steady {
-    double *mean, *variance; // of each VM's load
-    struct departures *left;
-    bool *moved;
-    size_t vms_cap;
-    struct room *room;
-    double *woken_s; // when a host was last woken; 0: not yet
-    uint32_t *running, *order;
-    size_t running_n, hosts_cap;
-    bool memory_bound;
-    double most_cpu, most_ram_mib; // of any host
-    double j_per_work;             // energy of one unit of work on the best host, fully loaded
-    uint32_t *guest, *to;
-    size_t guest_cap, to_cap;
-};
-
-struct context {
-    struct steady *s;
-    const struct place_live *live;
-    struct place_plan *plan;
-};
 
 struct steady *steady_new(void)
 {
@@ -145,77 +96,16 @@ static int make_room(struct steady *s, const struct place_live *live)
     return 0;
 }
 
-// Loads that rise together, as in the morning, show in the sum long before they show in a mean.
-static void follow_herd(struct steady *s, const struct place_live *live)
-{
-    double mean = 0, now = 0;
-    for (size_t i = 0; i < live->first[live->n_hosts]; i++) {
-        const struct place_live_vm *v = &live->vm[live->listed[i]];
-        mean += s->mean[live->listed[i]];
-        for (size_t k = 0; k < FOLLOW && k < v->sampled; k++)
-            now += v->history[k] * v->cpu / (double)MIN_OF(FOLLOW, v->sampled);
-    }
-    if (now <= mean * FOLLOW_LEAST)
-        return;
-    for (size_t i = 0; i < live->first[live->n_hosts]; i++)
-        s->mean[live->listed[i]] *= now / mean;
-}
-
-// The newest samples, where they differ from the others by more than chance would have them: a VM
-// whose load has changed for good, or is on the rise.
-static double recent_mean(const struct place_live_vm *v, double mean, double variance)
-{
-    double sum = 0;
-    if (v->sampled < 2 * RECENT)
-        return mean;
-    for (size_t k = 0; k < RECENT; k++)
-        sum += v->history[k];
-    double recent = sum / RECENT, away = recent - mean;
-    return away * away > CHANGE_DEVIATIONS * CHANGE_DEVIATIONS * variance / RECENT ? recent : mean;
-}
-
-// Mean and variance of each VM's load, drawn towards the herd's where samples are few.
-static void forecast(struct steady *s, const struct place_live *live)
-{
-    size_t n_listed = live->first[live->n_hosts];
-    double sum = 0, squares = 0, n = 0;
-    for (size_t i = 0; i < n_listed; i++) {
-        const struct place_live_vm *v = &live->vm[live->listed[i]];
-        if (v->sampled == 0)
-            continue;
-        sum += v->history[0];
-        squares += v->history[0] * v->history[0];
-        n++;
-    }
-    double herd = n > 0 ? sum / n : 0;
-    double spread = n > 0 ? squares / n - herd * herd : 0;
-    for (size_t i = 0; i < n_listed; i++) {
-        uint32_t vm = live->listed[i];
-        const struct place_live_vm *v = &live->vm[vm];
-        double weight = PRIOR_SAMPLES + v->sampled;
-        double total = PRIOR_SAMPLES * herd;
-        for (size_t k = 0; k < v->sampled; k++)
-            total += v->history[k];
-        double mean = total / weight;
-        // Half of what VMs differ by at one instant is each one's own unrest.
-        double square = PRIOR_SAMPLES * spread / 2;
-        for (size_t k = 0; k < v->sampled; k++)
-            square += (v->history[k] - mean) * (v->history[k] - mean);
-        s->mean[vm] = recent_mean(v, mean, square / weight) * v->cpu;
-        s->variance[vm] = square / weight * v->cpu * v->cpu;
-    }
-    follow_herd(s, live);
-}
-
 static double fullness(const struct room *r, const struct place_live_host *l)
 {
     return fmax(r->mean / (r->fill * l->cpu), r->ram_mib / l->ram_mib);
 }
 
-static void put(struct context *c, uint32_t vm, uint32_t host, double sign)
+void steady_put(struct context *c, uint32_t vm, uint32_t host, double sign)
 {
     struct room *r = &c->s->room[host];
     r->mean += sign * c->s->mean[vm];
+    r->variance += sign * c->s->variance[vm];
     r->now += sign * c->live->vm[vm].wanted;
     r->ram_mib += sign * c->live->vm[vm].ram_mib;
     r->n += sign > 0 ? 1 : -1;
@@ -254,7 +144,7 @@ static void measure(struct context *c)
     for (uint32_t h = 0; h < live->n_hosts; h++) {
         s->room[h] = (struct room){0};
         for (uint32_t i = live->first[h]; i < live->first[h + 1]; i++) {
-            put(c, live->listed[i], h, 1);
+            steady_put(c, live->listed[i], h, 1);
             s->moved[live->listed[i]] = live->vm[live->listed[i]].fixed;
         }
         mean += s->room[h].mean;
@@ -280,7 +170,7 @@ static bool may_return(const struct context *c, uint32_t vm, uint32_t host)
     return recent < DEPARTURES;
 }
 
-static bool fits(const struct context *c, uint32_t vm, uint32_t host, double fill, double now)
+bool steady_fits(const struct context *c, uint32_t vm, uint32_t host, double fill, double now)
 {
     const struct place_live_host *l = &c->live->host[host];
     const struct place_live_vm *v = &c->live->vm[vm];
@@ -295,14 +185,14 @@ static bool fits(const struct context *c, uint32_t vm, uint32_t host, double fil
     return may_return(c, vm, host);
 }
 
-static double move_cost(const struct context *c, uint32_t vm)
+double steady_move_cost(const struct context *c, uint32_t vm)
 {
     const struct place_live_vm *v = &c->live->vm[vm];
     double lost = v->wanted * (DEGRADED * v->copy_s + v->pause_s);
     return MOVE_J + COPY_J_PER_MIB * v->ram_mib + c->s->j_per_work * lost;
 }
 
-static void carry_out(struct context *c, uint32_t vm, uint32_t to, enum place_reason reason,
+void steady_carry_out(struct context *c, uint32_t vm, uint32_t to, enum place_reason reason,
                       double gain_j, double cost_j)
 {
     const struct place_live_vm *v = &c->live->vm[vm];
@@ -368,7 +258,7 @@ static uint32_t relief_target(const struct context *c, uint32_t vm)
         const struct room *r = &s->room[h];
         double load = (r->mean + s->mean[vm]) / c->live->host[h].cpu;
         if (r->source || load > best || (load == best && h > found) ||
-            !fits(c, vm, h, r->fill + over, NOW_MOST))
+            !steady_fits(c, vm, h, r->fill + over, NOW_MOST))
             continue;
         best = load;
         found = h;
@@ -390,7 +280,7 @@ static bool find_relief(const struct context *c, uint32_t host, double excess, s
         uint32_t vm = live->listed[i];
         const struct place_live_vm *v = &live->vm[vm];
         double less = fmin(v->wanted, excess);
-        double cost = move_cost(c, vm);
+        double cost = steady_move_cost(c, vm);
         double gain = c->s->j_per_work * less * (live->interval_s - v->copy_s);
         if (c->s->moved[vm] || gain <= cost || (c->s->memory_bound && v->wanted < excess / 2))
             continue;
@@ -418,9 +308,10 @@ static void relieve(struct context *c, uint32_t host)
             found = find_relief(c, host, r->now - cpu, &relief);
         if (!found)
             return;
-        put(c, relief.vm, host, -1);
-        put(c, relief.vm, relief.to, 1);
-        carry_out(c, relief.vm, relief.to, PLACE_REASON_OVERLOAD, relief.gain_j, relief.cost_j);
+        steady_put(c, relief.vm, host, -1);
+        steady_put(c, relief.vm, relief.to, 1);
+        steady_carry_out(c, relief.vm, relief.to, PLACE_REASON_OVERLOAD, relief.gain_j,
+                         relief.cost_j);
     }
 }
 
@@ -437,7 +328,7 @@ static uint32_t packing_target(const struct context *c, uint32_t vm)
             continue;
         double full = r->full;
         if ((r->cost == cheapest && (full < fullest || (full == fullest && h > found))) ||
-            !fits(c, vm, h, r->fill, 1))
+            !steady_fits(c, vm, h, r->fill, 1))
             continue;
         fullest = full;
         cheapest = r->cost;
@@ -506,9 +397,9 @@ static size_t place_guests(struct context *c, size_t n, double *ret_watts, doubl
         if (to == UINT32_MAX)
             return i;
         *ret_watts -= watts(c, to);
-        put(c, vm, to, 1);
+        steady_put(c, vm, to, 1);
         *ret_watts += watts(c, to);
-        *ret_cost_j += move_cost(c, vm);
+        *ret_cost_j += steady_move_cost(c, vm);
         s->to[i] = to;
     }
     return n;
@@ -526,14 +417,14 @@ static bool empty_host(struct context *c, uint32_t host)
     double gain = (before - more) * STAY_S;
     if (placed < n || gain <= cost) {
         for (size_t i = 0; i < placed; i++)
-            put(c, s->guest[i], s->to[i], -1);
+            steady_put(c, s->guest[i], s->to[i], -1);
         r->source = false;
         return false;
     }
     for (size_t i = 0; i < n; i++) {
-        put(c, s->guest[i], host, -1);
-        carry_out(c, s->guest[i], s->to[i], PLACE_REASON_UNDERLOAD, gain / (double)n,
-                  cost / (double)n);
+        steady_put(c, s->guest[i], host, -1);
+        steady_carry_out(c, s->guest[i], s->to[i], PLACE_REASON_UNDERLOAD, gain / (double)n,
+                         cost / (double)n);
     }
     r->running = false;
     return true;
@@ -555,9 +446,9 @@ static void evacuate(struct context *c, uint32_t host)
             to = packing_target(c, vm);
         if (to == UINT32_MAX)
             continue;
-        put(c, vm, host, -1);
-        put(c, vm, to, 1);
-        carry_out(c, vm, to, PLACE_REASON_EVACUATE, EVACUATE_J, move_cost(c, vm));
+        steady_put(c, vm, host, -1);
+        steady_put(c, vm, to, 1);
+        steady_carry_out(c, vm, to, PLACE_REASON_EVACUATE, EVACUATE_J, steady_move_cost(c, vm));
     }
 }
 
@@ -579,18 +470,32 @@ static void empty_hosts(struct context *c)
     }
 }
 
+int steady_begin(struct context *c)
+{
+    int r = make_room(c->s, c->live);
+    if (r < 0)
+        return r;
+    steady_forecast(c->s, c->live);
+    measure(c);
+    return 0;
+}
+
+void steady_evacuate(struct context *c)
+{
+    size_t n = c->s->running_n;
+    for (size_t i = 0; i < n; i++)
+        if (c->live->host[c->s->running[i]].closed)
+            evacuate(c, c->s->running[i]);
+}
+
 int steady_step(struct place_planner *p, const struct place_live *live, struct place_plan *plan)
 {
     struct context c = {p->steady, live, plan};
-    int r = make_room(p->steady, live);
+    int r = steady_begin(&c);
     if (r < 0)
         return r;
-    forecast(p->steady, live);
-    measure(&c);
     size_t n = p->steady->running_n;
-    for (size_t i = 0; i < n; i++)
-        if (live->host[p->steady->running[i]].closed)
-            evacuate(&c, p->steady->running[i]);
+    steady_evacuate(&c);
     expand(&c);
     for (size_t i = 0; i < n; i++) {
         uint32_t h = p->steady->running[i];

@@ -32,13 +32,13 @@ struct herd {
     struct prng prng;
 };
 
-static void herd_init(struct herd *h, uint64_t seed)
+static void herd_init_for(struct herd *h, uint64_t seed, const char *name)
 {
     struct place_policy policy;
     struct err err = {0};
     memset(h, 0, sizeof(*h));
     prng_init(&h->prng, seed, 0);
-    assert_int_equal(place_policy_parse("vherd", &policy, &err), 0);
+    assert_int_equal(place_policy_parse(name, &policy, &err), 0);
     h->planner = place_planner_new(&policy, 1);
     h->live = (struct place_live){.interval_s = 300,
                                   .n_hosts = HOSTS,
@@ -61,6 +61,11 @@ static void herd_init(struct herd *h, uint64_t seed)
         for (size_t k = 0; k < HOSTS; k++)
             h->left[i][k] = -1;
     }
+}
+
+static void herd_init(struct herd *h, uint64_t seed)
+{
+    herd_init_for(h, seed, "vherd");
 }
 
 static void herd_done(struct herd *h)
@@ -192,6 +197,36 @@ static void fixed_vms_stay(void **state)
     herd_done(h);
 }
 
+static double most_loaded(const struct herd *h)
+{
+    double most = 0;
+    for (size_t k = 0; k < HOSTS; k++)
+        most = fmax(most, h->host[k].recorded);
+    return most;
+}
+
+// All VMs on a few hosts that cannot serve them; then on many, until nothing pays any more.
+static void balancing_spreads_what_would_lack(void **state)
+{
+    struct herd *h = mem_zalloc(sizeof(*h));
+    herd_init_for(h, 1, "balance");
+    for (uint32_t i = 0; i < VMS; i++)
+        h->vm[i].host = i % 6;
+    size_t moves = 0;
+    for (size_t i = 0; i < 12; i++) {
+        moves += step(h, 300 * (double)i, 0.1);
+        for (size_t k = 0; k < h->plan.n; k++)
+            assert_int_equal(h->plan.move[k].reason, PLACE_REASON_BALANCE);
+    }
+    assert_true(moves > 0 && moves < VMS);
+    load(h, 0.1);
+    assert_true(most_loaded(h) < 1);
+    assert_true(running(h) > 6);
+    for (size_t i = 12; i < 12 + DAY; i++)
+        assert_int_equal(step(h, 300 * (double)i, 0), 0);
+    herd_done(h);
+}
+
 static void an_empty_herd(void **state)
 {
     struct herd *h = mem_zalloc(sizeof(*h));
@@ -210,6 +245,7 @@ int main(void)
         cmocka_unit_test(every_move_keeps_the_promises),
         cmocka_unit_test(rising_load_wakes_hosts),
         cmocka_unit_test(fixed_vms_stay),
+        cmocka_unit_test(balancing_spreads_what_would_lack),
         cmocka_unit_test(an_empty_herd),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,7 +7,7 @@
  * planner is a pure step: the same state and the same snapshots give the same plans. Policies are
  * rows of tables: how overload is told (detectors), which VM leaves (selectors), and the published
  * framework around them (Beloglazov and Buyya, CCPE 2012, as CloudSim 3.0.3 carries it out), or
- * our own (place/steady.h).
+ * our own (steady.c).
  */
 
 #include "base/err.h"
@@ -35,7 +35,8 @@ enum place_selector {
 enum place_kind {
     PLACE_KIND_NONE,      /**< never moves a VM */
     PLACE_KIND_PUBLISHED, /**< detector, selector, power-aware best fit decreasing */
-    PLACE_KIND_STEADY,    /**< ours */
+    PLACE_KIND_STEADY,    /**< ours: few hosts, few moves */
+    PLACE_KIND_BALANCE,   /**< ours: least steal on all hosts, none is switched off */
 };
 
 struct place_policy {
@@ -47,8 +48,8 @@ struct place_policy {
 };
 
 /**
- * Read a policy's name: "none", "vherd", or "[wake-]DETECTOR-SELECTOR[-PARAMETER]" such as
- * "lr-mmt", "thr-rs-0.7", "wake-lr-mmt-1.2". 0, or -EINVAL with a message that lists the words.
+ * Read a policy's name: "none", "vherd", "balance", or "[wake-]DETECTOR-SELECTOR[-PARAMETER]" such
+ * as "lr-mmt", "thr-rs-0.7", "wake-lr-mmt-1.2". 0, or -EINVAL with a message that lists the words.
  */
 int place_policy_parse(const char *name, struct place_policy *ret, struct err *err);
 
