@@ -6,6 +6,7 @@
 #include <unistd.h>
 #include <fcntl.h>
 #include <math.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "base/fs.h"
@@ -23,9 +24,18 @@
 
 #define TEXT_MAX_BYTES ((size_t)64 << 20)
 
+// Of this process's CPU: one thread that waits for nothing, so the same as elapsed on an idle
+// machine.
+static int64_t cpu_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return t.tv_sec * NS_PER_S + t.tv_nsec;
+}
+
 static double seconds_since(int64_t begin_ns)
 {
-    return (double)(clock_mono_ns(&clock_system) - begin_ns) / 1e9;
+    return (double)(cpu_ns() - begin_ns) / 1e9;
 }
 
 static int fail(const char *message)
@@ -67,7 +77,7 @@ static int online(char **argv, int argc, struct json *j)
     if (options.score == PLACE_SCORE_INVALID)
         return fail("no such score");
     struct place_pack_result result;
-    int64_t begin_ns = clock_mono_ns(&clock_system);
+    int64_t begin_ns = cpu_ns();
     if (place_pack_online(&a, &options, &result) < 0)
         return fail("out of memory");
     json_kv_f64(j, "seconds", seconds_since(begin_ns));
@@ -91,7 +101,7 @@ static int offline(char **argv, int argc, struct json *j)
     for (int g = 0; g < PLACE_GENERATORS; g++) {
         struct place_snapshot *s = place_generate(g, n, 1);
         CLEANUP(freep) int32_t *hosts = calloc(n + 1, sizeof(*hosts));
-        int64_t begin_ns = clock_mono_ns(&clock_system);
+        int64_t begin_ns = cpu_ns();
         size_t used = hosts ? place_pack_offline(s, 1000, hosts) : 0;
         json_key(j, place_generator_name(g));
         json_object_begin(j);
@@ -167,7 +177,7 @@ static int speed(char **argv, int argc, struct json *j)
         return fail("out of memory");
     for (size_t i = 0; i < vms + more; i++)
         list[i] = (int32_t)i;
-    int64_t begin_ns = clock_mono_ns(&clock_system);
+    int64_t begin_ns = cpu_ns();
     if (place_room_init(&room, s) < 0)
         return fail("out of memory");
     struct place_chooser *c = place_chooser_new(&room, score, NULL, NULL, NULL);
@@ -176,7 +186,7 @@ static int speed(char **argv, int argc, struct json *j)
     json_kv_u64(j, "placed", placed);
     CLEANUP(freep) double *each = calloc(more, sizeof(*each));
     for (size_t i = 0; each && i < more; i++) {
-        begin_ns = clock_mono_ns(&clock_system);
+        begin_ns = cpu_ns();
         int32_t host = place_choose(c, (int32_t)(vms + i));
         if (host >= 0)
             place_chooser_put(c, (int32_t)(vms + i), host);
@@ -576,7 +586,7 @@ static int balance(char **argv, int argc, struct json *j)
     }
     place_chooser_free(c);
     place_room_done(&room);
-    int64_t begin_ns = clock_mono_ns(&clock_system);
+    int64_t begin_ns = cpu_ns();
     if (relocate_balance(s, &options, &plan) < 0)
         return fail("out of memory");
     json_kv_f64(j, "seconds", seconds_since(begin_ns));

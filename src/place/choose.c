@@ -146,7 +146,7 @@ static void consider(struct place_chooser *c, int32_t vm, int32_t host, struct b
         *best = (struct best){host, score};
 }
 
-// Empty hosts of a class are alike unless a group tells them apart; the lowest number is taken.
+// Empty hosts of a class are alike unless a group tells them apart: one of a class stands for all.
 static void consider_empty(struct place_chooser *c, int32_t vm, struct best *best)
 {
     const struct bucket *b = &c->buckets[EMPTY];

@@ -12,6 +12,7 @@
 #include "place/relocate.h"
 
 #define CANDIDATES 8
+#define EXPLAINED 100 // of more VMs, candidates are told where they are asked for
 #define DOWNTIME_NOTICED_S 1.0
 
 static void put_left(struct json *j, const struct place_room *room, const struct place_candidate *c)
@@ -91,14 +92,29 @@ static void put_candidates(const struct writing *w, const struct place_room *roo
     json_kv_u64(w->j, "hosts", w->s->n_hosts);
 }
 
+// Only the chosen host as a candidate: for plans of so many VMs that nobody reads all hosts of
+// each.
+static void choose_only(const struct place_room *room, struct place_chooser *chooser, int32_t vm,
+                        struct place_candidate *ret)
+{
+    int32_t host = place_choose(chooser, vm);
+    *ret = (struct place_candidate){.host = host, .fits = host >= 0};
+    for (int r = 0; r < PLACE_RESOURCES && host >= 0; r++)
+        ret->left[r] = place_room_left(room, vm, host, r);
+}
+
 // A VM that is nowhere; `c` has room for all hosts. Puts it where it goes.
 static bool place_vm(const struct writing *w, struct place_room *room,
-                     struct place_chooser *chooser, int32_t vm, struct place_candidate *c)
+                     struct place_chooser *chooser, int32_t vm, bool explain,
+                     struct place_candidate *c)
 {
     struct json *j = w->j;
     CLEANUP(buf_done) struct buf text;
     buf_init(&text, PLAN_TEXT_MAX);
-    place_candidates(chooser, vm, c);
+    if (explain)
+        place_candidates(chooser, vm, c);
+    else
+        choose_only(room, chooser, vm, c);
     bool fits = w->s->n_hosts > 0 && c[0].fits, never = false;
     if (fits)
         candidate_text(w, room, &c[0], true, &text);
@@ -109,7 +125,8 @@ static bool place_vm(const struct writing *w, struct place_room *room,
     json_kv_string(j, "host", fits ? w->s->hosts[c[0].host].name : NULL);
     json_kv_string(j, "outcome", fits ? "placed" : never ? "impossible" : "waits");
     json_kv_string(j, "reason", text.data);
-    put_candidates(w, room, c);
+    if (explain)
+        put_candidates(w, room, c);
     json_object_end(j);
     if (fits)
         place_chooser_put(chooser, vm, c[0].host);
@@ -183,7 +200,8 @@ static int write_place(const struct writing *w)
     json_key(w->j, "vms");
     json_array_begin(w->j);
     for (size_t i = 0; i < n && chooser; i++)
-        placed += place_vm(w, &room, chooser, list[i].vm, c);
+        placed += place_vm(w, &room, chooser, list[i].vm,
+                           n <= EXPLAINED || w->request->candidates > 0, c);
     json_array_end(w->j);
     json_kv_u64(w->j, "placed", placed);
     json_kv_u64(w->j, "not_placed", n - placed);

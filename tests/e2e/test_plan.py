@@ -3,7 +3,6 @@
 
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -15,7 +14,6 @@ import fakeapi
 from memorydaemon import MemoryDaemon
 from vherd import wait_for
 
-THINK = os.path.join(building.ROOT, "build", "tests", "think-place")
 HERD = {
     "now": 1700000000,
     "hosts": [{"name": "a", "cpus": 32, "memory_bytes": "128G", "networks": ["lan"]},

@@ -29,7 +29,7 @@ struct plan_request {
     const char *object; /**< evacuate: the host; place: one VM, also one that runs (where would it
                              go?); rightsize: one VM; NULL = all */
     enum place_score score; /**< of place */
-    size_t candidates;      /**< of place: hosts shown for each VM; 0 = 8 */
+    size_t candidates;      /**< of place: hosts shown for each VM; 0 = 8, none for over 100 VMs */
     size_t moves_max;       /**< 0 = no limit */
 };
 
