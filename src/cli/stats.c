@@ -55,6 +55,15 @@ static struct row *row_of(struct rows *rows, const struct stats_metric *m, const
     return row;
 }
 
+static bool is_common(const char *label)
+{
+    static const char *const common[] = {"__name__", "figure", "domain", "instance", "job"};
+    for (size_t i = 0; i < ARRAY_LEN(common); i++)
+        if (strcmp(common[i], label) == 0)
+            return true;
+    return false;
+}
+
 // Without a key, all labels but those that every series has tell series apart.
 static char *key_of(const struct stats_metric *m, const json_t *metric)
 {
@@ -67,10 +76,8 @@ static char *key_of(const struct stats_metric *m, const json_t *metric)
     json_t *label;
     json_object_foreach((json_t *)metric, name, label)
     {
-        if (strcmp(name, "figure") == 0 || strcmp(name, "__name__") == 0 ||
-            strcmp(name, "domain") == 0)
-            continue;
-        buf_printf(&text, "%s%s", text.len ? " " : "", json_string_value(label));
+        if (!is_common(name))
+            buf_printf(&text, "%s%s", text.len ? " " : "", json_string_value(label));
     }
     char *key = buf_take(&text, NULL);
     return key ? key : mem_strdup("");

@@ -19,6 +19,7 @@ import unittest
 import urllib.parse
 
 import fakedaemon
+import memorydaemon
 import openapi
 import vherd
 
@@ -29,7 +30,7 @@ DATA = os.path.join(vherd.ROOT, "tests", "data", "query")
 FORM = "application/x-www-form-urlencoded"
 NOW = 1700000600  # the last sample's time
 # Takes a minute and little memory.
-HEAVY = "max_over_time(quantile_over_time(0.5, vector(1)[10m:1s])[1000h:1s])"
+HEAVY = "max_over_time(quantile_over_time(0.5, vector(1)[1h:1s])[1000h:1s])"
 
 
 def start_daemon(config=None, series="series.txt"):
@@ -434,6 +435,38 @@ class Limits(Asked):
         with concurrent.futures.ThreadPoolExecutor(100) as pool:
             for number, values in enumerate(pool.map(one, range(100))):
                 self.assertEqual(values, [str(number + 1)] * 3)
+
+
+class StoredByTheDaemon(unittest.TestCase):
+    """The whole, on the in-memory back end: what is sampled can be asked for."""
+
+    def value(self, expression):
+        result = self.daemon.json("/api/v1/query?" + urllib.parse.urlencode(
+            {"query": expression}))["data"]["result"]
+        return float(result[0]["value"][1]) if result else None
+
+    def stats(self):
+        text = self.daemon.cli("stats", "vm1", "--range", "1m").stdout
+        return text if "CPU" in text else None
+
+    def test_from_samples_to_answers(self):
+        self.daemon = memorydaemon.MemoryDaemon(2)
+        self.addCleanup(self.daemon.close)
+        self.daemon.start()
+        busy = 'sum(rate(libvirt_domain_vcpu_time_seconds_total{domain="vm1"}[10s]))'
+        vherd.wait_for("a rate", 60, lambda: self.value(busy), pause=0.5)
+        self.assertGreater(self.value(busy), 0)
+        self.assertEqual(self.value("count(vherd_vm_resident_bytes)"), 2)
+        names = self.daemon.json("/api/v1/label/domain/values")["data"]
+        self.assertEqual(names, ["vm1", "vm2"])
+        # Steps of its queries fall on multiples of 5 s.
+        text = vherd.wait_for("figures", 30, self.stats, pause=0.5)
+        self.assertIn("memory on the host", text)
+        self.assertIn("CPU", self.daemon.cli("stats", "--range", "1m").stdout)
+        text = self.daemon.cli("query", "--range", "1m", "--plot", busy).stdout
+        self.assertIn("%", text)
+        status = self.daemon.json("/api/v1/status/tsdb")["data"]
+        self.assertGreater(status["headStats"]["numSeries"], 100)
 
 
 if __name__ == "__main__":
