@@ -18,7 +18,8 @@ import tally  # noqa: E402
 
 
 # Unit tests of code that several threads run, for the thread sanitizer.
-THREADED = ("collector", "virt-memory", "virt-libvirt", "host-probe", "act", "log")
+THREADED = ("collector", "virt-memory", "virt-libvirt", "host-probe", "act", "log", "jobs",
+            "tsdb-threads", "tsdb-store", "tsdb-log")
 
 
 def parse_arguments():
@@ -67,7 +68,7 @@ def e2e_cases(names):
 
 
 def run_e2e(results, arguments):
-    if not building.build("build", None, ["tests/fake-core", "tests/virt-probe"]):
+    if not building.build("build", None, ["tests/fake-core", "tests/virt-probe", "tests/tsdb-crash"]):
         results.add("build", "failed", "see above")
         return
     results.add("build", "passed")

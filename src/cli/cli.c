@@ -119,6 +119,13 @@ int cli_get_text(struct cli *cli, const char *path, int timeout_ms, struct buf *
     return r < 0 ? r : api_get_text(cli->client, path, timeout_ms, body, err);
 }
 
+int cli_post_text(struct cli *cli, const char *path, const char *form, int timeout_ms,
+                  struct buf *body, struct err *err)
+{
+    int r = open_client(cli, err);
+    return r < 0 ? r : api_post_text(cli->client, path, form, timeout_ms, body, err);
+}
+
 int cli_get(struct cli *cli, const char *path, int timeout_ms, json_t **ret, struct err *err)
 {
     int r = open_client(cli, err);

@@ -22,7 +22,7 @@ enum {
 };
 
 #define OPERANDS_MAX 4
-#define COMMAND_OPTIONS_MAX 8
+#define COMMAND_OPTIONS_MAX 10
 #define OPTIONS_GIVEN_MAX 64
 
 struct option_desc {
@@ -39,6 +39,7 @@ enum operand_kind {
     OPERAND_VM,
     OPERAND_COMMAND,
     OPERAND_WORD, /**< one of `words`, then perhaps a file */
+    OPERAND_EXPR, /**< PromQL */
 };
 
 struct cli;
@@ -106,6 +107,10 @@ int cli_get(struct cli *cli, const char *path, int timeout_ms, json_t **ret, str
 int cli_get_text(struct cli *cli, const char *path, int timeout_ms, struct buf *body,
                  struct err *err);
 
+/** POST of a form, as api_post_text(). */
+int cli_post_text(struct cli *cli, const char *path, const char *form, int timeout_ms,
+                  struct buf *body, struct err *err);
+
 /** "vherd: message" on standard error; returns `status`. */
 int cli_fail(const struct err *err, int status);
 int cli_usage(const struct cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -128,7 +133,10 @@ int cmd_help(struct cli *cli);
 int cmd_host(struct cli *cli);
 int cmd_list(struct cli *cli);
 int cmd_metrics(struct cli *cli);
+int cmd_query(struct cli *cli);
+int cmd_plan(struct cli *cli);
 int cmd_show(struct cli *cli);
+int cmd_stats(struct cli *cli);
 int cmd_sim(struct cli *cli);
 int cmd_status(struct cli *cli);
 int cmd_top(struct cli *cli);

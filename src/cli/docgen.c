@@ -47,7 +47,7 @@ static void write_verbs(struct buf *out)
                   "| --- | --- | --- | --- | --- |\n");
     for (int i = 0; i < VERB_MAX; i++) {
         const struct verb *v = &verbs[i];
-        buf_printf(out, "| `%s %s` | ", v->method, v->path);
+        buf_printf(out, "| `%s %s`%s | ", v->method, v->path, v->form ? ", POST" : "");
         for (int p = 0; v->params[p].name; p++)
             buf_printf(out, "%s`%s`: %s", p ? "; " : "", v->params[p].name, v->params[p].help);
         buf_printf(out, " | %s | ", role_name(v->role));

@@ -7,6 +7,8 @@
 #include "command.h"
 #include "version.h"
 
+#define USAGE_OPTIONS_MAX 50
+
 static const char intro[] =
     "vherd watches the virtual machines of this libvirt host each second, and goes\n"
     "on when libvirt or a VM does not answer.\n";
@@ -25,30 +27,37 @@ static void put_global_options(struct buf *out)
         put_option(&global_options[i], out);
 }
 
-// Where the options would not fit into a line, they stand for themselves below.
+static void put_usage_options(const struct command *c, struct buf *out)
+{
+    struct option_desc o;
+    for (size_t i = 0; command_option(c, i, &o); i++)
+        buf_printf(out, " [--%s%s%s]%s", o.name, o.arg ? " " : "", o.arg ? o.arg : "",
+                   o.repeated ? "…" : "");
+}
+
 static void put_usage(const struct command *c, struct buf *out)
 {
     CLEANUP(buf_done) struct buf options;
-    struct option_desc o;
     buf_init(&options, 4096);
-    for (size_t i = 0; command_option(c, i, &o); i++)
-        buf_printf(&options, " [--%s%s%s]%s", o.name, o.arg ? " " : "", o.arg ? o.arg : "",
-                   o.repeated ? "…" : "");
+    put_usage_options(c, &options);
     buf_printf(out, "vherd %s", c->name);
-    buf_puts(out, options.len > 55 ? " [OPTION…]" : options.data ? options.data : "");
+    if (options.len > USAGE_OPTIONS_MAX)
+        buf_puts(out, " [OPTION…]");
+    else if (options.len > 0)
+        buf_puts(out, options.data);
     if (command_operand(c))
         buf_printf(out, " %s", command_operand(c));
 }
 
-// Fill paragraphs to 80 columns.
-static void put_wrapped(const char *text, struct buf *out)
+// Fill paragraphs to 80 columns; lines after the first begin with `indent` blanks.
+static void put_wrapped(const char *text, int indent, struct buf *out)
 {
     size_t column = 0;
     while (*text) {
         size_t n = strcspn(text, " ");
         if (column > 0 && column + 1 + n > 80) {
-            buf_putc(out, '\n');
-            column = 0;
+            buf_printf(out, "\n%*s", indent, "");
+            column = (size_t)indent;
         } else if (column > 0) {
             buf_putc(out, ' ');
             column++;
@@ -63,12 +72,15 @@ static void put_wrapped(const char *text, struct buf *out)
 static void command_help(const struct command *c, struct buf *out)
 {
     struct option_desc o;
-    buf_puts(out, "Usage: ");
-    put_usage(c, out);
-    buf_printf(out, "\n\n%s.\n", command_summary(c));
+    CLEANUP(buf_done) struct buf usage;
+    buf_init(&usage, 4096);
+    buf_puts(&usage, "Usage: ");
+    put_usage(c, &usage);
+    put_wrapped(usage.data, 7, out);
+    buf_printf(out, "\n%s.\n", command_summary(c));
     if (*command_details(c)) {
         buf_putc(out, '\n');
-        put_wrapped(command_details(c), out);
+        put_wrapped(command_details(c), 0, out);
     }
     for (size_t i = 0; command_option(c, i, &o); i++) {
         buf_puts(out, i == 0 ? "\nOptions:\n" : "");

@@ -30,6 +30,102 @@ static const struct view_column processes[] = {
     {{"CONFINED BY", WIDTH_LEFT, 0, 12}, "sandbox", format_text, NULL},
 };
 
+static const struct view_column resolutions[] = {
+    {{"KEPT", WIDTH_LEFT, 0, 0}, "resolution", format_text, NULL},
+    {{"POINTS", WIDTH_RIGHT, 0, 0}, "points", format_count, NULL},
+    {{"BLOCKS", WIDTH_RIGHT, 1, 0}, "blocks", format_whole, NULL},
+    {{"SIZE", WIDTH_RIGHT, 0, 0}, "bytes", format_bytes, NULL},
+};
+static const struct view_column data[] = {
+    {{"VM", WIDTH_LEFT, 0, 12}, "name", format_text, NULL},
+    {{"KERNEL", WIDTH_RIGHT, 0, 0}, "kernel_completeness", format_percent, NULL},
+    {{"AGE", WIDTH_RIGHT, 0, 0}, "kernel_age", format_age, NULL},
+    {{"LIBVIRT", WIDTH_RIGHT, 0, 0}, "libvirt_completeness", format_percent, NULL},
+    {{"AGE", WIDTH_RIGHT, 0, 0}, "libvirt_age", format_age, NULL},
+    {{"AGENT AGE", WIDTH_RIGHT, 2, 0}, "agent_age", format_age, NULL},
+    {{"SERIES", WIDTH_RIGHT, 2, 0}, "series", format_whole, NULL},
+    {{"SAMPLES", WIDTH_RIGHT, 1, 0}, "samples", format_count, NULL},
+    {{"GAPS", WIDTH_RIGHT, 0, 0}, "gaps", format_whole, NULL},
+    {{"LATE", WIDTH_RIGHT, 1, 0}, "late", format_whole, NULL},
+    {{"DOUBLE", WIDTH_RIGHT, 2, 0}, "duplicates", format_whole, NULL},
+    {{"RESETS", WIDTH_RIGHT, 1, 0}, "resets", format_whole, NULL},
+    {{"IMPOSSIBLE", WIDTH_RIGHT, 0, 0}, "impossible", format_whole, NULL},
+};
+
+static void view_store(const struct term *term, const json_t *answer, struct buf *out)
+{
+    const json_t *store = json_object_get(answer, "store");
+    const char *error = api_text(store, "error");
+    CLEANUP(buf_done) struct buf line;
+    buf_init(&line, LINE_MAX);
+    if (error) {
+        buf_printf(&line, "nothing is kept: %s", error);
+        view_line(term, "Store", &line, STYLE_BAD, out);
+        return;
+    }
+    if (!api_text(store, "path"))
+        return;
+    format_text(store, "path", term->utf8, &line);
+    buf_puts(&line, ": ");
+    format_whole(store, "series", term->utf8, &line);
+    buf_puts(&line, " series");
+    double oldest = api_number(store, "oldest");
+    if (!isnan(oldest)) {
+        buf_puts(&line, " since ");
+        format_time(oldest, api_number(answer, "time"), &line);
+    }
+    view_line(term, "Store", &line, STYLE_NONE, out);
+    const char *disk = api_text(store, "disk_error");
+    buf_reset(&line);
+    if (disk)
+        buf_printf(&line, "the disk does not take what is to be kept: %s", disk);
+    view_line(term, "", &line, STYLE_BAD, out);
+    size_t i;
+    json_t *note;
+    json_t *notes = (json_t *)api_list(store, "notes");
+    json_array_foreach(notes, i, note)
+    {
+        buf_reset(&line);
+        buf_puts(&line, json_string_value(note));
+        view_line(term, "", &line, STYLE_NONE, out);
+    }
+}
+
+// The lanes that people ask for, beside the VM's other figures.
+static void flatten_lanes(json_t *vm)
+{
+    size_t i;
+    json_t *lane;
+    json_t *lanes_of = json_object_get(vm, "lanes");
+    json_array_foreach(lanes_of, i, lane)
+    {
+        const char *name = api_text(lane, "lane");
+        if (!name)
+            continue;
+        CLEANUP(freep) char *age = mem_printf("%s_age", name);
+        CLEANUP(freep) char *completeness = mem_printf("%s_completeness", name);
+        json_object_set(vm, age, json_object_get(lane, "age_seconds"));
+        json_object_set(vm, completeness, json_object_get(lane, "completeness_ratio"));
+    }
+    const char *name = api_text(vm, "name");
+    if (name && !*name)
+        json_object_set_new(vm, "name", json_string("(host)"));
+}
+
+static void view_data(const struct term *term, const json_t *answer, struct buf *out)
+{
+    json_t *list = (json_t *)api_list(answer, "data");
+    size_t i;
+    json_t *vm;
+    json_array_foreach(list, i, vm)
+    {
+        flatten_lanes(vm);
+    }
+    view_table(term, "Stored data", list, data, ARRAY_LEN(data), out);
+    view_table(term, "Blocks", api_list(json_object_get(answer, "store"), "resolutions"),
+               resolutions, ARRAY_LEN(resolutions), out);
+}
+
 static void view_libvirt(const struct term *term, const json_t *answer, struct buf *out)
 {
     CLEANUP(buf_done) struct buf line;
@@ -94,7 +190,10 @@ static void view(struct cli *cli, const json_t *answer)
     view_libvirt(term, answer, &cli->out);
     view_counts(term, "VMs", json_object_get(answer, "vms"), "known", "running", &cli->out);
     view_counts(term, "Samples", json_object_get(answer, "samples"), "taken", "missed", &cli->out);
+    view_store(term, answer, &cli->out);
     view_flagged(term, answer, &cli->out);
+    if (json_object_get(answer, "data"))
+        view_data(term, answer, &cli->out);
     view_table(term, "Lanes", api_list(answer, "lanes"), lanes, ARRAY_LEN(lanes), &cli->out);
     view_table(term, "Processes", api_list(answer, "processes"), processes, ARRAY_LEN(processes),
                &cli->out);
@@ -103,5 +202,8 @@ static void view(struct cli *cli, const json_t *answer)
 
 int cmd_status(struct cli *cli)
 {
-    return cli_show(cli, verbs[VERB_STATUS].path, 10000, view);
+    CLEANUP(freep)
+    char *path =
+        mem_printf("%s%s", verbs[VERB_STATUS].path, cli_option(cli, "data") ? "?data=1" : "");
+    return cli_show(cli, path, 10000, view);
 }

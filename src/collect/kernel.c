@@ -255,6 +255,8 @@ static void close_sample(struct collector *c, int64_t sample_ns)
     }
     rates_host(h->host, sample_ns);
     c->ticks_seen++;
+    if (c->p.sampled)
+        c->p.sampled(sample_ns, c->p.arg);
 }
 
 void kernel_batch(struct collector *c, const struct batch *b)

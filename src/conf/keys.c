@@ -16,6 +16,8 @@
 #define S NS_PER_S
 #define M (60 * NS_PER_S)
 #define H (3600 * NS_PER_S)
+#define DAY (24 * H)
+#define TIB (INT64_C(1) << 40)
 
 static const char *const log_levels[] = {"error", "warning", "info", "debug", NULL};
 static const char *const metric_sets[] = {"vherd", "tinkoff", "inovex", NULL};
@@ -32,6 +34,11 @@ static const char *check_uri(const char *text)
 static const char *check_absolute(const char *text)
 {
     return *text == '/' ? NULL : "a path that begins with /";
+}
+
+static const char *check_directory(const char *text)
+{
+    return !*text || *text == '/' ? NULL : "a path that begins with /, or \"\"";
 }
 
 static const char *check_socket(const char *text)
@@ -81,14 +88,32 @@ static const char *check_host_name(const char *text)
                : "a host name of at most 253 letters, digits, '.' and '-'";
 }
 
+static const char *check_origin(const char *text)
+{
+    static const char allowed[] = "an origin such as https://grafana.example:3000, or \"*\"";
+    const char *mark = strstr(text, "://");
+    if (strcmp(text, "*") == 0)
+        return NULL;
+    bool ok = mark && mark > text && mark[3] && strlen(text) <= 300;
+    for (const char *p = text; ok && *p; p++)
+        ok = isalnum((unsigned char)*p) || strchr("-.:[]+", *p) || p == mark + 1 || p == mark + 2;
+    return ok ? NULL : allowed;
+}
+
 const struct conf_section conf_sections[] = {
     {"libvirt", "How libvirt is asked. Whatever happens there, the kernel's data go on each "
                 "second."},
     {"kernel", "What is read from the kernel, without libvirt and without QEMU."},
     {"agent", "What the guest agent is asked, where its channel is connected."},
     {"metrics", "What `/metrics` exposes."},
+    {"store", "The time-series store: what the lanes saw, kept on disk."},
     {"web", "Where and to whom the daemon answers."},
+    {"query", "What one query of the API may take."},
+    {"plan", "What plans may assume of this host."},
     {"log", "What is written to standard error."},
+    {"global", "What holds for everything that leaves this machine."},
+    {"textfile", "Files with metrics that other programs leave in a directory."},
+    {"receive", "Samples that others send by Prometheus' remote write, to POST /api/v1/write."},
 };
 const size_t conf_sections_count = ARRAY_LEN(conf_sections);
 
@@ -141,6 +166,37 @@ const struct conf_key conf_keys[] = {
     {"metrics", "misnamed", CONF_BOOL, AT(metrics.misnamed), "false",
      .help = "Also expose the exporters' names that break Prometheus' naming rules."},
 
+    {"store", "enabled", CONF_BOOL, AT(store.enabled), "true", .restart = true,
+     .help = "Whether samples are kept on disk at all."},
+    {"store", "path", CONF_TEXT, AT(store.path), "", .check = check_directory, .restart = true,
+     .help = "Directory of the store. Empty: /var/lib/vherd/data as root, else vherd/data in the "
+             "user's state directory."},
+    {"store", "job", CONF_TEXT, AT(store.job), "vherd", .restart = true,
+     .help = "Label `job` of the series of this host; empty: none."},
+    {"store", "instance", CONF_TEXT, AT(store.instance), "", .restart = true,
+     .help = "Label `instance` of the series of this host. Empty: the host's name."},
+    {"store", "flush", CONF_DURATION, AT(store.flush_ns), "1s", 100 * MS, 60 * S, .restart = true,
+     .help = "Pause between two writes to the log: what a kill of vherd can cost at most."},
+    {"store", "fsync", CONF_DURATION, AT(store.fsync_ns), "5s", 0, 10 * M, .restart = true,
+     .help = "Pause between two fsyncs of the log: what a power cut can cost at most, with "
+             "store.flush added. 0s: after each write."},
+    {"store", "keep", CONF_DURATION, AT(store.keep_ns), "30d", 0, 36500 * DAY, .restart = true,
+     .help = "How long samples are kept; 0s: for ever."},
+    {"store", "keep_minute", CONF_DURATION, AT(store.keep_minute_ns), "180d", 0, 36500 * DAY,
+     .restart = true, .help = "How long roll-ups of a minute are kept; 0s: for ever."},
+    {"store", "keep_hour", CONF_DURATION, AT(store.keep_hour_ns), "1095d", 0, 36500 * DAY,
+     .restart = true, .help = "How long roll-ups of an hour are kept; 0s: for ever."},
+    {"store", "keep_size", CONF_SIZE, AT(store.keep_size), "0", 0, 1024 * TIB, .restart = true,
+     .help = "Disk that samples may take before the oldest go; 0: no limit."},
+    {"store", "keep_minute_size", CONF_SIZE, AT(store.keep_minute_size), "0", 0, 1024 * TIB,
+     .restart = true, .help = "The same for roll-ups of a minute."},
+    {"store", "keep_hour_size", CONF_SIZE, AT(store.keep_hour_size), "0", 0, 1024 * TIB,
+     .restart = true, .help = "The same for roll-ups of an hour."},
+    {"store", "log_size", CONF_SIZE, AT(store.log_size), "1G", 16 << 20, 1024 * TIB,
+     .restart = true,
+     .help = "Log that is kept for those who follow it, such as remote write, while they are "
+             "behind."},
+
     {"web", "listen", CONF_LIST, AT(web.listen), "127.0.0.1:9177", .check = check_address,
      .help = "Addresses for HTTP; [] = none. Callers that are not on loopback may read /metrics "
              "and the health pages only."},
@@ -157,10 +213,51 @@ const struct conf_key conf_keys[] = {
              "Empty: vherd where it exists, else nobody."},
     {"web", "max_connections", CONF_INTEGER, AT(web.max_connections), "256", 8, 10000,
      .help = "HTTP connections at the same time."},
+    {"web", "origins", CONF_LIST, AT(web.origins), "", .check = check_origin,
+     .help = "Origins (https://grafana.example) whose pages may read answers in a browser; \"*\" "
+             "= all. None by default."},
     {"web", "sandbox", CONF_BOOL, AT(web.sandbox), "true",
      .help = "false takes the system call filter away, for debuggers."},
 
+    {"query", "timeout", CONF_DURATION, AT(query.timeout_ns), "30s", 100 * MS, 1 * H,
+     .help = "After this long a query is ended; a request may ask for less. Waiting for others "
+             "counts."},
+    {"query", "concurrency", CONF_INTEGER, AT(query.concurrency), "2", 1, 64, .restart = true,
+     .help = "Queries that are evaluated at the same time; others wait."},
+    {"query", "queue", CONF_INTEGER, AT(query.queue), "256", 1, 10000,
+     .help = "Queries that may wait or be on their way to a client; more are refused."},
+    {"query", "max_samples", CONF_INTEGER, AT(query.max_samples), "50000000", 1000,
+     INT64_C(10000000000), .help = "Samples that one query may hold at the same time."},
+    {"query", "max_series", CONF_INTEGER, AT(query.max_series), "100000", 1, INT64_C(100000000),
+     .help = "Series that one selector of a query may match."},
+    {"query", "max_memory_mib", CONF_INTEGER, AT(query.max_memory_mib), "256", 1, 1 << 20,
+     .help = "Memory in MiB that one query with its result may take."},
+    {"query", "lookback", CONF_DURATION, AT(query.lookback_ns), "5m", 1 * S, 24 * H,
+     .help = "How old the last sample of a series may be to count as its value now, where a "
+             "request names nothing else."},
+    {"plan", "cpu_overcommit", CONF_INTEGER, AT(plan.cpu_overcommit), "4", 1, 64,
+     .help = "vCPUs that plans may put on each CPU of the host."},
+    {"plan", "memory_reserve", CONF_INTEGER, AT(plan.memory_reserve), "5", 0, 90,
+     .help = "Per cent of the host's memory that plans leave to the host itself."},
+
     {"log", "level", CONF_CHOICE, AT(log.level), "info", .choices = log_levels,
      .help = "The least important messages that are written."},
+
+    {"global", "external_labels", CONF_PAIRS, AT(global.external_labels), .check = conf_check_label,
+     .help = "Labels that remote write adds to series which do not have them."},
+
+    {"textfile", "directories", CONF_LIST, AT(textfile.directories), "", .check = check_absolute,
+     .help =
+         "Directories whose *.prom files are read, as node_exporter's textfile collector does."},
+    {"textfile", "interval", CONF_DURATION, AT(textfile.interval_ns), "15s", 100 * MS, 1 * H,
+     .help = "How often they are read."},
+
+    {"receive", "enabled", CONF_BOOL, AT(receive.enabled), "false",
+     .help = "Whether samples are taken from others. Needs receive.token_file."},
+    {"receive", "token_file", CONF_TEXT, AT(receive.token_file), "", .check = conf_check_file,
+     .help = "File with the token that senders must give as \"Authorization: Bearer TOKEN\"; at "
+             "least 16 characters."},
+    {"receive", "max_body", CONF_SIZE, AT(receive.max_body_bytes), "4M", 4096, 32 << 20,
+     .help = "Largest request, before it is unpacked."},
 };
 const size_t conf_keys_count = ARRAY_LEN(conf_keys);

@@ -20,8 +20,12 @@ static int take_config(struct core *c, const char *text, struct err *err)
     c->conf = conf;
     log_set_level(conf->log.level);
     c->exposition.valid = false;
+    c->configured_real_ns = clock_real_ns(&clock_system);
+    if (c->jobs)
+        queries_limit(c);
     if (c->collector)
         collector_reload(c->collector, conf);
+    store_reload(c);
     conf_free(old);
     return 0;
 }

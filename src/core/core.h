@@ -9,10 +9,16 @@
 #include <uv.h>
 
 #include "base/buf.h"
+#include "base/json.h"
 #include "collect/collector.h"
+#include "collect/keep.h"
 #include "conf/conf.h"
+#include "flow.h"
+#include "jobs.h"
 #include "model/herd.h"
+#include "model/query.h"
 #include "net/ipc.h"
+#include "store_flow.h"
 #include "verb/verb.h"
 
 // One end of a connection to web, act or send.
@@ -44,6 +50,8 @@ struct waiting {
     struct uuid uuid;
 };
 
+struct query_source;
+
 struct core {
     uv_loop_t loop;
     uv_async_t wake;
@@ -55,13 +63,26 @@ struct core {
     struct conf *conf;
     struct herd *herd;
     struct collector *collector;
+    struct tsdb *db;               // NULL where nothing is kept
+    struct keep *keep;             // of db
+    char *store_error;             // why nothing is kept though it should be; or NULL
+    struct store_flow *store_flow; // of db
+    struct flow *flow;             // what comes without a db is counted and dropped
+    uv_timer_t flow_timer;
     struct exposition exposition;
     struct waiting *waiting;
-    int64_t started_real_ns;
+    struct query_source *source; // stored samples; NULL while there is no store
+    struct jobs *jobs;
+    int64_t started_real_ns, configured_real_ns;
     const char *logged_status; // one of collector_libvirt()'s words
     bool started;              // the supervisor has said START
     bool stopping;
 };
+
+// queries.c: how jobs are started, limited and ended
+void queries_begin(struct core *c); // with the configuration that is known
+void queries_limit(struct core *c);
+void queries_end(struct core *c);
 
 // main.c
 void core_stop(struct core *c);
@@ -77,6 +98,17 @@ void peer_close(struct peer *p);
 // control.c
 int control_begin(struct core *c, struct err *err); // waits for START
 void control_watch(struct core *c);
+
+// store.c
+int store_open(struct core *c, struct err *err);
+void store_close(struct core *c);
+void store_reload(struct core *c);
+void store_sampled(int64_t mono_ns, void *arg);
+void store_view(const struct core *c, struct json *j);
+void store_view_data(const struct core *c, struct json *j);
+
+// views.c
+unsigned sets_of_conf(const struct conf *conf);
 
 // answer.c: requests from web
 bool web_frame(struct peer *p, const struct ipc_frame *f);
@@ -107,6 +139,9 @@ void dirty_forget(struct core *c, uint32_t id);
 
 // page.c
 void view_page(const struct view *v);
+
+// plan.c
+void view_plan(const struct view *v);
 
 // processes.c: vherd's own processes
 void processes_learn(struct core *c, const char *json);

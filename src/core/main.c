@@ -103,9 +103,11 @@ static void act_gone(struct peer *p)
         collector_act_lost(p->core->collector);
 }
 
+// What comes before there is something to keep it is let go.
 static bool send_frame(struct peer *p, const struct ipc_frame *f)
 {
-    return f->type == IPC_REPORT;
+    int r = p->core->flow ? flow_frame(p->core->flow, p, f) : 1;
+    return r == 1 || (r == 0 && f->type == IPC_REPORT);
 }
 
 static void send_gone(struct peer *p) {}
@@ -138,11 +140,14 @@ static int start(struct core *c, struct err *err)
     c->herd = herd_new();
     name_host(c->herd);
     buf_init(&c->exposition.text, IPC_PAYLOAD_MAX - 4096);
+    int r = store_open(c, err);
+    if (r < 0)
+        return r;
     CLEANUP(freep) char *uri = conf_libvirt_uri(c->conf);
     const struct virt_ops *virt = virt_ops_for_uri(uri);
     const struct host_ops *host = virt == &virt_memory ? &host_memory : &host_kernel;
     if (stage_is_uri(uri)) {
-        int r = stage_open(uri, &clock_system, err);
+        r = stage_open(uri, &clock_system, err);
         if (r < 0)
             return r;
         virt = &virt_simulated;
@@ -157,6 +162,7 @@ static int start(struct core *c, struct err *err)
         .herd = c->herd,
         .wake = wake_loop,
         .ask = ask_act,
+        .sampled = store_sampled,
         .arg = c,
     };
     return collector_new(&params, &c->collector, err);
@@ -205,6 +211,7 @@ int main(int argc, char **argv)
         return 1;
     }
     const char *sandbox = confine();
+    queries_begin(c); // sets the environment, which threads that the collector starts may read
     if (!c->stopping && start(c, &err) < 0) {
         say_fatal(&err);
         return 1;
@@ -215,7 +222,9 @@ int main(int argc, char **argv)
     uv_timer_start(&c->self_timer, on_self, SELF_EVERY_MS, SELF_EVERY_MS);
     if (!c->stopping)
         uv_run(&c->loop, UV_RUN_DEFAULT);
+    queries_end(c);
     collector_free(c->collector);
+    store_close(c);
     herd_free(c->herd);
     conf_free(c->conf);
     return 0;

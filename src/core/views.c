@@ -210,6 +210,10 @@ void view_status(const struct view *v)
     put_count(&j, "taken", object_fact(host, FACT_HOST_TICKS));
     put_count(&j, "missed", object_fact(host, FACT_HOST_TICKS_MISSED));
     json_object_end(&j);
+    store_view(c, &j);
+    CLEANUP(freep) char *with_data = ipc_query_param(v->request->query, "data");
+    if (with_data)
+        store_view_data(c, &j);
     put_children(c, KIND_LANE, &j);
     put_flagged(c, &j);
     put_children(c, KIND_PROCESS, &j);
@@ -219,7 +223,7 @@ void view_status(const struct view *v)
     finish(v, &body);
 }
 
-static unsigned sets_of_conf(const struct conf *conf)
+unsigned sets_of_conf(const struct conf *conf)
 {
     unsigned sets = 0;
     for (size_t i = 0; i < conf->metrics.sets.n; i++)

@@ -25,6 +25,7 @@
 #include "child.h"
 #include "listen.h"
 #include "net/ipc.h"
+#include "net/rules.h"
 #include "notify.h"
 
 #define READY_NS (30 * NS_PER_S)
@@ -450,10 +451,19 @@ static int load(const struct supervisor *s, struct conf **ret, struct err *err)
     bool exists = true;
     CLEANUP(freep)
     char *path = s->config_path ? mem_strdup(s->config_path) : conf_default_path(&exists);
-    if (exists)
-        return conf_load(path, ret, err);
-    *ret = conf_new();
-    return 0;
+    if (!exists) {
+        *ret = conf_new();
+        return 0;
+    }
+    struct conf *conf = NULL;
+    int r = conf_load(path, &conf, err);
+    if (r == 0)
+        r = rules_check(conf, err);
+    if (r < 0)
+        conf_free(conf);
+    else
+        *ret = conf;
+    return r;
 }
 
 // All or nothing: whatever fails leaves the old configuration and sockets in force.
@@ -478,26 +488,40 @@ static int apply(struct supervisor *s, struct conf *conf, bool *ret_restart_web,
     return 0;
 }
 
+static void replace_child(struct supervisor *s, struct child *c)
+{
+    if (c->state == CHILD_DOWN)
+        return;
+    c->planned = true;
+    stop_child(s, c);
+}
+
+// Has send anything to do? It reads secrets and certificates when it starts, and cannot later.
+static bool goes_out(const struct conf *c)
+{
+    return c->scrape.n > 0 || c->remote_write.n > 0 || c->textfile.directories.n > 0;
+}
+
 static void reload(struct supervisor *s)
 {
     struct err err = {0};
     struct conf *conf = NULL;
-    bool restart_web = false;
+    bool restart_web = false, restart_send = false;
     if (load(s, &conf, &err) < 0 || apply(s, conf, &restart_web, &err) < 0) {
         conf_free(conf);
         log_error("%s; the configuration stays as it was", err.message);
         return;
     }
+    restart_send = goes_out(s->conf) || goes_out(conf);
     conf_free(s->conf);
     s->conf = conf;
     log_set_level(conf->log.level);
     for (size_t i = 0; i < CHILDREN; i++)
         tell_config(s, &s->children[i]);
-    struct child *web = &s->children[WEB];
-    if (restart_web && web->state != CHILD_DOWN) {
-        web->planned = true;
-        stop_child(s, web);
-    }
+    if (restart_web)
+        replace_child(s, &s->children[WEB]);
+    if (restart_send)
+        replace_child(s, &s->children[SEND]);
     log_info("configuration read again");
 }
 
@@ -642,7 +666,9 @@ int supervisor_run(const struct conf *conf, const char *config_path)
     sigset_t before;
     log_setup("vherd", conf->log.level);
     raise_limits();
-    int r = copy_conf(conf, &s.conf, &err);
+    int r = rules_check(conf, &err);
+    if (r == 0)
+        r = copy_conf(conf, &s.conf, &err);
     if (r == 0)
         r = open_signals(&s, &before, &err);
     if (r == 0)

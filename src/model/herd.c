@@ -22,6 +22,8 @@ static void object_init(struct object *o, enum kind kind, struct object *parent)
 
 static void object_done(struct object *o)
 {
+    if (o->user)
+        o->user->done(o->user);
     for (enum kind kind = 0; kind < KIND_MAX; kind++)
         if (model_kinds[kind].parent == o->kind)
             object_clear(o, kind);
@@ -96,9 +98,19 @@ const char *object_attr(const struct object *o, enum attr attr)
     return o->attrs[attr - model_kinds[o->kind].first_attr];
 }
 
+const char *object_attr_above(const struct object *o, enum attr attr)
+{
+    enum kind kind = model_attrs[attr].kind;
+    while (o && o->kind != kind)
+        o = o->parent;
+    return o ? object_attr(o, attr) : NULL;
+}
+
 bool object_set_attr(struct object *o, enum attr attr, const char *text)
 {
-    return mem_strset(&o->attrs[attr - model_kinds[o->kind].first_attr], text);
+    bool is_changed = mem_strset(&o->attrs[attr - model_kinds[o->kind].first_attr], text);
+    o->version += is_changed;
+    return is_changed;
 }
 
 double object_fact(const struct object *o, enum fact fact)
@@ -165,6 +177,22 @@ struct vm *herd_vm_find(const struct herd *h, const char *name_or_uuid)
             return h->vms[i];
     struct uuid uuid;
     return uuid_parse(name_or_uuid, strlen(name_or_uuid), &uuid) ? herd_vm(h, &uuid) : NULL;
+}
+
+// Two VMs of one name would make one series twice: only a process that libvirt does not know can
+// be such a double, and it gives way.
+bool herd_vm_is_double(const struct herd *h, size_t i)
+{
+    const struct vm *vm = h->vms[i];
+    const char *name = object_attr(&vm->obj, ATTR_VM_NAME);
+    for (size_t k = i; k-- > 0 && strcmp(object_attr(&h->vms[k]->obj, ATTR_VM_NAME), name) == 0;)
+        if (h->vms[k]->in_libvirt || !vm->in_libvirt)
+            return true;
+    for (size_t k = i + 1;
+         k < h->n_vms && strcmp(object_attr(&h->vms[k]->obj, ATTR_VM_NAME), name) == 0; k++)
+        if (h->vms[k]->in_libvirt && !vm->in_libvirt)
+            return true;
+    return false;
 }
 
 static int vm_compare(const struct vm *a, const struct vm *b)

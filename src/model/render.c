@@ -49,10 +49,7 @@ static const char *label_value(const struct object *o, const struct label_desc *
 {
     if (label->constant)
         return label->constant;
-    enum kind kind = model_attrs[label->attr].kind;
-    while (o && o->kind != kind)
-        o = o->parent;
-    return o ? object_attr(o, label->attr) : NULL;
+    return object_attr_above(o, label->attr);
 }
 
 static void put_labels(struct buf *out, const struct object *o, const struct metric_desc *m)
@@ -105,22 +102,6 @@ static void put_children(struct metrics_pass *p, const struct object *parent)
         put_series(p, child);
 }
 
-// Two VMs of one name would make one series twice: only a process that libvirt does not know can
-// be such a double, and it gives way.
-static bool is_double(const struct herd *h, size_t i)
-{
-    const struct vm *vm = h->vms[i];
-    const char *name = object_attr(&vm->obj, ATTR_VM_NAME);
-    for (size_t k = i; k-- > 0 && strcmp(object_attr(&h->vms[k]->obj, ATTR_VM_NAME), name) == 0;)
-        if (h->vms[k]->in_libvirt || !vm->in_libvirt)
-            return true;
-    for (size_t k = i + 1;
-         k < h->n_vms && strcmp(object_attr(&h->vms[k]->obj, ATTR_VM_NAME), name) == 0; k++)
-        if (h->vms[k]->in_libvirt && !vm->in_libvirt)
-            return true;
-    return false;
-}
-
 static void put_row(struct metrics_pass *p, const bool *is_left_out)
 {
     const struct herd *h = p->herd;
@@ -146,7 +127,7 @@ size_t render_metrics(const struct herd *h, unsigned sets, bool misnamed, int64_
 {
     CLEANUP(freep) bool *is_left_out = mem_zalloc(h->n_vms * sizeof(bool));
     for (size_t i = 0; i < h->n_vms; i++)
-        is_left_out[i] = is_double(h, i);
+        is_left_out[i] = herd_vm_is_double(h, i);
     struct metrics_pass p = {.herd = h, .mono_ns = mono_ns, .out = out};
     const char *family = "";
     for (size_t i = 0; i < model_metrics_count; i++) {

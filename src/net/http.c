@@ -171,13 +171,16 @@ static void set_options(struct http_client *c, const char *url, int timeout_ms, 
     curl_easy_setopt(c->curl, CURLOPT_WRITEDATA, sink);
 }
 
-int http_get(struct http_client *c, const char *path, int timeout_ms, int *ret_status,
-             struct buf *body, struct err *err)
+// `form` NULL: GET.
+static int perform(struct http_client *c, const char *path, const char *form, int timeout_ms,
+                   int *ret_status, struct buf *body, struct err *err)
 {
     CLEANUP(freep) char *url = mem_printf("%s%s", c->url, path);
     struct sink sink = {.body = body};
     curl_easy_reset(c->curl);
     set_options(c, url, timeout_ms, &sink);
+    if (form)
+        curl_easy_setopt(c->curl, CURLOPT_POSTFIELDS, form);
     CURLcode code = curl_easy_perform(c->curl);
     if (code != CURLE_OK)
         return explain(c, code, timeout_ms, &sink, err);
@@ -185,4 +188,16 @@ int http_get(struct http_client *c, const char *path, int timeout_ms, int *ret_s
     curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &status);
     *ret_status = (int)status;
     return 0;
+}
+
+int http_get(struct http_client *c, const char *path, int timeout_ms, int *ret_status,
+             struct buf *body, struct err *err)
+{
+    return perform(c, path, NULL, timeout_ms, ret_status, body, err);
+}
+
+int http_post_form(struct http_client *c, const char *path, const char *form, int timeout_ms,
+                   int *ret_status, struct buf *body, struct err *err)
+{
+    return perform(c, path, form, timeout_ms, ret_status, body, err);
 }

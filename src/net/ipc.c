@@ -77,6 +77,11 @@ int ipc_fd(const struct ipc *c)
     return c->fd;
 }
 
+size_t ipc_queued(const struct ipc *c)
+{
+    return c->out.len - c->out_at;
+}
+
 bool ipc_wants_write(const struct ipc *c)
 {
     return c->error == 0 && c->out_at < c->out.len;
@@ -189,7 +194,7 @@ static size_t read_some(struct ipc *c, void *data, size_t n)
 
 static bool header_is_valid(const struct ipc *c, const struct header *h)
 {
-    return h->length <= c->payload_max && h->type >= IPC_REQUEST && h->type <= IPC_REPORT &&
+    return h->length <= c->payload_max && h->type >= IPC_REQUEST && h->type < IPC_TYPE_END &&
            h->status <= STATUS_LAST && h->zero == 0;
 }
 

@@ -2,6 +2,8 @@
 #ifndef SANDBOX_PARTS_H
 #define SANDBOX_PARTS_H
 
+#include <stdbool.h>
+
 #include "base/err.h"
 
 /**
@@ -10,7 +12,16 @@
  */
 int landlock_forbid_all(struct err *err);
 
-/** Load the allow-list; any other call kills the process. 0 or -errno. */
-int seccomp_allow_list(struct err *err);
+/**
+ * The same, but what lies at or below `read_paths` (NULL-ended; missing ones are passed over) may
+ * be read, and TCP connections made.
+ */
+int landlock_allow_reading(const char *const *read_paths, struct err *err);
+
+/**
+ * Load the allow-list; any other call kills the process. `network`: also what making connections,
+ * looking up names and reading files take. 0 or -errno.
+ */
+int seccomp_allow_list(bool network, struct err *err);
 
 #endif

@@ -89,10 +89,11 @@ static void limit(int what, rlim_t value)
     (void)setrlimit(what, &r);
 }
 
-static void set_limits(void)
+static void set_limits(bool threads)
 {
     limit(RLIMIT_CORE, 0);
-    if (!SANITIZED)
+    // Threads count as processes; where they are needed, the filter keeps from forking.
+    if (!SANITIZED && !threads)
         limit(RLIMIT_NPROC, 0);
     // The log may be a file that must go on growing.
     struct stat st;
@@ -101,9 +102,43 @@ static void set_limits(void)
     signal(SIGXFSZ, SIG_IGN);
 }
 
-static int enter_landlock(struct buf *words, struct err *err)
+// What the C library and the TLS library read on behalf of any connection.
+static const char *const resolver_paths[] = {
+    "/etc/resolv.conf",
+    "/etc/hosts",
+    "/etc/host.conf",
+    "/etc/gai.conf",
+    "/etc/nsswitch.conf",
+    "/etc/services",
+    "/etc/protocols",
+    "/etc/ssl/certs",
+    "/etc/gnutls",
+    "/run/systemd/resolve",
+    "/usr/share/ca-certificates",
+    NULL,
+};
+
+static size_t count_paths(const char *const *paths)
 {
-    int abi = landlock_forbid_all(err);
+    size_t n = 0;
+    while (paths && paths[n])
+        n++;
+    return n;
+}
+
+static int landlock_for_network(const struct sandbox_network *network, struct err *err)
+{
+    size_t own = count_paths(resolver_paths), more = count_paths(network->read_paths);
+    CLEANUP(freep) const char **all = mem_zalloc((own + more + 1) * sizeof(char *));
+    memcpy(all, resolver_paths, own * sizeof(char *));
+    if (more > 0)
+        memcpy(all + own, network->read_paths, more * sizeof(char *));
+    return landlock_allow_reading(all, err);
+}
+
+static int enter_landlock(const struct sandbox_network *network, struct buf *words, struct err *err)
+{
+    int abi = network ? landlock_for_network(network, err) : landlock_forbid_all(err);
     if (abi < 0)
         return abi;
     CLEANUP(freep)
@@ -119,7 +154,7 @@ static int enter_seccomp(const struct sandbox_plan *plan, struct buf *words, str
         add_word(words, "seccomp: off by web.sandbox");
         return 0;
     }
-    int r = seccomp_allow_list(err);
+    int r = seccomp_allow_list(plan->network != NULL, err);
     if (r == 0)
         add_word(words, "seccomp");
     return r;
@@ -145,14 +180,14 @@ int sandbox_enter(const struct sandbox_plan *plan, struct buf *words, struct err
     if (r < 0)
         return r;
     (void)prctl(PR_SET_PDEATHSIG, death_signal);
-    set_limits();
+    set_limits(plan->network != NULL);
     if (SANITIZED) {
         // The leak checker needs to read /proc and to trace at exit.
         (void)prctl(PR_SET_DUMPABLE, 1);
         add_word(words, "no seccomp, no landlock (sanitizer build)");
         return words->error;
     }
-    r = enter_landlock(words, err);
+    r = enter_landlock(plan->network, words, err);
     if (r == 0)
         r = enter_seccomp(plan, words, err);
     return r < 0 ? r : words->error;

@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The allow-list of a process that serves descriptors it was given and touches nothing else.
+// The allow-list of a process that serves descriptors it was given and touches nothing else; and
+// what is added for one that goes out to servers.
 #include "parts.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/netlink.h>
+#include <sched.h>
 #include <seccomp.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 
 #include "base/mem.h"
 
@@ -60,6 +65,76 @@ static const int allowed[] = {
     SCMP_SYS(exit_group),
 };
 
+static const int allowed_outside[] = {
+    // connections; bind() is for the resolver's netlink socket, Landlock keeps it from TCP
+    SCMP_SYS(connect),
+    SCMP_SYS(bind),
+    SCMP_SYS(sendmmsg),
+    SCMP_SYS(recvmmsg),
+    SCMP_SYS(ioctl),
+    SCMP_SYS(socketpair),
+    SCMP_SYS(pipe2),
+    SCMP_SYS(eventfd2),
+    SCMP_SYS(epoll_create1),
+    // reading files (openat: below)
+    SCMP_SYS(newfstatat),
+    SCMP_SYS(stat),
+    SCMP_SYS(lstat),
+    SCMP_SYS(statx),
+    SCMP_SYS(access),
+    SCMP_SYS(faccessat),
+    SCMP_SYS(faccessat2),
+    SCMP_SYS(getdents64),
+    SCMP_SYS(pread64),
+    SCMP_SYS(readlink),
+    SCMP_SYS(uname),
+    SCMP_SYS(sysinfo),
+    SCMP_SYS(getuid),
+    SCMP_SYS(geteuid),
+    SCMP_SYS(getgid),
+    SCMP_SYS(getegid),
+    // a thread that looks up a name (clone: below)
+    SCMP_SYS(set_robust_list),
+    SCMP_SYS(rseq),
+    SCMP_SYS(set_tid_address),
+    SCMP_SYS(sched_yield),
+    SCMP_SYS(sched_getaffinity),
+    SCMP_SYS(sigaltstack),
+    SCMP_SYS(membarrier),
+    SCMP_SYS(prlimit64),
+};
+
+// Sockets of these families are made, others are refused without being killed for it: a C library
+// tries what a system may have (nscd, vsock).
+static const int families[] = {AF_INET, AF_INET6, AF_NETLINK};
+
+static int add_network_rules(scmp_filter_ctx filter)
+{
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < ARRAY_LEN(allowed_outside); i++)
+        r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed_outside[i], 0);
+    for (size_t i = 0; r == 0 && i < ARRAY_LEN(families); i++)
+        r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
+                             SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i]));
+    for (int family = 0; r == 0 && family < AF_MAX; family++)
+        if (family != AF_INET && family != AF_INET6 && family != AF_NETLINK)
+            r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1,
+                                 SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)family));
+    // Reading only; writing is refused.
+    const scmp_datum_t writing = O_ACCMODE | O_CREAT | O_TRUNC;
+    if (r == 0)
+        r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(openat), 1,
+                             SCMP_A2(SCMP_CMP_MASKED_EQ, writing, O_RDONLY));
+    // Threads, not processes. clone3() hides its flags, so that the C library must use clone().
+    if (r == 0)
+        r = seccomp_rule_add(
+            filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
+            SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD | CLONE_VM, CLONE_THREAD | CLONE_VM));
+    if (r == 0)
+        r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
+    return r;
+}
+
 static int add_rules(scmp_filter_ctx filter)
 {
     for (size_t i = 0; i < ARRAY_LEN(allowed); i++) {
@@ -77,12 +152,14 @@ static int add_rules(scmp_filter_ctx filter)
     return 0;
 }
 
-int seccomp_allow_list(struct err *err)
+int seccomp_allow_list(bool network, struct err *err)
 {
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
     if (!filter)
         return err_set(err, ENOMEM, "seccomp: out of memory");
     int r = add_rules(filter);
+    if (r == 0 && network)
+        r = add_network_rules(filter);
     if (r == 0)
         r = seccomp_load(filter);
     seccomp_release(filter);

@@ -1,48 +1,67 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// vherd-send: the way out, for notifications and remote write. It does not send anything yet: it
-// takes its place among the processes, confines itself, reads what core says without answering,
-// and ends in order.
+// vherd-send: the way out. It scrapes other exporters, reads textfiles and sends to receivers of
+// remote write; what it reads it parses itself and hands to core as frames of samples. No store, no
+// libvirt. Secrets are read, and the sandbox entered, before the first byte comes from a network;
+// hence another configuration means another process, which the supervisor sees to.
 #include <errno.h>
-#include <poll.h>
+#include <netdb.h>
+#include <nss.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <time.h>
 
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "conf/conf.h"
-#include "net/ipc.h"
+#include "net/rules.h"
 #include "sandbox/sandbox.h"
+#include "send.h"
 
-#define PAYLOAD_MAX (1024u * 1024)
+#define PAYLOAD_MAX (64u * 1024 * 1024)
+// Answers that are being received, all together.
+#define ANSWERS_BYTES ((size_t)128 << 20)
+#define WAIT_MAX_MS 60000
 
 struct send {
-    struct conf *conf;
-    struct ipc *core; // NULL while there is none
+    struct conf *conf; // of the start; what works is built on it
+    struct outlet outlet;
+    struct fetch_pool *pool;
+    struct scrapes *scrapes;
+    struct textfiles *textfiles;
+    struct remotes *remotes;
     bool started;
     bool stopping;
 };
 
-static void take_config(struct send *s, const char *text)
+static int take_config(struct send *s, const char *text)
 {
     struct err err = {0};
     struct conf *conf = NULL;
     if (conf_parse("configuration", text, strlen(text), &conf, &err) < 0) {
         log_error("message from the supervisor: %s", err.message);
-        return;
+        return -EPROTO;
+    }
+    log_set_level(conf->log.level);
+    if (s->pool) {
+        // Ours stays: who changes what we do starts us again.
+        conf_free(conf);
+        return 0;
     }
     conf_free(s->conf);
     s->conf = conf;
-    log_set_level(conf->log.level);
+    return 0;
 }
 
 static void take_core(struct send *s, int *fd)
 {
-    ipc_free(s->core);
-    s->core = ipc_new(*fd, PAYLOAD_MAX);
+    bool had = s->outlet.core != NULL;
+    ipc_free(s->outlet.core);
+    s->outlet.core = ipc_new(*fd, PAYLOAD_MAX);
     *fd = -1;
+    if (had && s->remotes)
+        remotes_lost_core(s->remotes);
 }
 
 // 0, -EAGAIN, or what is wrong with the channel.
@@ -55,7 +74,7 @@ static int take_message(struct send *s)
     if (r < 0)
         return r;
     if (type == CONTROL_CONFIG)
-        take_config(s, text);
+        (void)take_config(s, text);
     else if (type == CONTROL_PEER && fd >= 0)
         take_core(s, &fd);
     s->started |= type == CONTROL_START;
@@ -63,43 +82,129 @@ static int take_message(struct send *s)
     return 0;
 }
 
+// What core says
+
+static int take_frame(struct send *s, const struct ipc_frame *f)
+{
+    if (f->type == IPC_BATCH)
+        return remotes_batch(s->remotes, f->id, f->payload, f->len);
+    if (f->type == IPC_FAMILIES)
+        return outlet_learn(&s->outlet, f->payload, f->len);
+    return 0;
+}
+
 static void read_core(struct send *s)
 {
     struct ipc_frame frame;
-    int r;
-    while ((r = ipc_recv(s->core, &frame)) == 1)
-        log_debug("core sent %zu bytes, which nobody takes yet", frame.len);
-    if (r < 0)
-        ipc_free(TAKE_PTR(s->core));
+    int r = ipc_flush(s->outlet.core);
+    while (r == 0 && (r = ipc_recv(s->outlet.core, &frame)) == 1)
+        r = take_frame(s, &frame);
+    if (r == 0)
+        return;
+    if (r != -EPIPE)
+        log_error("core sent what is no frame; waiting for another connection");
+    ipc_free(TAKE_PTR(s->outlet.core));
+    remotes_lost_core(s->remotes);
+}
+
+// Life
+
+static int open_all(struct send *s, struct err *err)
+{
+    // Other sources of names are modules, which the sandbox does not let in.
+    (void)__nss_configure_lookup("hosts", "files dns");
+    s->pool = fetch_pool_new(ANSWERS_BYTES);
+    s->outlet.out = samples_writer_new(SAMPLES_FRAME_MAX);
+    s->outlet.families = rw_metadata_new(SEND_FAMILIES_MAX);
+    if (getrandom(&s->outlet.random, sizeof(s->outlet.random), 0) < 0 || !s->outlet.random)
+        s->outlet.random = 1;
+    int r = scrapes_new(s->conf, s->pool, &s->outlet, &s->scrapes, err);
+    if (r == 0)
+        r = remotes_new(s->conf, s->pool, &s->outlet, &s->remotes, err);
+    if (r == 0)
+        s->textfiles = textfiles_new(s->conf, &s->outlet);
+    return r;
+}
+
+static void add_tls(const char **paths, size_t *n, const struct conf_http *http)
+{
+    const char *const files[] = {http->tls.ca_file, http->tls.cert_file, http->tls.key_file};
+    for (size_t i = 0; i < ARRAY_LEN(files); i++)
+        if (*files[i])
+            paths[(*n)++] = files[i];
+}
+
+// Files that are opened again and again: certificates, and what other programs write.
+static const char **paths_to_read(const struct conf *c)
+{
+    const struct conf_scrape *scrape = c->scrape.items;
+    const struct conf_remote_write *remote = c->remote_write.items;
+    size_t n = 0;
+    const char **paths = mem_zalloc(
+        (3 * (c->scrape.n + c->remote_write.n) + c->textfile.directories.n + 1) * sizeof(char *));
+    for (size_t i = 0; i < c->textfile.directories.n; i++)
+        paths[n++] = c->textfile.directories.items[i];
+    for (size_t i = 0; i < c->scrape.n; i++)
+        add_tls(paths, &n, &scrape[i].http);
+    for (size_t i = 0; i < c->remote_write.n; i++)
+        add_tls(paths, &n, &remote[i].http);
+    return paths;
 }
 
 static int confine(struct send *s, struct err *err)
 {
     CLEANUP(buf_done) struct buf words;
+    CLEANUP(freep) const char **paths = paths_to_read(s->conf);
     buf_init(&words, 4096);
     tzset();
     int r = fs_set_nonblock(IPC_CONTROL_FD);
     if (r < 0)
         return err_set(err, -r, "control channel: %s", strerror(-r));
-    struct sandbox_plan plan = {.user = s->conf->web.user, .seccomp = s->conf->web.sandbox};
+    struct sandbox_network network = {paths};
+    struct sandbox_plan plan = {
+        .user = s->conf->web.user, .seccomp = s->conf->web.sandbox, .network = &network};
     r = sandbox_enter(&plan, &words, err);
     return r < 0 ? r : control_send(IPC_CONTROL_FD, CONTROL_READY, words.data, -1);
+}
+
+static int64_t work(struct send *s)
+{
+    int64_t real_ms = clock_real_ns(&clock_system) / NS_PER_MS;
+    int64_t wait = scrapes_turn(s->scrapes, real_ms);
+    wait = MIN_OF(wait, textfiles_turn(s->textfiles, real_ms));
+    int64_t remotes = remotes_turn(s->remotes, clock_mono_ns(&clock_system));
+    return MIN_OF(MIN_OF(wait, remotes), (int64_t)WAIT_MAX_MS);
 }
 
 static void run(struct send *s)
 {
     while (!s->stopping) {
+        int64_t wait_ms = work(s);
+        struct ipc *core = s->outlet.core;
+        short events = (short)(POLLIN | (core && ipc_wants_write(core) ? POLLOUT : 0));
         struct pollfd fds[] = {{.fd = IPC_CONTROL_FD, .events = POLLIN},
-                               {.fd = s->core ? ipc_fd(s->core) : -1, .events = POLLIN}};
-        if (poll(fds, ARRAY_LEN(fds), -1) < 0)
-            continue;
-        if (fds[1].revents)
+                               {.fd = core ? ipc_fd(core) : -1, .events = events}};
+        fetch_turn(s->pool, fds, ARRAY_LEN(fds), (int)wait_ms);
+        // An answer's callback does not change the connection.
+        if (fds[1].revents && s->outlet.core)
             read_core(s);
         int r = fds[0].revents ? 0 : -EAGAIN;
         while (r == 0)
             r = take_message(s);
         s->stopping |= r != -EAGAIN;
     }
+}
+
+static void done(struct send *s)
+{
+    scrapes_free(s->scrapes);
+    textfiles_free(s->textfiles);
+    remotes_free(s->remotes);
+    fetch_pool_free(s->pool);
+    samples_writer_free(s->outlet.out);
+    rw_metadata_free(s->outlet.families);
+    ipc_free(s->outlet.core);
+    conf_free(s->conf);
 }
 
 int main(void)
@@ -112,13 +217,14 @@ int main(void)
     while (!s.started && !s.stopping && r == 0)
         r = take_message(&s);
     if (r == 0 && s.started && s.conf) {
-        r = confine(&s, &err);
+        r = open_all(&s, &err);
+        if (r == 0)
+            r = confine(&s, &err);
         if (r < 0)
             (void)control_send(IPC_CONTROL_FD, CONTROL_FATAL, err.message, -1);
         else
             run(&s);
     }
-    ipc_free(s.core);
-    conf_free(s.conf);
+    done(&s);
     return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -5,15 +5,23 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "conf/conf.h"
+#include "net/rules.h"
 
 DEFINE_FREEP(struct conf, conf_free, conf_freep)
 
 static int load(const char *path, struct conf **ret, struct err *err)
 {
-    if (path)
-        return conf_load(path, ret, err);
-    *ret = conf_new();
-    return 0;
+    if (!path) {
+        *ret = conf_new();
+        return 0;
+    }
+    CLEANUP(conf_freep) struct conf *conf = NULL;
+    int r = conf_load(path, &conf, err);
+    if (r == 0)
+        r = rules_check(conf, err);
+    if (r == 0)
+        *ret = TAKE_PTR(conf);
+    return r;
 }
 
 int tool_config_check(const char *path, bool json, struct buf *out, struct err *err)

@@ -14,7 +14,8 @@ static int code_of_status(int status)
     static const struct {
         int status;
         int code;
-    } codes[] = {{404, ENOENT}, {403, EACCES}, {401, EACCES}, {400, EINVAL}, {503, EAGAIN}};
+    } codes[] = {{404, ENOENT}, {403, EACCES}, {401, EACCES},
+                 {400, EINVAL}, {422, EDOM},   {503, EAGAIN}};
     for (size_t i = 0; i < ARRAY_LEN(codes); i++)
         if (codes[i].status == status)
             return codes[i].code;
@@ -28,6 +29,8 @@ static int problem(int status, const struct buf *body, struct err *err)
         api_parse(body->data, body->len, &json, NULL);
     const char *detail = api_text(json, "detail");
     if (!detail)
+        detail = api_text(json, "error"); // of Prometheus' API
+    if (!detail)
         detail = api_text(json, "title");
     if (detail)
         return err_set(err, code_of_status(status), "%s", detail);
@@ -39,6 +42,16 @@ int api_get_text(struct http_client *c, const char *path, int timeout_ms, struct
 {
     int status = 0;
     int r = http_get(c, path, timeout_ms, &status, body, err);
+    if (r < 0)
+        return r;
+    return status == 200 ? 0 : problem(status, body, err);
+}
+
+int api_post_text(struct http_client *c, const char *path, const char *form, int timeout_ms,
+                  struct buf *body, struct err *err)
+{
+    int status = 0;
+    int r = http_post_form(c, path, form, timeout_ms, &status, body, err);
     if (r < 0)
         return r;
     return status == 200 ? 0 : problem(status, body, err);

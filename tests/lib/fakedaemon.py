@@ -17,13 +17,12 @@ def free_port(family=socket.AF_INET, host="127.0.0.1"):
         return probe.getsockname()[1]
 
 
-def make_libexec():
-    """A folder with our programs, the fake in place of core and act."""
+def make_libexec(core="fake-core"):
+    """A folder with our programs, the fakes in place of core and act."""
     directory = tempfile.mkdtemp(prefix="vherd-libexec-")
     os.chmod(directory, 0o755)
-    for name in ("core", "act"):
-        os.symlink(os.path.join(BUILD, "tests", "fake-core"),
-                   os.path.join(directory, f"vherd-{name}"))
+    for name, fake in (("core", core), ("act", "fake-core")):
+        os.symlink(os.path.join(BUILD, "tests", fake), os.path.join(directory, f"vherd-{name}"))
     for name in ("web", "send"):
         os.symlink(os.path.join(BUILD, "src", name, f"vherd-{name}"),
                    os.path.join(directory, f"vherd-{name}"))
@@ -33,8 +32,8 @@ def make_libexec():
 class FakeDaemon(vherd.Daemon):
     """Listens on a free port of 127.0.0.1 and on its Unix socket."""
 
-    def __init__(self, config=None, environment=None, **options):
-        self.libexec = make_libexec()
+    def __init__(self, config=None, environment=None, core="fake-core", **options):
+        self.libexec = make_libexec(core)
         self.port = free_port()
         merged = {"web": {"listen": [f"127.0.0.1:{self.port}"]}}
         for section, keys in (config or {}).items():

@@ -81,7 +81,8 @@ class Daemon:
         self.program = os.path.join(ROOT, build, "src", "main", "vherd")
         self.environment = dict(os.environ, **(environment or {}))
         self.process = None
-        self.config = {"web": {"listen": [], "socket": self.socket}}
+        self.store = self.directory + ".store"
+        self.config = {"web": {"listen": [], "socket": self.socket}, "store": {"path": self.store}}
         for section, keys in (config or {}).items():
             self.config.setdefault(section, {}).update(keys)
         self.write_config()
@@ -142,6 +143,7 @@ class Daemon:
             self.stop()
         finally:
             shutil.rmtree(self.directory, ignore_errors=True)
+            shutil.rmtree(self.store, ignore_errors=True)
 
     def log(self):
         with open(self.log_path, encoding="utf-8", errors="replace") as file:

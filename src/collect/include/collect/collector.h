@@ -33,6 +33,8 @@ struct collector_params {
      * answer comes through collector_answer(). NULL: no act.
      */
     int (*ask)(uint32_t id, const char *verb, const char *json, void *arg);
+    /** A sample is complete in the herd; its time on the monotonic clock. May be NULL. */
+    void (*sampled)(int64_t mono_ns, void *arg);
     void *arg;
     bool no_sampler; /**< tests: batches come through collector_sink() alone */
 };

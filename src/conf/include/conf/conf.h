@@ -14,12 +14,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/log.h"
-
-/** A list of texts. */
-struct conf_list {
-    char **items;
-    size_t n;
-};
+#include "conf/targets.h"
 
 /** The configuration in force; every text is owned and never NULL. */
 struct conf {
@@ -57,18 +52,68 @@ struct conf {
     } metrics;
 
     struct {
-        struct conf_list listen; /**< web.listen: [127.0.0.1:9177]; [::1]:9177; [] = no TCP */
-        struct conf_list hosts;  /**< web.hosts: further names that callers may use; [] */
-        char *socket;            /**< web.socket: "" = /run/vherd/vherd.sock or the user's */
-        char *socket_group;      /**< web.socket_group: "" = root only; may read all VMs */
-        char *user;              /**< web.user: "" = vherd where it exists, else nobody */
-        int64_t max_connections; /**< web.max_connections: 256, 8..10000 */
-        bool sandbox;            /**< web.sandbox: true; false only for debuggers */
+        bool enabled;             /**< store.enabled: true */
+        char *path;               /**< store.path: "" = /var/lib/vherd/data or the user's */
+        char *job;                /**< store.job: label of all series of this host; vherd */
+        char *instance;           /**< store.instance: the same; "" = the host's name */
+        int64_t flush_ns;         /**< store.flush: pause between writes to the log; 1s */
+        int64_t fsync_ns;         /**< store.fsync: pause between fsyncs of the log; 5s */
+        int64_t keep_ns;          /**< store.keep: age up to which samples stay; 30d */
+        int64_t keep_minute_ns;   /**< store.keep_minute: roll-ups of a minute; 180d */
+        int64_t keep_hour_ns;     /**< store.keep_hour: roll-ups of an hour; 1095d */
+        int64_t keep_size;        /**< store.keep_size: bytes of samples; 0 = no limit */
+        int64_t keep_minute_size; /**< store.keep_minute_size: 0 */
+        int64_t keep_hour_size;   /**< store.keep_hour_size: 0 */
+        int64_t log_size;         /**< store.log_size: log kept for remote write; 1G */
+    } store;
+
+    struct {
+        struct conf_list listen;  /**< web.listen: [127.0.0.1:9177]; [::1]:9177; [] = no TCP */
+        struct conf_list hosts;   /**< web.hosts: further names that callers may use; [] */
+        char *socket;             /**< web.socket: "" = /run/vherd/vherd.sock or the user's */
+        char *socket_group;       /**< web.socket_group: "" = root only; may read all VMs */
+        char *user;               /**< web.user: "" = vherd where it exists, else nobody */
+        int64_t max_connections;  /**< web.max_connections: 256, 8..10000 */
+        struct conf_list origins; /**< web.origins: whose pages may read answers; [] */
+        bool sandbox;             /**< web.sandbox: true; false only for debuggers */
     } web;
+
+    struct {
+        int64_t timeout_ns;     /**< query.timeout: of one query, its wait in the queue too; 30s */
+        int64_t concurrency;    /**< query.concurrency: queries evaluated at once; 2, 1..64 */
+        int64_t queue;          /**< query.queue: queries that wait or are being sent; 256 */
+        int64_t max_samples;    /**< query.max_samples: held at once by one query; 50000000 */
+        int64_t max_series;     /**< query.max_series: of one selector; 100000 */
+        int64_t max_memory_mib; /**< query.max_memory_mib: of one query; 256 */
+        int64_t lookback_ns;    /**< query.lookback: how old a sample may be; 5m */
+    } query;
+
+    struct {
+        int64_t cpu_overcommit; /**< plan.cpu_overcommit: vCPUs per CPU; 4, 1..64 */
+        int64_t memory_reserve; /**< plan.memory_reserve: per cent for the host; 5, 0..90 */
+    } plan;
 
     struct {
         enum log_level level; /**< log.level: info */
     } log;
+
+    struct {
+        struct conf_pairs external_labels; /**< global.external_labels: {} */
+    } global;
+
+    struct {
+        struct conf_list directories; /**< textfile.directories: [] */
+        int64_t interval_ns;          /**< textfile.interval: 15s */
+    } textfile;
+
+    struct {
+        bool enabled;           /**< receive.enabled: false */
+        char *token_file;       /**< receive.token_file: "" */
+        int64_t max_body_bytes; /**< receive.max_body: 4M, before unpacking */
+    } receive;
+
+    struct conf_array scrape;       /**< of struct conf_scrape */
+    struct conf_array remote_write; /**< of struct conf_remote_write */
 };
 
 /** Defaults. The caller owns the result. */
@@ -90,6 +135,9 @@ char *conf_default_path(bool *ret_exists);
 
 /** The Unix socket in force: web.socket, or the default for this user. Caller frees. */
 char *conf_socket_path(const struct conf *c);
+
+/** The store's directory in force. Caller frees. */
+char *conf_store_path(const struct conf *c);
 
 /** The libvirt URI in force. Caller frees. */
 char *conf_libvirt_uri(const struct conf *c);

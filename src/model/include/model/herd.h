@@ -27,6 +27,13 @@ struct object {
     int64_t updated_ns[LANE_MAX];      /**< monotonic; 0 = that lane never wrote here */
     double before[OBJECT_BEFORE];      /**< scratch of whoever computes rates: counters before */
     int64_t before_ns;
+    uint32_t version;         /**< grows whenever an attribute changes */
+    struct object_user *user; /**< of whoever follows the object; told when it goes */
+};
+
+/** What somebody else keeps about an object. */
+struct object_user {
+    void (*done)(struct object_user *user); /**< the object is about to be freed */
 };
 
 /** Seconds of history kept for sparklines. */
@@ -77,6 +84,12 @@ struct vm *herd_vm(const struct herd *h, const struct uuid *uuid);
 /** By exact name, or by UUID text; NULL where there is none. */
 struct vm *herd_vm_find(const struct herd *h, const char *name_or_uuid);
 
+/**
+ * Whether the VM at this index shares its name with another that has the better right to it: a
+ * process that libvirt does not know gives way, so that no series stands twice.
+ */
+bool herd_vm_is_double(const struct herd *h, size_t i);
+
 /** Find or create; the herd owns it. The name of a new VM is its UUID until set. */
 struct vm *herd_vm_add(struct herd *h, const struct uuid *uuid);
 
@@ -106,6 +119,9 @@ void object_sweep(struct object *parent, enum kind kind, enum lane lane, int64_t
 
 /** An attribute of the object itself; NULL = unknown. */
 const char *object_attr(const struct object *o, enum attr attr);
+
+/** An attribute of the object or of the ancestor that has it; NULL = unknown. */
+const char *object_attr_above(const struct object *o, enum attr attr);
 
 /** Set (copied) or clear (NULL) an attribute; true where it changed. */
 bool object_set_attr(struct object *o, enum attr attr, const char *text);

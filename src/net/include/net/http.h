@@ -24,4 +24,8 @@ void http_client_free(struct http_client *c);
 int http_get(struct http_client *c, const char *path, int timeout_ms, int *ret_status,
              struct buf *body, struct err *err);
 
+/** The same as a POST with a form ("a=1&b=2", encoded). */
+int http_post_form(struct http_client *c, const char *path, const char *form, int timeout_ms,
+                   int *ret_status, struct buf *body, struct err *err);
+
 #endif

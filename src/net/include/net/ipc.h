@@ -27,7 +27,23 @@ enum ipc_type {
     IPC_RESPONSE,    /**< `status` = HTTP status; payload: content type, NUL, body */
     IPC_CANCEL,      /**< the asker no longer waits for `id` */
     IPC_REPORT,      /**< unasked: act's or send's state for core; JSON */
+    IPC_SAMPLES,     /**< to core: a frame of net/samples.h; with an id other than 0 answered by: */
+    IPC_WRITTEN,     /**< from core: samples_written */
+    IPC_NEXT,        /**< send to core: samples_ask; the id is the remote's number */
+    IPC_BATCH,       /**< core to send: samples_batch and a frame; the id as asked */
+    IPC_DONE,        /**< send to core: the remote's place up to which all is delivered, its name */
+    IPC_FAMILIES,    /**< core to send: a frame of metadata only */
+    IPC_BEGIN,       /**< in place of IPC_RESPONSE: its first piece, IPC_PIECEs follow */
+    IPC_PIECE,       /**< more of the body */
+    IPC_END,         /**< the body is whole; `status` other than 0: it broke off */
+    IPC_MORE,        /**< web to core: another piece of `id` may come */
+    IPC_TYPE_END,
 };
+
+/** Pieces of an answer (IPC_BEGIN among them) that may be under way before the first IPC_MORE, and
+ * how long one should be: so much memory a slow client costs on either side. */
+#define IPC_PIECES_AHEAD 4
+#define IPC_PIECE_BYTES ((size_t)64 * 1024)
 
 /** One frame as received; the payload is valid until the next call on the connection. */
 struct ipc_frame {
@@ -52,6 +68,9 @@ int ipc_fd(const struct ipc *c);
 int ipc_send(struct ipc *c, enum ipc_type type, uint32_t id, uint16_t status, const void *a,
              size_t a_len, const void *b, size_t b_len);
 
+/** Bytes that wait for the socket. */
+size_t ipc_queued(const struct ipc *c);
+
 /** True while queued bytes wait for the socket: poll for writing, then ipc_flush(). */
 bool ipc_wants_write(const struct ipc *c);
 int ipc_flush(struct ipc *c);
@@ -70,15 +89,16 @@ char *ipc_take_payload(struct ipc *c);
 
 /** What web asks core, decoded; texts point into the frame's payload copy owned by it. */
 struct ipc_request {
-    const char *method;    /**< "GET" */
+    const char *method;    /**< "GET", "POST" */
     const char *path;      /**< decoded, absolute, without query */
     const char *query;     /**< raw, without "?"; "" where there is none */
+    const char *form;      /**< the body of a POST with a form, raw; "" where there is none */
     const char *accept;    /**< Accept header or "" */
     const char *principal; /**< "unix:UID", "loopback", "remote"; a grant later */
     char *storage;         /**< owned */
 };
 
-/** Encode: five NUL-ended texts. The result is in `out`. */
+/** Encode: six NUL-ended texts. The result is in `out`. */
 void ipc_request_encode(const struct ipc_request *r, struct buf *out);
 
 /** Decode (copies); 0 or -EPROTO. Free with ipc_request_done(). */
@@ -91,6 +111,9 @@ char *ipc_query_param(const char *query, const char *name);
 /** The same for a name that may stand several times: starts at *query and moves it behind what it
  * found; call until it returns NULL. */
 char *ipc_query_param_next(const char **query, const char *name);
+
+/** The value of a parameter in a request's form or, failing that, its query; NULL where absent. */
+char *ipc_request_param(const struct ipc_request *r, const char *name);
 
 /* The supervisor's channel. */
 
@@ -105,7 +128,7 @@ enum control_type {
     CONTROL_FATAL,      /**< from a process: a sentence for the person; it will exit */
 };
 
-#define CONTROL_TEXT_MAX (64u * 1024)
+#define CONTROL_TEXT_MAX (128u * 1024)
 
 /** Send one message; fd -1 = none. Blocks. 0 or -errno. */
 int control_send(int control_fd, enum control_type type, const char *text, int fd);

@@ -12,10 +12,21 @@
 #include "base/buf.h"
 #include "base/err.h"
 
+/** Files and directories that may be read besides the resolver's; NULL-ended. */
+struct sandbox_network {
+    const char *const *read_paths;
+};
+
 struct sandbox_plan {
     const char
         *user;    /**< to become where root started us; "" = "vherd" if it exists, else nobody */
     bool seccomp; /**< false only for debuggers */
+    /**
+     * For a process that goes out: connections may be made, names looked up (which takes a thread
+     * and the resolver's files), and what lies at or below these paths read. No socket listens, no
+     * file is written, no program run. NULL: none of that.
+     */
+    const struct sandbox_network *network;
 };
 
 /**

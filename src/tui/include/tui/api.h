@@ -23,7 +23,11 @@
 int api_get_text(struct http_client *c, const char *path, int timeout_ms, struct buf *body,
                  struct err *err);
 
-/** The same, parsed. The caller owns *ret (json_decref). */
+/** The same with a POST of a form. */
+int api_post_text(struct http_client *c, const char *path, const char *form, int timeout_ms,
+                  struct buf *body, struct err *err);
+
+/** api_get_text(), parsed. The caller owns *ret (json_decref). */
 int api_get(struct http_client *c, const char *path, int timeout_ms, json_t **ret, struct err *err);
 
 /** Parse an answer; 0 or -EPROTO. The caller owns *ret. */

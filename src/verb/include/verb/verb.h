@@ -7,6 +7,7 @@
  * shell completion, man pages and docs/api.md come from it.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum verb_id {
@@ -16,9 +17,25 @@ enum verb_id {
     VERB_STATUS,
     VERB_METRICS,
     VERB_VM_DIRTY_RATE,
+    VERB_PLAN,
     VERB_HEALTHY,
     VERB_READY,
     VERB_PAGE,
+    VERB_QUERY,
+    VERB_QUERY_RANGE,
+    VERB_QUERY_EXEMPLARS,
+    VERB_FORMAT_QUERY,
+    VERB_PARSE_QUERY,
+    VERB_SERIES,
+    VERB_LABELS,
+    VERB_LABEL_VALUES,
+    VERB_METADATA,
+    VERB_TARGETS,
+    VERB_STATUS_BUILDINFO,
+    VERB_STATUS_RUNTIMEINFO,
+    VERB_STATUS_CONFIG,
+    VERB_STATUS_FLAGS,
+    VERB_STATUS_TSDB,
     VERB_MAX,
     VERB_INVALID = -1,
 };
@@ -42,7 +59,10 @@ struct verb_param {
     const char *help;
 };
 
-#define VERB_PARAMS_MAX 4
+#define VERB_PARAMS_MAX 8
+
+/** Longest form that a request may carry. */
+#define VERB_FORM_MAX ((size_t)2 * 1024 * 1024)
 
 struct verb {
     enum verb_id id;
@@ -54,6 +74,8 @@ struct verb {
     const char *summary; /**< one line */
     const char *details; /**< a paragraph for manual and API description */
     const char *answers; /**< media type */
+    bool form;           /**< POST with the parameters as a form in its body does the same */
+    bool is_query;       /**< runs on core's workers, for as long as query.timeout allows */
     struct verb_param params[VERB_PARAMS_MAX + 1];
 };
 
@@ -66,6 +88,9 @@ extern const struct verb verbs[VERB_MAX];
  */
 enum verb_id verb_match(const char *method, const char *path, char **ret_object,
                         const char **ret_allow);
+
+/** True where this method and decoded path may carry a body: a form. */
+bool verb_takes_form(const char *method, const char *path);
 
 /** The verb of a CLI command, NULL where it is none. */
 const struct verb *verb_by_command(const char *command);

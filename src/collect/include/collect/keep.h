@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#ifndef COLLECT_KEEP_H
+#define COLLECT_KEEP_H
+
+/*
+ * Writes what the herd knows into the store, one sample after the other, as the series that a
+ * scrape of /metrics would show, with the labels `job` and `instance` besides. Belongs to the
+ * thread that owns the herd and the store. Reads no clock.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "model/herd.h"
+#include "tsdb/tsdb.h"
+
+/**
+ * A fact is appended when its lane has delivered it, and again after this long at the latest, so
+ * that queries that look back five minutes always find what is known.
+ */
+#define KEEP_REPEAT_NS (10 * NS_PER_S)
+
+struct keep_params {
+    struct tsdb *db;      /**< outlives it */
+    struct herd *herd;    /**< outlives it */
+    unsigned sets;        /**< enum metric_set */
+    bool misnamed;        /**< metrics whose names promtool rejects, too */
+    const char *job;      /**< copied, as is `instance` */
+    const char *instance; /**< "" = no such label */
+    int64_t interval_ns;  /**< of the samples */
+};
+
+struct keep;
+
+struct keep *keep_new(const struct keep_params *params);
+
+/** Let go of all series; their samples stay. Accepts NULL. */
+void keep_free(struct keep *k);
+
+/** Other metrics or another pace from the next sample on. */
+void keep_configure(struct keep *k, unsigned sets, bool misnamed, int64_t interval_ns);
+
+/**
+ * Append what has come in since the last call, and markers for what has gone, at the time of this
+ * sample. 0, or -ENOSPC where the store refused some (they are counted there).
+ */
+int keep_sample(struct keep *k, int64_t mono_ns, int64_t real_ns);
+
+struct keep_stats {
+    uint64_t samples; /**< appended, markers with them */
+    uint64_t refused; /**< series or samples that the store did not take */
+    size_t series;    /**< held now */
+    int64_t ahead_ms; /**< of the wall clock, after that was set back; 0 in ordinary times */
+};
+
+struct keep_stats keep_stats(const struct keep *k);
+
+/** What a lane has delivered of a VM (or, of the host's lanes, of the host) to the store. */
+struct keep_lane {
+    uint64_t delivered; /**< readings */
+    int64_t first_ns;   /**< of the first and last reading, monotonic; 0: none */
+    int64_t last_ns;
+};
+
+/** False where nothing of that lane was kept of the object. */
+bool keep_lane(const struct keep *k, const struct object *o, enum lane lane, struct keep_lane *ret);
+
+#endif

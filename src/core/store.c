@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The time-series store inside core: opened before the first sample, closed after the last. A
+// store that cannot be opened keeps nobody from watching: vherd goes on without it and says so,
+// unless another process has it, which is a mistake that a person has to undo.
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "core.h"
+#include "sim/stage.h"
+#include "tsdb/tsdb.h"
+
+#define FLOW_EVERY_MS 2000
+
+// Parents of a path, with the usual rights; the last element is the store's own affair.
+static int make_parents(const char *path)
+{
+    CLEANUP(freep) char *copy = mem_strdup(path);
+    for (char *slash = strchr(copy + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        if (mkdir(copy, 0755) < 0 && errno != EEXIST)
+            return -errno;
+        *slash = '/';
+    }
+    return 0;
+}
+
+static struct tsdb_options options_of(const struct conf *conf)
+{
+    struct tsdb_options o;
+    tsdb_options_init(&o);
+    o.clock = &clock_system;
+    o.flush_ms = conf->store.flush_ns / NS_PER_MS;
+    o.fsync_ms = conf->store.fsync_ns / NS_PER_MS;
+    o.log_max_bytes = (uint64_t)conf->store.log_size;
+    o.raw =
+        (struct tsdb_retention){conf->store.keep_ns / NS_PER_MS, (uint64_t)conf->store.keep_size};
+    o.minute = (struct tsdb_retention){conf->store.keep_minute_ns / NS_PER_MS,
+                                       (uint64_t)conf->store.keep_minute_size};
+    o.hour = (struct tsdb_retention){conf->store.keep_hour_ns / NS_PER_MS,
+                                     (uint64_t)conf->store.keep_hour_size};
+    return o;
+}
+
+static void tell_notes(struct core *c)
+{
+    struct query_texts notes = {0};
+    if (tsdb_notes(c->db, &notes) == 0)
+        for (size_t i = 0; i < notes.n; i++)
+            log_warning("store: %s", notes.text[i]);
+    query_texts_done(&notes);
+}
+
+static void send_flow(void *peer, enum ipc_type type, uint32_t id, int status, const void *a,
+                      size_t a_len, const void *b, size_t b_len)
+{
+    peer_send(peer, type, id, status, a, a_len, b, b_len);
+}
+
+static void save_flow(struct core *c)
+{
+    struct err err = {0};
+    if (flow_save(c->flow, &err) < 0)
+        log_warning("%s", err.message);
+}
+
+static void on_flow_timer(uv_timer_t *handle)
+{
+    save_flow(handle->data);
+}
+
+static void open_flow(struct core *c, const char *path)
+{
+    struct flow_params params = {.send = send_flow};
+    if (c->db) {
+        c->store_flow = store_flow_new(c->db);
+        params.sink = &store_flow_sink;
+        params.source = &store_flow_source;
+        params.arg = c->store_flow;
+        params.directory = path;
+    }
+    c->flow = flow_new(&params);
+    uv_timer_init(&c->loop, &c->flow_timer);
+    c->flow_timer.data = c;
+    uv_timer_start(&c->flow_timer, on_flow_timer, FLOW_EVERY_MS, FLOW_EVERY_MS);
+}
+
+static int open_db(struct core *c, const char *path, struct err *err)
+{
+    CLEANUP(freep) char *uri = conf_libvirt_uri(c->conf);
+    // What is made up goes into the store of real hosts only where somebody wants it.
+    if (!c->conf->store.enabled || (stage_is_uri(uri) && !*c->conf->store.path))
+        return 0;
+    struct tsdb_options options = options_of(c->conf);
+    struct err why = {0};
+    int r = make_parents(path);
+    if (r < 0)
+        err_set(&why, -r, "%s: %s", path, strerror(-r));
+    else
+        r = tsdb_open(path, &options, &c->db, &why);
+    if (r == -EBUSY)
+        return err_set(err, EBUSY, "store: %s", why.message);
+    if (r < 0) {
+        c->store_error = mem_strdup(why.message);
+        log_error("store: %s; samples are not kept", why.message);
+        return 0;
+    }
+    const char *instance = *c->conf->store.instance ? c->conf->store.instance
+                                                    : object_attr(c->herd->host, ATTR_HOST_NAME);
+    struct keep_params params = {
+        .db = c->db,
+        .herd = c->herd,
+        .sets = sets_of_conf(c->conf),
+        .misnamed = c->conf->metrics.misnamed,
+        .job = c->conf->store.job,
+        .instance = instance,
+        .interval_ns = c->conf->kernel.interval_ns,
+    };
+    c->keep = keep_new(&params);
+    c->source = tsdb_source(c->db);
+    tell_notes(c);
+    return 0;
+}
+
+int store_open(struct core *c, struct err *err)
+{
+    CLEANUP(freep) char *path = conf_store_path(c->conf);
+    int r = open_db(c, path, err);
+    if (r == 0)
+        open_flow(c, path);
+    return r;
+}
+
+void store_reload(struct core *c)
+{
+    if (c->keep)
+        keep_configure(c->keep, sets_of_conf(c->conf), c->conf->metrics.misnamed,
+                       c->conf->kernel.interval_ns);
+}
+
+void store_close(struct core *c)
+{
+    if (c->flow)
+        save_flow(c);
+    flow_free(TAKE_PTR(c->flow));
+    store_flow_free(TAKE_PTR(c->store_flow));
+    keep_free(TAKE_PTR(c->keep));
+    c->source = NULL;
+    tsdb_close(TAKE_PTR(c->db));
+    free(TAKE_PTR(c->store_error));
+}
+
+void store_sampled(int64_t mono_ns, void *arg)
+{
+    struct core *c = arg;
+    if (!c->keep)
+        return;
+    int64_t age = clock_mono_ns(&clock_system) - mono_ns;
+    (void)keep_sample(c->keep, mono_ns, clock_real_ns(&clock_system) - age); // the store counts
+}
+
+static void put_blocks(const struct tsdb_status *s, struct json *j)
+{
+    static const char *const names[TSDB_RESOLUTIONS] = {"samples", "minutes", "hours"};
+    json_key(j, "resolutions");
+    json_array_begin(j);
+    for (int i = 0; i < TSDB_RESOLUTIONS; i++) {
+        json_object_begin(j);
+        json_kv_string(j, "resolution", names[i]);
+        json_kv_u64(j, "blocks", s->blocks[i]);
+        json_kv_u64(j, "bytes", s->block_bytes[i]);
+        json_kv_u64(j, "points", s->block_samples[i]);
+        json_object_end(j);
+    }
+    json_array_end(j);
+}
+
+static void put_notes(const struct core *c, struct json *j)
+{
+    struct query_texts notes = {0};
+    (void)tsdb_notes(c->db, &notes); // without memory for them there are none
+    json_key(j, "notes");
+    json_array_begin(j);
+    for (size_t i = 0; i < notes.n; i++)
+        json_text(j, notes.text[i]);
+    json_array_end(j);
+    query_texts_done(&notes);
+}
+
+void store_view(const struct core *c, struct json *j)
+{
+    json_key(j, "store");
+    json_object_begin(j);
+    json_kv_bool(j, "enabled", c->conf->store.enabled);
+    if (c->store_error)
+        json_kv_string(j, "error", c->store_error);
+    if (c->db) {
+        struct tsdb_status s;
+        tsdb_status(c->db, &s);
+        struct keep_stats kept = keep_stats(c->keep);
+        CLEANUP(freep) char *path = conf_store_path(c->conf);
+        json_kv_string(j, "path", path);
+        json_kv_u64(j, "series", s.series);
+        json_kv_u64(j, "kept_samples", kept.samples);
+        json_kv_u64(j, "refused_samples", kept.refused);
+        json_kv_f64(j, "clock_ahead_seconds", (double)kept.ahead_ms / 1000);
+        if (s.newest_ms) {
+            json_kv_f64(j, "oldest", (double)s.oldest_ms / 1000);
+            json_kv_f64(j, "newest", (double)s.newest_ms / 1000);
+        }
+        json_kv_u64(j, "head_samples", s.head_samples);
+        json_kv_u64(j, "head_bytes", s.head_bytes);
+        json_kv_u64(j, "log_bytes", s.log_bytes);
+        json_kv_u64(j, "unwritten_bytes", s.log_unwritten_bytes);
+        json_kv_u64(j, "dropped_bytes", s.log_dropped_bytes);
+        json_kv_u64(j, "set_aside", s.unreadable);
+        if (s.disk_error)
+            json_kv_string(j, "disk_error", strerror(s.disk_error));
+        put_blocks(&s, j);
+        put_notes(c, j);
+    }
+    json_object_end(j);
+}
+
+// Lanes that deliver at a pace of their own, so that what is missing can be counted.
+static int64_t pace_of(const struct conf *conf, enum lane lane)
+{
+    switch (lane) {
+    case LANE_KERNEL:
+        return conf->kernel.interval_ns;
+    case LANE_LIBVIRT:
+        return conf->libvirt.interval_ns;
+    default:
+        return 0;
+    }
+}
+
+static void put_lane(const struct core *c, const struct object *o, enum lane lane, int64_t now,
+                     struct json *j)
+{
+    struct keep_lane kept;
+    if (!keep_lane(c->keep, o, lane, &kept))
+        return;
+    json_object_begin(j);
+    json_kv_string(j, "lane", lane_name(lane));
+    json_kv_u64(j, "readings", kept.delivered);
+    json_kv_f64(j, "age_seconds", (double)(now - kept.last_ns) / (double)NS_PER_S);
+    int64_t pace = pace_of(c->conf, lane);
+    if (pace) {
+        // The last reading may be one interval old without anything missing.
+        double due = 1 + (double)((now - kept.first_ns) / pace);
+        double missing = due - 1 - (double)kept.delivered;
+        json_kv_f64(j, "completeness_ratio", missing > 0 ? 1 - missing / due : 1);
+    }
+    json_object_end(j);
+}
+
+static void put_quality(const struct tsdb_quality *q, struct json *j)
+{
+    json_kv_u64(j, "series", q->series);
+    json_kv_u64(j, "samples", q->samples);
+    json_kv_u64(j, "gaps", q->gaps);
+    json_kv_u64(j, "missing", q->missing);
+    json_kv_u64(j, "late", q->late);
+    json_kv_u64(j, "out_of_order", q->out_of_order);
+    json_kv_u64(j, "duplicates", q->duplicates);
+    json_kv_u64(j, "resets", q->resets);
+    json_kv_u64(j, "impossible", q->impossible);
+    if (q->newest_ms)
+        json_kv_f64(j, "newest", (double)q->newest_ms / 1000);
+}
+
+static const struct object *object_of(const struct core *c, const char *domain)
+{
+    const struct vm *vm = *domain ? herd_vm_find(c->herd, domain) : NULL;
+    return vm ? &vm->obj : *domain ? NULL : c->herd->host;
+}
+
+void store_view_data(const struct core *c, struct json *j)
+{
+    json_key(j, "data");
+    json_array_begin(j);
+    struct tsdb_quality *quality = NULL;
+    size_t n = 0;
+    if (c->db)
+        (void)tsdb_quality(c->db, "domain", &quality, &n); // without memory the list is empty
+    int64_t now = clock_mono_ns(&clock_system);
+    for (size_t i = 0; i < n; i++) {
+        json_object_begin(j);
+        json_kv_string(j, "name", quality[i].value);
+        put_quality(&quality[i], j);
+        json_key(j, "lanes");
+        json_array_begin(j);
+        const struct object *o = object_of(c, quality[i].value);
+        for (enum lane lane = 0; o && lane < LANE_MAX; lane++)
+            put_lane(c, o, lane, now, j);
+        json_array_end(j);
+        json_object_end(j);
+    }
+    json_array_end(j);
+    free(quality);
+}

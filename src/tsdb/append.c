@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The owner's side: into the head, and as records to the log. Both under the head's lock, so that a
+// generation and its log segments hold the same.
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "codec.h"
+#include "store.h"
+
+#define STAGE_BYTES (256u << 10)
+#define REPEATS 256 /* descriptions written again with one append */
+
+int tsdb_series(struct tsdb *db, const struct label *label, size_t n, const struct tsdb_kind_of *of,
+                uint32_t *ret, struct err *err)
+{
+    if (of->scale < 0 || of->scale > TSDB_SCALE_MAX)
+        return err_set(err, EINVAL, "a scale is 0 to %d", TSDB_SCALE_MAX);
+    int r = head_series(&db->head, label, n, of, ret);
+    if (r == -EINVAL)
+        err_set(err, EINVAL, "no label, a name twice, or too many");
+    else if (r == -EDOM)
+        err_set(err, EDOM, "the series is stored in another unit");
+    else if (r == -ENOSPC)
+        err_set(err, ENOSPC, "%u series are stored already", db->o.series_max);
+    else if (r < 0)
+        err_set(err, -r, "%s", strerror(-r));
+    return r;
+}
+
+void tsdb_release(struct tsdb *db, uint32_t ref)
+{
+    pthread_mutex_lock(&db->head.lock);
+    struct series *s = head_slot(&db->head, ref);
+    if (s->holds > 0)
+        s->holds--;
+    pthread_mutex_unlock(&db->head.lock);
+}
+
+static void hand_over(struct tsdb *db, struct buf *stage)
+{
+    if (stage->len > 0)
+        log_put(&db->log, stage->data, stage->len);
+    buf_reset(stage);
+}
+
+static void describe(struct tsdb *db, struct series *s, uint32_t ref)
+{
+    struct tsdb_kind_of of = {s->kind, s->scale, s->is_counter, (double)s->max_rate};
+    log_series(&db->stage_series, ref, &of, s->labels);
+    if (db->stage_series.len > STAGE_BYTES)
+        hand_over(db, &db->stage_series);
+}
+
+// A series' first sample in this segment: what it is, now and once more with a later append.
+static void describe_new(struct tsdb *db, struct series *s, uint32_t ref)
+{
+    s->log_segment = (uint32_t)db->log.segment;
+    describe(db, s, ref);
+    mem_grow(&db->repeat, &db->repeat_cap, db->n_repeat, sizeof(db->repeat[0]));
+    db->repeat[db->n_repeat++] = ref;
+}
+
+static void describe_again(struct tsdb *db)
+{
+    for (size_t i = 0; i < REPEATS && db->n_repeat > 0; i++) {
+        uint32_t ref = db->repeat[--db->n_repeat];
+        struct series *s = head_slot(&db->head, ref);
+        if (s->labels && s->log_segment == (uint32_t)db->log.segment)
+            describe(db, s, ref);
+    }
+}
+
+static bool is_full(struct tsdb *db)
+{
+    return head_bytes(&db->head) > db->o.memory_max_bytes;
+}
+
+static void count(struct head *h, struct tsdb_appended *a, enum head_verdict verdict)
+{
+    switch (verdict) {
+    case HEAD_STORED:
+        a->stored++;
+        break;
+    case HEAD_DUPLICATE:
+        a->duplicate++;
+        h->appended.duplicate++;
+        break;
+    case HEAD_LATE:
+        a->late++;
+        h->appended.late++;
+        break;
+    case HEAD_NO_MEMORY:
+        a->refused++;
+        h->appended.refused++;
+        break;
+    }
+}
+
+int tsdb_append(struct tsdb *db, int64_t t_ms, const uint32_t *ref, const union tsdb_value *v,
+                size_t n, struct tsdb_appended *ret)
+{
+    struct head *h = &db->head;
+    struct tsdb_appended appended = {0};
+    struct log_samples log;
+    log_samples_begin(&log, &db->stage, t_ms);
+    pthread_mutex_lock(&h->lock);
+    describe_again(db);
+    bool no_room = is_full(db);
+    for (size_t i = 0; i < n; i++) {
+        struct series *s = head_slot(h, ref[i]);
+        enum head_verdict verdict =
+            no_room ? HEAD_NO_MEMORY : head_append(h, s, ref[i], t_ms, v[i]);
+        if (verdict != HEAD_STORED) {
+            count(h, &appended, verdict);
+            continue;
+        }
+        appended.stored++;
+        if (s->log_segment != (uint32_t)db->log.segment)
+            describe_new(db, s, ref[i]);
+        log_samples_put(&log, ref[i], s->kind, v[i]);
+        if (db->stage.len > STAGE_BYTES) {
+            log_samples_end(&log);
+            hand_over(db, &db->stage);
+        }
+    }
+    log_samples_end(&log);
+    hand_over(db, &db->stage_series);
+    hand_over(db, &db->stage);
+    pthread_mutex_unlock(&h->lock);
+    if (ret) {
+        ret->stored += appended.stored;
+        ret->duplicate += appended.duplicate;
+        ret->late += appended.late;
+        ret->refused += appended.refused;
+    }
+    return appended.refused > 0 ? -ENOSPC : 0;
+}
+
+// The owner alone changes kind and scale of a slot, so it may look without the lock.
+static int to_kind(const struct series *s, double v, union tsdb_value *ret)
+{
+    if (s->kind == TSDB_DOUBLE) {
+        ret->f64 = v;
+        return 0;
+    }
+    if (sample_is_stale(v)) {
+        ret->i64 = TSDB_STALE_I64;
+        return 0;
+    }
+    double power = codec_power_of_ten(s->scale), scaled = rint(v * power);
+    if (!(fabs(scaled) < 9.2e18))
+        return -EDOM;
+    ret->i64 = (int64_t)scaled;
+    return (double)ret->i64 / power == v ? 0 : -EDOM;
+}
+
+int tsdb_append_one(struct tsdb *db, uint32_t ref, int64_t t_ms, double v)
+{
+    union tsdb_value value;
+    struct tsdb_appended appended = {0};
+    int r = to_kind(head_slot(&db->head, ref), v, &value);
+    if (r == 0)
+        r = tsdb_append(db, t_ms, &ref, &value, 1, &appended);
+    if (r < 0)
+        return r;
+    return appended.duplicate ? -EEXIST : appended.late ? -ETIME : 0;
+}
+
+int tsdb_append_stale(struct tsdb *db, uint32_t ref, int64_t t_ms)
+{
+    return tsdb_append_one(db, ref, t_ms, sample_stale());
+}

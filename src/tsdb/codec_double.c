@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/*
+ * Doubles. Most gauges are whole numbers or short decimals: those are kept as whole numbers of the
+ * smallest power of ten that gives back the same bits, the few others apart (as in Afroozeh et al.,
+ * "ALP: Adaptive Lossless floating-Point Compression", 2023). The rest are columns of bits.
+ */
+#include <errno.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "codec.h"
+#include "model/query.h"
+#include "tsdb/tsdb.h"
+#include "varint.h"
+
+#define DECIMALS_MAX 9
+#define EXACT_MAX 9007199254740992.0 // 2^53
+
+enum form {
+    FORM_DECIMAL = 0x40,
+    FORM_BITS = 0x41,
+};
+
+double codec_power_of_ten(int n)
+{
+    static const double power[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                   1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+                                   1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+    return power[n];
+}
+
+static bool as_decimal(double v, double power, int64_t *ret)
+{
+    double scaled = v * power;
+    if (!(fabs(scaled) < EXACT_MAX))
+        return false;
+    int64_t whole = (int64_t)__builtin_rint(scaled);
+    double back = (double)whole / power;
+    if (memcmp(&back, &v, sizeof(v)) != 0)
+        return false;
+    *ret = whole;
+    return true;
+}
+
+// False where too many values are not of that power. Exceptions repeat the value before.
+static bool to_whole(const double *x, size_t n, int decimals, int64_t *whole,
+                     size_t *ret_exceptions)
+{
+    double power = codec_power_of_ten(decimals);
+    int64_t last = 0;
+    size_t exceptions = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!as_decimal(x[i], power, &last) && ++exceptions > 1 + n / 16)
+            return false;
+        whole[i] = last;
+    }
+    *ret_exceptions = exceptions;
+    return true;
+}
+
+static uint8_t *put_exceptions(const double *x, const int64_t *whole, size_t n, double power,
+                               uint8_t *p)
+{
+    size_t last = 0;
+    for (size_t i = 0; i < n; i++) {
+        double back = (double)whole[i] / power;
+        if (memcmp(&back, &x[i], sizeof(back)) == 0)
+            continue;
+        uint64_t bits;
+        memcpy(&bits, &x[i], sizeof(bits));
+        p = varint_put(p, i - last);
+        store64(p, bits);
+        p += 8;
+        last = i;
+    }
+    return p;
+}
+
+size_t codec_put_f64(const double *x, size_t n, uint8_t *out)
+{
+    int64_t small[256];
+    CLEANUP(freep) int64_t *large = n > ARRAY_LEN(small) ? malloc(n * sizeof(*large)) : NULL;
+    int64_t *whole = large ? large : small;
+    uint8_t *p = out;
+    size_t exceptions = 0;
+    for (int decimals = 0; (large || n <= ARRAY_LEN(small)) && decimals <= DECIMALS_MAX;
+         decimals++) {
+        if (!to_whole(x, n, decimals, whole, &exceptions))
+            continue;
+        *p++ = FORM_DECIMAL;
+        *p++ = (uint8_t)decimals;
+        p = varint_put(p, exceptions);
+        if (exceptions > 0)
+            p = put_exceptions(x, whole, n, codec_power_of_ten(decimals), p);
+        return (size_t)(p - out) + codec_put_i64(whole, n, p);
+    }
+    *p++ = FORM_BITS;
+    return 1 + codec_put_i64((const int64_t *)x, n, p);
+}
+
+static int get_decimal(const uint8_t *p, const uint8_t *end, double *x, size_t n)
+{
+    if (p == end)
+        return -EBADMSG;
+    int decimals = *p++;
+    uint64_t exceptions = varint_get(&p, end);
+    if (!p || decimals > DECIMALS_MAX || exceptions > n)
+        return -EBADMSG;
+    const uint8_t *exception = p;
+    for (uint64_t i = 0; i < exceptions; i++) {
+        varint_get(&p, end);
+        if (!p || end - p < 8)
+            return -EBADMSG;
+        p += 8;
+    }
+    int64_t *whole = (int64_t *)x;
+    int r = codec_get_i64(p, (size_t)(end - p), whole, n);
+    if (r < 0)
+        return r;
+    double power = codec_power_of_ten(decimals);
+    if (decimals == 0)
+        for (size_t i = 0; i < n; i++)
+            x[i] = (double)whole[i];
+    else
+        for (size_t i = 0; i < n; i++)
+            x[i] = (double)whole[i] / power;
+    for (uint64_t i = 0, at = 0; i < exceptions; i++, exception += 8) {
+        at += varint_get(&exception, end);
+        if (at >= n)
+            return -EBADMSG;
+        uint64_t bits = load64(exception);
+        memcpy(&x[at], &bits, sizeof(bits));
+    }
+    return 0;
+}
+
+int codec_get_f64(const uint8_t *p, size_t len, double *x, size_t n)
+{
+    if (len == 0 || n == 0)
+        return -EBADMSG;
+    if (*p == FORM_DECIMAL)
+        return get_decimal(p + 1, p + len, x, n);
+    if (*p == FORM_BITS)
+        return codec_get_i64(p + 1, len - 1, (int64_t *)x, n);
+    return -EBADMSG;
+}
+
+void codec_scale(const int64_t *x, size_t n, int scale, double *v)
+{
+    double power = codec_power_of_ten(scale);
+    bool has_stale = false;
+    for (size_t i = 0; i < n; i++)
+        has_stale |= x[i] == TSDB_STALE_I64;
+    if (!has_stale) {
+        for (size_t i = 0; i < n; i++)
+            v[i] = (double)x[i] / power;
+        return;
+    }
+    for (size_t i = 0; i < n; i++)
+        v[i] = x[i] == TSDB_STALE_I64 ? sample_stale() : (double)x[i] / power;
+}

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/*
+ * The block thread: writes the head away when it is old or large, compacts, drops what is past its
+ * retention, and does jobs that others wait for. Everything that changes the set of files happens
+ * here.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "store.h"
+
+#define TICK_MS 500
+#define RETRY_MS 5000
+#define HEAD_BYTES_MIN (2u << 20)
+#define HEAD_BYTES_A_SERIES 192
+#define JUMP_MS 60000
+#define TRUST_MS 3600000
+
+static int64_t monotonic_ms(void)
+{
+    return clock_mono_ns(&clock_system) / NS_PER_MS;
+}
+
+bool upkeep_is_stopping(struct tsdb *db)
+{
+    pthread_mutex_lock(&db->upkeep_lock);
+    bool is_stopping = db->is_stopping;
+    pthread_mutex_unlock(&db->upkeep_lock);
+    return is_stopping;
+}
+
+static bool head_is_due(struct tsdb *db)
+{
+    struct head *h = &db->head;
+    pthread_mutex_lock(&h->lock);
+    size_t pieces = h->arena->bytes;
+    size_t limit = MAX_OF((size_t)HEAD_BYTES_MIN, (size_t)h->n_series * HEAD_BYTES_A_SERIES);
+    limit = MIN_OF(limit, (size_t)db->o.memory_max_bytes / 4);
+    bool is_due =
+        h->frozen || pieces > limit ||
+        (h->arena->samples > 0 && store_mono_ms(db) - db->rolled_mono_ms >= db->o.head_ms);
+    pthread_mutex_unlock(&h->lock);
+    return is_due;
+}
+
+// What retention takes for now. A clock that was just set may be wrong, and a wrong year must not
+// cost the data: it counts once it has run for an hour without a jump; until then no more time has
+// passed than the monotonic clock says.
+static int64_t retention_now_ms(struct tsdb *db)
+{
+    int64_t real_ms = store_now_ms(db), mono_ms = store_mono_ms(db);
+    int64_t expected_ms = db->trusted_real_ms + (mono_ms - db->trusted_mono_ms);
+    int64_t drift_ms = real_ms - db->seen_real_ms - (mono_ms - db->seen_mono_ms);
+    if (drift_ms > JUMP_MS || drift_ms < -JUMP_MS)
+        db->jump_mono_ms = mono_ms;
+    db->seen_real_ms = real_ms;
+    db->seen_mono_ms = mono_ms;
+    if (mono_ms - db->jump_mono_ms < TRUST_MS)
+        return MIN_OF(real_ms, expected_ms);
+    db->trusted_real_ms = real_ms;
+    db->trusted_mono_ms = mono_ms;
+    return real_ms;
+}
+
+static void drop(struct tsdb *db, struct block *b)
+{
+    view_publish(db, view_change(view_get(db), NULL, 0, &b, 1), false);
+    unlinkat(db->blocks_dirfd, b->name, 0);
+    pin_retire(&db->pins, (void (*)(void *))block_free, b);
+}
+
+static struct block *oldest(const struct view *v, int64_t resolution, uint64_t *ret_bytes)
+{
+    struct block *old = NULL;
+    *ret_bytes = 0;
+    for (size_t i = 0; i < v->n; i++) {
+        struct block *b = v->block[i];
+        if (b->meta.resolution_ms != resolution)
+            continue;
+        *ret_bytes += b->size;
+        if (!old || b->meta.max_ms < old->meta.max_ms)
+            old = b;
+    }
+    return old;
+}
+
+void retention_step(struct tsdb *db)
+{
+    const struct tsdb_retention *kept[] = {&db->o.raw, &db->o.minute, &db->o.hour};
+    int64_t now_ms = retention_now_ms(db);
+    for (int i = 0; i < TSDB_RESOLUTIONS; i++) {
+        uint64_t bytes;
+        for (struct block *b; (b = oldest(view_get(db), resolution_ms[i], &bytes));) {
+            bool is_old = kept[i]->age_ms > 0 && b->meta.max_ms < now_ms - kept[i]->age_ms;
+            bool is_much = kept[i]->bytes > 0 && bytes > kept[i]->bytes;
+            if (!is_old && !is_much)
+                break;
+            drop(db, b);
+        }
+    }
+}
+
+static int settle(struct tsdb *db)
+{
+    int r = flush_head(db);
+    for (int more = 1; r == 0 && more > 0;) {
+        more = compact_step(db);
+        r = MIN_OF(more, 0);
+    }
+    return r;
+}
+
+static void do_job(struct tsdb *db, struct job *job)
+{
+    if (job->deletion)
+        job->result = deletion_add(db, job->deletion, job->err);
+    else if (job->snapshot)
+        job->result = store_snapshot(db, job->snapshot, job->err);
+    else if ((job->result = settle(db)) < 0)
+        err_set(job->err, -job->result, "writing %s: %s", db->path, strerror(-job->result));
+    pthread_mutex_lock(&db->upkeep_lock);
+    db->job = NULL;
+    job->is_done = true;
+    pthread_cond_broadcast(&db->upkeep_done);
+    pthread_mutex_unlock(&db->upkeep_lock);
+}
+
+static void wait_until(struct tsdb *db, int64_t until_ms)
+{
+    struct timespec at = {until_ms / 1000, until_ms % 1000 * NS_PER_MS};
+    while (!db->is_stopping && !db->job)
+        if (pthread_cond_timedwait(&db->upkeep_wake, &db->upkeep_lock, &at) == ETIMEDOUT)
+            return;
+}
+
+static void *run(void *arg)
+{
+    struct tsdb *db = arg;
+    int64_t retry_ms = 0;
+    for (bool is_busy = false;;) {
+        pthread_mutex_lock(&db->upkeep_lock);
+        if (!is_busy)
+            wait_until(db, monotonic_ms() + TICK_MS);
+        struct job *job = db->job;
+        bool is_stopping = db->is_stopping;
+        pthread_mutex_unlock(&db->upkeep_lock);
+        if (is_stopping)
+            return NULL;
+        if (job)
+            do_job(db, job);
+        is_busy = false;
+        if (monotonic_ms() < retry_ms)
+            continue;
+        int r = 0;
+        if (head_is_due(db)) {
+            r = flush_head(db);
+            db->rolled_mono_ms = store_mono_ms(db);
+        }
+        if (r == 0) {
+            r = compact_step(db);
+            is_busy = r > 0;
+        }
+        if (r < 0 && r != -ECANCELED)
+            retry_ms = monotonic_ms() + RETRY_MS;
+        retention_step(db);
+    }
+}
+
+int upkeep_start(struct tsdb *db)
+{
+    db->rolled_mono_ms = store_mono_ms(db);
+    db->seen_real_ms = store_now_ms(db);
+    db->seen_mono_ms = db->trusted_mono_ms = db->jump_mono_ms = db->rolled_mono_ms;
+    db->trusted_real_ms = MAX_OF(db->head.newest_ms, INT64_C(0));
+    return -pthread_create(&db->upkeep_thread, NULL, run, db);
+}
+
+void upkeep_stop(struct tsdb *db)
+{
+    pthread_mutex_lock(&db->upkeep_lock);
+    db->is_stopping = true;
+    pthread_cond_signal(&db->upkeep_wake);
+    pthread_mutex_unlock(&db->upkeep_lock);
+    pthread_join(db->upkeep_thread, NULL);
+}
+
+int upkeep_job(struct tsdb *db, struct job *job)
+{
+    pthread_mutex_lock(&db->upkeep_lock);
+    while (db->job)
+        pthread_cond_wait(&db->upkeep_done, &db->upkeep_lock);
+    db->job = job;
+    pthread_cond_signal(&db->upkeep_wake);
+    while (!job->is_done)
+        pthread_cond_wait(&db->upkeep_done, &db->upkeep_lock);
+    pthread_mutex_unlock(&db->upkeep_lock);
+    return job->result;
+}
+
+int tsdb_settle(struct tsdb *db, struct err *err)
+{
+    struct job job = {.err = err};
+    return upkeep_job(db, &job);
+}
+
+int tsdb_snapshot(struct tsdb *db, const char *directory, struct err *err)
+{
+    struct job job = {.snapshot = directory, .err = err};
+    return upkeep_job(db, &job);
+}

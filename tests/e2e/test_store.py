@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the daemon keeps: it is there again after a restart and after kill -9."""
+
+import json
+import os
+import signal
+import subprocess
+import tempfile
+import unittest
+
+import vherd
+
+
+def store_of(daemon):
+    return daemon.status()["store"]
+
+
+class Keeping(unittest.TestCase):
+    def daemon(self, **store):
+        return vherd.Daemon({"libvirt": {"uri": "memory:///?vms=4"}, "store": store})
+
+    def test_samples_are_kept_over_a_restart(self):
+        with self.daemon() as daemon:
+            vherd.wait_for("samples", 20, lambda: store_of(daemon)["kept_samples"] > 1000)
+            before = store_of(daemon)
+            self.assertEqual(before["refused_samples"], 0)
+            self.assertEqual(daemon.stop(), 0)
+            daemon.start()
+            after = store_of(daemon)
+            self.assertLessEqual(after["oldest"], before["oldest"])
+            self.assertGreaterEqual(after["newest"], before["newest"])
+            self.assertEqual(after["notes"], [])
+            self.assertEqual(after["set_aside"], 0)
+
+    def test_a_killed_core_loses_the_window_at_most(self):
+        with self.daemon() as daemon:
+            vherd.wait_for("samples", 20, lambda: store_of(daemon)["kept_samples"] > 1000)
+            before = store_of(daemon)
+            os.kill(daemon.process_named("core"), signal.SIGKILL)
+            after = vherd.wait_for("core again", 20, lambda: self.kept_again(daemon, before))
+            self.assertLessEqual(after["oldest"], before["oldest"])
+            self.assertGreaterEqual(after["newest"], before["newest"] - 2)
+
+    @staticmethod
+    def kept_again(daemon, before):
+        try:
+            store = store_of(daemon)
+        except (OSError, AssertionError, KeyError, ValueError):
+            return None
+        return store if store["kept_samples"] and store["newest"] > before["newest"] else None
+
+    def test_a_second_daemon_is_refused(self):
+        with self.daemon() as first:
+            second = vherd.Daemon({"libvirt": {"uri": "memory:///?vms=1"},
+                                   "store": {"path": first.store}})
+            second.store = second.directory + ".store"
+            try:
+                second.start(wait=False)
+                self.assertNotEqual(second.process.wait(20), 0)
+                self.assertIn(first.store, second.log())
+                second.process = None
+            finally:
+                second.close()
+            self.assertEqual(first.get("/-/ready")[0], 200)
+
+    def test_where_nothing_can_be_kept_watching_goes_on(self):
+        with tempfile.NamedTemporaryFile() as file:
+            with self.daemon(path=file.name + "/data") as daemon:
+                self.assertIn("error", store_of(daemon))
+                self.assertIn("Not a directory", daemon.log())
+                self.assertEqual(len(daemon.json("/vherd/v1/vms")["vms"]), 4)
+
+    def test_kept_where_the_configuration_says_and_not_at_all(self):
+        with self.daemon(enabled=False) as daemon:
+            self.assertEqual(store_of(daemon), {"enabled": False})
+            self.assertFalse(os.path.exists(daemon.store))
+
+    def test_completeness_and_freshness_per_vm(self):
+        with self.daemon() as daemon:
+            vherd.wait_for("samples", 20, lambda: store_of(daemon)["kept_samples"] > 1000)
+            done = subprocess.run(daemon.command("status", "--data", "--json"), check=True,
+                                  stdout=subprocess.PIPE, text=True)
+            data = {vm["name"]: vm for vm in json.loads(done.stdout)["data"]}
+            self.assertEqual(len(data), 5)  # the host's series have no domain
+            for vm in daemon.json("/vherd/v1/vms")["vms"]:
+                kept = data[vm["name"]]
+                self.assertGreater(kept["samples"], 0)
+                self.assertEqual(kept["impossible"], 0)
+                lanes = {lane["lane"]: lane for lane in kept["lanes"]}
+                self.assertGreater(lanes["kernel"]["completeness_ratio"], 0.5)
+                self.assertLess(lanes["kernel"]["age_seconds"], 10)
+            text = subprocess.run(daemon.command("status", "--data"), check=True,
+                                  stdout=subprocess.PIPE, text=True).stdout
+            self.assertIn("Stored data", text)

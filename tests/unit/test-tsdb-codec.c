@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include <errno.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/mem.h"
+#include "codec.h"
+#include "crc32c.h"
+#include "model/query.h"
+#include "tsdb/tsdb.h"
+
+#define N 4000
+
+static uint64_t state = 88172645463325252u;
+
+static uint64_t next_random(void)
+{
+    state ^= state << 13;
+    state ^= state >> 7;
+    return state ^= state << 17;
+}
+
+// Encoded, decoded from memory of exactly that size, compared; the length.
+static size_t whole(const int64_t *x, size_t n)
+{
+    CLEANUP(freep) uint8_t *out = malloc(codec_bound(n));
+    size_t len = codec_put_i64(x, n, out);
+    assert_true(len <= codec_bound(n));
+    CLEANUP(freep) uint8_t *exact = malloc(len);
+    memcpy(exact, out, len);
+    CLEANUP(freep) int64_t *back = malloc(n * sizeof(*back));
+    assert_int_equal(codec_get_i64(exact, len, back, n), 0);
+    assert_memory_equal(back, x, n * sizeof(*x));
+    // Neither one value more nor one byte less.
+    assert_int_equal(codec_get_i64(exact, len - 1, back, n), -EBADMSG);
+    return len;
+}
+
+static size_t real(const double *x, size_t n)
+{
+    CLEANUP(freep) uint8_t *out = malloc(codec_bound(n));
+    size_t len = codec_put_f64(x, n, out);
+    assert_true(len <= codec_bound(n));
+    CLEANUP(freep) uint8_t *exact = malloc(len);
+    memcpy(exact, out, len);
+    CLEANUP(freep) double *back = malloc(n * sizeof(*back));
+    assert_int_equal(codec_get_f64(exact, len, back, n), 0);
+    assert_memory_equal(back, x, n * sizeof(*x));
+    return len;
+}
+
+static void test_lines_and_runs(void **unused)
+{
+    int64_t x[N];
+    for (int i = 0; i < N; i++)
+        x[i] = 1700000000000 + 1000 * (int64_t)i;
+    assert_true(whole(x, N) <= 10);
+    assert_true(whole(x, 1) <= 10);
+    assert_true(whole(x, 2) <= 10);
+    for (int i = 0; i < N; i++)
+        x[i] = i < 1000 ? 1 : i < 1003 ? 3 : 1;
+    assert_true(whole(x, N) <= 12);
+    // A schedule with a pause: one run of differences more.
+    for (int i = 0; i < N; i++)
+        x[i] = 1700000000000 + 1000 * (int64_t)i + (i > 2000 ? 30000 : 0);
+    assert_true(whole(x, N) <= 24);
+}
+
+static void test_packs(void **unused)
+{
+    int64_t x[N], sum = 0;
+    for (int i = 0; i < N; i++)
+        x[i] = sum += 15000000 + (int64_t)(next_random() % 4096);
+    // 12 bits of noise.
+    assert_in_range(whole(x, N), N * 12 / 8, N * 13 / 8);
+    for (int i = 0; i < N; i++)
+        x[i] = 4096 * (int64_t)(1000000 + next_random() % 16);
+    assert_in_range(whole(x, N), N * 4 / 8, N * 5 / 8);
+    // Rare bursts are patched, not paid for by all.
+    for (int i = 0; i < N; i++)
+        x[i] = sum += (int64_t)(next_random() % 4) + (i % 50 == 0 ? 1000000000 : 0);
+    assert_true(whole(x, N) < N * 5 / 8);
+    for (size_t n = 1; n < 400; n++)
+        whole(x, n);
+}
+
+static void test_extremes(void **unused)
+{
+    int64_t x[N];
+    const int64_t corner[] = {INT64_MIN, INT64_MAX, 0, -1, 1, INT64_MIN + 1, TSDB_STALE_I64};
+    for (int i = 0; i < N; i++)
+        x[i] = corner[next_random() % ARRAY_LEN(corner)];
+    whole(x, N);
+    // A factor of 3 whose differences wrap around must not be divided out.
+    for (int i = 0; i < N; i++)
+        x[i] = i % 7 == 3 ? TSDB_STALE_I64 : 3 * (int64_t)(next_random() % 1000);
+    whole(x, N);
+    for (int i = 0; i < N; i++)
+        x[i] = (int64_t)next_random();
+    assert_true(whole(x, N) <= codec_bound(N));
+    for (int width = 1; width <= 64; width++) {
+        for (int i = 0; i < 300; i++)
+            x[i] = (int64_t)(next_random() >> (64 - width));
+        whole(x, 300);
+    }
+}
+
+static void test_doubles(void **unused)
+{
+    double x[N];
+    for (int i = 0; i < N; i++)
+        x[i] = 36.6 + 0.1 * (double)(next_random() % 8);
+    for (int i = 0; i < N; i++)
+        x[i] = round(x[i] * 10) / 10;
+    assert_true(real(x, N) < N * 5 / 8);
+    x[7] = NAN;
+    x[8] = sample_stale();
+    x[9] = -0.0;
+    x[10] = INFINITY;
+    x[11] = 1e300;
+    assert_true(real(x, N) < N * 5 / 8 + 100);
+    for (int i = 0; i < N; i++)
+        x[i] = sin(i) * 1e-3;
+    real(x, N);
+    for (int i = 0; i < N; i++)
+        x[i] = 0.1;
+    assert_true(real(x, N) < 8);
+    for (int i = 0; i < N; i++) {
+        uint64_t bits = next_random();
+        memcpy(&x[i], &bits, sizeof(bits));
+    }
+    real(x, N);
+}
+
+static void test_scale(void **unused)
+{
+    const int64_t x[] = {1500000000, TSDB_STALE_I64, -1, 0};
+    double v[4];
+    codec_scale(x, 4, 9, v);
+    assert_true(v[0] == 1.5 && sample_is_stale(v[1]) && v[2] == -1e-9 && v[3] == 0);
+}
+
+static void test_damage(void **unused)
+{
+    int64_t x[300], back[300];
+    for (int i = 0; i < 300; i++)
+        x[i] = (int64_t)(next_random() % 1000) * (i % 30 == 0 ? 100000 : 1);
+    uint8_t out[5000];
+    size_t len = codec_put_i64(x, 300, out);
+    for (size_t n = 0; n < len; n++) {
+        CLEANUP(freep) uint8_t *exact = malloc(n + 1);
+        memcpy(exact, out, n);
+        assert_int_equal(codec_get_i64(exact, n, back, 300), -EBADMSG);
+    }
+    assert_int_equal(codec_get_i64(out, len, back, 299), -EBADMSG);
+}
+
+static void test_crc(void **unused)
+{
+    // RFC 3720, B.4.
+    uint8_t zeros[32] = {0}, ones[32], up[32];
+    memset(ones, 0xFF, sizeof(ones));
+    for (int i = 0; i < 32; i++)
+        up[i] = (uint8_t)i;
+    assert_int_equal(crc32c(0, zeros, 32), 0x8A9136AA);
+    assert_int_equal(crc32c(0, ones, 32), 0x62A8AB43);
+    assert_int_equal(crc32c(0, up, 32), 0x46DD794E);
+    for (size_t n = 0; n <= 32; n++)
+        assert_int_equal(crc32c(7, up, n), crc32c_portable(7, up, n));
+    assert_int_equal(crc32c(crc32c(0, up, 11), up + 11, 21), 0x46DD794E);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_lines_and_runs),
+        cmocka_unit_test(test_packs),
+        cmocka_unit_test(test_extremes),
+        cmocka_unit_test(test_doubles),
+        cmocka_unit_test(test_scale),
+        cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_crc),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

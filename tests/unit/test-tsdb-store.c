@@ -1,0 +1,470 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/mem.h"
+#include "regex/regex.h"
+#include "tsdb-dir.h"
+#include "tsdb/tsdb.h"
+
+#define T0 INT64_C(1700000000000)
+
+static const struct tsdb_kind_of ns = {TSDB_SCALED, 9, true, 1.0};
+static const struct tsdb_kind_of gauge = {TSDB_DOUBLE, 0, false, 0};
+
+static uint32_t series(struct tsdb *db, const char *metric, const char *domain,
+                       const struct tsdb_kind_of *of)
+{
+    struct label label[] = {{"__name__", metric}, {"domain", domain}};
+    uint32_t ref = UINT32_MAX;
+    struct err err = {0};
+    if (tsdb_series(db, label, 2, of, &ref, &err) < 0)
+        fail_msg("%s", err.message);
+    return ref;
+}
+
+static struct tsdb *open_store(const char *dir)
+{
+    struct tsdb_options o;
+    struct tsdb *db = NULL;
+    struct err err = {0};
+    tsdb_options_init(&o);
+    o.flush_ms = 20;
+    if (tsdb_open(dir, &o, &db, &err) < 0)
+        fail_msg("%s", err.message);
+    return db;
+}
+
+static void settle(struct tsdb *db)
+{
+    struct err err = {0};
+    if (tsdb_settle(db, &err) < 0)
+        fail_msg("%s", err.message);
+}
+
+// All samples of the one series that matches, through whatever holds them.
+static size_t read_one(struct tsdb *db, const char *metric, const char *domain, int64_t start,
+                       int64_t end, int64_t *t, double *v, size_t cap)
+{
+    struct query_matcher m[] = {{QUERY_EQUAL, "__name__", metric, NULL},
+                                {QUERY_EQUAL, "domain", domain, NULL}};
+    struct query_hints hints = {start, end, 0, 0};
+    struct query_source *source = tsdb_source(db);
+    struct query_set *set = NULL;
+    struct err err = {0};
+    size_t n = 0;
+    assert_int_equal(source->ops->select(source, m, 2, &hints, 0, &set, &err), 0);
+    assert_in_range(set->n, 0, 1);
+    const struct query_run *run = NULL;
+    size_t n_runs = 0;
+    if (set->n == 1)
+        assert_int_equal(set->ops->read(set, 0, start, end, &run, &n_runs, &err), 0);
+    for (size_t i = 0; i < n_runs; i++) {
+        assert_int_equal(run[i].resolution_ms, 0);
+        for (size_t k = 0; k < run[i].n && n < cap; k++, n++) {
+            t[n] = run[i].t_ms[k];
+            v[n] = run[i].v[k];
+        }
+    }
+    source->ops->free_set(set);
+    return n;
+}
+
+static void expect_line(struct tsdb *db, const char *domain, int first, int n)
+{
+    static int64_t t[20000];
+    static double v[20000];
+    size_t got = read_one(db, "cpu", domain, T0, T0 + 100000000, t, v, 20000);
+    assert_int_equal(got, n);
+    for (int i = 0; i < n; i++) {
+        assert_int_equal(t[i], T0 + (first + i) * 1000);
+        assert_true(v[i] == (double)((first + i) * INT64_C(15000000)) / 1e9);
+    }
+}
+
+static void append_line(struct tsdb *db, const uint32_t *ref, size_t n, int first, int count)
+{
+    union tsdb_value v[64];
+    for (int i = first; i < first + count; i++) {
+        for (size_t k = 0; k < n; k++)
+            v[k].i64 = i * INT64_C(15000000);
+        struct tsdb_appended a = {0};
+        assert_int_equal(tsdb_append(db, T0 + i * 1000, ref, v, n, &a), 0);
+        assert_int_equal(a.stored, n);
+    }
+}
+
+static void test_head_block_and_reopened(void **state)
+{
+    struct tsdb *db = open_store(*state);
+    uint32_t ref[2] = {series(db, "cpu", "a", &ns), series(db, "cpu", "b", &ns)};
+    assert_int_equal(series(db, "cpu", "a", &ns), ref[0]);
+    append_line(db, ref, 2, 0, 100);
+    expect_line(db, "a", 0, 100);
+    settle(db);
+    expect_line(db, "a", 0, 100);
+    append_line(db, ref, 2, 100, 50);
+    expect_line(db, "b", 0, 150);
+    tsdb_close(db);
+    db = open_store(*state);
+    expect_line(db, "a", 0, 150);
+    expect_line(db, "b", 0, 150);
+    struct tsdb_status s;
+    tsdb_status(db, &s);
+    assert_int_equal(s.replayed, 100);
+    assert_int_equal(s.unreadable, 0);
+    assert_int_equal(s.blocks[0], 1);
+    uint32_t again = series(db, "cpu", "a", &ns);
+    append_line(db, &again, 1, 150, 10);
+    expect_line(db, "a", 0, 160);
+    tsdb_close(db);
+}
+
+static void test_second_opener(void **state)
+{
+    struct tsdb *db = open_store(*state), *other = NULL;
+    struct tsdb_options o;
+    struct err err = {0};
+    tsdb_options_init(&o);
+    assert_int_equal(tsdb_open(*state, &o, &other, &err), -EBUSY);
+    assert_non_null(strstr(err.message, "another process"));
+    tsdb_close(db);
+    assert_int_equal(tsdb_open(*state, &o, &other, &err), 0);
+    tsdb_close(other);
+}
+
+static void test_late_and_duplicate(void **state)
+{
+    struct tsdb *db = open_store(*state);
+    uint32_t ref = series(db, "g", "a", &gauge);
+    const int order[] = {0, 10, 20, 5, 15, 30, 1, 25, 40};
+    for (size_t i = 0; i < ARRAY_LEN(order); i++)
+        assert_int_equal(tsdb_append_one(db, ref, T0 + order[i] * 1000, order[i]), 0);
+    assert_int_equal(tsdb_append_one(db, ref, T0 + 40000, 1), -EEXIST);
+    assert_int_equal(tsdb_append_one(db, ref, T0 + 30000, 1), -EEXIST);
+    assert_int_equal(tsdb_append_one(db, ref, T0 - 3 * 3600 * 1000, 1), -ETIME);
+    for (int round = 0; round < 2; round++) {
+        int64_t t[20];
+        double v[20];
+        assert_int_equal(read_one(db, "g", "a", T0, T0 + 100000, t, v, 20), 9);
+        for (int i = 0; i < 9; i++) {
+            assert_true(v[i] == (double)(t[i] - T0) / 1000);
+            assert_true(i == 0 || t[i] > t[i - 1]);
+        }
+        settle(db);
+    }
+    CLEANUP(freep) struct tsdb_quality *q = NULL;
+    size_t n = 0;
+    assert_int_equal(tsdb_quality(db, "domain", &q, &n), 0);
+    assert_int_equal(n, 1);
+    assert_string_equal(q[0].value, "a");
+    assert_int_equal(q[0].duplicates, 2);
+    assert_int_equal(q[0].late, 1);
+    assert_int_equal(q[0].out_of_order, 4);
+    tsdb_close(db);
+}
+
+static void test_quality(void **state)
+{
+    struct tsdb *db = open_store(*state);
+    uint32_t ref = series(db, "cpu", "a", &ns);
+    for (int i = 0; i < 20; i++)
+        if (i < 10 || i > 12)
+            assert_int_equal(tsdb_append_one(db, ref, T0 + i * 1000, i * 0.5), 0);
+    assert_int_equal(tsdb_append_one(db, ref, T0 + 20000, 0), 0);   // reset
+    assert_int_equal(tsdb_append_one(db, ref, T0 + 21000, 1.5), 0); // 150 % of a CPU
+    assert_int_equal(tsdb_append_one(db, ref, T0 + 22000, 0.1), 0); // reset
+    assert_int_equal(tsdb_append_stale(db, ref, T0 + 23000), 0);
+    assert_int_equal(tsdb_append_one(db, ref, T0 + 90000, 1), 0); // no gap: it had ended
+    CLEANUP(freep) struct tsdb_quality *q = NULL;
+    size_t n = 0;
+    assert_int_equal(tsdb_quality(db, "domain", &q, &n), 0);
+    assert_int_equal(q[0].gaps, 1);
+    assert_int_equal(q[0].missing, 3);
+    assert_int_equal(q[0].resets, 2);
+    assert_int_equal(q[0].impossible, 1);
+    assert_int_equal(q[0].newest_ms, T0 + 90000);
+    tsdb_close(db);
+}
+
+static void test_kinds(void **state)
+{
+    struct tsdb *db = open_store(*state);
+    struct label label[] = {{"__name__", "cpu"}, {"domain", "a"}};
+    uint32_t ref = series(db, "cpu", "a", &ns), other;
+    struct err err = {0};
+    assert_int_equal(tsdb_series(db, label, 2, &gauge, &other, &err), -EDOM);
+    assert_int_equal(tsdb_series(db, label, 0, &gauge, &other, &err), -EINVAL);
+    assert_int_equal(tsdb_append_one(db, ref, T0, 1.5), 0);
+    assert_int_equal(tsdb_append_one(db, ref, T0 + 1, 1e-10), -EDOM);
+    assert_int_equal(tsdb_append_stale(db, ref, T0 + 2), 0);
+    int64_t t[4];
+    double v[4];
+    for (int round = 0; round < 2; round++) {
+        assert_int_equal(read_one(db, "cpu", "a", T0, T0 + 10, t, v, 4), 2);
+        assert_true(v[0] == 1.5 && sample_is_stale(v[1]));
+        settle(db);
+    }
+    tsdb_close(db);
+}
+
+static size_t count_matching(struct tsdb *db, enum query_match match, const char *name,
+                             const char *value)
+{
+    struct regex *re = NULL;
+    if (match == QUERY_REGEX || match == QUERY_NOT_REGEX)
+        assert_int_equal(regex_new(value, true, &re, NULL), 0);
+    struct query_matcher m = {match, name, value, re};
+    struct query_hints hints = {T0, T0 + 1000000, 0, 0};
+    struct query_source *source = tsdb_source(db);
+    struct query_set *set = NULL;
+    assert_int_equal(source->ops->select(source, &m, 1, &hints, 0, &set, NULL), 0);
+    size_t n = set->n;
+    for (size_t i = 0; i < n; i++)
+        assert_true(query_matches(&m, 1, set->labels[i]));
+    source->ops->free_set(set);
+    regex_free(re);
+    return n;
+}
+
+static void test_matchers(void **state)
+{
+    struct tsdb *db = open_store(*state);
+    const char *domain[] = {"web1", "web2", "db1", ""};
+    for (size_t i = 0; i < ARRAY_LEN(domain); i++) {
+        uint32_t ref = series(db, "up", domain[i], &gauge);
+        assert_int_equal(tsdb_append_one(db, ref, T0, 1), 0);
+    }
+    for (int round = 0; round < 2; round++) {
+        assert_int_equal(count_matching(db, QUERY_EQUAL, "domain", "web1"), 1);
+        assert_int_equal(count_matching(db, QUERY_EQUAL, "domain", ""), 1);
+        assert_int_equal(count_matching(db, QUERY_EQUAL, "absent", ""), 4);
+        assert_int_equal(count_matching(db, QUERY_EQUAL, "absent", "x"), 0);
+        assert_int_equal(count_matching(db, QUERY_NOT_EQUAL, "domain", "web1"), 3);
+        assert_int_equal(count_matching(db, QUERY_NOT_EQUAL, "domain", ""), 3);
+        assert_int_equal(count_matching(db, QUERY_NOT_EQUAL, "absent", ""), 0);
+        assert_int_equal(count_matching(db, QUERY_REGEX, "domain", "web.*"), 2);
+        assert_int_equal(count_matching(db, QUERY_REGEX, "domain", ".*"), 4);
+        assert_int_equal(count_matching(db, QUERY_REGEX, "domain", ".+"), 3);
+        assert_int_equal(count_matching(db, QUERY_REGEX, "domain", "web1|db1|x"), 2);
+        assert_int_equal(count_matching(db, QUERY_REGEX, "domain", "web1|"), 2);
+        assert_int_equal(count_matching(db, QUERY_NOT_REGEX, "domain", "web.*"), 2);
+        assert_int_equal(count_matching(db, QUERY_NOT_REGEX, "domain", "web1|db1"), 2);
+        assert_int_equal(count_matching(db, QUERY_NOT_REGEX, "domain", ".*"), 0);
+        assert_int_equal(count_matching(db, QUERY_NOT_REGEX, "domain", ".+"), 1);
+        settle(db);
+    }
+    struct query_texts texts = {0};
+    struct query_source *source = tsdb_source(db);
+    struct query_matcher m = {QUERY_EQUAL, "__name__", "up", NULL};
+    assert_int_equal(source->ops->label_values(source, "domain", &m, 1, T0, T0, &texts, NULL), 0);
+    assert_int_equal(texts.n, 3);
+    assert_string_equal(texts.text[0], "db1");
+    query_texts_done(&texts);
+    assert_int_equal(source->ops->label_names(source, &m, 1, T0, T0, &texts, NULL), 0);
+    assert_int_equal(texts.n, 2);
+    query_texts_done(&texts);
+    assert_int_equal(source->ops->label_names(source, &m, 1, 0, T0 - 1, &texts, NULL), 0);
+    assert_int_equal(texts.n, 0);
+    query_texts_done(&texts);
+    struct query_set *set = NULL;
+    struct err err = {0};
+    struct query_hints hints = {T0, T0, 0, 0};
+    assert_int_equal(source->ops->select(source, &m, 1, &hints, 2, &set, &err), -E2BIG);
+    tsdb_close(db);
+}
+
+// Five hours each second: windows are closed, merged and rolled up; a selection made before keeps
+// what it had.
+static void test_rollups(void **state)
+{
+    struct tsdb *db = open_store(*state);
+    uint32_t ref = series(db, "cpu", "a", &ns);
+    const int64_t start = T0 - T0 % 7200000;
+    for (int i = 1; i <= 18000; i++) {
+        union tsdb_value v = {.i64 = (i % 9000) * INT64_C(1000000000)};
+        tsdb_append(db, start + i * INT64_C(1000), &ref, &v, 1, NULL);
+        if (i % 4000 == 0)
+            settle(db);
+    }
+    settle(db);
+    struct tsdb_status s;
+    tsdb_status(db, &s);
+    assert_int_equal(s.block_samples[1], 240);
+    assert_int_equal(s.block_samples[2], 4);
+
+    struct query_matcher m = {QUERY_EQUAL, "__name__", "cpu", NULL};
+    struct query_hints hints = {start + 1, start + 18000000, 3600000, 0};
+    struct query_source *source = tsdb_source(db);
+    struct query_set *set = NULL;
+    assert_int_equal(source->ops->select(source, &m, 1, &hints, 0, &set, NULL), 0);
+    assert_int_equal(set->n, 1);
+    const struct query_run *run;
+    size_t n;
+    assert_int_equal(set->ops->read(set, 0, start + 1, start + 18000000, &run, &n, NULL), 0);
+    assert_int_equal(n, 2);
+    assert_int_equal(run[0].resolution_ms, 3600000);
+    assert_int_equal(run[0].n, 4);
+    assert_int_equal(run[1].resolution_ms, 0);
+    assert_int_equal(run[1].n, 3600);
+    const struct query_bucket *b = run[0].bucket;
+    assert_int_equal(b[0].end_ms, start + 3600000);
+    assert_int_equal(b[0].count, 3600);
+    assert_true(b[0].first == 1 && b[0].last == 3600 && b[0].min == 1 && b[0].max == 3600);
+    assert_true(b[0].sum == 3600.0 * 3601 / 2);
+    assert_true(b[0].increase == 3599 && b[1].increase == 3600);
+    // The third hour falls from 8999 to 0; across the block's border the count goes on.
+    assert_true(b[2].increase == 3599 && b[2].resets == 1 && b[2].min == 0);
+    assert_true(b[3].increase == 3600 && b[3].resets == 0 && !b[3].stale);
+    assert_int_equal(b[3].first_ms, start + 3 * 3600000 + 1000);
+    source->ops->free_set(set);
+
+    hints.max_resolution_ms = 0;
+    assert_int_equal(source->ops->select(source, &m, 1, &hints, 0, &set, NULL), 0);
+    assert_int_equal(set->ops->read(set, 0, start, start + 18000000, &run, &n, NULL), 0);
+    assert_int_equal(n, 1);
+    assert_int_equal(run[0].n, 18000);
+    source->ops->free_set(set);
+
+    // A late sample in a closed window: its hour is made again.
+    assert_int_equal(tsdb_append_one(db, ref, start + 4 * 3600000 - 500, 6000), 0);
+    settle(db);
+    hints.max_resolution_ms = 3600000;
+    assert_int_equal(source->ops->select(source, &m, 1, &hints, 0, &set, NULL), 0);
+    assert_int_equal(set->ops->read(set, 0, start + 1, start + 18000000, &run, &n, NULL), 0);
+    assert_int_equal(run[0].n, 4);
+    assert_int_equal(run[0].bucket[3].count, 3601);
+    source->ops->free_set(set);
+    tsdb_close(db);
+}
+
+static void test_delete(void **state)
+{
+    struct tsdb *db = open_store(*state);
+    uint32_t ref[2] = {series(db, "cpu", "a", &ns), series(db, "cpu", "b", &ns)};
+    struct query_matcher m = {QUERY_EQUAL, "domain", "a", NULL};
+    append_line(db, ref, 2, 0, 100);
+    settle(db);
+    append_line(db, ref, 2, 100, 100);
+    assert_int_equal(tsdb_delete(db, &m, 1, 0, T0 + 149999, NULL), 0);
+    append_line(db, ref, 2, 200, 1);
+    expect_line(db, "a", 150, 51);
+    expect_line(db, "b", 0, 201);
+    tsdb_close(db);
+    db = open_store(*state);
+    expect_line(db, "a", 150, 51);
+    settle(db);
+    settle(db);
+    expect_line(db, "a", 150, 51);
+    expect_line(db, "b", 0, 201);
+    struct tsdb_status s;
+    tsdb_status(db, &s);
+    assert_int_equal(s.block_samples[0], 252);
+    tsdb_close(db);
+}
+
+static void test_snapshot(void **state)
+{
+    CLEANUP(freep) char *copy = mem_printf("%s/copy", (char *)*state);
+    struct tsdb *db = open_store(*state);
+    uint32_t ref = series(db, "cpu", "a", &ns);
+    append_line(db, &ref, 1, 0, 100);
+    assert_int_equal(tsdb_snapshot(db, copy, NULL), 0);
+    struct err err = {0};
+    assert_int_equal(tsdb_snapshot(db, copy, &err), -EEXIST);
+    append_line(db, &ref, 1, 100, 10);
+    struct tsdb *other = open_store(copy);
+    expect_line(other, "a", 0, 100);
+    expect_line(db, "a", 0, 110);
+    tsdb_close(other);
+    tsdb_close(db);
+}
+
+static void test_retention(void **state)
+{
+    struct tsdb_options o;
+    struct tsdb *db = NULL;
+    tsdb_options_init(&o);
+    o.raw = (struct tsdb_retention){0, 1};
+    assert_int_equal(tsdb_open(*state, &o, &db, NULL), 0);
+    uint32_t ref = series(db, "cpu", "a", &ns);
+    append_line(db, &ref, 1, 0, 100);
+    settle(db);
+    struct tsdb_status s;
+    for (int i = 0; i < 1000; i++) {
+        tsdb_status(db, &s);
+        if (s.blocks[0] == 0)
+            break;
+        usleep(10000);
+    }
+    assert_int_equal(s.blocks[0], 0);
+    tsdb_close(db);
+}
+
+// A series that nobody holds goes from the head once its samples are in blocks, and is found there.
+static void test_forgotten_series(void **state)
+{
+    struct tsdb *db = open_store(*state);
+    uint32_t ref = series(db, "cpu", "a", &ns), other = series(db, "cpu", "b", &ns);
+    append_line(db, &ref, 1, 0, 40);
+    tsdb_release(db, ref);
+    for (int i = 0; i < 5; i++) {
+        append_line(db, &other, 1, 100 + i * 10, 10);
+        settle(db);
+    }
+    struct tsdb_status s;
+    tsdb_status(db, &s);
+    assert_int_equal(s.series, 1);
+    expect_line(db, "a", 0, 40);
+    expect_line(db, "b", 100, 50);
+    ref = series(db, "cpu", "a", &ns);
+    append_line(db, &ref, 1, 40, 10);
+    expect_line(db, "a", 0, 50);
+    tsdb_close(db);
+}
+
+static void test_memory_limit(void **state)
+{
+    struct tsdb_options o;
+    struct tsdb *db = NULL;
+    tsdb_options_init(&o);
+    o.memory_max_bytes = 1000;
+    assert_int_equal(tsdb_open(*state, &o, &db, NULL), 0);
+    uint32_t ref = series(db, "g", "a", &gauge);
+    int refused = 0;
+    for (int i = 0; i < 20000 && !refused; i++)
+        refused = tsdb_append_one(db, ref, T0 + i * 1000, sin(i)) == -ENOSPC;
+    assert_true(refused);
+    tsdb_close(db);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TSDB_TEST(test_head_block_and_reopened),
+        TSDB_TEST(test_second_opener),
+        TSDB_TEST(test_late_and_duplicate),
+        TSDB_TEST(test_quality),
+        TSDB_TEST(test_kinds),
+        TSDB_TEST(test_matchers),
+        TSDB_TEST(test_rollups),
+        TSDB_TEST(test_delete),
+        TSDB_TEST(test_snapshot),
+        TSDB_TEST(test_retention),
+        TSDB_TEST(test_forgotten_series),
+        TSDB_TEST(test_memory_limit),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
