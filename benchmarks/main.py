@@ -9,7 +9,7 @@ import sys
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path[:0] = [os.path.join(ROOT, "tests", "lib"), os.path.join(ROOT, "benchmarks")]
 
-SUBJECTS = ("see", "answer")
+SUBJECTS = ("see", "remember", "answer", "think")
 
 
 def main():
@@ -27,6 +27,9 @@ def main():
     conformance = os.path.join(ROOT, "..", "shared", "conformance")
     if os.path.isdir(conformance):
         os.environ.setdefault("VHERD_CONFORMANCE", os.path.realpath(conformance))
+    data = os.path.join(ROOT, "..", "shared", "data")
+    if os.path.isdir(data):
+        os.environ.setdefault("VHERD_DATA", os.path.realpath(data))
 
     import building
     import report

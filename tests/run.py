@@ -18,7 +18,8 @@ import tally  # noqa: E402
 
 
 # Unit tests of code that several threads run, for the thread sanitizer.
-THREADED = ("collector", "virt-memory", "virt-libvirt", "host-probe", "act", "log", "jobs")
+THREADED = ("collector", "virt-memory", "virt-libvirt", "host-probe", "act", "log", "jobs",
+            "tsdb-threads", "tsdb-store", "tsdb-log")
 
 
 def parse_arguments():
@@ -104,6 +105,9 @@ def main():
     conformance = os.path.join(ROOT, "..", "shared", "conformance")
     if os.path.isdir(conformance):
         os.environ.setdefault("VHERD_CONFORMANCE", os.path.realpath(conformance))
+    data = os.path.join(ROOT, "..", "shared", "data")
+    if os.path.isdir(data):
+        os.environ.setdefault("VHERD_DATA", os.path.realpath(data))
     if arguments.long:
         os.environ["VHERD_TEST_LONG"] = "1"
     started = time.monotonic()

@@ -12,7 +12,7 @@ _vherd_expression() {
 }
 _vherd() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
-    local commands=$'list\nshow\ntop\nhost\nstatus\nmetrics\nquery\nstats\ndirty-rate\nconfig\ndaemon\ncompletion\nversion\nhelp'
+    local commands=$'list\nshow\ntop\nhost\nstatus\nmetrics\nquery\nstats\ndirty-rate\nplan\nconfig\nsim\ndaemon\ncompletion\nversion\nhelp'
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then _vherd_words "$commands"; return; fi
     case ${COMP_WORDS[1]} in
@@ -118,6 +118,24 @@ _vherd() {
         if [[ $cur == -* ]]; then _vherd_words $'--seconds\n--socket\n--url\n--config\n--json\n--color\n--help'; return; fi
         _vherd_words "$(vherd list --names 2>/dev/null)"
         ;;
+    plan)
+        case $prev in
+        --name)  return ;;
+        --score)  return ;;
+        --candidates)  return ;;
+        --moves)  return ;;
+        --vcpus)  return ;;
+        --memory)  return ;;
+        --herd) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --socket) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --url)  return ;;
+        --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --color) _vherd_words $'auto\nalways\nnever'; return ;;
+        esac
+        if [[ $cur == -* ]]; then _vherd_words $'--name\n--score\n--candidates\n--moves\n--vcpus\n--memory\n--herd\n--socket\n--url\n--config\n--json\n--color\n--help'; return; fi
+        if ((COMP_CWORD == 2)); then _vherd_words $'place\nbalance\nconsolidate\nevacuate\nrightsize'
+        else mapfile -t COMPREPLY < <(compgen -f -- "$cur"); fi
+        ;;
     config)
         case $prev in
         --socket) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
@@ -129,14 +147,31 @@ _vherd() {
         if ((COMP_CWORD == 2)); then _vherd_words $'check\nshow'
         else mapfile -t COMPREPLY < <(compgen -f -- "$cur"); fi
         ;;
-    daemon)
+    sim)
         case $prev in
+        --policy)  return ;;
+        --compare)  return ;;
+        --traces)  return ;;
+        --mode) _vherd_words $'A\nB\nC'; return ;;
+        --seed)  return ;;
         --socket) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --url)  return ;;
         --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --color) _vherd_words $'auto\nalways\nnever'; return ;;
         esac
-        if [[ $cur == -* ]]; then _vherd_words $'--foreground\n--socket\n--url\n--config\n--json\n--color\n--help'; return; fi
+        if [[ $cur == -* ]]; then _vherd_words $'--policy\n--compare\n--report\n--csv\n--traces\n--mode\n--seed\n--timing\n--socket\n--url\n--config\n--json\n--color\n--help'; return; fi
+        if ((COMP_CWORD == 2)); then _vherd_words $'run\ncloudsim'
+        else mapfile -t COMPREPLY < <(compgen -f -- "$cur"); fi
+        ;;
+    daemon)
+        case $prev in
+        --simulate) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --socket) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --url)  return ;;
+        --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --color) _vherd_words $'auto\nalways\nnever'; return ;;
+        esac
+        if [[ $cur == -* ]]; then _vherd_words $'--foreground\n--simulate\n--socket\n--url\n--config\n--json\n--color\n--help'; return; fi
         :
         ;;
     completion)

@@ -7,6 +7,10 @@
 
 static const char *const colors[] = {"auto", "always", "never", NULL};
 static const char *const config_words[] = {"check", "show", NULL};
+static const char *const sim_words[] = {"run", "cloudsim", NULL};
+static const char *const sim_modes[] = {"A", "B", "C", NULL};
+static const char *const plans[] = {"place",    "balance",   "consolidate",
+                                    "evacuate", "rightsize", NULL};
 static const char *const shells[] = {"bash", "zsh", "fish", NULL};
 static const char *const states[] = {"running",  "idle",    "paused",      "in shutdown",
                                      "shut off", "crashed", "pmsuspended", NULL};
@@ -80,6 +84,17 @@ const struct command commands[] = {
     },
     {.name = "dirty-rate", .kind = OPERAND_VM, .least = 1, .most = 1, .run = cmd_dirty_rate},
     {
+        .name = "plan",
+        .operand = "place|balance|consolidate|evacuate|rightsize [NAME]",
+        .kind = OPERAND_WORD,
+        .least = 1,
+        .most = 2,
+        .words = plans,
+        .options = {{"herd", "FILE", "plan for the herd in this file, without the daemon", NULL,
+                     false}},
+        .run = cmd_plan,
+    },
+    {
         .name = "config",
         .operand = "check|show [FILE]",
         .kind = OPERAND_WORD,
@@ -92,11 +107,37 @@ const struct command commands[] = {
         .run = cmd_config,
     },
     {
+        .name = "sim",
+        .operand = "run|cloudsim [SCENARIO]",
+        .kind = OPERAND_WORD,
+        .least = 1,
+        .most = 2,
+        .words = sim_words,
+        .summary = "Simulate a data centre",
+        .details = "`run` lets the data centre of a scenario file go through its time and prints a "
+                   "timeline and a summary. `cloudsim` carries out CloudSim's PlanetLab experiment "
+                   "on a folder of trace files. Neither needs the daemon.",
+        .options = {{"policy", "NAME", "moves VMs: vherd, none, lr-mmt, thr-rs-0.7, wake-lr-mmt, …",
+                     NULL, false},
+                    {"compare", "NAME", "run: print this policy beside others; may be repeated",
+                     NULL, true},
+                    {"report", NULL, "run: print every step of the timeline", NULL, false},
+                    {"csv", NULL, "print CSV", NULL, false},
+                    {"traces", "DIR", "cloudsim: folder of traces, one VM each", NULL, false},
+                    {"mode", "MODE", "cloudsim: A as CloudSim, B VMs survive idling, C memory too",
+                     sim_modes, false},
+                    {"seed", "N", "cloudsim: for random selection", NULL, false},
+                    {"timing", NULL, "cloudsim: print CPU times too", NULL, false}},
+        .run = cmd_sim,
+    },
+    {
         .name = "daemon",
         .summary = "Run the daemon in the foreground",
         .details = "Starts vherd's processes and stays until it gets SIGTERM or SIGINT; SIGHUP "
                    "makes it read its configuration again.",
-        .options = {{"foreground", NULL, "stay in the foreground, as always", NULL, false}},
+        .options = {{"foreground", NULL, "stay in the foreground, as always", NULL, false},
+                    {"simulate", "FILE", "watch this scenario's data centre, not libvirt", NULL,
+                     false}},
         .run = cmd_daemon,
     },
     {

@@ -49,15 +49,15 @@ static void put_usage(const struct command *c, struct buf *out)
         buf_printf(out, " %s", command_operand(c));
 }
 
-// Fill paragraphs to 80 columns.
-static void put_wrapped(const char *text, struct buf *out)
+// Fill paragraphs to 80 columns; lines after the first begin with `indent` blanks.
+static void put_wrapped(const char *text, int indent, struct buf *out)
 {
     size_t column = 0;
     while (*text) {
         size_t n = strcspn(text, " ");
         if (column > 0 && column + 1 + n > 80) {
-            buf_putc(out, '\n');
-            column = 0;
+            buf_printf(out, "\n%*s", indent, "");
+            column = (size_t)indent;
         } else if (column > 0) {
             buf_putc(out, ' ');
             column++;
@@ -72,12 +72,15 @@ static void put_wrapped(const char *text, struct buf *out)
 static void command_help(const struct command *c, struct buf *out)
 {
     struct option_desc o;
-    buf_puts(out, "Usage: ");
-    put_usage(c, out);
-    buf_printf(out, "\n\n%s.\n", command_summary(c));
+    CLEANUP(buf_done) struct buf usage;
+    buf_init(&usage, 4096);
+    buf_puts(&usage, "Usage: ");
+    put_usage(c, &usage);
+    put_wrapped(usage.data, 7, out);
+    buf_printf(out, "\n%s.\n", command_summary(c));
     if (*command_details(c)) {
         buf_putc(out, '\n');
-        put_wrapped(command_details(c), out);
+        put_wrapped(command_details(c), 0, out);
     }
     for (size_t i = 0; command_option(c, i, &o); i++) {
         buf_puts(out, i == 0 ? "\nOptions:\n" : "");

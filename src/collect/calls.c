@@ -50,8 +50,8 @@ static void call_free(struct call *call)
 static char process_state(const struct call *call)
 {
     const struct collector *c = call->c;
-    if (c->p.host == &host_memory)
-        return host_memory_process_state(&call->uuid);
+    if (c->p.host->process_state)
+        return c->p.host->process_state(&call->uuid);
     if (!call->pid)
         return 0;
     return host_process_state(c->root, call->pid, call->process_start);

@@ -109,6 +109,7 @@ const struct conf_section conf_sections[] = {
     {"store", "The time-series store: what the lanes saw, kept on disk."},
     {"web", "Where and to whom the daemon answers."},
     {"query", "What one query of the API may take."},
+    {"plan", "What plans may assume of this host."},
     {"log", "What is written to standard error."},
     {"global", "What holds for everything that leaves this machine."},
     {"textfile", "Files with metrics that other programs leave in a directory."},
@@ -234,6 +235,10 @@ const struct conf_key conf_keys[] = {
     {"query", "lookback", CONF_DURATION, AT(query.lookback_ns), "5m", 1 * S, 24 * H,
      .help = "How old the last sample of a series may be to count as its value now, where a "
              "request names nothing else."},
+    {"plan", "cpu_overcommit", CONF_INTEGER, AT(plan.cpu_overcommit), "4", 1, 64,
+     .help = "vCPUs that plans may put on each CPU of the host."},
+    {"plan", "memory_reserve", CONF_INTEGER, AT(plan.memory_reserve), "5", 0, 90,
+     .help = "Per cent of the host's memory that plans leave to the host itself."},
 
     {"log", "level", CONF_CHOICE, AT(log.level), "info", .choices = log_levels,
      .help = "The least important messages that are written."},

@@ -50,6 +50,8 @@ struct waiting {
     struct uuid uuid;
 };
 
+struct query_source;
+
 struct core {
     uv_loop_t loop;
     uv_async_t wake;
@@ -137,6 +139,9 @@ void dirty_forget(struct core *c, uint32_t id);
 
 // page.c
 void view_page(const struct view *v);
+
+// plan.c
+void view_plan(const struct view *v);
 
 // processes.c: vherd's own processes
 void processes_learn(struct core *c, const char *json);

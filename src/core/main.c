@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "core.h"
+#include "sim/stage.h"
 #include "version.h"
 
 #define SELF_EVERY_MS 5000
@@ -144,11 +145,19 @@ static int start(struct core *c, struct err *err)
         return r;
     CLEANUP(freep) char *uri = conf_libvirt_uri(c->conf);
     const struct virt_ops *virt = virt_ops_for_uri(uri);
+    const struct host_ops *host = virt == &virt_memory ? &host_memory : &host_kernel;
+    if (stage_is_uri(uri)) {
+        r = stage_open(uri, &clock_system, err);
+        if (r < 0)
+            return r;
+        virt = &virt_simulated;
+        host = &host_simulated;
+    }
     struct collector_params params = {
         .conf = c->conf,
         .uri = uri,
         .virt = virt,
-        .host = virt == &virt_memory ? &host_memory : &host_kernel,
+        .host = host,
         .clock = &clock_system,
         .herd = c->herd,
         .wake = wake_loop,

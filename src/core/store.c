@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "core.h"
+#include "sim/stage.h"
 #include "tsdb/tsdb.h"
 
 #define FLOW_EVERY_MS 2000
@@ -89,7 +90,9 @@ static void open_flow(struct core *c, const char *path)
 
 static int open_db(struct core *c, const char *path, struct err *err)
 {
-    if (!c->conf->store.enabled)
+    CLEANUP(freep) char *uri = conf_libvirt_uri(c->conf);
+    // What is made up goes into the store of real hosts only where somebody wants it.
+    if (!c->conf->store.enabled || (stage_is_uri(uri) && !*c->conf->store.path))
         return 0;
     struct tsdb_options options = options_of(c->conf);
     struct err why = {0};

@@ -277,6 +277,7 @@ void call_round(struct query *q, const struct node *node, const struct grid *g, 
 {
     double *nearest = node->n_args > 1 ? scalar_argument(q, node, 1, g) : NULL;
     eval(q, node->arg[0], g, ret);
+    value_drop_histograms(q, g, ret);
     for (size_t i = 0; i < ret->n; i++)
         for (size_t k = 0; k < g->n; k++) {
             double *v = &ret->col[i].v[k];
@@ -306,6 +307,7 @@ static void clamp(struct query *q, const struct node *node, const struct grid *g
                   const double *least, const double *most, struct value *ret)
 {
     eval(q, node->arg[0], g, ret);
+    value_drop_histograms(q, g, ret);
     for (size_t i = 0; i < ret->n; i++)
         for (size_t k = 0; k < g->n; k++) {
             double *v = &ret->col[i].v[k];

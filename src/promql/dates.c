@@ -108,6 +108,7 @@ static void dates(struct query *q, const struct node *node, const struct grid *g
 {
     if (node->n_args > 0) {
         eval(q, node->arg[0], g, ret);
+        value_drop_histograms(q, g, ret);
     } else {
         ret->n = 1;
         ret->col = arena_zalloc(&q->arena, 1, sizeof(*ret->col));

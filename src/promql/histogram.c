@@ -79,9 +79,9 @@ struct histograms {
 static void group_buckets(struct histograms *h)
 {
     struct query *q = h->q;
-    static const char *const dropped[] = {LABEL_BUCKET};
-    struct names names = {.name = (const char **)dropped, .n = 1};
-    struct key key = key_new(q, &names, false);
+    // The name stays in the key: histograms of two names must not become one.
+    const char *dropped[] = {LABEL_BUCKET};
+    const struct key key = {.name = dropped, .n = 1, .keep = false};
     struct key_table table = key_table_new(q, &key, 64);
     uint32_t *number = arena_array(&q->arena, h->in.n, sizeof(*number));
     double *upper = arena_array(&q->arena, h->in.n, sizeof(*upper));
@@ -210,7 +210,8 @@ static double rank_of(double at, const struct bucket *b, size_t n)
         if (at <= lower)
             return before;
         if (at < b[i].upper)
-            return isinf(lower) || isinf(b[i].upper)
+            return isinf(lower) ? b[i].count // no telling where in there
+                   : isinf(b[i].upper)
                        ? before
                        : before + (b[i].count - before) * (at - lower) / (b[i].upper - lower);
         before = b[i].count;

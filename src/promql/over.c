@@ -147,16 +147,30 @@ static void add_column(struct query *q, struct value *ret, const struct labels *
     ret->col[ret->n++] = (struct column){labels, v, drop_name};
 }
 
+// What the windows hold of a series. Where the first bucket has resets, also the bucket before it:
+// only with that is known how much of the increase came from the sample before the window.
+static struct samples read_windows(struct query *q, const struct selection *s, size_t i,
+                                   int64_t start_ms, const struct query_hints *hints,
+                                   bool by_buckets)
+{
+    struct samples samples = select_read(q, s, i, start_ms, hints->end_ms, by_buckets);
+    if (samples.n_buckets > 0 && samples.bucket[0].resets > 0 && hints->start_ms < start_ms)
+        samples = select_read(q, s, i, hints->start_ms, hints->end_ms, by_buckets);
+    return samples;
+}
+
 static void over_series(struct windows *w, struct value *ret)
 {
     struct query *q = w->q;
     bool by_buckets = w->node->function->over_buckets != NULL;
+    int64_t start_ms = w->reference.first_ms - w->range_ms + 1;
     struct query_hints hints = {
-        .start_ms = w->reference.first_ms - w->range_ms + 1,
+        .start_ms = start_ms,
         .end_ms = w->reference.last_ms,
         .max_resolution_ms = by_buckets ? gcd(w->range_ms, w->reference.step_ms) : 0,
         .align_ms = w->reference.start_ms,
     };
+    hints.start_ms -= hints.max_resolution_ms; // see read_windows()
     struct selection s = select_series(q, w->range->expr, &hints);
     ret->col = arena_array(&q->arena, s.n, sizeof(*ret->col));
     double *out = NULL;
@@ -167,7 +181,7 @@ static void over_series(struct windows *w, struct value *ret)
         size_t before = q->samples;
         w->scratch_cap = 0;
         w->labels = s.set->labels[s.order[i]];
-        struct samples samples = select_read(q, &s, i, hints.start_ms, hints.end_ms, by_buckets);
+        struct samples samples = read_windows(q, &s, i, start_ms, &hints, by_buckets);
         bool any = samples.n + samples.n_buckets > 0 && apply(w, &samples, out);
         if (any) {
             say_approximate(w, &samples);

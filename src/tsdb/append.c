@@ -10,6 +10,7 @@
 #include "codec.h"
 #include "store.h"
 
+#define STAGE_BYTES (256u << 10)
 #define REPEATS 256 /* descriptions written again with one append */
 
 int tsdb_series(struct tsdb *db, const struct label *label, size_t n, const struct tsdb_kind_of *of,
@@ -38,10 +39,19 @@ void tsdb_release(struct tsdb *db, uint32_t ref)
     pthread_mutex_unlock(&db->head.lock);
 }
 
+static void hand_over(struct tsdb *db, struct buf *stage)
+{
+    if (stage->len > 0)
+        log_put(&db->log, stage->data, stage->len);
+    buf_reset(stage);
+}
+
 static void describe(struct tsdb *db, struct series *s, uint32_t ref)
 {
     struct tsdb_kind_of of = {s->kind, s->scale, s->is_counter, (double)s->max_rate};
     log_series(&db->stage_series, ref, &of, s->labels);
+    if (db->stage_series.len > STAGE_BYTES)
+        hand_over(db, &db->stage_series);
 }
 
 // A series' first sample in this segment: what it is, now and once more with a later append.
@@ -61,16 +71,6 @@ static void describe_again(struct tsdb *db)
         if (s->labels && s->log_segment == (uint32_t)db->log.segment)
             describe(db, s, ref);
     }
-}
-
-static void hand_to_log(struct tsdb *db)
-{
-    if (db->stage_series.len > 0)
-        log_put(&db->log, db->stage_series.data, db->stage_series.len);
-    if (db->stage.len > 0)
-        log_put(&db->log, db->stage.data, db->stage.len);
-    buf_reset(&db->stage_series);
-    buf_reset(&db->stage);
 }
 
 static bool is_full(struct tsdb *db)
@@ -121,9 +121,14 @@ int tsdb_append(struct tsdb *db, int64_t t_ms, const uint32_t *ref, const union 
         if (s->log_segment != (uint32_t)db->log.segment)
             describe_new(db, s, ref[i]);
         log_samples_put(&log, ref[i], s->kind, v[i]);
+        if (db->stage.len > STAGE_BYTES) {
+            log_samples_end(&log);
+            hand_over(db, &db->stage);
+        }
     }
     log_samples_end(&log);
-    hand_to_log(db);
+    hand_over(db, &db->stage_series);
+    hand_over(db, &db->stage);
     pthread_mutex_unlock(&h->lock);
     if (ret) {
         ret->stored += appended.stored;

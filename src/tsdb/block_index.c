@@ -11,8 +11,9 @@
 #include "varint.h"
 
 struct symbol {
-    const char *text;
+    uint32_t id;    // in order of appearance
     uint32_t place; // among the sorted ones
+    char text[];
 };
 
 // One label of one series, for the postings.
@@ -20,42 +21,70 @@ struct pair {
     uint32_t name, value, series;
 };
 
-struct build {
-    struct map *by_text; // text → struct symbol
-    struct symbol **symbol;
-    size_t n_symbols;
-    struct pair *pair;
-    size_t n_pairs;
-};
-
-static void build_done(struct build *b)
+void index_init(struct index_build *b)
 {
-    size_t cursor = 0;
-    if (b->by_text)
-        for (void *s; (s = map_next(b->by_text, &cursor));)
-            free(s);
-    map_free(b->by_text);
-    free(b->symbol);
-    free(b->pair);
+    *b = (struct index_build){.by_text = map_new()};
+    buf_init(&b->rows, UINT32_MAX);
 }
 
-static int note_symbol(struct build *b, const char *text)
+void index_done(struct index_build *b)
 {
-    size_t len = strlen(text) + 1;
-    if (map_get(b->by_text, text, len))
-        return 0;
-    struct symbol *s = malloc(sizeof(*s));
-    if (!s)
-        return -ENOMEM;
-    *s = (struct symbol){.text = text};
-    map_put(b->by_text, text, len, s);
+    for (size_t i = 0; i < b->n_symbols; i++)
+        free(b->symbol[i]);
+    map_free(b->by_text);
+    free(b->symbol);
+    free(b->series);
+    free(b->id);
+    buf_done(&b->rows);
+}
+
+static int note_symbol(struct index_build *b, const char *text, uint32_t *ret)
+{
+    size_t size = strlen(text) + 1;
+    struct symbol *s = map_get(b->by_text, text, size);
+    if (!s) {
+        int r = mem_grow_capped(&b->symbol, &b->symbols_cap, b->n_symbols, sizeof(b->symbol[0]),
+                                UINT32_MAX / 2);
+        if (r < 0)
+            return r;
+        s = malloc(sizeof(*s) + size);
+        if (!s)
+            return -ENOMEM;
+        s->id = (uint32_t)b->n_symbols;
+        memcpy(s->text, text, size);
+        b->symbol[b->n_symbols++] = s;
+        map_put(b->by_text, text, size, s);
+    }
+    *ret = s->id;
     return 0;
 }
 
-static uint32_t place_of(const struct build *b, const char *text)
+static int add_id(struct index_build *b, const char *text)
 {
-    const struct symbol *s = map_get(b->by_text, text, strlen(text) + 1);
-    return s->place;
+    int r = mem_grow_capped(&b->id, &b->ids_cap, b->n_ids, sizeof(b->id[0]), UINT32_MAX);
+    if (r == 0)
+        r = note_symbol(b, text, &b->id[b->n_ids]);
+    if (r == 0)
+        b->n_ids++;
+    return r;
+}
+
+int index_add(struct index_build *b, const struct labels *labels, uint8_t kind, uint8_t scale)
+{
+    int r = mem_grow_capped(&b->series, &b->series_cap, b->n_series, sizeof(b->series[0]),
+                            UINT32_MAX / 2);
+    if (r < 0)
+        return r;
+    struct index_series s = {labels->hash,        b->rows.len, b->n_ids, 0,
+                             (uint16_t)labels->n, kind,        scale};
+    for (uint32_t i = 0; i < labels->n && r == 0; i++) {
+        r = add_id(b, labels->label[i].name);
+        if (r == 0)
+            r = add_id(b, labels->label[i].value);
+    }
+    if (r == 0)
+        b->series[b->n_series++] = s;
+    return r;
 }
 
 static int by_text(const void *a, const void *b)
@@ -63,29 +92,18 @@ static int by_text(const void *a, const void *b)
     return strcmp((*(struct symbol *const *)a)->text, (*(struct symbol *const *)b)->text);
 }
 
-static int collect_symbols(struct build *b, const struct index_series *series, size_t n)
+// Sort the symbols, and turn the series' numbers of texts into places among them.
+static int sort_symbols(struct index_build *b)
 {
-    b->by_text = map_new();
-    for (size_t i = 0; i < n; i++)
-        for (uint32_t k = 0; k < series[i].labels->n; k++) {
-            int r = note_symbol(b, series[i].labels->label[k].name);
-            if (r == 0)
-                r = note_symbol(b, series[i].labels->label[k].value);
-            if (r < 0)
-                return r;
-            b->n_pairs++;
-        }
-    b->n_symbols = map_count(b->by_text);
-    b->symbol = malloc((b->n_symbols + 1) * sizeof(b->symbol[0]));
-    b->pair = malloc((b->n_pairs + 1) * sizeof(b->pair[0]));
-    if (!b->symbol || !b->pair)
+    CLEANUP(freep) uint32_t *place = malloc((b->n_symbols + 1) * sizeof(*place));
+    if (!place)
         return -ENOMEM;
-    size_t cursor = 0;
+    if (b->n_symbols > 0)
+        qsort(b->symbol, b->n_symbols, sizeof(b->symbol[0]), by_text);
     for (size_t i = 0; i < b->n_symbols; i++)
-        b->symbol[i] = map_next(b->by_text, &cursor);
-    qsort(b->symbol, b->n_symbols, sizeof(b->symbol[0]), by_text);
-    for (size_t i = 0; i < b->n_symbols; i++)
-        b->symbol[i]->place = (uint32_t)i;
+        place[b->symbol[i]->id] = (uint32_t)i;
+    for (size_t i = 0; i < b->n_ids; i++)
+        b->id[i] = place[b->id[i]];
     return 0;
 }
 
@@ -103,7 +121,7 @@ static void set_u32(struct buf *out, size_t at, uint64_t v)
 }
 
 // Offsets of n + 1 texts, then the texts with their NULs.
-static void put_symbols(const struct build *b, struct buf *out)
+static void put_symbols(const struct index_build *b, struct buf *out)
 {
     size_t at = 0;
     for (size_t i = 0; i < b->n_symbols; i++) {
@@ -121,42 +139,40 @@ static void put_varint(struct buf *out, uint64_t v)
     buf_put(out, bytes, (size_t)(varint_put(bytes, v) - bytes));
 }
 
-static void put_one_series(struct build *b, const struct index_series *s, uint32_t number,
-                           const struct buf *rows, size_t rows_end, struct buf *out)
+static void put_one_series(const struct index_build *b, const struct index_series *s,
+                           size_t rows_end, struct buf *out)
 {
     uint8_t head[10];
-    store64(head, s->labels->hash);
+    store64(head, s->hash);
     head[8] = s->kind;
     head[9] = s->scale;
     buf_put(out, head, sizeof(head));
-    put_varint(out, s->labels->n);
-    for (uint32_t k = 0; k < s->labels->n; k++) {
-        struct pair pair = {place_of(b, s->labels->label[k].name),
-                            place_of(b, s->labels->label[k].value), number};
-        b->pair[b->n_pairs++] = pair;
-        put_varint(out, pair.name);
-        put_varint(out, pair.value);
-    }
+    put_varint(out, s->n_labels);
+    for (size_t i = 0; i < 2 * (size_t)s->n_labels; i++)
+        put_varint(out, b->id[s->ids_at + i]);
     put_varint(out, s->n_chunks);
     if (rows_end > s->rows_at)
-        buf_put(out, rows->data + s->rows_at, rows_end - s->rows_at);
+        buf_put(out, b->rows.data + s->rows_at, rows_end - s->rows_at);
 }
 
-static void put_series(struct build *b, const struct index_series *series, size_t n,
-                       const struct buf *rows, struct buf *out)
+static void put_series(const struct index_build *b, struct buf *out)
 {
-    size_t table = out->len;
-    b->n_pairs = 0;
+    size_t table = out->len, n = b->n_series;
     for (size_t i = 0; i <= n; i++)
         put_u32(out, 0);
     size_t start = out->len;
     for (size_t i = 0; i < n; i++) {
         set_u32(out, table + 4 * i, out->len - start);
-        size_t rows_end = i + 1 < n ? series[i + 1].rows_at : rows->len;
-        put_one_series(b, &series[i], (uint32_t)i, rows, rows_end, out);
+        put_one_series(b, &b->series[i], i + 1 < n ? b->series[i + 1].rows_at : b->rows.len, out);
     }
     set_u32(out, table + 4 * n, out->len - start);
 }
+
+/** All labels of all series, sorted. */
+struct pairs {
+    struct pair *pair;
+    size_t n;
+};
 
 static int by_pair(const void *a, const void *b)
 {
@@ -168,16 +184,16 @@ static int by_pair(const void *a, const void *b)
     return (p->series > q->series) - (p->series < q->series);
 }
 
-static size_t same_until(const struct build *b, size_t i, bool with_value)
+static size_t same_until(const struct pairs *b, size_t i, bool with_value)
 {
     size_t end = i + 1;
-    while (end < b->n_pairs && b->pair[end].name == b->pair[i].name &&
+    while (end < b->n && b->pair[end].name == b->pair[i].name &&
            (!with_value || b->pair[end].value == b->pair[i].value))
         end++;
     return end;
 }
 
-static void put_postings(const struct build *b, size_t from, size_t end, struct buf *out)
+static void put_postings(const struct pairs *b, size_t from, size_t end, struct buf *out)
 {
     put_varint(out, end - from);
     for (size_t i = from, last = 0; i < end; last = b->pair[i++].series)
@@ -185,16 +201,15 @@ static void put_postings(const struct build *b, size_t from, size_t end, struct 
 }
 
 // Table of names; for each a table of values; the postings behind each table of values.
-static uint32_t put_names(struct build *b, struct buf *out)
+static uint32_t put_names(const struct pairs *b, struct buf *out)
 {
-    qsort(b->pair, b->n_pairs, sizeof(b->pair[0]), by_pair);
     uint32_t n_names = 0;
-    for (size_t i = 0; i < b->n_pairs; i = same_until(b, i, false))
+    for (size_t i = 0; i < b->n; i = same_until(b, i, false))
         n_names++;
     size_t start = out->len, row = start;
     for (size_t i = 0; i < (size_t)n_names * NAME_ROW; i++)
         buf_putc(out, 0);
-    for (size_t i = 0, end; i < b->n_pairs; i = end, row += NAME_ROW) {
+    for (size_t i = 0, end; i < b->n; i = end, row += NAME_ROW) {
         end = same_until(b, i, false);
         uint32_t n_values = 0;
         for (size_t k = i; k < end; k = same_until(b, k, true))
@@ -215,20 +230,41 @@ static uint32_t put_names(struct build *b, struct buf *out)
     return n_names;
 }
 
-int index_put(const struct index_series *series, size_t n, const struct buf *rows, uint64_t base,
-              struct buf *out, struct index_sections *ret)
+static int list_pairs(const struct index_build *b, struct pairs *ret)
 {
-    CLEANUP(build_done) struct build b = {0};
-    int r = collect_symbols(&b, series, n);
+    size_t n = 0;
+    ret->n = b->n_ids / 2;
+    ret->pair = malloc((ret->n + 1) * sizeof(ret->pair[0]));
+    if (!ret->pair)
+        return -ENOMEM;
+    for (size_t i = 0; i < b->n_series; i++)
+        for (size_t k = 0; k < b->series[i].n_labels; k++) {
+            const uint32_t *id = &b->id[b->series[i].ids_at + 2 * k];
+            ret->pair[n++] = (struct pair){id[0], id[1], (uint32_t)i};
+        }
+    if (n > 0)
+        qsort(ret->pair, n, sizeof(ret->pair[0]), by_pair);
+    return 0;
+}
+
+int index_put(struct index_build *b, uint64_t base, struct buf *out, struct index_sections *ret)
+{
+    struct pairs pairs = {0};
+    if (b->rows.error)
+        return b->rows.error;
+    int r = sort_symbols(b);
+    if (r == 0)
+        r = list_pairs(b, &pairs);
     if (r < 0)
         return r;
     ret->symbols = base + out->len;
-    put_symbols(&b, out);
+    put_symbols(b, out);
     ret->series = base + out->len;
-    put_series(&b, series, n, rows, out);
+    put_series(b, out);
     ret->names = base + out->len;
-    ret->n_names = put_names(&b, out);
-    ret->n_symbols = (uint32_t)b.n_symbols;
+    ret->n_names = put_names(&pairs, out);
+    ret->n_symbols = (uint32_t)b->n_symbols;
     ret->end = base + out->len;
+    free(pairs.pair);
     return out->error;
 }

@@ -43,9 +43,7 @@ struct block_writer {
     uint64_t written;
     struct known *known; // columns by CRC, open addressing
     size_t n_known, known_size;
-    struct index_series *series;
-    size_t n_series, series_cap;
-    struct buf rows; // of all chunks
+    struct index_build index;
     uint8_t *scratch;
     size_t scratch_size;
 };
@@ -75,9 +73,8 @@ static void writer_free(struct block_writer *w)
     if (w->fd >= 0)
         close(w->fd);
     buf_done(&w->out);
-    buf_done(&w->rows);
+    index_done(&w->index);
     free(w->known);
-    free(w->series);
     free(w->scratch);
     free(w);
 }
@@ -99,7 +96,7 @@ int block_writer_new(int dirfd, const struct block_meta *meta, struct block_writ
     w->meta.max_ms = INT64_MIN;
     w->meta.n_samples = w->meta.n_chunks = 0;
     buf_init(&w->out, UINT32_MAX);
-    buf_init(&w->rows, UINT32_MAX);
+    index_init(&w->index);
     block_name(meta, w->name, sizeof(w->name));
     int n = snprintf(w->temporary, sizeof(w->temporary), "%s.tmp", w->name);
     assert(n > 0 && (size_t)n < sizeof(w->temporary));
@@ -180,14 +177,7 @@ static int put_column(struct block_writer *w, const uint8_t *data, size_t len, u
 int block_writer_series(struct block_writer *w, const struct labels *labels, enum tsdb_kind kind,
                         int scale)
 {
-    int r = mem_grow_capped(&w->series, &w->series_cap, w->n_series, sizeof(w->series[0]),
-                            UINT32_MAX / 2);
-    if (r < 0)
-        return r;
-    assert(w->n_series == 0 || labels_compare(w->series[w->n_series - 1].labels, labels) < 0);
-    w->series[w->n_series++] = (struct index_series){
-        .labels = labels, .kind = (uint8_t)kind, .scale = (uint8_t)scale, .rows_at = w->rows.len};
-    return 0;
+    return index_add(&w->index, labels, (uint8_t)kind, (uint8_t)scale);
 }
 
 static int reserve_scratch(struct block_writer *w, size_t n)
@@ -222,15 +212,15 @@ static int put_row(struct block_writer *w, const int64_t *t_ms, size_t n, uint64
     p = varint_put(p, times);
     for (size_t i = 0; i < columns; i++)
         p = varint_put(p, column[i]);
-    buf_put(&w->rows, row, (size_t)(p - row));
-    struct index_series *s = &w->series[w->n_series - 1];
+    buf_put(&w->index.rows, row, (size_t)(p - row));
+    struct index_series *s = &w->index.series[w->index.n_series - 1];
     s->n_chunks++;
     w->meta.n_chunks++;
     w->meta.n_samples += n;
     w->meta.min_ms = MIN_OF(w->meta.min_ms, first);
     w->meta.max_ms = MAX_OF(w->meta.max_ms, last);
     assert(first > w->meta.window_start_ms && last <= w->meta.window_end_ms);
-    return w->rows.error;
+    return w->index.rows.error;
 }
 
 static int put_samples(struct block_writer *w, const int64_t *t_ms, const int64_t *i64,
@@ -336,7 +326,7 @@ static void put_footer(struct block_writer *w, const struct index_sections *x, u
         store64(f + words[i].at, words[i].value);
     store32(f + FOOTER_VERSION, BLOCK_VERSION);
     store32(f + FOOTER_LEVEL, m->level);
-    store32(f + FOOTER_N_SERIES, (uint32_t)w->n_series);
+    store32(f + FOOTER_N_SERIES, (uint32_t)w->index.n_series);
     store32(f + FOOTER_N_SYMBOLS, x->n_symbols);
     store32(f + FOOTER_N_NAMES, x->n_names);
     store32(f + FOOTER_INDEX_CRC, index_crc);
@@ -351,7 +341,7 @@ static int finish(struct block_writer *w)
     int r = flush(w);
     if (r < 0)
         return r;
-    r = index_put(w->series, w->n_series, &w->rows, w->written, &w->out, &sections);
+    r = index_put(&w->index, w->written, &w->out, &sections);
     if (r < 0)
         return r;
     put_footer(w, &sections, crc32c(0, w->out.data, w->out.len));

@@ -16,7 +16,7 @@
 #include "base/mem.h"
 #include "store.h"
 
-#define SLICE 256
+#define SLICE 128
 #define LEVEL_0_WINDOW_MS level_window_ms[0]
 
 struct frozen_series {
@@ -37,9 +37,12 @@ static bool freeze(struct tsdb *db)
     pthread_mutex_unlock(&h->lock);
     for (uint32_t ref = 0; is_due && ref < n; ref += SLICE) {
         pthread_mutex_lock(&h->lock);
-        for (uint32_t i = ref; i < MIN_OF(ref + SLICE, n); i++)
-            if (head_slot(h, i)->generation != h->generation)
-                head_freeze(h, head_slot(h, i));
+        for (uint32_t i = ref; i < MIN_OF(ref + SLICE, n); i++) {
+            struct series *s = head_slot(h, i);
+            if (s->generation != h->generation)
+                head_freeze(h, s);
+            head_seal_frozen(h, s);
+        }
         pthread_mutex_unlock(&h->lock);
     }
     return is_due;
@@ -100,7 +103,7 @@ static int gather_frozen(struct gather *g, const struct series *s, int64_t start
 static void earliest(const struct series *s, int64_t after_ms, int64_t *earliest_ms)
 {
     for (const struct piece *p = s->frozen; p; p = p->older)
-        if (p->last_ms > after_ms)
+        if (piece_end(p) > after_ms)
             *earliest_ms = MIN_OF(*earliest_ms, MAX_OF(p->first_ms, after_ms + 1));
     const struct open *open[] = {s->frozen_open, s->frozen_late};
     for (size_t i = 0; i < ARRAY_LEN(open); i++)

@@ -105,7 +105,7 @@ int gather_chunk(struct gather *g, const struct block *b, const struct block_ser
 static int gather_piece(struct gather *g, const struct piece *p, enum tsdb_kind kind, int scale,
                         int64_t start_ms, int64_t end_ms)
 {
-    if (p->last_ms < start_ms || p->first_ms > end_ms)
+    if (piece_end(p) < start_ms || p->first_ms > end_ms)
         return 0;
     int r = reserve(g, p->n);
     if (r == 0)

@@ -31,10 +31,10 @@
 /** Encoded samples, immutable. */
 struct piece {
     struct piece *older;
-    int64_t first_ms, last_ms;
-    uint32_t step_ms; /**< of regular times, which take no bytes */
-    uint16_t n;
+    int64_t first_ms;
+    uint32_t span_ms;               /**< from the first to the last */
     uint16_t times_len, values_len; /**< times_len 0: regular */
+    uint8_t n;
     uint8_t data[];
 };
 
@@ -132,6 +132,9 @@ enum head_verdict head_append(struct head *h, struct series *s, uint32_t ref, in
  */
 void head_freeze(struct head *h, struct series *s);
 
+/** Encode what is frozen in open buffers, to take less memory. Needs `lock`. */
+void head_seal_frozen(struct head *h, struct series *s);
+
 /** Let go of frozen samples, which are in blocks now. Needs `lock`. */
 void head_thaw(struct head *h, struct series *s);
 
@@ -153,6 +156,11 @@ size_t head_bytes(const struct head *h);
 int piece_times(const struct piece *p, int64_t *t_ms);
 int piece_i64(const struct piece *p, int64_t *v);
 int piece_f64(const struct piece *p, double *v);
+
+static inline int64_t piece_end(const struct piece *p)
+{
+    return p->first_ms + p->span_ms;
+}
 
 static inline int64_t open_time(const struct open *o, size_t i)
 {

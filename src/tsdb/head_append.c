@@ -18,6 +18,7 @@
 #include "head.h"
 
 #define SEALED_BYTES_MAX 1024
+#define SPAN_MAX_MS INT64_C(4000000000) /* of a piece: 46 days */
 #define TIMES_BYTES (OPEN_MAX * sizeof(int64_t))
 
 static size_t open_size(size_t cap)
@@ -45,23 +46,35 @@ static bool make_irregular(struct head *h, struct open *o)
     return true;
 }
 
-static bool seal(struct head *h, struct series *s, struct open *o)
+// Encode into an arena, as the newest of a chain.
+static bool encode(struct arena *arena, const struct series *s, struct open *o,
+                   struct piece **newest)
 {
-    if (!o || o->n == 0)
-        return true;
     uint8_t values[SEALED_BYTES_MAX], times[SEALED_BYTES_MAX];
     assert(codec_bound(OPEN_MAX) <= SEALED_BYTES_MAX);
     size_t n_times = o->t_ms ? codec_put_i64(o->t_ms, o->n, times) : 0;
     size_t n_values = s->kind == TSDB_SCALED ? codec_put_i64(&o->v[0].i64, o->n, values)
                                              : codec_put_f64(&o->v[0].f64, o->n, values);
-    struct piece *p = arena_take(h->arena, sizeof(*p) + n_times + n_values);
+    struct piece *p = arena_take(arena, offsetof(struct piece, data) + n_times + n_values);
     if (!p)
         return false;
-    *p = (struct piece){s->pieces, open_time(o, 0),   open_time(o, o->n - 1u), o->step_ms,
-                        o->n,      (uint16_t)n_times, (uint16_t)n_values};
+    int64_t first_ms = open_time(o, 0);
+    p->older = *newest;
+    p->first_ms = first_ms;
+    p->span_ms = (uint32_t)(open_time(o, o->n - 1u) - first_ms);
+    p->times_len = (uint16_t)n_times;
+    p->values_len = (uint16_t)n_values;
+    p->n = (uint8_t)o->n;
     memcpy(p->data, times, n_times);
     memcpy(p->data + n_times, values, n_values);
-    s->pieces = p;
+    *newest = p;
+    return true;
+}
+
+static bool seal(struct head *h, struct series *s, struct open *o)
+{
+    if (!encode(h->arena, s, o, &s->pieces))
+        return false;
     if (o->t_ms)
         h->open_bytes -= TIMES_BYTES;
     free(o->t_ms);
@@ -244,6 +257,8 @@ enum head_verdict head_append(struct head *h, struct series *s, uint32_t ref, in
     if (t_ms <= s->last_ms && s->samples > 0)
         return append_late(h, s, ref, t_ms, v);
     struct open *o = s->open;
+    if (o && o->n > 0 && t_ms - open_time(o, 0) > SPAN_MAX_MS && !seal(h, s, o))
+        return HEAD_NO_MEMORY;
     if (!o || o->n >= o->cap) {
         o = make_room(h, s, &s->open, ref);
         if (!o)
@@ -277,6 +292,14 @@ void head_freeze(struct head *h, struct series *s)
     }
 }
 
+void head_seal_frozen(struct head *h, struct series *s)
+{
+    struct open **open[] = {&s->frozen_open, &s->frozen_late};
+    for (size_t i = 0; i < ARRAY_LEN(open); i++)
+        if (*open[i] && ((*open[i])->n == 0 || encode(h->frozen, s, *open[i], &s->frozen)))
+            open_free(h, TAKE_PTR(*open[i]));
+}
+
 void head_thaw(struct head *h, struct series *s)
 {
     s->frozen = NULL;
@@ -301,8 +324,9 @@ int piece_times(const struct piece *p, int64_t *t_ms)
 {
     if (p->times_len > 0)
         return codec_get_i64(p->data, p->times_len, t_ms, p->n);
+    int64_t step_ms = p->n > 1 ? p->span_ms / (p->n - 1u) : 0;
     for (size_t i = 0; i < p->n; i++)
-        t_ms[i] = p->first_ms + (int64_t)i * p->step_ms;
+        t_ms[i] = p->first_ms + (int64_t)i * step_ms;
     return 0;
 }
 

@@ -112,6 +112,7 @@ struct log {
     uint64_t segment;              /**< that records go to now */
     struct log_part *first, *last; /**< wait for the disk */
     uint64_t unwritten_bytes, dropped_bytes, unwritten_max;
+    uint64_t waiting_bytes;   /**< of first to last */
     struct log_segment *kept; /**< segments on the disk, sorted */
     size_t n_kept, kept_cap;
     int error; /**< of the last write, -errno; 0: it succeeded */

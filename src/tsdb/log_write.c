@@ -22,6 +22,8 @@
 #include "varint.h"
 
 #define RETRY_MS 1000
+#define PART_BYTES (1u << 20)
+#define SOON_BYTES (4u << 20) /* more than this is not kept waiting for the next flush */
 
 struct log_part {
     struct log_part *next;
@@ -94,7 +96,7 @@ void log_put(struct log *l, const void *data, size_t len)
     if (l->unwritten_bytes + len > l->unwritten_max) {
         l->dropped_bytes += len;
     } else {
-        if (!part || part->segment != l->segment || part->data.len > (1u << 20)) {
+        if (!part || part->segment != l->segment || part->data.len > PART_BYTES) {
             part = mem_zalloc(sizeof(*part));
             part->segment = l->segment;
             buf_init(&part->data, SIZE_MAX / 2);
@@ -103,6 +105,9 @@ void log_put(struct log *l, const void *data, size_t len)
         }
         buf_put(&part->data, data, len);
         l->unwritten_bytes += len;
+        l->waiting_bytes += len;
+        if (l->waiting_bytes > SOON_BYTES && !l->error)
+            pthread_cond_signal(&l->wake);
     }
     pthread_mutex_unlock(&l->lock);
 }
@@ -213,6 +218,7 @@ static void take_parts(struct log *l)
         end = &(*end)->next;
     *end = l->first;
     l->first = l->last = NULL;
+    l->waiting_bytes = 0;
 }
 
 static int write_all(struct log *l)
@@ -241,7 +247,7 @@ static void pause_ms(struct log *l, int64_t ms)
 {
     int64_t until = now_ms() + ms;
     struct timespec at = {until / 1000, until % 1000 * NS_PER_MS};
-    while (!l->is_stopping && l->asks == l->answers)
+    while (!l->is_stopping && l->asks == l->answers && (l->error || l->waiting_bytes <= SOON_BYTES))
         if (pthread_cond_timedwait(&l->wake, &l->lock, &at) == ETIMEDOUT)
             return;
 }

@@ -51,19 +51,15 @@ static void merge_done(struct merge *m)
 {
     for (size_t i = 0; i < m->n; i++)
         labels_free(m->walk[i].labels);
-    for (size_t i = 0; i < m->n_labels; i++)
-        labels_free(m->labels[i]);
     for (size_t i = 0; i < TSDB_RESOLUTIONS; i++)
         block_writer_abort(m->writer[i]);
     free(m->walk);
-    free(m->labels);
     gather_done(&m->g);
     free(m->v);
     free(m->bucket);
 }
 
-// The first of those that are left in order of labels; all that have the same are `*ret_n` of them,
-// moved to the front in their order.
+// The first in order of labels of what is left; NULL at the end.
 static const struct labels *lowest(const struct merge *m)
 {
     const struct labels *low = NULL;
@@ -248,28 +244,28 @@ static int put_buckets(struct merge *m, const struct labels *labels)
     return r < 0 ? r : block_writer_buckets(w, m->bucket, m->n_buckets);
 }
 
-// The lowest labels become the writers'; the inputs that have them move on.
-static int merge_one(struct merge *m, const struct labels *lowest_labels)
+// All that the inputs have of one series; then those inputs move on.
+static int merge_one(struct merge *m, const struct labels *labels)
 {
-    struct labels *labels = NULL;
     bool is_raw = m->order->meta.resolution_ms == 0;
-    int r = is_raw ? gather_samples(m, lowest_labels) : gather_buckets(m, lowest_labels);
-    for (size_t i = 0; i < m->n; i++) {
-        if (!has(&m->walk[i], labels ? labels : lowest_labels))
-            continue;
-        if (labels)
-            labels_free(m->walk[i].labels);
-        else
-            labels = m->walk[i].labels;
-        int stepped = step(m, &m->walk[i]);
-        r = r < 0 ? r : stepped;
-    }
-    mem_grow(&m->labels, &m->labels_cap, m->n_labels, sizeof(m->labels[0]));
-    m->labels[m->n_labels++] = labels;
+    struct labels *done = NULL;
+    int r = is_raw ? gather_samples(m, labels) : gather_buckets(m, labels);
     if (r < 0)
         return r;
     cut_deleted(m, labels);
-    return is_raw ? put_samples(m, labels) : put_buckets(m, labels);
+    r = is_raw ? put_samples(m, labels) : put_buckets(m, labels);
+    for (size_t i = 0; i < m->n && r == 0; i++) {
+        struct walk *w = &m->walk[i];
+        if (!has(w, labels))
+            continue;
+        if (w->labels == labels)
+            done = w->labels;
+        else
+            labels_free(w->labels);
+        r = step(m, w);
+    }
+    labels_free(done);
+    return r;
 }
 
 static int merge_all(struct merge *m)

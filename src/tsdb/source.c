@@ -179,7 +179,7 @@ static bool has_in_range(const struct set *set, const struct set_series *e)
     const struct piece *pieces[] = {e->pieces, e->frozen};
     for (size_t i = 0; i < ARRAY_LEN(pieces); i++)
         for (const struct piece *p = pieces[i]; p; p = p->older)
-            if (p->last_ms >= set->hints.start_ms && p->first_ms <= set->hints.end_ms)
+            if (piece_end(p) >= set->hints.start_ms && p->first_ms <= set->hints.end_ms)
                 return true;
     for (size_t i = 0; i < ARRAY_LEN(e->open); i++) {
         const struct open *o = e->open[i];

@@ -15,8 +15,8 @@
 
 #define TICK_MS 500
 #define RETRY_MS 5000
-#define HEAD_BYTES_MIN (16u << 20)
-#define HEAD_BYTES_A_SERIES 384
+#define HEAD_BYTES_MIN (2u << 20)
+#define HEAD_BYTES_A_SERIES 192
 #define JUMP_MS 60000
 #define TRUST_MS 3600000
 

@@ -64,7 +64,7 @@ const struct verb verbs[VERB_MAX] = {
                        "vherd's processes with what confines them, and what could not be read.",
             .answers = "application/json",
             .params = {{"data", VERB_TYPE_FLAG,
-                        "also how complete and fresh each VM's stored data are"}},
+                        "also how complete and fresh the data of each VM are"}},
         },
     [VERB_METRICS] =
         {
@@ -93,6 +93,30 @@ const struct verb verbs[VERB_MAX] = {
                        "waits for the result: what a live migration has to keep up with.",
             .answers = "application/json",
             .params = {{"seconds", VERB_TYPE_INTEGER, "how long to measure, 1 to 60; 1 if absent"}},
+        },
+    [VERB_PLAN] =
+        {
+            .id = VERB_PLAN,
+            .method = "GET",
+            .path = "/vherd/v1/plan/{plan}",
+            .role = ROLE_VIEWER,
+            .command = "plan",
+            .operand = "PLAN",
+            .summary = "Plan where VMs should run, and how large they should be",
+            .details = "`place`: where VMs that do not run, or one with --name, would go, and why "
+                       "not elsewhere; with --vcpus and --memory, where a new one would. "
+                       "`balance`, `consolidate`: moves that spread load, or free hosts. "
+                       "`evacuate`: moves that empty the host of that name. `rightsize`: vCPUs, "
+                       "memory, shares and quota out of what VMs have used. Each line has a "
+                       "reason, what is gained, how long it takes and the risk. Nothing is done.",
+            .answers = "application/json",
+            .params = {{"name", VERB_TYPE_STRING, "the VM, or host, that the plan is about"},
+                       {"score", VERB_TYPE_STRING,
+                        "how place ranks hosts: best-fit, worst-fit, dot-product, …"},
+                       {"candidates", VERB_TYPE_INTEGER, "hosts that place shows; 8 if absent"},
+                       {"moves", VERB_TYPE_INTEGER, "at most so many moves"},
+                       {"vcpus", VERB_TYPE_INTEGER, "vCPUs of a new VM to place"},
+                       {"memory", VERB_TYPE_STRING, "memory of a new VM to place, such as 8G"}},
         },
     [VERB_HEALTHY] =
         {

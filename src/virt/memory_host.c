@@ -293,4 +293,5 @@ const struct host_ops host_memory = {
     .scan = host_scan,
     .sample = host_sample,
     .slow = host_slow,
+    .process_state = host_memory_process_state,
 };

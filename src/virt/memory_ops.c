@@ -37,7 +37,7 @@ static int parse_uri(struct memory *m, const char *uri, uint64_t *ret_vms, uint6
         {"disks=", &disks, 26},         {"nics=", &nics, 8},
         {"churn=", &churn, 1000000},
     };
-    const char *p = strchr(uri, '?');
+    const char *p = strncmp(uri, "memory:", 7) == 0 ? strchr(uri, '?') : NULL;
     while (p && *p) {
         p++;
         size_t i = 0;

@@ -12,13 +12,13 @@ SUPPRESSIONS = os.path.join(vherd.ROOT, "tests", "lsan.supp")
 class MemoryDaemon(vherd.Daemon):
     """A complaint of a sanitizer is an AssertionError when it is closed."""
 
-    def __init__(self, vms=3, query="", config=None):
+    def __init__(self, vms=3, query="", config=None, arguments=()):
         if not building.build("build-asan", "asan"):
             raise AssertionError("build-asan does not build")
         merged = {"libvirt": {"uri": f"memory:///?vms={vms}{query}"}}
         for section, keys in (config or {}).items():
             merged.setdefault(section, {}).update(keys)
-        super().__init__(merged, build="build-asan", environment={
+        super().__init__(merged, build="build-asan", arguments=arguments, environment={
             "LSAN_OPTIONS": f"suppressions={SUPPRESSIONS}:print_suppressions=0",
             "ASAN_OPTIONS": "detect_leaks=1", "UBSAN_OPTIONS": "print_stacktrace=1"})
 

@@ -69,13 +69,15 @@ def to_yaml(value, indent=0):
 class Daemon:
     """A `vherd daemon` with a folder of its own; use as a context manager."""
 
-    def __init__(self, config=None, prefix=(), build="build", environment=None):
+    def __init__(self, config=None, prefix=(), build="build", environment=None,
+                 arguments=()):
         self.directory = tempfile.mkdtemp(prefix="vherd-test-")
         os.chmod(self.directory, 0o755)
         self.socket = os.path.join(self.directory, "vherd.sock")
         self.config_path = os.path.join(self.directory, "vherd.yaml")
         self.log_path = os.path.join(self.directory, "log")
         self.prefix = list(prefix)
+        self.arguments = list(arguments)
         self.program = os.path.join(ROOT, build, "src", "main", "vherd")
         self.environment = dict(os.environ, **(environment or {}))
         self.process = None
@@ -105,8 +107,9 @@ class Daemon:
 
     def start(self, wait=True):
         with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen(self.command("daemon"), stdin=subprocess.DEVNULL,
-                                            stdout=log, stderr=log, env=self.environment)
+            self.process = subprocess.Popen(self.command("daemon", *self.arguments),
+                                            stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                            env=self.environment)
         if wait:
             self.wait_ready()
 

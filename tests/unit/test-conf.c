@@ -119,7 +119,7 @@ static const struct {
 } wrong[] = {
     {"webb:\n  listen: []\n", "f:1:1: unknown section \"webb\"; did you mean \"web\"?"},
     {"disks:\n", "f:1:1: unknown section \"disks\"; known: libvirt, kernel, agent, metrics, "
-                 "store, web, query, log, global, textfile, receive, scrape, remote_write"},
+                 "store, web, query, plan, log, global, textfile, receive, scrape, remote_write"},
     {"listen: []\n", "f:1:1: unknown section \"listen\"; \"listen\" belongs under \"web:\""},
     {"web.listen: []\n", "f:1:1: unknown section \"web.listen\"; \"listen\" belongs under "
                          "\"web:\""},

@@ -137,6 +137,12 @@ static void long_chains_are_limited(void **state)
     for (int k = 0; k < 900; k++)
         buf_puts(&text, " or a");
     assert_int_equal(promql_parse(text.data, text.len, &expr, NULL), 0);
+    struct promql_memory *m = promql_memory_new();
+    struct promql_result *result;
+    assert_int_equal(promql_eval_instant(expr, promql_memory_source(m), 0, NULL, &result, NULL), 0);
+    assert_int_equal(result->n, 0);
+    promql_result_free(result);
+    promql_memory_free(m);
     promql_expr_free(expr);
     for (int k = 0; k < 1000; k++)
         buf_puts(&text, " or a");
@@ -453,6 +459,31 @@ static void limits_end_a_query(void **state)
     promql_memory_free(m);
 }
 
+// Each takes a back-tracking engine for ever.
+static void regular_expressions_do_not_stall(void **state)
+{
+    static const char *const patterns[] = {"(a+)+b", "(a|a)*b", "(.*a){20}b", "([a-z]+)*=@"};
+    struct promql_memory *m = promql_memory_new();
+    struct buf line;
+    buf_init(&line, 1 << 20);
+    buf_puts(&line, "m{x=\"");
+    for (int i = 0; i < 20000; i++)
+        buf_putc(&line, 'a');
+    buf_puts(&line, "\"} 1");
+    load(m, line.data, 1000);
+    buf_done(&line);
+    for (size_t i = 0; i < ARRAY_LEN(patterns); i++) {
+        struct promql_result *result;
+        char *text = mem_printf("m{x=~\"%s\"} or label_replace(m, \"y\", \"$1\", \"x\", \"%s\")",
+                                patterns[i], patterns[i]);
+        assert_int_equal(run(m, text, &(struct promql_range){0}, NULL, &result, NULL), 0);
+        assert_int_equal(result->n, 1);
+        promql_result_free(result);
+        free(text);
+    }
+    promql_memory_free(m);
+}
+
 static void ranges_are_checked(void **state)
 {
     struct promql_memory *m = promql_memory_new();
@@ -536,6 +567,55 @@ static void assert_same_result(const struct promql_result *a, const struct promq
                          (long long)a->series[i].t_ms[k], x, y);
         }
     }
+}
+
+// A reset in the first bucket of a window: of its increase, what came from before is not counted.
+static void resets_at_the_beginning_of_a_window(void **state)
+{
+    struct promql_memory *m = promql_memory_new();
+    load(m,
+         "c_total _x20 10 20 30 40 50 60 70 80 90 100 110 120 130 140 150 160 170 180 190 200 60 5 "
+         "9 "
+         "12 15 20 25 30 35 40 45 50 55 60 65 70 75 80 85 90",
+         15000);
+    static const char *const queries[] = {"increase(c_total[5m])", "resets(c_total[5m])"};
+    const struct promql_range range = {900000, 900000, 0};
+    for (size_t i = 0; i < ARRAY_LEN(queries); i++) {
+        struct promql_result *samples, *buckets;
+        promql_memory_allow_buckets(m, 0);
+        assert_int_equal(run(m, queries[i], &range, NULL, &samples, NULL), 0);
+        promql_memory_allow_buckets(m, 60000);
+        assert_int_equal(run(m, queries[i], &range, NULL, &buckets, NULL), 0);
+        assert_same_result(samples, buckets, queries[i]);
+        assert_true(buckets->samples_read < samples->samples_read);
+        promql_result_free(samples);
+        promql_result_free(buckets);
+    }
+    promql_memory_free(m);
+}
+
+static void sources_list_labels(void **state)
+{
+    struct promql_memory *m = promql_memory_new();
+    struct query_source *source = promql_memory_source(m);
+    struct query_texts texts;
+    const struct query_matcher matcher = {QUERY_EQUAL, "__name__", "a", NULL};
+    load(m, "a{x=\"2\",y=\"1\"} 1", 1000);
+    load(m, "a{x=\"1\"} 1", 1000);
+    load(m, "b{z=\"1\"} 1", 1000);
+    assert_int_equal(source->ops->label_names(source, &matcher, 1, 0, 0, &texts, NULL), 0);
+    assert_int_equal(texts.n, 3);
+    assert_string_equal(texts.text[0], "__name__");
+    assert_string_equal(texts.text[2], "y");
+    query_texts_done(&texts);
+    assert_int_equal(source->ops->label_values(source, "x", &matcher, 1, 0, 0, &texts, NULL), 0);
+    assert_int_equal(texts.n, 2);
+    assert_string_equal(texts.text[0], "1");
+    query_texts_done(&texts);
+    assert_int_equal(source->ops->label_names(source, NULL, 0, 5, 9, &texts, NULL), 0);
+    assert_int_equal(texts.n, 0);
+    query_texts_done(&texts);
+    promql_memory_free(m);
 }
 
 // Where borders align, roll-ups give what samples give, and fewer things are read.
@@ -640,10 +720,13 @@ int main(void)
         cmocka_unit_test(numbers_are_laid_out_as_in_go),
         cmocka_unit_test(results_become_json),
         cmocka_unit_test(limits_end_a_query),
+        cmocka_unit_test(regular_expressions_do_not_stall),
         cmocka_unit_test(ranges_are_checked),
         cmocka_unit_test(selectors_tell_what_is_read),
         cmocka_unit_test(names_go_at_once_where_not_delayed),
         cmocka_unit_test(aligned_buckets_are_exact),
+        cmocka_unit_test(resets_at_the_beginning_of_a_window),
+        cmocka_unit_test(sources_list_labels),
         cmocka_unit_test(approximations_are_announced),
         cmocka_unit_test(quantiles_select_as_sorting_does),
         cmocka_unit_test(lines_of_notation),

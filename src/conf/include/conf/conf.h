@@ -89,6 +89,11 @@ struct conf {
     } query;
 
     struct {
+        int64_t cpu_overcommit; /**< plan.cpu_overcommit: vCPUs per CPU; 4, 1..64 */
+        int64_t memory_reserve; /**< plan.memory_reserve: per cent for the host; 5, 0..90 */
+    } plan;
+
+    struct {
         enum log_level level; /**< log.level: info */
     } log;
 

@@ -17,6 +17,7 @@ enum verb_id {
     VERB_STATUS,
     VERB_METRICS,
     VERB_VM_DIRTY_RATE,
+    VERB_PLAN,
     VERB_HEALTHY,
     VERB_READY,
     VERB_WRITE,

@@ -64,6 +64,12 @@ struct host_ops {
      * in this round.
      */
     int (*slow)(struct host *h, int64_t mono_ns, const struct host_sink *sink);
+
+    /**
+     * The state letter of a VM's process (0: gone), callable from any thread; NULL where
+     * host_process_state() tells it.
+     */
+    char (*process_state)(const struct uuid *uuid);
 };
 
 /** The real kernel, or a recorded tree. */

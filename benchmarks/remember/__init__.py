@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""./bench remember: every figure that the store promises."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+
+import building
+import tsdbcrash
+from vherd import ROOT
+
+PROGRAM = os.path.join(ROOT, "build", "tests", "store")
+
+# A file of samples of real guests, as OpenMetrics text with timestamps; docs/store-format.md.
+TRACE = os.environ.get("VHERD_TRACE", "")
+
+QUICK = {"append": 120, "days": 30, "trace": 900, "kills": 40, "memory": 100, "many": 300000}
+NORMAL = {"append": 600, "days": 30, "trace": 3600, "kills": 200, "memory": 200, "many": 1000000}
+LONG = {"append": 3600, "days": 30, "trace": 3600, "kills": 2000, "memory": 600, "many": 1000000}
+
+SHAPES = ("constant", "idle counter", "CPU ns", "memory pages", "bytes in bursts")
+
+
+def measure(*arguments):
+    """The rows that the program prints, in a directory of its own."""
+    top = tempfile.mkdtemp(prefix="vherd-bench-")
+    try:
+        words = [word.replace("DIR", os.path.join(top, "store")) if isinstance(word, str)
+                 else str(word) for word in arguments]
+        done = subprocess.run([PROGRAM, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              text=True, timeout=3000)
+    finally:
+        shutil.rmtree(top)
+    if done.returncode != 0:
+        raise RuntimeError(done.stderr or f"exit status {done.returncode}")
+    return {name: float(value) for name, value in
+            (line.split() for line in done.stdout.splitlines())}
+
+
+def append(report, times):
+    rows = measure("append", "DIR", 10000, times["append"])
+    report.at_least("append, one core", rows["append_per_cpu_s"] / 1e6, "M samples/s", 1)
+    report.row("append, by the clock", rows["append_per_s"] / 1e6, "M samples/s")
+    report.row("batch of 10,000 series, median", rows["batch_median_ms"], "ms")
+    report.at_most("batch of 10,000 series, slowest (CPU)", rows["batch_max_cpu_ms"], "ms", 10)
+    report.row("batch of 10,000 series, slowest (clock)", rows["batch_max_ms"], "ms")
+
+
+def memory(report, times):
+    rows = measure("memory", "DIR", 100000, times["memory"])
+    report.at_most("memory of the head, a series", rows["bytes_per_series"], "B", 1024)
+    report.row("the same while blocks are written, at most", rows["most_per_series"], "B")
+    many = times["many"]
+    rows = measure("memory", "DIR", many, 5)
+    report.at_most(f"memory, {many} series", rows["most_bytes"] / 2**30, "GiB",
+                   1.5 * many / 1000000)
+
+
+def read(report, times):
+    rows = measure("read", "DIR", times["days"])
+    report.at_most(f"100 series, {times['days']} days at 1 h", rows["rollup_ms"], "ms", 20)
+    report.at_most("1 series, 1 h of samples", rows["raw_hour_ms"], "ms", 1)
+    for i, shape in enumerate(SHAPES):
+        report.row(f"read, {shape}", rows[f"read_shape_{i}_per_s"] / 1e6, "M samples/s")
+
+
+def size(report, times):
+    with tempfile.TemporaryDirectory(prefix="vherd-bench-") as top:
+        path = TRACE
+        if not path:
+            report.note("VHERD_TRACE names no recorded file: made-up samples instead")
+            path = os.path.join(top, "trace")
+            subprocess.run([PROGRAM, "generate", path, "10", str(times["trace"])], check=True)
+        rows = measure("size", "DIR", path)
+    what = "recorded" if TRACE else "made up"
+    if rows["refused"] > 0:
+        report.failed("size", f"{rows['refused']:.0f} samples were refused")
+    report.at_most(f"size, {what}, {rows['samples'] / 1e6:.1f} M samples",
+                   rows["bytes_per_sample"], "B/sample", 0.8)
+
+
+def kill(report, times):
+    slowest, safe, failures = tsdbcrash.kill_many(times["kills"], 8)
+    for failure in failures[:3]:
+        report.note(failure)
+    report.at_most(f"kill -9, {times['kills']} rounds: stores that failed", len(failures), "", 0)
+    report.row("batches checked after the kills", safe, "")
+    report.at_most("ready again, slowest", slowest, "ms", tsdbcrash.READY_MAX_MS)
+
+
+def damage(report, quick):
+    """Every byte, or a sample of them: files that did not open or gave a wrong value."""
+    failed = tried = 0
+    with tsdbcrash.Damage() as store:
+        ends = store.record_ends()
+        for folder, most in (("log", 6), ("blocks", 6)):
+            length = store.size(folder)
+            for at in range(0, length, 40 if quick else 1):
+                for change, silent in ((tsdbcrash.cut(at), folder == "log" and at in ends),
+                                       (tsdbcrash.flip(at, at % 8), False)):
+                    tried += 1
+                    try:
+                        store.damaged(folder, change, most * tsdbcrash.SERIES, silent)
+                    except tsdbcrash.Failure as failure:
+                        failed += 1
+                        report.note(str(failure))
+    report.at_most(f"cut or flipped at {tried} places: failed", failed, "", 0)
+
+
+def run(arguments, report):
+    times = QUICK if arguments.quick else LONG if arguments.long else NORMAL
+    if not building.build("build", None, ["tests/store"]):
+        report.failed("build", "see above")
+        return
+    parts = (("append", append), ("memory", memory), ("read", read), ("size", size),
+             ("kill -9", kill))
+    for name, part in parts:
+        try:
+            part(report, times)
+        except (RuntimeError, OSError, KeyError, subprocess.SubprocessError) as error:
+            report.failed(name, str(error))
+    try:
+        damage(report, arguments.quick)
+    except (tsdbcrash.Failure, OSError) as error:
+        report.failed("damage", str(error))

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The data centre of `vherd sim run`: speed, determinism, and a herd that is left alone."""
+
+import hashlib
+import json
+import os
+import resource
+import subprocess
+import tempfile
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+PROGRAM = os.path.join(ROOT, "build", "src", "main", "vherd")
+SCENARIOS = os.path.join(ROOT, "lab", "scenarios")
+
+DAY_OF_800 = """
+duration: 1d
+hosts: [{name: host, count: 800, cores: 2, mips: 2660, memory: 16G}]
+vms: [{name: vm, count: 1052, mips: 2000, memory: 1G, workload: bursty, mean: 0.1, peak: 0.6}]
+"""
+
+BALANCED = """
+duration: 25h
+hosts: [{name: host, count: 40, cores: 16, memory: 64G}]
+vms: [{name: vm, count: 300, vcpus: 2, memory: 4G, workload: constant, mean: 0.3, noise: 0}]
+"""
+
+
+def simulate(path):
+    """(output, seconds of CPU)."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run([PROGRAM, "sim", "run", path, "--json"], check=True,
+                          stdout=subprocess.PIPE, timeout=1800)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return done.stdout, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def simulate_text(text):
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+        file.write(text)
+        file.flush()
+        return simulate(file.name)
+
+
+def run(arguments, report):
+    output, seconds = simulate_text(DAY_OF_800)
+    report.at_most("a day of 800 hosts and 1,052 VMs at 300 s", seconds, "s CPU", 1)
+    again, _ = simulate_text(DAY_OF_800)
+    report.at_most("bytes that differ from a run of the same seed",
+                   sum(a != b for a, b in zip(output, again)) + abs(len(output) - len(again)),
+                   "bytes", 0)
+    report.note(f"sha256 of that run: {hashlib.sha256(output).hexdigest()}")
+    timeline = json.loads(simulate_text(BALANCED)[0])["runs"][0]["timeline"]
+    report.at_most("moves in 24 h on a balanced herd",
+                   sum(s["migrations"] for s in timeline if s["time_seconds"] > 3600), "moves", 0)
+    _, seconds = simulate(os.path.join(SCENARIOS, "herd-10k.yaml"))
+    report.row("a day of 1,000 hosts and 10,000 VMs", seconds, "s CPU")
+    if not arguments.quick:
+        started = time.monotonic()
+        output, seconds = simulate(os.path.join(SCENARIOS, "herd-100k.yaml"))
+        report.at_most("a day of 10,000 hosts and 100,000 VMs", seconds, "s CPU", 300)
+        report.note(f"of wall time {time.monotonic() - started:.0f} s; "
+                    f"{json.loads(output)['runs'][0]['migrations']:.0f} migrations")

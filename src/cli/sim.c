@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// `vherd sim run|cloudsim`: by itself, without the daemon.
+#include "tool/sim.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+#include "command.h"
+
+#define TEXT_MAX ((size_t)1 << 30)
+
+static enum tool_format format_of(const struct cli *cli)
+{
+    if (cli_option(cli, "json"))
+        return TOOL_FORMAT_JSON;
+    return cli_option(cli, "csv") ? TOOL_FORMAT_CSV : TOOL_FORMAT_TEXT;
+}
+
+static int run(struct cli *cli, struct buf *out, struct err *err)
+{
+    const char *policies[OPTIONS_GIVEN_MAX];
+    struct tool_sim_options options = {.policies = policies,
+                                       .report = cli_option(cli, "report") != NULL,
+                                       .utf8 = cli->term.utf8,
+                                       .format = format_of(cli)};
+    if (cli->n_operands < 2)
+        return cli_usage(cli, "sim run needs a scenario file");
+    for (size_t i = 0; i < cli->n_given; i++)
+        if (strcmp(cli->given[i].name, "policy") == 0 || strcmp(cli->given[i].name, "compare") == 0)
+            policies[options.policies_n++] = cli->given[i].value;
+    return tool_sim_run(cli->operands[1], &options, out, err) < 0 ? cli_fail(err, EXIT_USAGE)
+                                                                  : EXIT_WELL;
+}
+
+static int cloudsim(struct cli *cli, struct buf *out, struct err *err)
+{
+    struct tool_cloudsim_options options = {.traces = cli_option(cli, "traces"),
+                                            .policy = cli_option(cli, "policy"),
+                                            .mode = cli_option(cli, "mode"),
+                                            .seed = cli_option(cli, "seed"),
+                                            .timing = cli_option(cli, "timing") != NULL,
+                                            .format = format_of(cli)};
+    if (cli->n_operands > 1)
+        return cli_usage(cli, "sim cloudsim takes no operand \"%s\"", cli->operands[1]);
+    return tool_sim_cloudsim(&options, out, err) < 0 ? cli_fail(err, EXIT_USAGE) : EXIT_WELL;
+}
+
+static const struct {
+    const char *word;
+    int (*run)(struct cli *cli, struct buf *out, struct err *err);
+} actions[] = {{"run", run}, {"cloudsim", cloudsim}};
+
+int cmd_sim(struct cli *cli)
+{
+    struct err err = {0};
+    CLEANUP(buf_done) struct buf text;
+    buf_init(&text, TEXT_MAX);
+    for (size_t i = 0; i < ARRAY_LEN(actions); i++) {
+        if (strcmp(actions[i].word, cli->operands[0]) != 0)
+            continue;
+        int status = actions[i].run(cli, &text, &err);
+        if (status == EXIT_WELL && cli_option(cli, "json"))
+            cli_put_json(cli, text.data, text.len);
+        else if (status == EXIT_WELL)
+            buf_put(&cli->out, text.data, text.len);
+        return status;
+    }
+    return cli_usage(cli, "sim: run or cloudsim, not \"%s\"", cli->operands[0]);
+}

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Plans for the live host: a snapshot of the herd, and what place/plan.h makes of it.
+#include <math.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/number.h"
+#include "core.h"
+#include "place/history.h"
+#include "place/plan.h"
+
+#define ANSWER_MAX (IPC_PAYLOAD_MAX - 4096)
+#define MOVES_MAX 100000
+
+struct planning {
+    const struct core *c;
+    struct place_snapshot *s;
+    struct place_history history; // of the VM asked for last
+};
+
+static double fresh(const struct core *c, const struct object *o, enum fact fact)
+{
+    return herd_fact(c->herd, o, fact, clock_mono_ns(&clock_system));
+}
+
+static int32_t add_host(const struct core *c, struct place_snapshot *s)
+{
+    const char *name = object_attr(c->herd->host, ATTR_HOST_NAME);
+    double cpus = fresh(c, c->herd->host, FACT_HOST_CPUS);
+    double memory = fresh(c, c->herd->host, FACT_HOST_MEM_TOTAL);
+    int32_t host = place_snapshot_add_host(s, name ? name : "localhost");
+    if (host < 0 || isnan(cpus) || isnan(memory))
+        return -1;
+    struct place_host *h = &s->hosts[host];
+    h->capacity.of[PLACE_CPU] = (int64_t)cpus * PLACE_CPU_UNIT;
+    h->capacity.of[PLACE_MEMORY] =
+        (int64_t)(memory * (1 - (double)c->conf->plan.memory_reserve / 100));
+    h->overcommit_ratio[PLACE_CPU] = (double)c->conf->plan.cpu_overcommit;
+    OBJECT_FOREACH_CHILD (pool, c->herd->host, KIND_POOL) {
+        int32_t trait =
+            place_snapshot_trait(s, PLACE_TRAIT_STORAGE, object_attr(pool, ATTR_POOL_NAME));
+        if (trait >= 0)
+            place_traits_add(&h->provides, trait);
+    }
+    OBJECT_FOREACH_CHILD (network, c->herd->host, KIND_NETWORK) {
+        int32_t trait =
+            place_snapshot_trait(s, PLACE_TRAIT_NETWORK, object_attr(network, ATTR_NETWORK_NAME));
+        if (trait >= 0)
+            place_traits_add(&h->provides, trait);
+    }
+    return host;
+}
+
+static int64_t whole(double v)
+{
+    return v >= 0 && v < (double)PLACE_AMOUNT_MAX ? (int64_t)v : 0;
+}
+
+// Networks of libvirt that its interfaces hang on; other kinds are the host's own business.
+static void add_needs(const struct vm *vm, struct place_snapshot *s, struct place_vm *v)
+{
+    OBJECT_FOREACH_CHILD (nic, &vm->obj, KIND_NIC) {
+        const char *type = object_attr(nic, ATTR_NIC_TYPE);
+        const char *source = object_attr(nic, ATTR_NIC_SOURCE);
+        if (!type || !source || strcmp(type, "network") != 0)
+            continue;
+        int32_t trait = place_snapshot_trait(s, PLACE_TRAIT_NETWORK, source);
+        if (trait >= 0)
+            place_traits_add(&v->needs, trait);
+    }
+}
+
+// A VM whose size is not known cannot be planned for and is left out.
+static void add_vm(const struct core *c, const struct vm *vm, struct place_snapshot *s,
+                   int32_t host)
+{
+    double vcpus = object_fact(&vm->obj, FACT_VM_VCPUS);
+    double memory = object_fact(&vm->obj, FACT_VM_MEM_CURRENT);
+    double busy = fresh(c, &vm->obj, FACT_VM_CPU_RATIO);
+    if (isnan(memory))
+        memory = object_fact(&vm->obj, FACT_VM_MEM_MAX);
+    if (isnan(vcpus) || isnan(memory))
+        return;
+    int32_t i = place_snapshot_add_vm(s, object_attr(&vm->obj, ATTR_VM_NAME));
+    if (i < 0)
+        return;
+    struct place_vm *v = &s->vms[i];
+    v->host = vm->active ? host : -1;
+    v->request.of[PLACE_CPU] = whole(vcpus * PLACE_CPU_UNIT);
+    v->request.of[PLACE_MEMORY] = whole(memory);
+    v->started_s = object_fact(&vm->obj, FACT_VM_START_TIME);
+    v->resident_bytes = whole(fresh(c, &vm->obj, FACT_VM_RSS));
+    v->dirty_bytes_per_second = whole(object_fact(&vm->obj, FACT_VM_DIRTY_RATE));
+    if (!isnan(busy))
+        v->usage[PLACE_CPU] = (struct place_usage){.n = 1,
+                                                   .now = busy * PLACE_CPU_UNIT,
+                                                   .mean = busy * PLACE_CPU_UNIT,
+                                                   .forecast = NAN,
+                                                   .forecast_deviation = NAN};
+    add_needs(vm, s, v);
+}
+
+static int read_history(void *arg, int32_t i, struct rightsize_vm *ret)
+{
+    struct planning *p = arg;
+    const struct place_vm *v = &p->s->vms[i];
+    struct err err = {0};
+    place_history_done(&p->history);
+    int r = place_history_read(p->c->source, v->name, p->s->now_s, &p->history, &err);
+    if (r < 0)
+        return r;
+    const struct place_history *h = &p->history;
+    *ret = (struct rightsize_vm){v->name,
+                                 (int)(v->request.of[PLACE_CPU] / PLACE_CPU_UNIT),
+                                 v->request.of[PLACE_MEMORY],
+                                 {h->cpu_t_s, h->cpu, h->n_cpu},
+                                 {h->memory_t_s, h->memory_bytes, h->n_memory}};
+    return h->n_cpu > 0 && h->n_memory > 0 ? 0 : -ENODATA;
+}
+
+static bool get_count(const char *query, const char *name, uint64_t most, uint64_t *ret)
+{
+    CLEANUP(freep) char *text = ipc_query_param(query, name);
+    *ret = 0;
+    return !text || (number_parse_u64(text, ret) == 0 && *ret <= most);
+}
+
+static const char *read_query(const struct view *v, struct plan_request *request, char **ret_name)
+{
+    const char *query = v->request->query;
+    CLEANUP(freep) char *score = ipc_query_param(query, "score");
+    uint64_t candidates, moves;
+    request->kind = plan_kind_parse(v->object);
+    request->score = score ? place_score_parse(score) : PLACE_SCORE_BEST_FIT;
+    if (request->score == PLACE_SCORE_INVALID)
+        return "score must be first-fit, best-fit, worst-fit, dot-product, fragmentation or "
+               "departure";
+    if (!get_count(query, "candidates", 1000, &candidates))
+        return "candidates must be a whole number up to 1000";
+    if (!get_count(query, "moves", MOVES_MAX, &moves))
+        return "moves must be a whole number up to 100000";
+    request->candidates = candidates;
+    request->moves_max = moves;
+    *ret_name = ipc_query_param(query, "name");
+    request->object = *ret_name;
+    return NULL;
+}
+
+// A VM that is not there yet, under the name given or "new".
+static const char *add_new(const struct view *v, struct place_snapshot *s,
+                           struct plan_request *request)
+{
+    CLEANUP(freep) char *memory = ipc_query_param(v->request->query, "memory");
+    uint64_t vcpus, bytes = 0;
+    bool has_vcpus = get_count(v->request->query, "vcpus", 4096, &vcpus) && vcpus > 0;
+    if (!memory && !has_vcpus)
+        return NULL;
+    if (!has_vcpus || !memory || number_parse_size(memory, &bytes) < 0 || bytes == 0 ||
+        bytes > (uint64_t)PLACE_AMOUNT_MAX)
+        return "a new VM needs vcpus, a whole number, and memory, such as 8G";
+    const char *name = request->object ? request->object : "new";
+    if (place_snapshot_find_vm(s, name) >= 0)
+        return "a VM of that name exists";
+    int32_t i = place_snapshot_add_vm(s, name);
+    if (i < 0)
+        return "the name is too long";
+    s->vms[i].request.of[PLACE_CPU] = (int64_t)vcpus * PLACE_CPU_UNIT;
+    s->vms[i].request.of[PLACE_MEMORY] = (int64_t)bytes;
+    request->object = s->vms[i].name;
+    return NULL;
+}
+
+static void write_plan(const struct view *v, struct planning *p, const struct plan_request *request)
+{
+    struct plan_history history = {read_history, p};
+    struct err err = {0};
+    CLEANUP(buf_done) struct buf body;
+    struct json j;
+    buf_init(&body, ANSWER_MAX);
+    json_init(&j, &body);
+    int r = plan_write(p->s, request, v->core->source ? &history : NULL, &j, &err);
+    if (r == -ENOENT)
+        answer_problem(v->core, v->id, 404, "%s", err.message);
+    else if (r == -ENODATA)
+        answer_problem(v->core, v->id, 409, "%s", err.message);
+    else if (r < 0 || body.error)
+        answer_problem(v->core, v->id, 503, "%s", r < 0 ? err.message : "the plan is too long");
+    else
+        answer(v->core, v->id, 200, "application/json", body.data, body.len);
+}
+
+void view_plan(const struct view *v)
+{
+    struct plan_request request = {0};
+    CLEANUP(freep) char *name = NULL;
+    const char *bad = read_query(v, &request, &name);
+    if (request.kind == PLAN_INVALID) {
+        answer_problem(v->core, v->id, 404,
+                       "plans are place, balance, consolidate, evacuate and rightsize");
+        return;
+    }
+    struct planning p = {.c = v->core, .s = place_snapshot_new()};
+    p.s->now_s = (double)clock_real_ns(&clock_system) / 1e9;
+    int32_t host = bad ? -1 : add_host(v->core, p.s);
+    for (size_t i = 0; host >= 0 && i < v->core->herd->n_vms; i++)
+        add_vm(v->core, v->core->herd->vms[i], p.s, host);
+    if (!bad && host >= 0 && request.kind == PLAN_PLACE)
+        bad = add_new(v, p.s, &request);
+    if (bad)
+        answer_problem(v->core, v->id, 400, "%s", bad);
+    else if (host < 0)
+        answer_problem(v->core, v->id, 503, "the host's CPUs and memory are not known yet");
+    else
+        write_plan(v, &p, &request);
+    place_history_done(&p.history);
+    place_snapshot_free(p.s);
+}

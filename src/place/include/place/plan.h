@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#ifndef PLACE_PLAN_H
+#define PLACE_PLAN_H
+
+/*
+ * Plans as people and programs read them: JSON with a reason for each line. Snapshot in, text out;
+ * the daemon and `vherd plan --herd FILE` both answer through here.
+ */
+
+#include "base/json.h"
+#include "place/choose.h"
+#include "place/rightsize.h"
+
+enum plan_kind {
+    PLAN_PLACE,
+    PLAN_BALANCE,
+    PLAN_CONSOLIDATE,
+    PLAN_EVACUATE,
+    PLAN_RIGHTSIZE,
+    PLAN_KINDS,
+    PLAN_INVALID = -1,
+};
+
+const char *plan_kind_name(enum plan_kind kind);
+enum plan_kind plan_kind_parse(const char *name);
+
+struct plan_request {
+    enum plan_kind kind;
+    const char *object; /**< evacuate: the host; place: one VM, also one that runs (where would it
+                             go?); rightsize: one VM; NULL = all */
+    enum place_score score; /**< of place */
+    size_t candidates;      /**< of place: hosts shown for each VM; 0 = 8 */
+    size_t moves_max;       /**< 0 = no limit */
+};
+
+/**
+ * Where a VM's history for right-sizing comes from: fill *ret (what it points to holds until the
+ * next call). 0; -ENODATA: there is none for this VM.
+ */
+struct plan_history {
+    int (*of_vm)(void *arg, int32_t vm, struct rightsize_vm *ret);
+    void *arg;
+};
+
+/**
+ * Write the plan as one JSON object. `history` NULL: there is no store, and right-sizing says so.
+ * 0, -ENOENT (no such VM or host), -ENODATA (right-sizing without any history), -ENOMEM.
+ */
+int plan_write(const struct place_snapshot *s, const struct plan_request *request,
+               const struct plan_history *history, struct json *j, struct err *err);
+
+#endif

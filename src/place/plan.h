@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#ifndef PLAN_H
+#define PLAN_H
+
+// What the files that write plans share; private to src/place.
+
+#include "place/plan.h"
+
+#define PLAN_TEXT_MAX 4096
+
+struct writing {
+    const struct place_snapshot *s;
+    const struct plan_request *request;
+    const struct plan_history *history;
+    struct json *j;
+    struct err *err;
+};
+
+int plan_write_rightsize(const struct writing *w);
+
+#endif

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#ifndef TOOL_SIM_H
+#define TOOL_SIM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+enum tool_format {
+    TOOL_FORMAT_TEXT,
+    TOOL_FORMAT_JSON,
+    TOOL_FORMAT_CSV,
+};
+
+/** Options of `vherd sim run`. */
+struct tool_sim_options {
+    const char *const *policies; /**< to compare; none: the scenario's own */
+    size_t policies_n;
+    bool report; /**< the whole timeline, not only one line an hour or so */
+    bool utf8;
+    enum tool_format format;
+};
+
+/**
+ * Simulate a scenario file and write timeline and summary, or a table of policies. 0 or -errno with
+ * a message (file, line and column where the scenario is at fault).
+ */
+int tool_sim_run(const char *path, const struct tool_sim_options *options, struct buf *out,
+                 struct err *err);
+
+/** Options of `vherd sim cloudsim`. */
+struct tool_cloudsim_options {
+    const char *traces, *policy, *mode; /**< folder; NULL: "vherd"; NULL: "A" */
+    const char *seed;                   /**< a number; NULL: 1 */
+    bool timing;                        /**< CPU time too, which differs from run to run */
+    enum tool_format format;
+};
+
+/** CloudSim's PlanetLab experiment on a folder of traces (sim/cloudsim.h). Same results. */
+int tool_sim_cloudsim(const struct tool_cloudsim_options *options, struct buf *out,
+                      struct err *err);
+
+#endif

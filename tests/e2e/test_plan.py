@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`vherd plan`: on herd files without a daemon, and of a daemon; the traces in short form."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+import building
+import fakeapi
+from memorydaemon import MemoryDaemon
+from vherd import wait_for
+
+THINK = os.path.join(building.ROOT, "build", "tests", "think-place")
+HERD = {
+    "now": 1700000000,
+    "hosts": [{"name": "a", "cpus": 32, "memory_bytes": "128G", "networks": ["lan"]},
+              {"name": "b", "cpus": 32, "memory_bytes": "64G", "networks": ["lan"]},
+              {"name": "c", "cpus": 8, "memory_bytes": "64G", "maintenance": True}],
+    "vms": [{"name": "web", "host": "a", "vcpus": 4, "memory_bytes": "8G", "networks": "lan"},
+            {"name": "new", "vcpus": 2, "memory_bytes": "4G", "networks": "lan"},
+            {"name": "huge", "vcpus": 64, "memory_bytes": "4G"}],
+}
+
+
+def plan(*words, herd=None):
+    """(exit status, output, errors) of `vherd plan`."""
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        file.write(herd if isinstance(herd, str) else json.dumps(HERD if herd is None else herd))
+        file.flush()
+        done = subprocess.run([fakeapi.PROGRAM, "plan", *words, "--herd", file.name],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                              env={"LC_ALL": "C.UTF-8", "PATH": os.environ["PATH"]})
+        return done.returncode, done.stdout, done.stderr.replace(file.name, "FILE")
+
+
+class OnFiles(unittest.TestCase):
+    def test_place_says_why(self):
+        status, out, _ = plan("place", "--json")
+        self.assertEqual(status, 0)
+        by_name = {vm["vm"]: vm for vm in json.loads(out)["vms"]}
+        self.assertEqual(by_name["new"]["host"], "a")
+        self.assertEqual(by_name["huge"]["outcome"], "impossible")
+        self.assertEqual(by_name["huge"]["reason"],
+                         "cpu: asks 64 CPUs, the largest host allows 32 CPUs")
+        _, out, _ = plan("place", "new")
+        self.assertRegex(out, r"c +no +is in maintenance")
+        self.assertRegex(out, r"a +yes +best by best-fit")
+
+    def test_every_plan_answers(self):
+        for words in (["balance"], ["consolidate"], ["evacuate", "a"],
+                      ["place", "fresh", "--vcpus", "2", "--memory", "1G", "--score",
+                       "worst-fit"]):
+            status, out, errors = plan(*words)
+            self.assertEqual((status, errors), (0, ""), words)
+            self.assertTrue(out)
+            status, out, _ = plan(*words, "--json")
+            self.assertEqual(json.loads(out)["plan"], words[0])
+
+    def test_rightsize_out_of_a_file(self):
+        history = [[1690000000 + 300 * i, 0.5 + i % 5 / 10] for i in range(4000)]
+        memory = [[t, 1e9] for t, _ in history]
+        herd = dict(HERD, vms=[dict(HERD["vms"][0], cpu_history=history, memory_history=memory)])
+        status, out, _ = plan("rightsize", "--json", herd=herd)
+        self.assertEqual(status, 0)
+        self.assertEqual(json.loads(out)["vms"][0]["advised_vcpus"], 2)
+        status, out, _ = plan("rightsize", herd=herd)
+        self.assertIn("Saved", out)
+        status, _, errors = plan("rightsize")
+        self.assertEqual(status, 1)
+        self.assertIn("no history yet", errors)
+
+    def test_bad_questions_and_files(self):
+        for words, herd, said in (
+                (["fly"], None, "plan: place, balance"),
+                (["evacuate"], None, "plan evacuate needs the name of a host"),
+                (["evacuate", "zz"], None, 'no host is called "zz"'),
+                (["place", "--score", "odd"], None, "--score must be"),
+                (["place", "--vcpus", "2"], None, "a new VM needs --vcpus"),
+                (["place"], "{\n \"hosts\": [1", "2:12"),
+                (["place"], {"hosts": [{"name": "a", "cpu": 1}]}, 'hosts[0] "a": cpu: there is no')):
+            status, out, errors = plan(*words, herd=herd)
+            self.assertNotEqual(status, 0, words)
+            self.assertEqual(out, "")
+            self.assertIn(said, errors)
+
+
+class OfTheDaemon(unittest.TestCase):
+    def test_plans_of_a_live_host(self):
+        daemon = MemoryDaemon(3)
+        self.addCleanup(daemon.close)
+        daemon.start()
+        wait_for("three VMs", 10, lambda: len(daemon.vms()) == 3)
+        wait_for("a plan", 10, lambda: daemon.get("/vherd/v1/plan/place")[0] == 200)
+        for kind in ("place", "balance", "consolidate"):
+            self.assertEqual(daemon.json(f"/vherd/v1/plan/{kind}")["plan"], kind)
+        found = daemon.json("/vherd/v1/plan/place?name=fresh&vcpus=1&memory=64M")
+        self.assertEqual(found["vms"][0]["outcome"], "placed")
+        found = daemon.json("/vherd/v1/plan/place?name=fresh&vcpus=4000&memory=64M")
+        self.assertEqual(found["vms"][0]["outcome"], "impossible")
+        host = daemon.json("/vherd/v1/host")["name"]
+        found = daemon.json(f"/vherd/v1/plan/evacuate?name={host}")
+        self.assertEqual({vm["reason"] for vm in found["stuck"]}, {"there is no other host"})
+        for path, status in (("rightsize", 409), ("fly", 404), ("evacuate?name=zz", 404),
+                             ("place?score=odd", 400), ("place?vcpus=1", 400)):
+            self.assertEqual(daemon.get("/vherd/v1/plan/" + path)[0], status, path)
+
+
+class Measured(unittest.TestCase):
+    """What the rows of ./bench think ask of correctness."""
+
+    @classmethod
+    def setUpClass(cls):
+        if not building.build("build", None, ["tests/think-place"]):
+            raise RuntimeError("think-place does not build")
+        sys.path.append(os.path.join(building.ROOT, "benchmarks"))
+        from think import scheduling
+        cls.rows = scheduling
+        shared = os.path.join(building.ROOT, "..", "shared", "data")
+        if os.path.isdir(shared):
+            os.environ.setdefault("VHERD_DATA", os.path.realpath(shared))
+
+    def test_optimum_is_lp_solves(self):
+        if not shutil.which("lp_solve"):
+            self.skipTest("lp_solve is not installed")
+        with tempfile.TemporaryDirectory() as directory:
+            cases = self.rows.ask("lp", 100, directory)["cases"]
+            for i, case in enumerate(cases):
+                self.assertLessEqual(case["breach"], 1e-9)
+                self.assertAlmostEqual(self.rows.lp_solve(f"{directory}/{i}.lp"),
+                                       case["objective"], delta=1e-6 * max(1, case["objective"]))
+
+    def test_a_large_herd_is_placed_and_balanced_within_its_constraints(self):
+        placed = self.rows.ask("speed", "best-fit", 1000, 8000)
+        self.assertEqual((placed["placed"], placed["breaches"]), (8000, 0))
+        even = self.rows.ask("balance", 1000, 8000)
+        self.assertEqual(even["breaches"], 0)
+        self.assertLess(even["spread_after"], even["spread_before"])
+
+    def test_azure_arrivals(self):
+        with tempfile.TemporaryDirectory() as directory:
+            files = self.rows.unpack_azure(directory)
+            if not files:
+                self.skipTest("no Azure trace: VHERD_DATA")
+            best = self.rows.ask("online", "best-fit", 0, 0, *files)
+            known = self.rows.ask("online", "departure", 1, 0, *files)
+            moved = self.rows.ask("online", "departure", 0, self.rows.MOVES, *files)
+        for run in (best, known, moved):
+            self.assertEqual((run["breaches"], run["refused"]), (0, 0))
+        self.assertLess(known["mean_hosts"], 0.95 * best["mean_hosts"])
+        self.assertLess(moved["mean_hosts"], 0.95 * best["mean_hosts"])
+
+    def test_bitbrains(self):
+        path = self.rows.data("bitbrains", "rnd-30vms.tar.xz")
+        if not path:
+            self.skipTest("no Bitbrains traces: VHERD_DATA")
+
+        class Rows:
+            found = {}
+
+            def row(self, name, value, unit, limit="", ok=None):
+                self.found[name] = ok
+
+            def at_least(self, name, value, unit, limit):
+                self.row(name, value, unit, ok=value >= limit)
+
+            def at_most(self, name, value, unit, limit):
+                self.row(name, value, unit, ok=value <= limit)
+        with tempfile.TemporaryDirectory() as directory:
+            self.rows.rightsizing(Rows(), directory)
+        self.assertEqual([name for name, ok in Rows.found.items() if ok is False], [])
+
+
+if __name__ == "__main__":
+    unittest.main()
