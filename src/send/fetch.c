@@ -23,7 +23,7 @@
 #define KEEP_BYTES (256u * 1024)
 
 struct fetch_pool {
-    CURLM *multi;
+    CURLM *multi; // made with the first line: who has nothing to fetch does not need the libraries
     size_t used, max;
 };
 
@@ -50,21 +50,28 @@ static void init_library(void)
 
 struct fetch_pool *fetch_pool_new(size_t memory_bytes)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, init_library);
     struct fetch_pool *p = mem_zalloc(sizeof(*p));
+    p->max = memory_bytes;
+    return p;
+}
+
+static void open_pool(struct fetch_pool *p)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    if (p->multi)
+        return;
+    pthread_once(&once, init_library);
     p->multi = curl_multi_init();
     if (!p->multi)
         abort();
-    p->max = memory_bytes;
-    return p;
 }
 
 void fetch_pool_free(struct fetch_pool *p)
 {
     if (!p)
         return;
-    curl_multi_cleanup(p->multi);
+    if (p->multi)
+        curl_multi_cleanup(p->multi);
     free(p);
 }
 
@@ -146,6 +153,10 @@ void fetch_turn(struct fetch_pool *p, struct pollfd *extra, unsigned n, int time
     struct curl_waitfd waits[EXTRA_MAX] = {0};
     int running = 0, left = 0;
     n = MIN_OF(n, (unsigned)EXTRA_MAX);
+    if (!p->multi) {
+        (void)poll(extra, n, timeout_ms);
+        return;
+    }
     unsigned used = 0;
     for (unsigned i = 0; i < n; i++)
         if (extra[i].fd >= 0)
@@ -232,6 +243,7 @@ int fetch_line_new(struct fetch_pool *p, const char *url, const struct conf_http
                    fetch_done *done, void *arg, struct fetch_line **ret, struct err *err)
 {
     struct fetch_line *l = mem_zalloc(sizeof(*l));
+    open_pool(p);
     l->pool = p;
     l->url = mem_strdup(url);
     l->http = http;

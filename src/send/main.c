@@ -151,6 +151,11 @@ static const char **paths_to_read(const struct conf *c)
     return paths;
 }
 
+static bool goes_out(const struct conf *c)
+{
+    return c->scrape.n > 0 || c->remote_write.n > 0 || c->textfile.directories.n > 0;
+}
+
 static int confine(struct send *s, struct err *err)
 {
     CLEANUP(buf_done) struct buf words;
@@ -161,8 +166,9 @@ static int confine(struct send *s, struct err *err)
     if (r < 0)
         return err_set(err, -r, "control channel: %s", strerror(-r));
     struct sandbox_network network = {paths};
-    struct sandbox_plan plan = {
-        .user = s->conf->web.user, .seccomp = s->conf->web.sandbox, .network = &network};
+    struct sandbox_plan plan = {.user = s->conf->web.user,
+                                .seccomp = s->conf->web.sandbox,
+                                .network = goes_out(s->conf) ? &network : NULL};
     r = sandbox_enter(&plan, &words, err);
     return r < 0 ? r : control_send(IPC_CONTROL_FD, CONTROL_READY, words.data, -1);
 }

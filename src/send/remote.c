@@ -116,7 +116,15 @@ static void run(struct remote *r, struct rw_event *e);
 // The receiver was not asked: as if the request had failed.
 static void fail_here(struct remote *r)
 {
-    struct rw_event e = {.type = RW_GOT_RESULT};
+    struct rw_event e = {.type = RW_GOT_RESULT, .retry_after_ns = -1};
+    run(r, &e);
+}
+
+// No request can hold it, now or later.
+static void refuse_here(struct remote *r)
+{
+    struct rw_event e = {.type = RW_GOT_RESULT, .status = 413, .retry_after_ns = -1};
+    log_error("remote_write %s: a batch is too large for a request and is dropped", r->name);
     run(r, &e);
 }
 
@@ -145,7 +153,9 @@ static void post(struct remote *r)
     const struct rw_metadata *families = r->conf->metadata.send ? r->all->outlet->families : NULL;
     if (e == 0)
         e = rw_encode(r->request, r->step.version, families, &r->body);
-    if (e < 0)
+    if (e == -E2BIG)
+        refuse_here(r);
+    else if (e < 0)
         fail_here(r);
     else
         send_body(r, r->step.version);

@@ -13,7 +13,7 @@ import building
 import debianpeers as peers
 from fakedaemon import free_port
 from flow import Flow, Page, job
-from vherd import wait_for
+from vherd import ROOT, wait_for
 
 PAGE = """# HELP guest_cpu_seconds_total CPU of a guest.
 # TYPE guest_cpu_seconds_total counter
@@ -133,6 +133,27 @@ class Peers(unittest.TestCase):
     def test_victoria_metrics_asked_for_2_0(self):
         self.round_trip(peers.victoria_metrics, "io.prometheus.write.v2.Request",
                         lambda receiver: receiver.get("/internal/force_flush"), precision=DIGITS)
+
+    def test_the_example_of_the_manual(self):
+        """docs/in-and-out.md, with the port of this test."""
+        with open(os.path.join(ROOT, "docs", "in-and-out.md"), encoding="utf-8") as file:
+            text = file.read()
+        example = text.split("test_remote_write_peers.py -->\n```yaml\n")[1].split("```")[0]
+        receiver = peer(peers.victoria_metrics)
+        self.addCleanup(receiver.close)
+        page = Page(PAGE)
+        self.addCleanup(page.close)
+        self.assertIn("127.0.0.1:8428", example)
+        example = example.replace("127.0.0.1:8428", receiver.address)
+        scrape = "scrape: " + json.dumps([job(page.address)]) + "\n"
+
+        def stored():
+            receiver.get("/internal/force_flush")
+            query = urllib.parse.urlencode({"query": 'guest_up{host="host-1"}'})
+            answer = json.loads(receiver.get(f"/api/v1/query?{query}"))
+            return [row["value"][1] for row in answer["data"]["result"]]
+        with Flow(scrape + example):
+            self.assertEqual(wait_for("a sample", 40, stored, 0.5), ["1"])
 
     def test_node_exporter(self):
         exporter = peer(peers.node_exporter)

@@ -5,12 +5,14 @@ files in a directory."""
 import gzip
 import os
 import shutil
+import signal
 import socket
 import tempfile
 import time
 import unittest
 
 import building
+import memorydaemon
 import procfs
 from flow import Flow, Page, job
 from vherd import wait_for
@@ -283,3 +285,46 @@ class Textfiles(unittest.TestCase):
                 self.skipTest("a kernel without Landlock")
             flow.wait_sample(f'vherd_textfile_error{{file="{link}"', "1")
             self.assertEqual(flow.values("secret"), [])
+
+
+class InTheDaemon(unittest.TestCase):
+    """Scraping as part of the whole: started, reloaded, refused."""
+
+    def test_reload(self):
+        pages = [Page("a 1\n"), Page("b 1\n")]
+        for page in pages:
+            self.addCleanup(page.close)
+        daemon = memorydaemon.MemoryDaemon(vms=1)
+
+        def write(page, **more):
+            daemon.config["scrape"] = [job(page.address, **more)]
+            daemon.write_config()
+        write(pages[0])
+        with daemon:
+            wait_for("the first page", 20, lambda: pages[0].requests)
+            write(pages[1])
+            daemon.process.send_signal(signal.SIGHUP)
+            wait_for("the second page", 20, lambda: pages[1].requests)
+            asked = len(pages[0].requests)
+            time.sleep(1)
+            self.assertLessEqual(len(pages[0].requests), asked + 1)
+            write(pages[0], relabel_configs=[{"source_labels": ["a"], "regex": "(",
+                                              "target_label": "b"}])
+            daemon.process.send_signal(signal.SIGHUP)
+            wait_for("refused", 20, lambda: "stays as it was" in daemon.log())
+            self.assertRegex(daemon.log(), r"vherd\.yaml: line \d+: regex")
+            asked = len(pages[1].requests)
+            wait_for("still asked", 20, lambda: len(pages[1].requests) > asked + 3)
+            self.assertNotIn("ended", daemon.log())
+
+    def test_bad_rules_are_told_at_the_start(self):
+        daemon = memorydaemon.MemoryDaemon(vms=1)
+        daemon.config["scrape"] = [job("127.0.0.1:1", name="twice"), job("127.0.0.1:1", name="twice")]
+        daemon.write_config()
+        try:
+            daemon.start(wait=False)
+            self.assertNotEqual(daemon.process.wait(30), 0)
+            self.assertIn('"twice" is given twice', daemon.log())
+        finally:
+            daemon.process = None
+            daemon.close()

@@ -16,7 +16,9 @@ from vherd import ROOT, wait_for
 
 
 def yaml(config):
-    """JSON is YAML."""
+    """JSON is YAML; text is taken as it is."""
+    if isinstance(config, str):
+        return config
     return json.dumps(config, indent=1) + "\n"
 
 
@@ -86,12 +88,13 @@ def remote(receiver, version=1, queue=None, **more):
 class Flow:
     """vherd-send at work; use as a context manager."""
 
-    def __init__(self, config, echo=True, build="build", directory=None):
+    def __init__(self, config, echo=True, build=None, directory=None):
         self.directory = directory or tempfile.mkdtemp(prefix="vherd-flow-")
         self.keep = directory is not None
         os.chmod(self.directory, 0o755)
-        self.config = dict(config)
-        self.build, self.process = build, None
+        self.config = config
+        self.build = build or os.environ.get("VHERD_BUILD", "build")
+        self.process = None
         self.log_path = os.path.join(self.directory, "stderr")
         self.out_path = os.path.join(self.directory, "samples")
         if echo:

@@ -120,7 +120,8 @@ class Daemon:
         if self.process.poll() is not None:
             raise AssertionError(f"the daemon ended with {self.process.returncode}: {self.log()}")
         try:
-            return self.get("/-/ready")[0] == 200
+            # web may answer before the supervisor has heard of all the others.
+            return self.get("/-/ready")[0] == 200 and "vherd: ready at " in self.log()
         except OSError:
             return False
 

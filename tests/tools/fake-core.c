@@ -328,6 +328,7 @@ int main(int argc, char **argv)
         control_send(IPC_CONTROL_FD, CONTROL_READY, "none: a fake", -1);
     while (!f.stopping)
         turn(&f);
+    buf_done(&f.samples);
     ipc_free(f.web);
     free(f.config);
     free(f.processes);

@@ -3,8 +3,13 @@
 // SIGSYS or be refused, what is needed must work.
 #include "sandbox/sandbox.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <nss.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -45,13 +50,14 @@ static int outcome(long result)
 }
 
 // Wait status of a child that tries `attempt` in the sandbox. `words` shares what it says.
-static int try_inside(int (*attempt)(void), bool seccomp, char *words)
+static int try_in(int (*attempt)(void), bool seccomp, const struct sandbox_network *network,
+                  char *words)
 {
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
         struct err err = {0};
-        struct sandbox_plan plan = {.user = "", .seccomp = seccomp};
+        struct sandbox_plan plan = {.user = "", .seccomp = seccomp, .network = network};
         CLEANUP(buf_done) struct buf b;
         buf_init(&b, 4096);
         prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -66,6 +72,11 @@ static int try_inside(int (*attempt)(void), bool seccomp, char *words)
     int status;
     assert_int_equal(waitpid(pid, &status, 0), pid);
     return status;
+}
+
+static int try_inside(int (*attempt)(void), bool seccomp, char *words)
+{
+    return try_in(attempt, seccomp, NULL, words);
 }
 
 static int open_file(void)
@@ -229,6 +240,115 @@ static void an_unknown_user_is_an_error(void **state)
     assert_true(sandbox_enter(&plan, &b, &err) < 0);
 }
 
+// A process that goes out: what lies below one directory may be read.
+
+static const char *const readable[] = {"/usr/share/common-licenses", "/no/such/path", NULL};
+static const struct sandbox_network network = {readable};
+
+static int list_directory(void)
+{
+    DIR *d = opendir(readable[0]);
+    struct dirent *entry = d ? readdir(d) : NULL;
+    return outcome(entry ? 0 : -1);
+}
+
+static int read_hosts(void)
+{
+    char text[16];
+    int fd = open("/etc/hosts", O_RDONLY | O_CLOEXEC);
+    return outcome(fd < 0 ? -1 : read(fd, text, sizeof(text)));
+}
+
+static void *do_nothing(void *arg)
+{
+    return arg;
+}
+
+static int start_thread(void)
+{
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, do_nothing, NULL) != 0)
+        return OTHER;
+    return outcome(pthread_join(thread, NULL) == 0 ? 0 : -1);
+}
+
+static int connect_somewhere(void)
+{
+    struct sockaddr_in to = {
+        .sin_family = AF_INET, .sin_port = htons(9), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    return outcome(fd < 0 ? -1 : connect(fd, (struct sockaddr *)&to, sizeof(to)));
+}
+
+static int look_up(void)
+{
+    struct addrinfo *found = NULL;
+    int r = getaddrinfo("localhost", "80", NULL, &found);
+    if (r == 0)
+        freeaddrinfo(found);
+    return r == 0 ? WORKED : OTHER;
+}
+
+static int listen_somewhere(void)
+{
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    return outcome(listen(fd, 1));
+}
+
+static int make_unix_socket(void)
+{
+    return outcome(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+}
+
+static int (*const needed_outside[])(void) = {
+    list_directory, read_hosts, start_thread, connect_somewhere, look_up,
+};
+
+static int (*const forbidden_outside[])(void) = {
+    create_file,
+    remove_file,
+    run_program,
+    trace,
+    kill_parent,
+    executable_memory,
+    make_memory_executable,
+    start_process,
+    listen_somewhere,
+};
+
+static void going_out_works(void **state)
+{
+    __nss_configure_lookup("hosts", "files dns");
+    for (size_t i = 0; i < ARRAY_LEN(needed_outside); i++) {
+        int status = try_in(needed_outside[i], true, &network, NULL);
+        if (!WIFEXITED(status) || WEXITSTATUS(status) != WORKED)
+            fail_msg("attempt %zu: wait status %#x", i, status);
+    }
+}
+
+static void going_out_is_all_it_may(void **state)
+{
+    if (SANITIZED)
+        skip();
+    for (size_t i = 0; i < ARRAY_LEN(forbidden_outside); i++) {
+        int status = try_in(forbidden_outside[i], true, &network, NULL);
+        if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGSYS)
+            fail_msg("attempt %zu: wait status %#x instead of SIGSYS", i, status);
+    }
+    // Refused, not killed for it: the C library tries.
+    assert_int_equal(WEXITSTATUS(try_in(make_unix_socket, true, &network, NULL)), OTHER);
+}
+
+static void only_named_files_are_read(void **state)
+{
+    char *words = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    int status = try_in(open_file, true, &network, words);
+    assert_true(WIFEXITED(status));
+    if (!strstr(words, "landlock ABI"))
+        skip();
+    assert_int_equal(WEXITSTATUS(status), REFUSED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -238,6 +358,9 @@ int main(void)
         cmocka_unit_test(privileges_are_gone),
         cmocka_unit_test(the_words_say_what_is_in_force),
         cmocka_unit_test(an_unknown_user_is_an_error),
+        cmocka_unit_test(going_out_works),
+        cmocka_unit_test(going_out_is_all_it_may),
+        cmocka_unit_test(only_named_files_are_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
