@@ -64,7 +64,7 @@ const struct verb verbs[VERB_MAX] = {
                        "vherd's processes with what confines them, and what could not be read.",
             .answers = "application/json",
             .params = {{"data", VERB_TYPE_FLAG,
-                        "also how complete and fresh each VM's stored data are"}},
+                        "also how complete and fresh the data of each VM are"}},
         },
     [VERB_METRICS] =
         {
