@@ -14,7 +14,7 @@ complete -c vherd -n '__fish_seen_subcommand_from show' -a '(vherd list --names 
 complete -c vherd -n __fish_use_subcommand -a top -d 'Watch the VMs live in the terminal'
 complete -c vherd -n __fish_use_subcommand -a host -d 'Show the host: CPUs, memory, disks, NICs, pools, networks'
 complete -c vherd -n __fish_use_subcommand -a status -d 'Say how the daemon and its connection to libvirt are doing'
-complete -c vherd -n '__fish_seen_subcommand_from status' -l data -d 'also how complete and fresh each VM'\''s stored data are'
+complete -c vherd -n '__fish_seen_subcommand_from status' -l data -d 'also how complete and fresh the data of each VM are'
 complete -c vherd -n __fish_use_subcommand -a metrics -d 'Print all metrics as Prometheus scrapes them'
 complete -c vherd -n '__fish_seen_subcommand_from metrics' -l set -x -a 'vherd tinkoff inovex' -d 'only this set: vherd, tinkoff, inovex; may be repeated'
 complete -c vherd -n __fish_use_subcommand -a query -d 'Ask for stored samples with PromQL'
