@@ -404,9 +404,11 @@ class Limits(Asked):
         daemon.start()
         with concurrent.futures.ThreadPoolExecutor(8) as pool:
             answers = list(pool.map(lambda _: self.query(HEAVY, daemon=daemon), range(8)))
-        self.assertTrue(all(status == 503 for status, _ in answers), answers)
-        full = [answer for _, answer in answers if "query.queue" in answer["error"]]
-        self.assertGreaterEqual(len(full), 5)
+        # One is evaluated and one waits; a fast machine may be done with them in time.
+        refused = [answer for status, answer in answers if status == 503]
+        self.assertTrue(all(status in (200, 503) for status, _ in answers), answers)
+        full = [answer for answer in refused if "query.queue" in answer["error"]]
+        self.assertGreaterEqual(len(full), 4)
         self.assertEqual(self.query("1", daemon=daemon)[0], 200)
 
     def test_regular_expressions_cannot_stall_it(self):
