@@ -28,6 +28,8 @@ enum verb_role {
     ROLE_VIEWER,
     ROLE_OPERATOR,
     ROLE_ADMIN,
+    ROLE_MAX,
+    ROLE_INVALID = -1,
 };
 
 enum verb_type {
