@@ -18,6 +18,9 @@
 #define H (3600 * NS_PER_S)
 
 static const char *const log_levels[] = {"error", "warning", "info", "debug", NULL};
+static const char *const socket_roles[] = {"none", "viewer", "operator", "admin", NULL};
+static const char *const loopback_roles[] = {"none", "viewer", NULL};
+static const char *const openness[] = {"none", "loopback", "all", NULL};
 static const char *const metric_sets[] = {"vherd", "tinkoff", "inovex", NULL};
 
 static const char *check_uri(const char *text)
@@ -32,6 +35,11 @@ static const char *check_uri(const char *text)
 static const char *check_absolute(const char *text)
 {
     return *text == '/' ? NULL : "a path that begins with /";
+}
+
+static const char *check_path(const char *text)
+{
+    return !*text || *text == '/' ? NULL : "a path that begins with /, or \"\"";
 }
 
 static const char *check_socket(const char *text)
@@ -88,6 +96,7 @@ const struct conf_section conf_sections[] = {
     {"agent", "What the guest agent is asked, where its channel is connected."},
     {"metrics", "What `/metrics` exposes."},
     {"web", "Where and to whom the daemon answers."},
+    {"act", "What the process that may change VMs keeps."},
     {"log", "What is written to standard error."},
 };
 const size_t conf_sections_count = ARRAY_LEN(conf_sections);
@@ -142,8 +151,8 @@ const struct conf_key conf_keys[] = {
      .help = "Also expose the exporters' names that break Prometheus' naming rules."},
 
     {"web", "listen", CONF_LIST, AT(web.listen), "127.0.0.1:9177", .check = check_address,
-     .help = "Addresses for HTTP; [] = none. Callers that are not on loopback may read /metrics "
-             "and the health pages only."},
+     .help = "Addresses for HTTP; [] = none. Who is not on loopback shows a token, which others on "
+             "the way can read: web.tls_listen is for that."},
     {"web", "hosts", CONF_LIST, AT(web.hosts), "", .check = check_host_name,
      .help = "Further names by which callers reach this machine, such as an alias that Prometheus "
              "uses. Requests that name another host are refused."},
@@ -151,7 +160,24 @@ const struct conf_key conf_keys[] = {
      .help = "Unix socket for the commands. Empty: /run/vherd/vherd.sock as root, else "
              "vherd/vherd.sock in the user's runtime directory."},
     {"web", "socket_group", CONF_TEXT, AT(web.socket_group), "", .check = check_account,
-     .help = "Group that may use the socket and so read all VMs. Empty: its owner only."},
+     .help =
+         "Group that may use the socket, with the role web.socket_role. Empty: its owner only."},
+    {"web", "socket_role", CONF_CHOICE, AT(web.socket_role), "viewer", .choices = socket_roles,
+     .help = "Role, over all VMs, of the members of web.socket_group. The user that runs vherd and "
+             "root are admin."},
+    {"web", "loopback_role", CONF_CHOICE, AT(web.loopback_role), "viewer",
+     .choices = loopback_roles,
+     .help = "Role of those who come from this machine over TCP and show no token. Set it to none "
+             "where users of this machine must not see each other's VMs."},
+    {"web", "metrics", CONF_CHOICE, AT(web.metrics), "loopback", .choices = openness,
+     .help = "From where /metrics is read without a token: all, loopback, none."},
+    {"web", "tls_listen", CONF_LIST, AT(web.tls_listen), "", .check = check_address,
+     .help = "Addresses for HTTPS."},
+    {"web", "tls_certificate", CONF_TEXT, AT(web.tls_certificate), "", .check = check_path,
+     .help = "Certificate for HTTPS, and those that sign it, in PEM. Empty: vherd makes one that "
+             "signs itself, kept beside act.state."},
+    {"web", "tls_key", CONF_TEXT, AT(web.tls_key), "", .check = check_path,
+     .help = "Private key of web.tls_certificate in PEM."},
     {"web", "user", CONF_TEXT, AT(web.user), "", .check = check_account,
      .help = "User that the process facing the network becomes when vherd was started as root. "
              "Empty: vherd where it exists, else nobody."},
@@ -159,6 +185,11 @@ const struct conf_key conf_keys[] = {
      .help = "HTTP connections at the same time."},
     {"web", "sandbox", CONF_BOOL, AT(web.sandbox), "true",
      .help = "false takes the system call filter away, for debuggers."},
+
+    {"act", "state", CONF_TEXT, AT(act.state), "", .check = check_path, .restart = true,
+     .help = "Directory of the database with accounts, tasks and the audit log; nobody else can "
+             "read it. Empty: /var/lib/vherd/act as root, else vherd/act in the user's state "
+             "directory."},
 
     {"log", "level", CONF_CHOICE, AT(log.level), "info", .choices = log_levels,
      .help = "The least important messages that are written."},

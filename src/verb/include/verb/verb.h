@@ -7,6 +7,7 @@
  * shell completion, man pages and docs/api.md come from it.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum verb_id {
@@ -19,6 +20,19 @@ enum verb_id {
     VERB_HEALTHY,
     VERB_READY,
     VERB_PAGE,
+    VERB_LOGIN,
+    VERB_LOGOUT,
+    VERB_WHOAMI,
+    VERB_USER_LIST,
+    VERB_USER_ADD,
+    VERB_USER_SET,
+    VERB_USER_REMOVE,
+    VERB_USER_PASSWORD,
+    VERB_TOKEN_LIST,
+    VERB_TOKEN_CREATE,
+    VERB_TOKEN_REVOKE,
+    VERB_AUDIT_LIST,
+    VERB_AUDIT_VERIFY,
     VERB_MAX,
     VERB_INVALID = -1,
 };
@@ -38,6 +52,13 @@ enum verb_type {
     VERB_TYPE_FLAG,
 };
 
+/** Which process answers a verb. */
+enum verb_place {
+    VERB_AT_CORE,
+    VERB_AT_ACT, /**< core passes it on */
+    VERB_AT_WEB,
+};
+
 /** What a verb is about, and so which scope it takes. */
 enum verb_reach {
     VERB_REACH_ALL,  /**< the whole host: all VMs must be in the scope */
@@ -52,7 +73,7 @@ struct verb_param {
     const char *help;
 };
 
-#define VERB_PARAMS_MAX 4
+#define VERB_PARAMS_MAX 12
 
 struct verb {
     enum verb_id id;
@@ -60,11 +81,13 @@ struct verb {
     const char *path;   /**< "/vherd/v1/vms/{vm}" */
     enum verb_role role;
     enum verb_reach reach;
+    enum verb_place place;
     const char *command; /**< the CLI's word ("show"), NULL where it has none */
     const char *operand; /**< the CLI's operand ("VM"), fills the path's {…}; or NULL */
     const char *summary; /**< one line */
     const char *details; /**< a paragraph for manual and API description */
     const char *answers; /**< media type */
+    bool takes_json;     /**< its parameters are members of a JSON object in the body */
     struct verb_param params[VERB_PARAMS_MAX + 1];
 };
 
