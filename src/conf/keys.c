@@ -89,6 +89,18 @@ static const char *check_host_name(const char *text)
                : "a host name of at most 253 letters, digits, '.' and '-'";
 }
 
+static const char *check_origin(const char *text)
+{
+    static const char allowed[] = "an origin such as https://grafana.example:3000, or \"*\"";
+    const char *mark = strstr(text, "://");
+    if (strcmp(text, "*") == 0)
+        return NULL;
+    bool ok = mark && mark > text && mark[3] && strlen(text) <= 300;
+    for (const char *p = text; ok && *p; p++)
+        ok = isalnum((unsigned char)*p) || strchr("-.:[]+", *p) || p == mark + 1 || p == mark + 2;
+    return ok ? NULL : allowed;
+}
+
 const struct conf_section conf_sections[] = {
     {"libvirt", "How libvirt is asked. Whatever happens there, the kernel's data go on each "
                 "second."},
@@ -97,7 +109,11 @@ const struct conf_section conf_sections[] = {
     {"metrics", "What `/metrics` exposes."},
     {"web", "Where and to whom the daemon answers."},
     {"act", "What the process that may change VMs keeps."},
+    {"query", "What one query of the API may take."},
     {"log", "What is written to standard error."},
+    {"global", "What holds for everything that leaves this machine."},
+    {"textfile", "Files with metrics that other programs leave in a directory."},
+    {"receive", "Samples that others send by Prometheus' remote write, to POST /api/v1/write."},
 };
 const size_t conf_sections_count = ARRAY_LEN(conf_sections);
 
@@ -183,6 +199,9 @@ const struct conf_key conf_keys[] = {
              "Empty: vherd where it exists, else nobody."},
     {"web", "max_connections", CONF_INTEGER, AT(web.max_connections), "256", 8, 10000,
      .help = "HTTP connections at the same time."},
+    {"web", "origins", CONF_LIST, AT(web.origins), "", .check = check_origin,
+     .help = "Origins (https://grafana.example) whose pages may read answers in a browser; \"*\" "
+             "= all. None by default."},
     {"web", "sandbox", CONF_BOOL, AT(web.sandbox), "true",
      .help = "false takes the system call filter away, for debuggers."},
 
@@ -190,8 +209,41 @@ const struct conf_key conf_keys[] = {
      .help = "Directory of the database with accounts, tasks and the audit log; nobody else can "
              "read it. Empty: /var/lib/vherd/act as root, else vherd/act in the user's state "
              "directory."},
+    {"query", "timeout", CONF_DURATION, AT(query.timeout_ns), "30s", 100 * MS, 1 * H,
+     .help = "After this long a query is ended; a request may ask for less. Waiting for others "
+             "counts."},
+    {"query", "concurrency", CONF_INTEGER, AT(query.concurrency), "2", 1, 64, .restart = true,
+     .help = "Queries that are evaluated at the same time; others wait."},
+    {"query", "queue", CONF_INTEGER, AT(query.queue), "256", 1, 10000,
+     .help = "Queries that may wait or be on their way to a client; more are refused."},
+    {"query", "max_samples", CONF_INTEGER, AT(query.max_samples), "50000000", 1000,
+     INT64_C(10000000000), .help = "Samples that one query may hold at the same time."},
+    {"query", "max_series", CONF_INTEGER, AT(query.max_series), "100000", 1, INT64_C(100000000),
+     .help = "Series that one selector of a query may match."},
+    {"query", "max_memory_mib", CONF_INTEGER, AT(query.max_memory_mib), "256", 1, 1 << 20,
+     .help = "Memory in MiB that one query with its result may take."},
+    {"query", "lookback", CONF_DURATION, AT(query.lookback_ns), "5m", 1 * S, 24 * H,
+     .help = "How old the last sample of a series may be to count as its value now, where a "
+             "request names nothing else."},
 
     {"log", "level", CONF_CHOICE, AT(log.level), "info", .choices = log_levels,
      .help = "The least important messages that are written."},
+
+    {"global", "external_labels", CONF_PAIRS, AT(global.external_labels), .check = conf_check_label,
+     .help = "Labels that remote write adds to series which do not have them."},
+
+    {"textfile", "directories", CONF_LIST, AT(textfile.directories), "", .check = check_absolute,
+     .help =
+         "Directories whose *.prom files are read, as node_exporter's textfile collector does."},
+    {"textfile", "interval", CONF_DURATION, AT(textfile.interval_ns), "15s", 100 * MS, 1 * H,
+     .help = "How often they are read."},
+
+    {"receive", "enabled", CONF_BOOL, AT(receive.enabled), "false",
+     .help = "Whether samples are taken from others. Needs receive.token_file."},
+    {"receive", "token_file", CONF_TEXT, AT(receive.token_file), "", .check = conf_check_file,
+     .help = "File with the token that senders must give as \"Authorization: Bearer TOKEN\"; at "
+             "least 16 characters."},
+    {"receive", "max_body", CONF_SIZE, AT(receive.max_body_bytes), "4M", 4096, 32 << 20,
+     .help = "Largest request, before it is unpacked."},
 };
 const size_t conf_keys_count = ARRAY_LEN(conf_keys);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "core.h"
@@ -52,11 +53,30 @@ void answer_problem(struct core *c, uint32_t id, int status, const char *format,
 }
 
 static void (*const views[VERB_MAX])(const struct view *v) = {
-    [VERB_VM_LIST] = view_vms,     [VERB_VM_SHOW] = view_vm,
-    [VERB_HOST] = view_host,       [VERB_STATUS] = view_status,
-    [VERB_METRICS] = view_metrics, [VERB_VM_DIRTY_RATE] = view_dirty_rate,
-    [VERB_HEALTHY] = view_healthy, [VERB_READY] = view_ready,
+    [VERB_VM_LIST] = view_vms,
+    [VERB_VM_SHOW] = view_vm,
+    [VERB_HOST] = view_host,
+    [VERB_STATUS] = view_status,
+    [VERB_METRICS] = view_metrics,
+    [VERB_VM_DIRTY_RATE] = view_dirty_rate,
+    [VERB_HEALTHY] = view_healthy,
+    [VERB_READY] = view_ready,
     [VERB_PAGE] = view_page,
+    [VERB_QUERY] = view_query,
+    [VERB_QUERY_RANGE] = view_query_range,
+    [VERB_QUERY_EXEMPLARS] = view_query_exemplars,
+    [VERB_FORMAT_QUERY] = view_format_query,
+    [VERB_PARSE_QUERY] = view_parse_query,
+    [VERB_SERIES] = view_series,
+    [VERB_LABELS] = view_labels,
+    [VERB_LABEL_VALUES] = view_label_values,
+    [VERB_METADATA] = view_metadata,
+    [VERB_TARGETS] = view_targets,
+    [VERB_STATUS_BUILDINFO] = view_status_buildinfo,
+    [VERB_STATUS_RUNTIMEINFO] = view_status_runtimeinfo,
+    [VERB_STATUS_CONFIG] = view_status_config,
+    [VERB_STATUS_FLAGS] = view_status_flags,
+    [VERB_STATUS_TSDB] = view_status_tsdb,
 };
 
 // Labels of a VM, as many as a scope can ask for.
@@ -177,6 +197,11 @@ bool web_frame(struct peer *p, const struct ipc_frame *f)
     if (f->type == IPC_CANCEL) {
         dirty_forget(p->core, f->id);
         forward_forget(p->core, f->id);
+        jobs_forget(p->core->jobs, f->id);
+        return true;
+    }
+    if (f->type == IPC_MORE) {
+        jobs_more(p->core->jobs, f->id);
         return true;
     }
     struct ipc_request request;
@@ -192,4 +217,6 @@ void web_gone(struct peer *p)
     while (p->core->waiting)
         dirty_forget(p->core, p->core->waiting->id);
     forward_web_gone(p->core);
+    if (p->core->jobs)
+        jobs_forget_all(p->core->jobs);
 }

@@ -22,6 +22,9 @@ static int take_config(struct core *c, const char *text, struct err *err)
     c->exposition.valid = false;
     free((char *)c->rules.socket_path);
     asker_rules_read(conf, &c->rules);
+    c->configured_real_ns = clock_real_ns(&clock_system);
+    if (c->jobs)
+        queries_limit(c);
     if (c->collector)
         collector_reload(c->collector, conf);
     conf_free(old);

@@ -13,7 +13,9 @@
 #include "base/buf.h"
 #include "collect/collector.h"
 #include "conf/conf.h"
+#include "jobs.h"
 #include "model/herd.h"
+#include "model/query.h"
 #include "net/ipc.h"
 #include "verb/verb.h"
 
@@ -65,11 +67,18 @@ struct core {
     struct grant_key key; // of grants
     bool has_key;         // the supervisor has said it
     struct asker_rules rules;
-    int64_t started_real_ns;
+    struct query_source *source; // stored samples; NULL while there is no store
+    struct jobs *jobs;
+    int64_t started_real_ns, configured_real_ns;
     const char *logged_status; // one of collector_libvirt()'s words
     bool started;              // the supervisor has said START
     bool stopping;
 };
+
+// queries.c: how jobs are started, limited and ended
+void queries_begin(struct core *c); // with the configuration that is known
+void queries_limit(struct core *c);
+void queries_end(struct core *c);
 
 // main.c
 void core_stop(struct core *c);

@@ -198,6 +198,7 @@ int main(int argc, char **argv)
         return 1;
     }
     const char *sandbox = confine();
+    queries_begin(c); // sets the environment, which threads that the collector starts may read
     if (!c->stopping && start(c, &err) < 0) {
         say_fatal(&err);
         return 1;
@@ -208,6 +209,7 @@ int main(int argc, char **argv)
     uv_timer_start(&c->self_timer, on_self, SELF_EVERY_MS, SELF_EVERY_MS);
     if (!c->stopping)
         uv_run(&c->loop, UV_RUN_DEFAULT);
+    queries_end(c);
     collector_free(c->collector);
     herd_free(c->herd);
     conf_free(c->conf);

@@ -313,7 +313,7 @@ static size_t read_some(struct ipc *c, void *data, size_t n)
 
 static bool header_is_valid(const struct ipc *c, const struct header *h)
 {
-    return h->length <= c->payload_max && h->type >= IPC_REQUEST && h->type <= IPC_REPORT &&
+    return h->length <= c->payload_max && h->type >= IPC_REQUEST && h->type < IPC_TYPE_END &&
            h->status <= STATUS_LAST && (h->flags == 0 || (h->flags == FLAG_FD && c->takes_fds));
 }
 

@@ -84,3 +84,9 @@ char *ipc_query_param(const char *query, const char *name)
 {
     return ipc_query_param_next(&query, name);
 }
+
+char *ipc_request_param(const struct ipc_request *r, const char *name)
+{
+    char *value = ipc_query_param(r->form, name);
+    return value ? value : ipc_query_param(r->query, name);
+}

@@ -7,6 +7,11 @@
 
 #include "base/mem.h"
 
+#define TIME_HELP "Unix seconds or RFC 3339; now if absent"
+#define TIMEOUT_HELP "a duration; query.timeout at most"
+#define LIMIT_HELP "at most so many entries; 0 = all"
+#define LOOKBACK_HELP "a duration in place of query.lookback"
+
 const struct verb verbs[VERB_MAX] = {
     [VERB_VM_LIST] =
         {
@@ -343,6 +348,211 @@ const struct verb verbs[VERB_MAX] = {
             .answers = "application/json",
             .params = {{"head", VERB_TYPE_STRING, "SEQ:HASH as an earlier check gave it"}},
         },
+    [VERB_QUERY] =
+        {
+            .id = VERB_QUERY,
+            .method = "GET",
+            .path = "/api/v1/query",
+            .role = ROLE_VIEWER,
+            .summary = "Evaluate an expression at one time",
+            .details =
+                "As Prometheus' API: a vector, scalar, string or matrix, with warnings and infos.",
+            .answers = "application/json",
+            .form = true,
+            .is_query = true,
+            .params = {{"query", VERB_TYPE_STRING, "the expression, in PromQL"},
+                       {"time", VERB_TYPE_STRING, TIME_HELP},
+                       {"timeout", VERB_TYPE_STRING, TIMEOUT_HELP},
+                       {"limit", VERB_TYPE_INTEGER, LIMIT_HELP},
+                       {"lookback_delta", VERB_TYPE_STRING, LOOKBACK_HELP},
+                       {"stats", VERB_TYPE_STRING, "taken, and ignored"}},
+        },
+    [VERB_QUERY_RANGE] =
+        {
+            .id = VERB_QUERY_RANGE,
+            .method = "GET",
+            .path = "/api/v1/query_range",
+            .role = ROLE_VIEWER,
+            .summary = "Evaluate an expression over a range of time",
+            .details = "As Prometheus' API: a matrix of at most 11,000 points a series.",
+            .answers = "application/json",
+            .form = true,
+            .is_query = true,
+            .params = {{"query", VERB_TYPE_STRING, "the expression, in PromQL"},
+                       {"start", VERB_TYPE_STRING, "the earliest time"},
+                       {"end", VERB_TYPE_STRING, "the latest time"},
+                       {"step", VERB_TYPE_STRING, "a duration (15s, 1m) or a number of seconds"},
+                       {"timeout", VERB_TYPE_STRING, TIMEOUT_HELP},
+                       {"limit", VERB_TYPE_INTEGER, LIMIT_HELP},
+                       {"lookback_delta", VERB_TYPE_STRING, LOOKBACK_HELP},
+                       {"stats", VERB_TYPE_STRING, "taken, and ignored"}},
+        },
+    [VERB_QUERY_EXEMPLARS] =
+        {
+            .id = VERB_QUERY_EXEMPLARS,
+            .method = "GET",
+            .path = "/api/v1/query_exemplars",
+            .role = ROLE_VIEWER,
+            .summary = "Answer that there are no exemplars",
+            .details = "An empty list: vherd keeps none.",
+            .answers = "application/json",
+            .form = true,
+            .params = {{"query", VERB_TYPE_STRING, "the expression, in PromQL"},
+                       {"start", VERB_TYPE_STRING, "the earliest time"},
+                       {"end", VERB_TYPE_STRING, "the latest time"}},
+        },
+    [VERB_FORMAT_QUERY] =
+        {
+            .id = VERB_FORMAT_QUERY,
+            .method = "GET",
+            .path = "/api/v1/format_query",
+            .role = ROLE_VIEWER,
+            .summary = "Lay an expression out over lines",
+            .details = "The expression as Prometheus formats it.",
+            .answers = "application/json",
+            .form = true,
+            .is_query = true,
+            .params = {{"query", VERB_TYPE_STRING, "the expression, in PromQL"}},
+        },
+    [VERB_PARSE_QUERY] =
+        {
+            .id = VERB_PARSE_QUERY,
+            .method = "GET",
+            .path = "/api/v1/parse_query",
+            .role = ROLE_VIEWER,
+            .summary = "Show the syntax tree of an expression",
+            .details = "The tree as JSON.",
+            .answers = "application/json",
+            .form = true,
+            .is_query = true,
+            .params = {{"query", VERB_TYPE_STRING, "the expression, in PromQL"}},
+        },
+    [VERB_SERIES] =
+        {
+            .id = VERB_SERIES,
+            .method = "GET",
+            .path = "/api/v1/series",
+            .role = ROLE_VIEWER,
+            .summary = "List series by their labels",
+            .details = "Label sets of the series that any of the selectors matches.",
+            .answers = "application/json",
+            .form = true,
+            .is_query = true,
+            .params = {{"match[]", VERB_TYPE_STRING, "a selector; may be repeated"},
+                       {"start", VERB_TYPE_STRING, "the earliest time"},
+                       {"end", VERB_TYPE_STRING, "the latest time"},
+                       {"limit", VERB_TYPE_INTEGER, LIMIT_HELP}},
+        },
+    [VERB_LABELS] =
+        {
+            .id = VERB_LABELS,
+            .method = "GET",
+            .path = "/api/v1/labels",
+            .role = ROLE_VIEWER,
+            .summary = "List names of labels",
+            .details = "Names that series have, all or those that a selector matches.",
+            .answers = "application/json",
+            .form = true,
+            .is_query = true,
+            .params = {{"match[]", VERB_TYPE_STRING, "a selector; may be repeated"},
+                       {"start", VERB_TYPE_STRING, "the earliest time"},
+                       {"end", VERB_TYPE_STRING, "the latest time"},
+                       {"limit", VERB_TYPE_INTEGER, LIMIT_HELP}},
+        },
+    [VERB_LABEL_VALUES] =
+        {
+            .id = VERB_LABEL_VALUES,
+            .method = "GET",
+            .path = "/api/v1/label/{name}/values",
+            .role = ROLE_VIEWER,
+            .summary = "List the values of one label",
+            .details = "Values among all series or those that a selector matches. A name that is "
+                       "no plain one is written U__ and escaped as Prometheus does.",
+            .answers = "application/json",
+            .is_query = true,
+            .params = {{"match[]", VERB_TYPE_STRING, "a selector; may be repeated"},
+                       {"start", VERB_TYPE_STRING, "the earliest time"},
+                       {"end", VERB_TYPE_STRING, "the latest time"},
+                       {"limit", VERB_TYPE_INTEGER, LIMIT_HELP}},
+        },
+    [VERB_METADATA] =
+        {
+            .id = VERB_METADATA,
+            .method = "GET",
+            .path = "/api/v1/metadata",
+            .role = ROLE_VIEWER,
+            .summary = "Tell type and help of metrics",
+            .details = "What docs/metrics.md lists, as Prometheus' API has it.",
+            .answers = "application/json",
+            .params = {{"limit", VERB_TYPE_INTEGER, LIMIT_HELP},
+                       {"limit_per_metric", VERB_TYPE_INTEGER, "taken; each metric has one entry"},
+                       {"metric", VERB_TYPE_STRING, "only this one"}},
+        },
+    [VERB_TARGETS] =
+        {
+            .id = VERB_TARGETS,
+            .method = "GET",
+            .path = "/api/v1/targets",
+            .role = ROLE_VIEWER,
+            .summary = "List what is sampled",
+            .details = "The host itself, as one target, with when it was last sampled.",
+            .answers = "application/json",
+            .params = {{"state", VERB_TYPE_STRING, "active, dropped or any"},
+                       {"scrapePool", VERB_TYPE_STRING, "only this pool: vherd"}},
+        },
+    [VERB_STATUS_BUILDINFO] =
+        {
+            .id = VERB_STATUS_BUILDINFO,
+            .method = "GET",
+            .path = "/api/v1/status/buildinfo",
+            .role = ROLE_VIEWER,
+            .summary = "Tell the version",
+            .details =
+                "The version of the API that clients may count on, and of vherd as its revision.",
+            .answers = "application/json",
+        },
+    [VERB_STATUS_RUNTIMEINFO] =
+        {
+            .id = VERB_STATUS_RUNTIMEINFO,
+            .method = "GET",
+            .path = "/api/v1/status/runtimeinfo",
+            .role = ROLE_VIEWER,
+            .summary = "Tell how the daemon runs",
+            .details = "Start, time, series.",
+            .answers = "application/json",
+        },
+    [VERB_STATUS_CONFIG] =
+        {
+            .id = VERB_STATUS_CONFIG,
+            .method = "GET",
+            .path = "/api/v1/status/config",
+            .role = ROLE_OPERATOR,
+            .summary = "Show the configuration in force",
+            .details = "As YAML.",
+            .answers = "application/json",
+        },
+    [VERB_STATUS_FLAGS] =
+        {
+            .id = VERB_STATUS_FLAGS,
+            .method = "GET",
+            .path = "/api/v1/status/flags",
+            .role = ROLE_VIEWER,
+            .summary = "Tell the limits of queries",
+            .details = "Under the names of Prometheus' flags.",
+            .answers = "application/json",
+        },
+    [VERB_STATUS_TSDB] =
+        {
+            .id = VERB_STATUS_TSDB,
+            .method = "GET",
+            .path = "/api/v1/status/tsdb",
+            .role = ROLE_VIEWER,
+            .summary = "Tell which metrics and labels have the most series",
+            .details = "Of the last hour.",
+            .answers = "application/json",
+            .is_query = true,
+            .params = {{"limit", VERB_TYPE_INTEGER, LIMIT_HELP}},
+        },
 };
 
 // Does `path` follow `pattern`, whose one {…} stands for bytes other than '/'?
@@ -377,8 +587,9 @@ enum verb_id verb_match(const char *method, const char *path, char **ret_object,
         CLEANUP(freep) char *object = NULL;
         if (!path_matches(verbs[i].path, path, &object))
             continue;
-        if (strcmp(verbs[i].method, method) != 0) {
-            *ret_allow = verbs[i].method;
+        if (strcmp(verbs[i].method, method) != 0 &&
+            !(verbs[i].form && strcmp(method, "POST") == 0)) {
+            *ret_allow = verbs[i].form ? "GET, POST" : verbs[i].method;
             continue;
         }
         *ret_allow = NULL;
@@ -386,6 +597,16 @@ enum verb_id verb_match(const char *method, const char *path, char **ret_object,
         return (enum verb_id)i;
     }
     return VERB_INVALID;
+}
+
+bool verb_takes_form(const char *method, const char *path)
+{
+    CLEANUP(freep) char *object = NULL;
+    const char *allow;
+    if (strcmp(method, "POST") != 0)
+        return false;
+    enum verb_id id = verb_match(method, path, &object, &allow);
+    return id != VERB_INVALID && verbs[id].form;
 }
 
 const struct verb *verb_by_command(const char *command)

@@ -139,7 +139,7 @@ static void malformed_headers_end_the_connection(void **state)
 {
     static const struct wire_header bad[] = {
         {.type = 0},
-        {.type = IPC_REPORT + 1},
+        {.type = IPC_TYPE_END},
         {.type = 0xFFFF},
         {.type = IPC_REQUEST, .zero = 1},
         {.type = IPC_RESPONSE, .status = 1000},
@@ -204,6 +204,7 @@ static void requests_survive_encoding(void **state)
     struct ipc_request r = {.method = "GET",
                             .path = "/vherd/v1/vms/a \"b\"\n",
                             .query = "a=1&b=%20",
+                            .form = "b=2&c=%33",
                             .accept = "",
                             .principal = "unix:1000"};
     struct ipc_request got;
@@ -216,6 +217,12 @@ static void requests_survive_encoding(void **state)
     assert_string_equal(got.query, r.query);
     assert_string_equal(got.accept, "");
     assert_string_equal(got.principal, r.principal);
+    static const char *const params[][2] = {{"a", "1"}, {"b", "2"}, {"c", "3"}};
+    for (size_t i = 0; i < ARRAY_LEN(params); i++) {
+        CLEANUP(freep) char *value = ipc_request_param(&got, params[i][0]);
+        assert_string_equal(value, params[i][1]);
+    }
+    assert_null(ipc_request_param(&got, "d"));
     ipc_request_done(&got);
     assert_null(got.storage);
     for (size_t len = 0; len < b.len; len++)
@@ -228,8 +235,8 @@ static void requests_survive_encoding(void **state)
 
 static void requests_need_a_method_and_an_absolute_path(void **state)
 {
-    static const char no_method[] = "\0/x\0\0\0";
-    static const char relative[] = "GET\0x\0\0\0";
+    static const char no_method[] = "\0/x\0\0\0\0";
+    static const char relative[] = "GET\0x\0\0\0\0";
     struct ipc_request got;
     assert_int_equal(ipc_request_decode(no_method, sizeof(no_method), &got), -EPROTO);
     assert_int_equal(ipc_request_decode(relative, sizeof(relative), &got), -EPROTO);

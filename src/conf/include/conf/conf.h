@@ -14,12 +14,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/log.h"
-
-/** A list of texts. */
-struct conf_list {
-    char **items;
-    size_t n;
-};
+#include "conf/targets.h"
 
 /** Roles that a key may give, in the order of enum verb_role. */
 enum conf_role {
@@ -84,6 +79,7 @@ struct conf {
         char *tls_key;                /**< web.tls_key: PEM; "" = one of our own */
         char *user;                   /**< web.user: "" = vherd where it exists, else nobody */
         int64_t max_connections;      /**< web.max_connections: 256, 8..10000 */
+        struct conf_list origins;     /**< web.origins: whose pages may read answers; [] */
         bool sandbox;                 /**< web.sandbox: true; false only for debuggers */
     } web;
 
@@ -92,8 +88,36 @@ struct conf {
     } act;
 
     struct {
+        int64_t timeout_ns;     /**< query.timeout: of one query, its wait in the queue too; 30s */
+        int64_t concurrency;    /**< query.concurrency: queries evaluated at once; 2, 1..64 */
+        int64_t queue;          /**< query.queue: queries that wait or are being sent; 256 */
+        int64_t max_samples;    /**< query.max_samples: held at once by one query; 50000000 */
+        int64_t max_series;     /**< query.max_series: of one selector; 100000 */
+        int64_t max_memory_mib; /**< query.max_memory_mib: of one query; 256 */
+        int64_t lookback_ns;    /**< query.lookback: how old a sample may be; 5m */
+    } query;
+
+    struct {
         enum log_level level; /**< log.level: info */
     } log;
+
+    struct {
+        struct conf_pairs external_labels; /**< global.external_labels: {} */
+    } global;
+
+    struct {
+        struct conf_list directories; /**< textfile.directories: [] */
+        int64_t interval_ns;          /**< textfile.interval: 15s */
+    } textfile;
+
+    struct {
+        bool enabled;           /**< receive.enabled: false */
+        char *token_file;       /**< receive.token_file: "" */
+        int64_t max_body_bytes; /**< receive.max_body: 4M, before unpacking */
+    } receive;
+
+    struct conf_array scrape;       /**< of struct conf_scrape */
+    struct conf_array remote_write; /**< of struct conf_remote_write */
 };
 
 /** Defaults. The caller owns the result. */

@@ -28,7 +28,23 @@ enum ipc_type {
     IPC_RESPONSE,    /**< `status` = HTTP status; payload: content type, NUL, body */
     IPC_CANCEL,      /**< the asker no longer waits for `id` */
     IPC_REPORT,      /**< unasked: act's or send's state for core; JSON */
+    IPC_SAMPLES,     /**< to core: a frame of net/samples.h; with an id other than 0 answered by: */
+    IPC_WRITTEN,     /**< from core: samples_written */
+    IPC_NEXT,        /**< send to core: samples_ask; the id is the remote's number */
+    IPC_BATCH,       /**< core to send: samples_batch and a frame; the id as asked */
+    IPC_DONE,        /**< send to core: the remote's place up to which all is delivered, its name */
+    IPC_FAMILIES,    /**< core to send: a frame of metadata only */
+    IPC_BEGIN,       /**< in place of IPC_RESPONSE: its first piece, IPC_PIECEs follow */
+    IPC_PIECE,       /**< more of the body */
+    IPC_END,         /**< the body is whole; `status` other than 0: it broke off */
+    IPC_MORE,        /**< web to core: another piece of `id` may come */
+    IPC_TYPE_END,
 };
+
+/** Pieces of an answer (IPC_BEGIN among them) that may be under way before the first IPC_MORE, and
+ * how long one should be: so much memory a slow client costs on either side. */
+#define IPC_PIECES_AHEAD 4
+#define IPC_PIECE_BYTES ((size_t)64 * 1024)
 
 /** One frame as received; the payload is valid until the next call on the connection. */
 struct ipc_frame {
@@ -108,6 +124,9 @@ char *ipc_query_param(const char *query, const char *name);
 /** The same for a name that may stand several times: starts at *query and moves it behind what it
  * found; call until it returns NULL. */
 char *ipc_query_param_next(const char **query, const char *name);
+
+/** The value of a parameter in a request's form or, failing that, its query; NULL where absent. */
+char *ipc_request_param(const struct ipc_request *r, const char *name);
 
 /* The supervisor's channel. */
 

@@ -33,6 +33,21 @@ enum verb_id {
     VERB_TOKEN_REVOKE,
     VERB_AUDIT_LIST,
     VERB_AUDIT_VERIFY,
+    VERB_QUERY,
+    VERB_QUERY_RANGE,
+    VERB_QUERY_EXEMPLARS,
+    VERB_FORMAT_QUERY,
+    VERB_PARSE_QUERY,
+    VERB_SERIES,
+    VERB_LABELS,
+    VERB_LABEL_VALUES,
+    VERB_METADATA,
+    VERB_TARGETS,
+    VERB_STATUS_BUILDINFO,
+    VERB_STATUS_RUNTIMEINFO,
+    VERB_STATUS_CONFIG,
+    VERB_STATUS_FLAGS,
+    VERB_STATUS_TSDB,
     VERB_MAX,
     VERB_INVALID = -1,
 };
@@ -75,6 +90,9 @@ struct verb_param {
 
 #define VERB_PARAMS_MAX 12
 
+/** Longest form that a request may carry. */
+#define VERB_FORM_MAX ((size_t)2 * 1024 * 1024)
+
 struct verb {
     enum verb_id id;
     const char *method; /**< "GET" */
@@ -88,6 +106,8 @@ struct verb {
     const char *details; /**< a paragraph for manual and API description */
     const char *answers; /**< media type */
     bool takes_json;     /**< its parameters are members of a JSON object in the body */
+    bool form;           /**< POST with the parameters as a form in its body does the same */
+    bool is_query;       /**< runs on core's workers, for as long as query.timeout allows */
     struct verb_param params[VERB_PARAMS_MAX + 1];
 };
 
@@ -100,6 +120,9 @@ extern const struct verb verbs[VERB_MAX];
  */
 enum verb_id verb_match(const char *method, const char *path, char **ret_object,
                         const char **ret_allow);
+
+/** True where this method and decoded path may carry a body: a form. */
+bool verb_takes_form(const char *method, const char *path);
 
 /** The verb of a CLI command, NULL where it is none. */
 const struct verb *verb_by_command(const char *command);
