@@ -26,6 +26,7 @@ void act_init(struct act *a)
     uv_async_init(&a->loop, &a->wake, on_wake);
     uv_timer_init(&a->loop, &a->timer);
     a->workers = workers_new(THREADS);
+    gate_init(&a->gate, &a->loop, &a->state);
 }
 
 void act_step(struct act *a)
@@ -33,6 +34,7 @@ void act_step(struct act *a)
     if (a->stopping || !a->started)
         return;
     int64_t now = act_now();
+    state_step(&a->state, now);
     link_step(a, now);
     calls_step(a, now);
     int64_t wake = MIN_OF(link_wake_ns(a), calls_wake_ns(a));

@@ -62,6 +62,7 @@ static void (*const views[VERB_MAX])(const struct view *v) = {
     [VERB_HEALTHY] = view_healthy,
     [VERB_READY] = view_ready,
     [VERB_PAGE] = view_page,
+    [VERB_WHOAMI] = view_whoami,
     [VERB_QUERY] = view_query,
     [VERB_QUERY_RANGE] = view_query_range,
     [VERB_QUERY_EXEMPLARS] = view_query_exemplars,
@@ -112,12 +113,14 @@ static bool is_open(const struct core *c, const struct grant *g)
            (open == CONF_OPEN_LOOPBACK && strcmp(g->principal, "loopback") == 0);
 }
 
-static void refuse(struct core *c, uint32_t id, enum auth_verdict verdict)
+static void refuse(const struct view *v, enum auth_verdict verdict)
 {
-    if (verdict == AUTH_UNKNOWN)
-        answer_problem(c, id, 401, "this needs a token");
-    else
-        answer_problem(c, id, 403, "this needs another role or scope");
+    if (verdict == AUTH_UNKNOWN) {
+        answer_problem(v->core, v->id, 401, "this needs a token");
+        return;
+    }
+    answer_problem(v->core, v->id, 403, "this needs another role or scope");
+    forward_refusal(v);
 }
 
 // False where it was answered already.
@@ -141,11 +144,11 @@ static void answer_verb(struct view *v, const struct verb *verb)
     }
     // Whether a VM is there is for those only who may know of any.
     if (verdict == AUTH_UNKNOWN || (verdict != AUTH_ALLOWED && verb->reach != VERB_REACH_VM))
-        refuse(c, v->id, verdict);
+        refuse(v, verdict);
     else if (!check_vm(v, verb))
         return;
     else if (verdict != AUTH_ALLOWED)
-        refuse(c, v->id, verdict);
+        refuse(v, verdict);
     else if (verb->place == VERB_AT_ACT)
         forward_request(v);
     else
