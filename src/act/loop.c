@@ -26,7 +26,6 @@ void act_init(struct act *a)
     uv_async_init(&a->loop, &a->wake, on_wake);
     uv_timer_init(&a->loop, &a->timer);
     a->workers = workers_new(THREADS);
-    gate_init(&a->gate, &a->loop, &a->state);
 }
 
 void act_step(struct act *a)

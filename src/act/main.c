@@ -59,6 +59,7 @@ int main(int argc, char **argv)
     struct act *a = &act;
     log_setup("vherd-act", LOG_LEVEL_INFO);
     act_init(a);
+    gate_init(&a->gate, &a->loop, &a->state);
     watch_signals(a);
     if (begin(a) < 0)
         return 1;

@@ -68,7 +68,7 @@ bool state_ready(struct act_state *s, int64_t now_ns)
 {
     if (s->store)
         return true;
-    if (now_ns < s->retry_ns)
+    if (!s->directory || now_ns < s->retry_ns)
         return false;
     int before = s->err.code;
     s->err = (struct err){0};
