@@ -309,22 +309,22 @@ static void take_verdict(struct request *r, const struct verdict *v)
 
 static void answer_session(struct request *r, const struct verdict *v)
 {
+    static const char mime[] = "application/json";
     CLEANUP(buf_done) struct buf body;
     struct json j;
+    size_t len = 0;
     buf_init(&body, 4096);
+    buf_put(&body, mime, sizeof(mime));
     json_init(&j, &body);
     json_object_begin(&j);
     if (*v->csrf)
         json_kv_string(&j, "csrf", v->csrf);
     json_object_end(&j);
-    struct MHD_Response *response =
-        MHD_create_response_from_buffer(body.len, body.data, MHD_RESPMEM_MUST_COPY);
+    char *payload = buf_take(&body, &len);
+    struct MHD_Response *response = payload ? answer_from_core(payload, len, false) : NULL;
     CLEANUP(freep) char *cookie = credential_cookie(v->session, r->conn->peer.is_tls);
-    if (response) {
-        MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "application/json");
-        MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+    if (response)
         MHD_add_response_header(response, MHD_HTTP_HEADER_SET_COOKIE, cookie);
-    }
     decide(r, MHD_HTTP_OK, response, 0);
 }
 
