@@ -2,6 +2,7 @@
 // The connection to core, which comes as a descriptor from the supervisor and comes again when core
 // was restarted. Answers to a core that is gone are dropped.
 #include <errno.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "act.h"
@@ -10,7 +11,7 @@
 #include "base/mem.h"
 #include "net/batch_json.h"
 
-#define REQUEST_MAX 4096
+#define REQUEST_MAX (4u * 1024 * 1024)
 #define ANSWER_MAX (16u * 1024 * 1024)
 
 static void on_poll(uv_poll_t *handle, int status, int events);
@@ -57,9 +58,21 @@ void core_connect(struct act *a, int fd)
     core_report(a);
 }
 
+// What follows `word` and its NUL, or NULL.
+static const char *after_word(const struct ipc_frame *f, const char *word)
+{
+    size_t len = strlen(word) + 1;
+    return f->len >= len && memcmp(f->payload, word, len) == 0 ? f->payload + len : NULL;
+}
+
 static void take_frame(struct act *a, const struct ipc_frame *f)
 {
-    if (f->type == IPC_REQUEST)
+    const char *request = after_word(f, "request"), *refused = after_word(f, "refused");
+    if (f->type == IPC_REQUEST && request)
+        api_request(a, f->id, request, f->len - (size_t)(request - f->payload));
+    else if (f->type == IPC_REPORT && refused)
+        api_refused(a, refused, f->len - (size_t)(refused - f->payload));
+    else if (f->type == IPC_REQUEST)
         calls_request(a, f->id, f->payload, f->len);
     else if (f->type == IPC_CANCEL)
         calls_cancel(a, f->id);
@@ -108,6 +121,15 @@ void core_problem(struct act *a, uint32_t id, int status, const char *detail)
     json_kv_string(&j, "detail", detail);
     json_object_end(&j);
     post(a, IPC_RESPONSE, id, status, mime, sizeof(mime), &body);
+}
+
+void core_answer(struct act *a, uint32_t id, int status, const struct buf *json)
+{
+    static const char mime[] = "application/json";
+    if (json->error)
+        core_problem(a, id, 502, "the answer is too large");
+    else
+        post(a, IPC_RESPONSE, id, status, mime, sizeof(mime), json);
 }
 
 static const struct {

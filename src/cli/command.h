@@ -73,6 +73,7 @@ struct cli {
     struct buf out;             /**< becomes standard output when the command ends */
     struct conf *conf;          /**< see cli_conf() */
     struct http_client *client; /**< see cli_get() */
+    char *token;                /**< of --token-file, wiped at the end */
     int (*daemon)(const struct conf *conf, const char *config_path);
 };
 
@@ -111,6 +112,10 @@ int cli_get_text(struct cli *cli, const char *path, int timeout_ms, struct buf *
 int cli_post_text(struct cli *cli, const char *path, const char *form, int timeout_ms,
                   struct buf *body, struct err *err);
 
+/** The daemon's answer to another method with a JSON body (NULL: none); as api_send(). */
+int cli_send(struct cli *cli, const char *method, const char *path, const char *json,
+             int timeout_ms, json_t **ret, struct err *err);
+
 /** "vherd: message" on standard error; returns `status`. */
 int cli_fail(const struct err *err, int status);
 int cli_usage(const struct cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -125,6 +130,7 @@ void cli_put_json(struct cli *cli, const char *text, size_t len);
 /** `text` indented, with every character that a terminal should not see as \uXXXX. */
 void json_indent(const char *text, size_t len, struct buf *out);
 
+int cmd_audit_log(struct cli *cli);
 int cmd_completion(struct cli *cli);
 int cmd_config(struct cli *cli);
 int cmd_daemon(struct cli *cli);
@@ -139,8 +145,11 @@ int cmd_show(struct cli *cli);
 int cmd_stats(struct cli *cli);
 int cmd_sim(struct cli *cli);
 int cmd_status(struct cli *cli);
+int cmd_token(struct cli *cli);
 int cmd_top(struct cli *cli);
+int cmd_user(struct cli *cli);
 int cmd_version(struct cli *cli);
+int cmd_whoami(struct cli *cli);
 
 /** Help of one command, or of all (NULL). */
 void help_text(const struct command *c, struct buf *out);
