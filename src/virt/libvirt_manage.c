@@ -93,14 +93,12 @@ static const char *domain_type(struct use *use)
     return kvm ? "kvm" : "qemu";
 }
 
-static int define_xml(struct use *use, const char *xml, bool autostart, struct uuid *ret,
-                      struct err *err)
+static int define_xml(struct use *use, const char *xml, bool autostart, struct err *err)
 {
     virDomainPtr d CLEANUP(domain_freep) =
         virDomainDefineXMLFlags(use->conn, xml, VIR_DOMAIN_DEFINE_VALIDATE);
     if (!d)
         return virt_libvirt_error(err, "defining the VM");
-    virDomainGetUUID(d, ret->b);
     if (!autostart || virDomainSetAutostart(d, 1) == 0)
         return 0;
     int r = virt_libvirt_error(err, "having the VM start with the host");
@@ -118,8 +116,7 @@ static int refuse_taken(struct use *use, const char *name, struct err *err)
     return err_set(err, EEXIST, "a VM called \"%s\" exists", name);
 }
 
-static int libvirt_define(struct virt *v, const struct virt_spec *spec, struct uuid *ret,
-                          struct err *err)
+static int libvirt_define(struct virt *v, const struct virt_spec *spec, struct err *err)
 {
     USE(use, v, err);
     struct virt_spec *s = (struct virt_spec *)spec; // its paths are the back end's to fill
@@ -133,11 +130,11 @@ static int libvirt_define(struct virt *v, const struct virt_spec *spec, struct u
     virt_spec_write(s, domain_type(&use), &xml);
     if (xml.error)
         return err_set(err, E2BIG, "the definition is too large");
-    return define_xml(&use, xml.data, spec->autostart, ret, err);
+    return define_xml(&use, xml.data, spec->autostart, err);
 }
 
 static int libvirt_define_copy(struct virt *v, const struct uuid *uuid, const char *name,
-                               const struct virt_disk *disks, size_t n, struct uuid *ret,
+                               const struct uuid *fresh, const struct virt_disk *disks, size_t n,
                                struct err *err)
 {
     CHANGE(c, v, uuid, err);
@@ -151,8 +148,8 @@ static int libvirt_define_copy(struct virt *v, const struct uuid *uuid, const ch
     char *copy CLEANUP(freep) = NULL;
     if (!xml)
         return virt_libvirt_error(err, "reading a VM's definition");
-    r = virt_spec_copy(xml, strlen(xml), name, disks, n, &copy, err);
-    return r < 0 ? r : define_xml(&c.use, copy, false, ret, err);
+    r = virt_spec_copy(xml, strlen(xml), name, fresh, disks, n, &copy, err);
+    return r < 0 ? r : define_xml(&c.use, copy, false, err);
 }
 
 static int libvirt_undefine(struct virt *v, const struct uuid *uuid, unsigned with, struct err *err)

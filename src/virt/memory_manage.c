@@ -114,6 +114,7 @@ static int memory_spec(struct virt *v, const struct uuid *uuid, struct virt_spec
         return r;
     copy_spec(spec_of(vm), ret);
     mem_strset(&ret->name, vm->name);
+    ret->uuid = vm->uuid;
     ret->autostart = vm->autostart;
     return 0;
 }
@@ -137,7 +138,7 @@ static int check_volumes(const struct memory *m, const struct virt_disk *disks, 
     return 0;
 }
 
-static int define(struct memory *m, const struct virt_spec *spec, struct uuid *ret, struct err *err)
+static int define(struct memory *m, const struct virt_spec *spec, struct err *err)
 {
     struct memory_vm *vm;
     int r = memory_create(m, spec->name, &vm);
@@ -149,12 +150,13 @@ static int define(struct memory *m, const struct virt_spec *spec, struct uuid *r
     copy_spec(spec, vm->spec);
     vm->autostart = spec->autostart;
     vm->disks.n = vm->nics.n = 0;
-    *ret = vm->uuid;
+    map_remove(m->by_uuid, vm->uuid.b, UUID_BYTES);
+    vm->uuid = spec->uuid;
+    map_put(m->by_uuid, vm->uuid.b, UUID_BYTES, vm);
     return 0;
 }
 
-static int memory_define_spec(struct virt *v, const struct virt_spec *spec, struct uuid *ret,
-                              struct err *err)
+static int memory_define_spec(struct virt *v, const struct virt_spec *spec, struct err *err)
 {
     ENTER();
     int r = enter(m, v, err);
@@ -163,11 +165,11 @@ static int memory_define_spec(struct virt *v, const struct virt_spec *spec, stru
     if (r < 0)
         return r;
     m->changes++;
-    return define(m, spec, ret, err);
+    return define(m, spec, err);
 }
 
 static int memory_define_copy(struct virt *v, const struct uuid *uuid, const char *name,
-                              const struct virt_disk *disks, size_t n, struct uuid *ret,
+                              const struct uuid *fresh, const struct virt_disk *disks, size_t n,
                               struct err *err)
 {
     CHANGE(vm);
@@ -177,11 +179,13 @@ static int memory_define_copy(struct virt *v, const struct uuid *uuid, const cha
         return r;
     copy_spec(spec_of(vm), &copy);
     mem_strset(&copy.name, name);
+    copy.uuid = *fresh;
+    copy.autostart = false;
     for (size_t i = 0; i < copy.n_disks; i++)
         for (size_t k = 0; k < n; k++)
             if (strcmp(copy.disks[i].target, disks[k].target) == 0)
                 mem_strset(&copy.disks[i].source.volume, disks[k].source.volume);
-    return define(m, &copy, ret, err);
+    return define(m, &copy, err);
 }
 
 static void remove_vm(struct memory *m, struct memory_vm *vm)

@@ -183,6 +183,9 @@ void virt_spec_write(const struct virt_spec *spec, const char *type, struct buf 
 {
     buf_printf(out, "<domain type='%s'>", type);
     put_element(out, "name", spec->name);
+    char uuid[UUID_TEXT];
+    uuid_format(&spec->uuid, uuid);
+    put_element(out, "uuid", uuid);
     write_metadata(spec, out);
     write_sizes(spec, out);
     write_boot(spec, out);

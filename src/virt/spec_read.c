@@ -128,6 +128,9 @@ static void read_domain(const xmlNode *root, struct virt_spec *s)
     const xmlNode *os = child(root, "os"), *vcpu = child(root, "vcpu");
     CLEANUP(freep) char *firmware = attribute(os, "firmware");
     s->name = content(child(root, "name"));
+    CLEANUP(freep) char *uuid = content(child(root, "uuid"));
+    if (uuid)
+        (void)uuid_parse(uuid, strlen(uuid), &s->uuid);
     s->max_memory_bytes = number(content(child(root, "memory"))) * 1024;
     s->memory_bytes = number(content(child(root, "currentMemory"))) * 1024;
     s->max_vcpus = (unsigned)MIN_OF(number(content(vcpu)), 65535u);
@@ -230,22 +233,28 @@ static void rewrite_devices(xmlNode *devices, const struct virt_disk *disks, siz
     }
 }
 
-int virt_spec_copy(const char *xml, size_t len, const char *name, const struct virt_disk *disks,
-                   size_t n, char **ret, struct err *err)
+static void set_child(xmlNode *root, const char *name, const char *text)
+{
+    xmlNode *old = child(root, name);
+    xmlNode *fresh = xmlNewNode(NULL, (const xmlChar *)name);
+    xmlNodeAddContent(fresh, (const xmlChar *)text);
+    if (old)
+        xmlFreeNode(xmlReplaceNode(old, fresh));
+    else
+        xmlAddChild(root, fresh);
+}
+
+int virt_spec_copy(const char *xml, size_t len, const char *name, const struct uuid *fresh,
+                   const struct virt_disk *disks, size_t n, char **ret, struct err *err)
 {
     CLEANUP(doc_freep) xmlDoc *doc = parse(xml, len, err);
     if (!doc)
         return -EINVAL;
     xmlNode *root = xmlDocGetRootElement(doc);
-    xmlNode *old = child(root, "name");
-    xmlNode *fresh = xmlNewNode(NULL, (const xmlChar *)"name");
-    xmlNodeAddContent(fresh, (const xmlChar *)name);
-    if (old)
-        xmlReplaceNode(old, fresh);
-    else
-        xmlAddChild(root, fresh);
-    xmlFreeNode(old);
-    drop(child(root, "uuid"));
+    char uuid[UUID_TEXT];
+    uuid_format(fresh, uuid);
+    set_child(root, "name", name);
+    set_child(root, "uuid", uuid);
     drop(child(root, "genid"));
     drop(child(child(root, "os"), "nvram"));
     rewrite_devices(child(root, "devices"), disks, n);

@@ -51,6 +51,7 @@ struct virt_label {
 
 /** A VM as a person describes it; of an existing VM, what of its definition this vocabulary has. */
 struct virt_spec {
+    struct uuid uuid; /**< to be defined with; what virt_spec_read() found */
     char *name;
     uint64_t memory_bytes;     /**< what it starts with */
     uint64_t max_memory_bytes; /**< ceiling of the balloon; 0 = memory_bytes */
@@ -168,8 +169,8 @@ struct virt_manage {
     /** The definition with which the VM starts next; free with virt_spec_done(). */
     int (*spec)(struct virt *v, const struct uuid *uuid, struct virt_spec *ret, struct err *err);
 
-    /** A new definition; -EEXIST where the name is taken. */
-    int (*define)(struct virt *v, const struct virt_spec *spec, struct uuid *ret, struct err *err);
+    /** A new definition under spec->uuid; -EEXIST where the name is taken. */
+    int (*define)(struct virt *v, const struct virt_spec *spec, struct err *err);
 
     /**
      * A new definition like that of a VM, with everything in it that identifies that VM (name,
@@ -177,7 +178,8 @@ struct virt_manage {
      * of its own.
      */
     int (*define_copy)(struct virt *v, const struct uuid *uuid, const char *name,
-                       const struct virt_disk *disks, size_t n, struct uuid *ret, struct err *err);
+                       const struct uuid *fresh, const struct virt_disk *disks, size_t n,
+                       struct err *err);
 
     /** Remove the definition of a VM that does not run. `with`: enum virt_undefine. */
     int (*undefine)(struct virt *v, const struct uuid *uuid, unsigned with, struct err *err);
@@ -279,8 +281,8 @@ void virt_nic_write(const struct virt_nic *nic, struct buf *out);
 /**
  * The text of a definition for a copy: see define_copy(). The caller owns *ret.
  */
-int virt_spec_copy(const char *xml, size_t len, const char *name, const struct virt_disk *disks,
-                   size_t n, char **ret, struct err *err);
+int virt_spec_copy(const char *xml, size_t len, const char *name, const struct uuid *fresh,
+                   const struct virt_disk *disks, size_t n, char **ret, struct err *err);
 
 /** Owner and labels as the element that stands in a domain's metadata. */
 void virt_labels_write(const struct virt_spec *spec, struct buf *out);
