@@ -54,6 +54,12 @@ int store_begin(struct store *s);
 int store_commit(struct store *s);
 void store_rollback(struct store *s);
 
+/** Call `done(arg)` after each outermost commit that succeeded; one caller, NULL to end it. */
+void store_on_commit(struct store *s, void (*done)(void *arg), void *arg);
+
+/** The path that it was opened by. */
+const char *store_path(const struct store *s);
+
 /** True between store_begin() and the outermost commit or rollback. */
 bool store_in_transaction(const struct store *s);
 

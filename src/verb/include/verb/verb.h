@@ -38,6 +38,14 @@ enum verb_type {
     VERB_TYPE_FLAG,
 };
 
+/** What a verb is about, and so which scope it takes. */
+enum verb_reach {
+    VERB_REACH_ALL,  /**< the whole host: all VMs must be in the scope */
+    VERB_REACH_VM,   /**< the VM that the path names */
+    VERB_REACH_LIST, /**< VMs; those outside the scope are left out */
+    VERB_REACH_SELF, /**< who asks */
+};
+
 struct verb_param {
     const char *name; /**< query parameter, and long option of the CLI; NULL ends the list */
     enum verb_type type;
@@ -51,6 +59,7 @@ struct verb {
     const char *method; /**< "GET" */
     const char *path;   /**< "/vherd/v1/vms/{vm}" */
     enum verb_role role;
+    enum verb_reach reach;
     const char *command; /**< the CLI's word ("show"), NULL where it has none */
     const char *operand; /**< the CLI's operand ("VM"), fills the path's {…}; or NULL */
     const char *summary; /**< one line */
