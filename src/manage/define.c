@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// VMs that come into being: create and clone; and what changes of a definition. Order: note, volume,
-// note, volume, …, note, definition, start; so that from the notes alone all can be undone until
-// the definition stands.
+// VMs that come into being: create and clone; and what changes of a definition. Order: note,
+// volume, note, volume, …, note, definition, start; so that from the notes alone all can be undone
+// until the definition stands.
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -193,7 +193,8 @@ static int mend_new(struct manage_run *r, const json_t *notes, char *ret_now, si
         return w;
     w = run_unmake_volumes(r, notes, &n, err);
     if (w == 0)
-        snprintf(ret_now, size, "there is no such VM, and no volume of it is left");
+        snprintf(ret_now, size, n == 0 ? "nothing was made"
+                                       : "there is no such VM, and no volume of it is left");
     return w;
 }
 
@@ -203,7 +204,8 @@ static int check_links(struct manage_run *r, struct err *err)
 {
     size_t i;
     const json_t *nic;
-    json_array_foreach (json_object_get(r->body, "nics"), i, nic) {
+    json_array_foreach(json_object_get(r->body, "nics"), i, nic)
+    {
         if (!member(nic, "network") == !member(nic, "bridge"))
             return err_set(err, EINVAL, "nics[%zu] needs a network or a bridge, and not both", i);
     }
@@ -231,7 +233,8 @@ static int check_create(struct manage_run *r, struct err *err)
         w = check_boot(r, "kernel", err);
     if (w == 0)
         w = check_boot(r, "initrd", err);
-    json_array_foreach (json_object_get(r->body, "disks"), i, disk) {
+    json_array_foreach(json_object_get(r->body, "disks"), i, disk)
+    {
         CLEANUP(freep) char *target = target_of(disk, i);
         CLEANUP(freep) char *volume = volume_name(name, target, format_of(disk));
         if (w == 0)
@@ -250,7 +253,8 @@ static void take_labels(const struct manage_run *r, struct virt_spec *spec)
 {
     const char *name;
     json_t *value;
-    json_object_foreach (json_object_get(r->body, "labels"), name, value) {
+    json_object_foreach(json_object_get(r->body, "labels"), name, value)
+    {
         spec->labels[spec->n_labels++] =
             (struct virt_label){mem_strdup(name), mem_strdup(json_string_value(value))};
     }
@@ -280,7 +284,8 @@ static void take_fields(const struct manage_run *r, struct virt_spec *spec)
     take_volume(r, "kernel", &spec->kernel);
     take_volume(r, "initrd", &spec->initrd);
     take_labels(r, spec);
-    json_array_foreach (json_object_get(r->body, "nics"), i, nic) {
+    json_array_foreach(json_object_get(r->body, "nics"), i, nic)
+    {
         spec->nics[spec->n_nics++] = (struct virt_nic){
             .network = mem_strdup(member(nic, "network")),
             .bridge = mem_strdup(member(nic, "bridge")),
@@ -294,7 +299,8 @@ static int make_disks(struct manage_run *r, struct virt_spec *spec, struct err *
     const json_t *disks = json_object_get(r->body, "disks");
     size_t n = json_array_size(disks), i;
     const json_t *wanted;
-    json_array_foreach (disks, i, wanted) {
+    json_array_foreach(disks, i, wanted)
+    {
         struct virt_disk *disk = &spec->disks[spec->n_disks++];
         disk->target = target_of(wanted, i);
         CLEANUP(freep) char *volume = volume_name(spec->name, disk->target, format_of(wanted));
@@ -536,7 +542,8 @@ static int check_set(struct manage_run *r, struct err *err)
     struct virt_domain d = {0};
     int w = run_lookup(r, &d, err);
     virt_domain_done(&d);
-    json_object_foreach ((json_t *)r->body, name, value) {
+    json_object_foreach((json_t *)r->body, name, value)
+    {
         char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
         run_say(r, "set %s of %s to %s", name, r->vm, text ? text : "?");
         free(text);

@@ -44,7 +44,8 @@ static bool same_text(const char *a, const char *b)
 }
 
 // Does this VM's disk use the image, itself or as what is below?
-static bool disk_uses(struct manage_run *r, const struct virt_disk *d, const struct virt_disk *image)
+static bool disk_uses(struct manage_run *r, const struct virt_disk *d,
+                      const struct virt_disk *image)
 {
     struct virt_volume_info info = {0};
     bool uses = same_text(d->source.path, image->source.path) ||
@@ -52,8 +53,8 @@ static bool disk_uses(struct manage_run *r, const struct virt_disk *d, const str
                  same_text(d->source.volume, image->source.volume));
     if (!uses && d->source.pool &&
         r->manage->volume(r->virt, d->source.pool, d->source.volume, &info, NULL) == 0)
-        uses = same_text(info.backing, image->source.path ? image->source.path
-                                                          : image->source.volume);
+        uses =
+            same_text(info.backing, image->source.path ? image->source.path : image->source.volume);
     virt_volume_info_done(&info);
     return uses;
 }
@@ -116,7 +117,8 @@ static int check_delete(struct manage_run *r, struct err *err)
     const json_t *v;
     if (w == 0)
         run_say(r, "remove the definition of %s", r->vm);
-    json_array_foreach (volumes, i, v) {
+    json_array_foreach(volumes, i, v)
+    {
         if (w == 0)
             run_say(r, "delete the volume %s of the pool %s",
                     json_string_value(json_object_get(v, "volume")),
@@ -148,7 +150,8 @@ static int run_delete(struct manage_run *r, struct err *err)
         w = check_kept(r, err);
     if (w == 0)
         w = choose_volumes(r, volumes, err);
-    json_array_foreach (volumes, i, v) {
+    json_array_foreach(volumes, i, v)
+    {
         if (w == 0)
             w = run_note(r, json_incref((json_t *)v), err);
     }

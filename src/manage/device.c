@@ -147,8 +147,9 @@ static int run_detach_disk(struct manage_run *r, struct err *err)
     if (w < 0 || !run_is(r, "volume_fate", "delete", "keep"))
         return w;
     if (!disk->source.pool)
-        return err_set(err, EINVAL, "the disk is detached; its image is in no storage pool, and is "
-                                    "kept");
+        return err_set(err, EINVAL,
+                       "the disk is detached; its image is in no storage pool, and is "
+                       "kept");
     return r->manage->delete_volume(r->virt, disk->source.pool, disk->source.volume, err);
 }
 

@@ -84,7 +84,8 @@ static int check_shutdown(struct manage_run *r, struct err *err)
         return w;
     run_say(r, "wait up to %jd s for it to end; then %s",
             (intmax_t)run_number(r, "timeout", SHUTDOWN_TIMEOUT_S),
-            run_is(r, "fallback", "destroy", "fail") ? "switch it off" : "fail, leaving it running");
+            run_is(r, "fallback", "destroy", "fail") ? "switch it off"
+                                                     : "fail, leaving it running");
     return 0;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// vCPUs, memory, CPU limits: asked, and what became of it. A guest may take its time or refuse; what
-// it did within a while is told, never taken for granted.
+// vCPUs, memory, CPU limits: asked, and what became of it. A guest may take its time or refuse;
+// what it did within a while is told, never taken for granted.
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,8 +18,9 @@ static int check_scope(struct manage_run *r, struct err *err)
     if (!run_is(r, "scope", "live", "both"))
         return 0;
     int active = run_active(r, err);
-    return active == 0 ? err_set(err, ESRCH, "the VM is not running; only its definition can change")
-                       : MIN_OF(active, 0);
+    return active == 0
+               ? err_set(err, ESRCH, "the VM is not running; only its definition can change")
+               : MIN_OF(active, 0);
 }
 
 static const char *scope_words(const struct manage_run *r)
@@ -44,8 +45,9 @@ static int check_vcpus(struct manage_run *r, struct err *err)
     if (w == 0)
         w = r->manage->size(r->virt, &r->uuid, &size, err);
     if (w == 0 && n > size.max_vcpus)
-        w = err_set(err, EINVAL, "the VM can have %u vCPUs at most; `max_vcpus` of set raises that "
-                                 "for the next start",
+        w = err_set(err, EINVAL,
+                    "the VM can have %u vCPUs at most; `max_vcpus` of set raises that "
+                    "for the next start",
                     size.max_vcpus);
     if (w == 0)
         run_say(r, "set the vCPUs %s to %jd (now %u)", scope_words(r), (intmax_t)n, size.vcpus);
@@ -93,8 +95,9 @@ static int check_memory(struct manage_run *r, struct err *err)
     if (w == 0)
         w = r->manage->size(r->virt, &r->uuid, &size, err);
     if (w == 0 && bytes > size.max_memory_bytes)
-        w = err_set(err, EINVAL, "the VM can have %ju bytes at most; `max_memory` of set raises "
-                                 "that for the next start",
+        w = err_set(err, EINVAL,
+                    "the VM can have %ju bytes at most; `max_memory` of set raises "
+                    "that for the next start",
                     (uintmax_t)size.max_memory_bytes);
     if (w == 0)
         run_say(r, "set the memory %s to %ju bytes (now %ju)", scope_words(r), (uintmax_t)bytes,
@@ -117,8 +120,9 @@ static int settle_memory(struct manage_run *r, uint64_t asked, struct err *err)
     if (size.balloon_bytes > 0)
         json_object_set_new(r->result, "in_effect", json_integer((json_int_t)size.balloon_bytes));
     if (w == 0 && !near)
-        w = err_set(err, ETIMEDOUT, "the guest has not followed within %d s: its balloon leaves it "
-                                    "%ju bytes of the %ju asked",
+        w = err_set(err, ETIMEDOUT,
+                    "the guest has not followed within %d s: its balloon leaves it "
+                    "%ju bytes of the %ju asked",
                     SETTLE_STEPS * SETTLE_STEP_MS / 1000, (uintmax_t)size.balloon_bytes,
                     (uintmax_t)asked);
     return w;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Snapshots. What libvirt would break half-way is refused beforehand, with the reason: going back to
-// an internal snapshot while QEMU keeps dirty bitmaps ends the VM (libvirt 9.0, QEMU 7.2), and going
-// back to an external one is not in libvirt before 9.9.
+// Snapshots. What libvirt would break half-way is refused beforehand, with the reason: going back
+// to an internal snapshot while QEMU keeps dirty bitmaps ends the VM (libvirt 9.0, QEMU 7.2), and
+// going back to an external one is not in libvirt before 9.9.
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -133,8 +133,8 @@ static int mend_listed(struct manage_run *r, const json_t *notes, char *ret_now,
         return 1;
     struct virt_domain d = {0};
     w = run_lookup(r, &d, err);
-    snprintf(ret_now, size, "the snapshot is %s; the VM is %s",
-             listed ? "there" : "not there", w == 0 ? virt_state_name(d.state) : "unknown");
+    snprintf(ret_now, size, "the snapshot is %s; the VM is %s", listed ? "there" : "not there",
+             w == 0 ? virt_state_name(d.state) : "unknown");
     virt_domain_done(&d);
     return MIN_OF(w, 0);
 }
@@ -152,10 +152,11 @@ static int check_revert(struct manage_run *r, struct err *err)
     if (!s)
         return err_set(err, ENOENT, "the VM has no snapshot \"%s\"", name);
     if (s->external)
-        return err_set(err, ESRCH,
-                       "\"%s\" is an external snapshot, to which this libvirt cannot go back; the VM "
-                       "is untouched",
-                       name);
+        return err_set(
+            err, ESRCH,
+            "\"%s\" is an external snapshot, to which this libvirt cannot go back; the VM "
+            "is untouched",
+            name);
     int checkpoints = r->manage->checkpoints(r->virt, &r->uuid, err);
     if (checkpoints == -EOPNOTSUPP)
         checkpoints = 0;

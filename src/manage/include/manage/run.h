@@ -51,9 +51,9 @@ int manage_do(struct manage_run *r, struct err *err);
 
 /**
  * Close a deed that broke off, given its notes in order: go on where that is the only way to a
- * whole state, else undo what it had made. Nothing that it had not made is touched. Returns 1: it is
- * done after all; 0: it is not done, and `ret_now` (a text of at most `size` bytes) says what is now
- * true; -errno: ask again when libvirt is back. May be called again after itself broke off.
+ * whole state, else undo what it had made. Nothing that it had not made is touched. Returns 1: it
+ * is done after all; 0: it is not done, and `ret_now` (a text of at most `size` bytes) says what is
+ * now true; -errno: ask again when libvirt is back. May be called again after itself broke off.
  */
 int manage_mend(struct manage_run *r, const json_t *notes, char *ret_now, size_t size,
                 struct err *err);
