@@ -6,9 +6,13 @@ _vherd_words() {
             COMPREPLY+=("$(printf %q "$word")")
     done <<<"$1"
 }
+_vherd_expression() {
+    compopt -o nospace 2>/dev/null
+    mapfile -t COMPREPLY < <(vherd query --complete "$cur" 2>/dev/null)
+}
 _vherd() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
-    local commands=$'list\nshow\ntop\nhost\nstatus\nmetrics\ndirty-rate\nconfig\ndaemon\ncompletion\nversion\nhelp'
+    local commands=$'list\nshow\ntop\nhost\nstatus\nmetrics\nquery\nstats\ndirty-rate\nconfig\ndaemon\ncompletion\nversion\nhelp'
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then _vherd_words "$commands"; return; fi
     case ${COMP_WORDS[1]} in
@@ -73,6 +77,35 @@ _vherd() {
         esac
         if [[ $cur == -* ]]; then _vherd_words $'--set\n--socket\n--url\n--config\n--json\n--color\n--help'; return; fi
         :
+        ;;
+    query)
+        case $prev in
+        --range)  return ;;
+        --step)  return ;;
+        --start)  return ;;
+        --end)  return ;;
+        --time)  return ;;
+        --complete)  return ;;
+        --socket) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --url)  return ;;
+        --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --color) _vherd_words $'auto\nalways\nnever'; return ;;
+        esac
+        if [[ $cur == -* ]]; then _vherd_words $'--range\n--step\n--start\n--end\n--time\n--plot\n--csv\n--complete\n--socket\n--url\n--config\n--json\n--color\n--help'; return; fi
+        _vherd_expression
+        ;;
+    stats)
+        case $prev in
+        --range)  return ;;
+        --end)  return ;;
+        --metric)  return ;;
+        --socket) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --url)  return ;;
+        --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --color) _vherd_words $'auto\nalways\nnever'; return ;;
+        esac
+        if [[ $cur == -* ]]; then _vherd_words $'--range\n--end\n--metric\n--socket\n--url\n--config\n--json\n--color\n--help'; return; fi
+        _vherd_words "$(vherd list --names 2>/dev/null)"
         ;;
     dirty-rate)
         case $prev in

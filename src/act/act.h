@@ -32,7 +32,7 @@ struct arguments {
 struct act;
 
 /** A read that libvirt refuses on a read-only connection. */
-struct verb {
+struct reading {
     const char *name;
     bool has_seconds;
     /** How long it may take, from its start. */
@@ -43,9 +43,9 @@ struct verb {
 };
 
 /** verbs.c: the verb and arguments of a request "VERB\0{json}"; NULL with a sentence in `err`. */
-const struct verb *verb_parse(const char *payload, size_t len, struct arguments *ret,
-                              struct err *err);
-extern const struct verb act_verbs[];
+const struct reading *verb_parse(const char *payload, size_t len, struct arguments *ret,
+                                 struct err *err);
+extern const struct reading act_verbs[];
 extern const size_t act_verbs_count;
 
 /** A connection; stays until the last call that uses it is back. */
@@ -67,7 +67,7 @@ struct call {
     struct work work; // first: a work is its call
     struct call *next;
     struct act *act;
-    const struct verb *verb;
+    const struct reading *verb;
     struct arguments args;
     enum call_state state;
     uint32_t id;

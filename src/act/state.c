@@ -67,7 +67,7 @@ static int take_open(struct act *a, struct err *err)
 void deeds_open(struct act *a)
 {
     struct deeds *d = &a->deeds;
-    CLEANUP(freep) char *directory = conf_act_directory(a->conf);
+    CLEANUP(freep) char *directory = conf_act_state(a->conf);
     d->workers = workers_new(DEED_THREADS);
     uv_cond_init(&d->note_written);
     int r = open_database(d, directory, &d->err);

@@ -22,7 +22,7 @@ enum {
 };
 
 #define OPERANDS_MAX 4
-#define COMMAND_OPTIONS_MAX 6
+#define COMMAND_OPTIONS_MAX 10
 #define OPTIONS_GIVEN_MAX 64
 
 struct option_desc {
@@ -39,6 +39,7 @@ enum operand_kind {
     OPERAND_VM,
     OPERAND_COMMAND,
     OPERAND_WORD, /**< one of `words`, then perhaps a file */
+    OPERAND_EXPR, /**< PromQL */
 };
 
 struct cli;
@@ -128,7 +129,9 @@ int cmd_help(struct cli *cli);
 int cmd_host(struct cli *cli);
 int cmd_list(struct cli *cli);
 int cmd_metrics(struct cli *cli);
+int cmd_query(struct cli *cli);
 int cmd_show(struct cli *cli);
+int cmd_stats(struct cli *cli);
 int cmd_status(struct cli *cli);
 int cmd_top(struct cli *cli);
 int cmd_version(struct cli *cli);

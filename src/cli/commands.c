@@ -41,6 +41,43 @@ const struct command commands[] = {
     {.name = "host", .run = cmd_host},
     {.name = "status", .run = cmd_status},
     {.name = "metrics", .run = cmd_metrics},
+    {
+        .name = "query",
+        .operand = "[EXPR]",
+        .kind = OPERAND_EXPR,
+        .most = 1,
+        .summary = "Ask for stored samples with PromQL",
+        .details = "Evaluates the expression now, at --time, or over a range that --range or "
+                   "--start begins, and prints a table: of a range, the least, mean, greatest and "
+                   "last value of each series. Without an expression, on a terminal, it asks for "
+                   "one after the other; Tab completes, .help tells more.",
+        .options = {{"range", "DURATION", "over this long, up to now or --end (1h, 90m)"},
+                    {"step", "DURATION", "distance between two points (15s)"},
+                    {"start", "TIME",
+                     "beginning of the range (Unix seconds, RFC 3339, 18:30, -1h)"},
+                    {"end", "TIME", "its end; now if absent"},
+                    {"time", "TIME", "evaluate at this time"},
+                    {"plot", NULL, "draw curves; of the last hour if no range is named"},
+                    {"csv", NULL, "one line a sample"},
+                    {"complete", "TEXT", "print what TEXT may become, for shells"}},
+        .run = cmd_query,
+    },
+    {
+        .name = "stats",
+        .operand = "[VM]",
+        .kind = OPERAND_VM,
+        .most = 1,
+        .summary = "Sum up what a VM, or the host, used over a time",
+        .details = "One table: mean, least, greatest, sum, percentiles of CPU, memory, disk and "
+                   "network, or of the metrics named; how much of a limit that is; the trend; and "
+                   "when, should it go on in a straight line, the limit is reached. Without a VM: "
+                   "of the host.",
+        .options = {{"range", "DURATION", "over this long; 1h if absent"},
+                    {"end", "TIME", "up to this time; now if absent"},
+                    {"metric", "NAME", "this metric (a counter's rate); may be repeated", NULL,
+                     true}},
+        .run = cmd_stats,
+    },
     {.name = "dirty-rate", .kind = OPERAND_VM, .least = 1, .most = 1, .run = cmd_dirty_rate},
     {
         .name = "config",

@@ -58,6 +58,7 @@ static void bash_operands(const struct command *c, struct buf *out)
     static const char *const lines[] = {
         [OPERAND_NONE] = "        :\n",
         [OPERAND_VM] = "        _vherd_words \"$(vherd list --names 2>/dev/null)\"\n",
+        [OPERAND_EXPR] = "        _vherd_expression\n",
         [OPERAND_COMMAND] = "        _vherd_words \"$commands\"\n",
         [OPERAND_WORD] = NULL,
     };
@@ -92,6 +93,10 @@ static void bash_script(struct buf *out)
                   "        [[ -n $word && $word == \"$cur\"* ]] &&\n"
                   "            COMPREPLY+=(\"$(printf %q \"$word\")\")\n"
                   "    done <<<\"$1\"\n"
+                  "}\n"
+                  "_vherd_expression() {\n"
+                  "    compopt -o nospace 2>/dev/null\n"
+                  "    mapfile -t COMPREPLY < <(vherd query --complete \"$cur\" 2>/dev/null)\n"
                   "}\n"
                   "_vherd() {\n"
                   "    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}\n"
@@ -145,6 +150,8 @@ static void zsh_command(const struct command *c, struct buf *out)
         buf_puts(out, " \\\n            '1:VM:_vherd_vms'");
     if (c->kind == OPERAND_COMMAND)
         buf_puts(out, " \\\n            '1:command:_vherd_commands'");
+    if (c->kind == OPERAND_EXPR)
+        buf_puts(out, " \\\n            '1:expression:_vherd_expression'");
     if (c->kind == OPERAND_WORD) {
         buf_puts(out, " \\\n            '1:what:(");
         put_words(c->words, " ", out);
@@ -160,6 +167,9 @@ static void zsh_script(struct buf *out)
                   "_vherd_vms() {\n    local -a names\n"
                   "    names=(\"${(@f)$(vherd list --names 2>/dev/null)}\")\n"
                   "    compadd -a names\n}\n"
+                  "_vherd_expression() {\n    local -a names\n"
+                  "    names=(\"${(@f)$(vherd query --complete \"$PREFIX\" 2>/dev/null)}\")\n"
+                  "    compadd -S '' -a names\n}\n"
                   "_vherd_commands() {\n    local -a names\n    names=(\n");
     for (size_t i = 0; i < commands_count; i++) {
         buf_printf(out, "        '%s:", commands[i].name);
@@ -205,6 +215,11 @@ static void fish_command(const struct command *c, struct buf *out)
         fish_option(seen, &o, out);
     if (c->kind == OPERAND_VM)
         buf_printf(out, "complete -c vherd%s -a '(vherd list --names 2>/dev/null)'\n", seen);
+    if (c->kind == OPERAND_EXPR)
+        buf_printf(out,
+                   "complete -c vherd%s -a '(vherd query --complete (commandline -ct) "
+                   "2>/dev/null)'\n",
+                   seen);
     if (c->kind == OPERAND_WORD) {
         buf_printf(out, "complete -c vherd%s%s -a '", seen, c->most > 1 ? " -F" : "");
         put_words(c->words, " ", out);

@@ -7,6 +7,8 @@
 #include "command.h"
 #include "version.h"
 
+#define USAGE_OPTIONS_MAX 50
+
 static const char intro[] =
     "vherd watches the virtual machines of this libvirt host each second, and goes\n"
     "on when libvirt or a VM does not answer.\n";
@@ -25,13 +27,24 @@ static void put_global_options(struct buf *out)
         put_option(&global_options[i], out);
 }
 
-static void put_usage(const struct command *c, struct buf *out)
+static void put_usage_options(const struct command *c, struct buf *out)
 {
     struct option_desc o;
-    buf_printf(out, "vherd %s", c->name);
     for (size_t i = 0; command_option(c, i, &o); i++)
         buf_printf(out, " [--%s%s%s]%s", o.name, o.arg ? " " : "", o.arg ? o.arg : "",
                    o.repeated ? "…" : "");
+}
+
+static void put_usage(const struct command *c, struct buf *out)
+{
+    CLEANUP(buf_done) struct buf options;
+    buf_init(&options, 4096);
+    put_usage_options(c, &options);
+    buf_printf(out, "vherd %s", c->name);
+    if (options.len > USAGE_OPTIONS_MAX)
+        buf_puts(out, " [OPTION…]");
+    else if (options.len > 0)
+        buf_puts(out, options.data);
     if (command_operand(c))
         buf_printf(out, " %s", command_operand(c));
 }

@@ -23,6 +23,18 @@ static size_t terminal_width(void)
     return 80;
 }
 
+static size_t terminal_height(void)
+{
+    struct winsize size;
+    uint64_t lines = 0;
+    const char *env = getenv("LINES");
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 0)
+        return size.ws_row;
+    if (env && number_parse_u64(env, &lines) == 0 && lines > 0 && lines < 100000)
+        return lines;
+    return 24;
+}
+
 static bool wants_color(const struct term *t, const char *color)
 {
     const char *no_color = getenv("NO_COLOR"), *name = getenv("TERM");
@@ -46,6 +58,7 @@ void term_init(struct term *t, const char *color)
     t->utf8 = init_locale();
     t->tty = isatty(STDOUT_FILENO);
     t->width = t->tty ? terminal_width() : SIZE_MAX;
+    t->height = terminal_height();
     t->color = wants_color(t, color);
 }
 

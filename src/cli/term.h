@@ -12,7 +12,8 @@ struct term {
     bool tty;
     bool color;
     bool utf8;
-    size_t width; /**< columns; SIZE_MAX where lines may be of any length */
+    size_t width;  /**< columns; SIZE_MAX where lines may be of any length */
+    size_t height; /**< lines; 24 where nothing says */
 };
 
 enum style {

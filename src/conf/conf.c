@@ -16,6 +16,8 @@ struct conf *conf_new(void)
     c->path = mem_strdup("");
     for (size_t i = 0; i < conf_keys_count; i++)
         conf_value_default(&conf_keys[i], c);
+    for (size_t i = 0; i < conf_lists_count; i++)
+        conf_value_default(&conf_lists[i], c);
     return c;
 }
 
@@ -25,6 +27,8 @@ void conf_free(struct conf *c)
         return;
     for (size_t i = 0; i < conf_keys_count; i++)
         conf_value_done(&conf_keys[i], c);
+    for (size_t i = 0; i < conf_lists_count; i++)
+        conf_value_done(&conf_lists[i], c);
     free(c->path);
     free(c);
 }
@@ -62,6 +66,17 @@ char *conf_socket_path(const struct conf *c)
     return mem_printf("/tmp/vherd-%lu/vherd.sock", (unsigned long)geteuid());
 }
 
+char *conf_act_state(const struct conf *c)
+{
+    if (*c->act.state)
+        return mem_strdup(c->act.state);
+    if (geteuid() == 0)
+        return mem_strdup("/var/lib/vherd/act");
+    if (env("XDG_STATE_HOME"))
+        return mem_printf("%s/vherd/act", env("XDG_STATE_HOME"));
+    return mem_printf("%s/.local/state/vherd/act", env("HOME") ? env("HOME") : "");
+}
+
 char *conf_libvirt_uri(const struct conf *c)
 {
     if (*c->libvirt.uri)
@@ -81,27 +96,11 @@ void conf_encode(const struct conf *c, struct buf *out)
         conf_value_encode(key, c, out);
         buf_putc(out, '\n');
     }
-}
-
-// Texts, lists of texts, numbers and booleans are the same in YAML as we write it and in JSON;
-// words and durations want quotes, and a list of words around each.
-static void encode_json_value(const struct conf_key *key, const struct conf *c, struct buf *out)
-{
-    if (key->type == CONF_LIST) {
-        const struct conf_list *list = (const void *)((const char *)c + key->offset);
-        buf_putc(out, '[');
-        for (size_t i = 0; i < list->n; i++) {
-            buf_puts(out, i ? ",\"" : "\"");
-            esc_json(out, list->items[i], strlen(list->items[i]));
-            buf_putc(out, '"');
-        }
-        buf_putc(out, ']');
-        return;
+    for (size_t i = 0; i < conf_lists_count; i++) {
+        buf_printf(out, "%s: ", conf_lists[i].name);
+        conf_value_encode(&conf_lists[i], c, out);
+        buf_putc(out, '\n');
     }
-    bool bare = key->type == CONF_DURATION || key->type == CONF_CHOICE;
-    buf_puts(out, bare ? "\"" : "");
-    conf_value_encode(key, c, out);
-    buf_puts(out, bare ? "\"" : "");
 }
 
 void conf_encode_json(const struct conf *c, struct buf *out)
@@ -115,30 +114,54 @@ void conf_encode_json(const struct conf *c, struct buf *out)
             buf_putc(out, ',');
         section = key->section;
         buf_printf(out, "\"%s\":", key->name);
-        encode_json_value(key, c, out);
+        conf_value_encode_json(key, c, out);
     }
-    buf_puts(out, "}}");
+    buf_putc(out, '}');
+    for (size_t i = 0; i < conf_lists_count; i++) {
+        buf_printf(out, ",\"%s\":", conf_lists[i].name);
+        conf_value_encode_json(&conf_lists[i], c, out);
+    }
+    buf_putc(out, '}');
 }
 
 DEFINE_FREEP(struct conf, conf_free, conf_freep)
 
+static void reference_key(const struct conf_key *key, const void *defaults, struct buf *out)
+{
+    buf_puts(out, "| `");
+    conf_key_path(key, out);
+    buf_puts(out, "` | ");
+    if (key->required) {
+        buf_puts(out, "must be given");
+    } else {
+        buf_putc(out, '`');
+        conf_value_encode(key, defaults, out);
+        buf_putc(out, '`');
+    }
+    buf_puts(out, " | ");
+    conf_value_allowed(key, out);
+    buf_printf(out, " | %s%s |\n", key->help, key->restart ? " Needs a restart." : "");
+}
+
+#define TABLE_HEAD "| key | default | allowed | meaning |\n| --- | --- | --- | --- |\n"
+
 static void reference_section(const struct conf_section *section, const struct conf *defaults,
                               struct buf *out)
 {
-    buf_printf(out,
-               "\n## `%s`\n\n%s\n\n| key | default | allowed | meaning |\n| --- | --- | --- "
-               "| --- |\n",
-               section->name, section->help);
-    for (size_t i = 0; i < conf_keys_count; i++) {
-        const struct conf_key *key = &conf_keys[i];
-        if (strcmp(key->section, section->name) != 0)
-            continue;
-        buf_printf(out, "| `%s.%s` | `", key->section, key->name);
-        conf_value_encode(key, defaults, out);
-        buf_puts(out, "` | ");
-        conf_value_allowed(key, out);
-        buf_printf(out, " | %s%s |\n", key->help, key->restart ? " Needs a restart." : "");
-    }
+    buf_printf(out, "\n## `%s`\n\n%s\n\n" TABLE_HEAD, section->name, section->help);
+    for (size_t i = 0; i < conf_keys_count; i++)
+        if (strcmp(conf_keys[i].section, section->name) == 0)
+            reference_key(&conf_keys[i], defaults, out);
+}
+
+static void reference_object(const struct conf_object *object, struct buf *out)
+{
+    CLEANUP(freep) void *defaults = mem_zalloc(object->size);
+    conf_object_default(object, defaults);
+    buf_printf(out, "\n## `%s`\n\n%s\n\n" TABLE_HEAD, object->name, object->help);
+    for (size_t i = 0; i < object->n_keys; i++)
+        reference_key(&object->keys[i], defaults, out);
+    conf_object_done(object, defaults);
 }
 
 void conf_reference(struct buf *out)
@@ -156,9 +179,11 @@ void conf_reference(struct buf *out)
                   "        - 127.0.0.1:9177\n        - \"[::1]:9177\"\n");
     for (size_t i = 0; i < conf_sections_count; i++)
         reference_section(&conf_sections[i], defaults, out);
+    for (size_t i = 0; i < conf_objects_count; i++)
+        reference_object(conf_objects[i], out);
 }
 
-static void manual_key(const struct conf_key *key, const struct conf *defaults, struct buf *out)
+static void manual_key(const struct conf_key *key, const void *defaults, struct buf *out)
 {
     CLEANUP(buf_done) struct buf value;
     buf_init(&value, 4096);
@@ -168,21 +193,42 @@ static void manual_key(const struct conf_key *key, const struct conf *defaults, 
     conf_value_allowed(key, &value);
     esc_roff(out, value.data);
     buf_reset(&value);
+    if (key->required) {
+        buf_puts(out, ".\n.br\nMust be given.\n");
+        return;
+    }
     conf_value_encode(key, defaults, &value);
     buf_puts(out, ".\n.br\nDefault: ");
     esc_roff(out, value.data);
     buf_putc(out, '\n');
 }
 
+static void manual_head(const char *name, const char *help, struct buf *out)
+{
+    buf_printf(out, ".SS %s\n", name);
+    esc_roff(out, help);
+    buf_putc(out, '\n');
+}
+
+static void manual_object(const struct conf_object *object, struct buf *out)
+{
+    CLEANUP(freep) void *defaults = mem_zalloc(object->size);
+    conf_object_default(object, defaults);
+    manual_head(object->name, object->help, out);
+    for (size_t i = 0; i < object->n_keys; i++)
+        manual_key(&object->keys[i], defaults, out);
+    conf_object_done(object, defaults);
+}
+
 void conf_manual(struct buf *out)
 {
     CLEANUP(conf_freep) struct conf *defaults = conf_new();
     for (size_t i = 0; i < conf_sections_count; i++) {
-        buf_printf(out, ".SS %s\n", conf_sections[i].name);
-        esc_roff(out, conf_sections[i].help);
-        buf_putc(out, '\n');
+        manual_head(conf_sections[i].name, conf_sections[i].help, out);
         for (size_t k = 0; k < conf_keys_count; k++)
             if (strcmp(conf_keys[k].section, conf_sections[i].name) == 0)
                 manual_key(&conf_keys[k], defaults, out);
     }
+    for (size_t i = 0; i < conf_objects_count; i++)
+        manual_object(conf_objects[i], out);
 }

@@ -18,6 +18,9 @@
 #define H (3600 * NS_PER_S)
 
 static const char *const log_levels[] = {"error", "warning", "info", "debug", NULL};
+static const char *const socket_roles[] = {"none", "viewer", "operator", "admin", NULL};
+static const char *const loopback_roles[] = {"none", "viewer", NULL};
+static const char *const openness[] = {"none", "loopback", "all", NULL};
 static const char *const metric_sets[] = {"vherd", "tinkoff", "inovex", NULL};
 
 static const char *check_uri(const char *text)
@@ -32,6 +35,11 @@ static const char *check_uri(const char *text)
 static const char *check_absolute(const char *text)
 {
     return *text == '/' ? NULL : "a path that begins with /";
+}
+
+static const char *check_path(const char *text)
+{
+    return !*text || *text == '/' ? NULL : "a path that begins with /, or \"\"";
 }
 
 static const char *check_socket(const char *text)
@@ -81,6 +89,18 @@ static const char *check_host_name(const char *text)
                : "a host name of at most 253 letters, digits, '.' and '-'";
 }
 
+static const char *check_origin(const char *text)
+{
+    static const char allowed[] = "an origin such as https://grafana.example:3000, or \"*\"";
+    const char *mark = strstr(text, "://");
+    if (strcmp(text, "*") == 0)
+        return NULL;
+    bool ok = mark && mark > text && mark[3] && strlen(text) <= 300;
+    for (const char *p = text; ok && *p; p++)
+        ok = isalnum((unsigned char)*p) || strchr("-.:[]+", *p) || p == mark + 1 || p == mark + 2;
+    return ok ? NULL : allowed;
+}
+
 const struct conf_section conf_sections[] = {
     {"libvirt", "How libvirt is asked. Whatever happens there, the kernel's data go on each "
                 "second."},
@@ -88,7 +108,12 @@ const struct conf_section conf_sections[] = {
     {"agent", "What the guest agent is asked, where its channel is connected."},
     {"metrics", "What `/metrics` exposes."},
     {"web", "Where and to whom the daemon answers."},
+    {"act", "What the process that may change VMs keeps."},
+    {"query", "What one query of the API may take."},
     {"log", "What is written to standard error."},
+    {"global", "What holds for everything that leaves this machine."},
+    {"textfile", "Files with metrics that other programs leave in a directory."},
+    {"receive", "Samples that others send by Prometheus' remote write, to POST /api/v1/write."},
 };
 const size_t conf_sections_count = ARRAY_LEN(conf_sections);
 
@@ -142,8 +167,8 @@ const struct conf_key conf_keys[] = {
      .help = "Also expose the exporters' names that break Prometheus' naming rules."},
 
     {"web", "listen", CONF_LIST, AT(web.listen), "127.0.0.1:9177", .check = check_address,
-     .help = "Addresses for HTTP; [] = none. Callers that are not on loopback may read /metrics "
-             "and the health pages only."},
+     .help = "Addresses for HTTP; [] = none. Who is not on loopback shows a token, which others on "
+             "the way can read: web.tls_listen is for that."},
     {"web", "hosts", CONF_LIST, AT(web.hosts), "", .check = check_host_name,
      .help = "Further names by which callers reach this machine, such as an alias that Prometheus "
              "uses. Requests that name another host are refused."},
@@ -151,16 +176,74 @@ const struct conf_key conf_keys[] = {
      .help = "Unix socket for the commands. Empty: /run/vherd/vherd.sock as root, else "
              "vherd/vherd.sock in the user's runtime directory."},
     {"web", "socket_group", CONF_TEXT, AT(web.socket_group), "", .check = check_account,
-     .help = "Group that may use the socket and so read all VMs. Empty: its owner only."},
+     .help =
+         "Group that may use the socket, with the role web.socket_role. Empty: its owner only."},
+    {"web", "socket_role", CONF_CHOICE, AT(web.socket_role), "viewer", .choices = socket_roles,
+     .help = "Role, over all VMs, of the members of web.socket_group. The user that runs vherd and "
+             "root are admin."},
+    {"web", "loopback_role", CONF_CHOICE, AT(web.loopback_role), "viewer",
+     .choices = loopback_roles,
+     .help = "Role of those who come from this machine over TCP and show no token. Set it to none "
+             "where users of this machine must not see each other's VMs."},
+    {"web", "metrics", CONF_CHOICE, AT(web.metrics), "loopback", .choices = openness,
+     .help = "From where /metrics is read without a token: all, loopback, none."},
+    {"web", "tls_listen", CONF_LIST, AT(web.tls_listen), "", .check = check_address,
+     .help = "Addresses for HTTPS."},
+    {"web", "tls_certificate", CONF_TEXT, AT(web.tls_certificate), "", .check = check_path,
+     .help = "Certificate for HTTPS, and those that sign it, in PEM. Empty: vherd makes one that "
+             "signs itself, kept beside act.state."},
+    {"web", "tls_key", CONF_TEXT, AT(web.tls_key), "", .check = check_path,
+     .help = "Private key of web.tls_certificate in PEM."},
     {"web", "user", CONF_TEXT, AT(web.user), "", .check = check_account,
      .help = "User that the process facing the network becomes when vherd was started as root. "
              "Empty: vherd where it exists, else nobody."},
     {"web", "max_connections", CONF_INTEGER, AT(web.max_connections), "256", 8, 10000,
      .help = "HTTP connections at the same time."},
+    {"web", "origins", CONF_LIST, AT(web.origins), "", .check = check_origin,
+     .help = "Origins (https://grafana.example) whose pages may read answers in a browser; \"*\" "
+             "= all. None by default."},
     {"web", "sandbox", CONF_BOOL, AT(web.sandbox), "true",
      .help = "false takes the system call filter away, for debuggers."},
 
+    {"act", "state", CONF_TEXT, AT(act.state), "", .check = check_path, .restart = true,
+     .help = "Directory of the database with accounts, tasks and the audit log; nobody else can "
+             "read it. Empty: /var/lib/vherd/act as root, else vherd/act in the user's state "
+             "directory."},
+    {"query", "timeout", CONF_DURATION, AT(query.timeout_ns), "30s", 100 * MS, 1 * H,
+     .help = "After this long a query is ended; a request may ask for less. Waiting for others "
+             "counts."},
+    {"query", "concurrency", CONF_INTEGER, AT(query.concurrency), "2", 1, 64, .restart = true,
+     .help = "Queries that are evaluated at the same time; others wait."},
+    {"query", "queue", CONF_INTEGER, AT(query.queue), "256", 1, 10000,
+     .help = "Queries that may wait or be on their way to a client; more are refused."},
+    {"query", "max_samples", CONF_INTEGER, AT(query.max_samples), "50000000", 1000,
+     INT64_C(10000000000), .help = "Samples that one query may hold at the same time."},
+    {"query", "max_series", CONF_INTEGER, AT(query.max_series), "100000", 1, INT64_C(100000000),
+     .help = "Series that one selector of a query may match."},
+    {"query", "max_memory_mib", CONF_INTEGER, AT(query.max_memory_mib), "256", 1, 1 << 20,
+     .help = "Memory in MiB that one query with its result may take."},
+    {"query", "lookback", CONF_DURATION, AT(query.lookback_ns), "5m", 1 * S, 24 * H,
+     .help = "How old the last sample of a series may be to count as its value now, where a "
+             "request names nothing else."},
+
     {"log", "level", CONF_CHOICE, AT(log.level), "info", .choices = log_levels,
      .help = "The least important messages that are written."},
+
+    {"global", "external_labels", CONF_PAIRS, AT(global.external_labels), .check = conf_check_label,
+     .help = "Labels that remote write adds to series which do not have them."},
+
+    {"textfile", "directories", CONF_LIST, AT(textfile.directories), "", .check = check_absolute,
+     .help =
+         "Directories whose *.prom files are read, as node_exporter's textfile collector does."},
+    {"textfile", "interval", CONF_DURATION, AT(textfile.interval_ns), "15s", 100 * MS, 1 * H,
+     .help = "How often they are read."},
+
+    {"receive", "enabled", CONF_BOOL, AT(receive.enabled), "false",
+     .help = "Whether samples are taken from others. Needs receive.token_file."},
+    {"receive", "token_file", CONF_TEXT, AT(receive.token_file), "", .check = conf_check_file,
+     .help = "File with the token that senders must give as \"Authorization: Bearer TOKEN\"; at "
+             "least 16 characters."},
+    {"receive", "max_body", CONF_SIZE, AT(receive.max_body_bytes), "4M", 4096, 32 << 20,
+     .help = "Largest request, before it is unpacked."},
 };
 const size_t conf_keys_count = ARRAY_LEN(conf_keys);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Reads the YAML: libyaml's events against the table of keys. A file is a mapping of sections, a
-// section a mapping of keys, a value a scalar or a list of scalars; whatever nests deeper stops
-// the reading, so that nothing here recurses. The first error ends it.
+// Reads the YAML: libyaml's events against the table of keys. A file is a mapping of sections and
+// lists, a section a mapping of keys; what a value may hold, the table says, so that reading goes
+// no deeper than the table does. The first error ends it.
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -22,6 +22,7 @@ struct reader {
     struct conf *conf;
     yaml_mark_t seen[KEYS_MAX]; /**< by key: where its value stands; line is 1-based, 0 = unset */
     bool section_seen[KEYS_MAX];
+    bool list_seen[KEYS_MAX];
     struct err *err;
 };
 
@@ -136,6 +137,22 @@ static size_t find_key(const char *section, const char *name)
     return i;
 }
 
+static bool suggest_near(const char *name, const char *const *names, size_t n, struct buf *out)
+{
+    const char *near = similar_best(name, names, n);
+    if (near)
+        buf_printf(out, "; did you mean \"%s\"?", near);
+    return near != NULL;
+}
+
+static void list_known(const char *const *names, size_t n, struct buf *out)
+{
+    buf_puts(out, "; known: ");
+    for (size_t i = 0, listed = 0; i < n; i++)
+        if (names[i])
+            buf_printf(out, "%s%s", listed++ ? ", " : "", names[i]);
+}
+
 // A key under the wrong section, or one that is spelt nearly like it.
 static void suggest_key(const char *section, const char *name, struct buf *out)
 {
@@ -143,41 +160,33 @@ static void suggest_key(const char *section, const char *name, struct buf *out)
     for (size_t i = 0; i < conf_keys_count; i++)
         if (strcmp(conf_keys[i].section, section) == 0)
             names[i] = conf_keys[i].name;
-    const char *near = similar_best(name, names, conf_keys_count);
-    if (near) {
-        buf_printf(out, "; did you mean \"%s\"?", near);
+    if (suggest_near(name, names, conf_keys_count, out))
         return;
-    }
     for (size_t i = 0; i < conf_keys_count; i++)
         if (strcmp(conf_keys[i].name, name) == 0) {
             buf_printf(out, "; \"%s\" belongs under \"%s\"", name, conf_keys[i].section);
             return;
         }
-    buf_puts(out, "; known: ");
-    for (size_t i = 0, n = 0; i < conf_keys_count; i++)
-        if (names[i])
-            buf_printf(out, "%s%s", n++ ? ", " : "", names[i]);
+    list_known(names, conf_keys_count, out);
 }
 
 static void suggest_section(const char *name, struct buf *out)
 {
     const char *names[KEYS_MAX] = {NULL};
+    size_t n = 0;
     for (size_t i = 0; i < conf_sections_count; i++)
-        names[i] = conf_sections[i].name;
-    const char *near = similar_best(name, names, conf_sections_count);
-    if (near) {
-        buf_printf(out, "; did you mean \"%s\"?", near);
+        names[n++] = conf_sections[i].name;
+    for (size_t i = 0; i < conf_lists_count; i++)
+        names[n++] = conf_lists[i].name;
+    if (suggest_near(name, names, n, out))
         return;
-    }
     const char *key = strrchr(name, '.') ? strrchr(name, '.') + 1 : name;
     for (size_t i = 0; i < conf_keys_count; i++)
         if (strcmp(conf_keys[i].name, key) == 0) {
             buf_printf(out, "; \"%s\" belongs under \"%s:\"", key, conf_keys[i].section);
             return;
         }
-    buf_puts(out, "; known: ");
-    for (size_t i = 0; i < conf_sections_count; i++)
-        buf_printf(out, "%s%s", i ? ", " : "", names[i]);
+    list_known(names, n, out);
 }
 
 static int fail_unknown(struct reader *r, const char *section)
@@ -193,50 +202,205 @@ static int fail_unknown(struct reader *r, const char *section)
                 section ? " under " : "", section ? section : "", hint.data ? hint.data : "");
 }
 
-static int set_value(struct reader *r, const struct conf_key *key)
+// "section.key: " before what is wrong.
+static int fail_key(struct reader *r, const struct conf_key *key, const char *why)
+{
+    CLEANUP(buf_done) struct buf path;
+    buf_init(&path, 256);
+    conf_key_path(key, &path);
+    return FAIL(r, "%s: %s", path.data, why ? why : "not enough memory");
+}
+
+static int set_value(struct reader *r, const struct conf_key *key, void *base)
 {
     CLEANUP(buf_done) struct buf why;
     buf_init(&why, 4096);
     struct conf_scalar scalar = scalar_of(r);
-    if (conf_value_set(key, r->conf, &scalar, &why) == 0)
-        return 0;
-    return FAIL(r, "%s.%s: %s", key->section, key->name, why.data ? why.data : "not enough memory");
+    return conf_value_set(key, base, &scalar, &why) == 0 ? 0 : fail_key(r, key, why.data);
 }
 
 static int fail_type(struct reader *r, const struct conf_key *key, const char *is)
 {
-    CLEANUP(buf_done) struct buf allowed;
-    buf_init(&allowed, 4096);
-    conf_value_allowed(key, &allowed);
-    return FAIL(r, "%s.%s is %s; allowed: %s", key->section, key->name, is, allowed.data);
+    CLEANUP(buf_done) struct buf text;
+    buf_init(&text, 4096);
+    conf_key_path(key, &text);
+    buf_printf(&text, " is %s; allowed: ", is);
+    conf_value_allowed(key, &text);
+    return FAIL(r, "%s", text.data);
 }
 
-static int read_list(struct reader *r, const struct conf_key *key)
+static const char *kind_of_event(const struct reader *r)
+{
+    if (is_scalar(r))
+        return "a single value";
+    return r->event.type == YAML_SEQUENCE_START_EVENT ? "a list" : "a mapping";
+}
+
+static int read_list(struct reader *r, const struct conf_key *key, void *base)
 {
     if (r->event.type != YAML_SEQUENCE_START_EVENT)
-        return fail_type(r, key, is_scalar(r) ? "a single value" : "a mapping");
-    conf_value_clear(key, r->conf);
+        return fail_type(r, key, kind_of_event(r));
+    conf_value_clear(key, base);
     int rc;
     while ((rc = next(r)) == 0 && r->event.type != YAML_SEQUENCE_END_EVENT) {
         if (!is_scalar(r) || is_nothing(r))
-            return FAIL(r, "%s.%s: its items must be single values", key->section, key->name);
-        rc = set_value(r, key);
+            return fail_key(r, key, "its items must be single values");
+        rc = set_value(r, key, base);
         if (rc < 0)
             return rc;
     }
     return rc;
 }
 
-static int read_value(struct reader *r, const struct conf_key *key)
+// Mappings of texts
+
+static int add_pair(struct reader *r, const struct conf_key *key, void *base, const char *name,
+                    bool again)
 {
+    CLEANUP(buf_done) struct buf why;
+    buf_init(&why, 4096);
+    struct conf_scalar name_scalar = {.text = name, .len = strlen(name), .quoted = true};
+    struct conf_scalar value = scalar_of(r);
+    return conf_pairs_add(key, base, &name_scalar, &value, again, &why) == 0
+               ? 0
+               : fail_key(r, key, why.data);
+}
+
+static int read_pair_list(struct reader *r, const struct conf_key *key, void *base,
+                          const char *name)
+{
+    int rc;
+    for (bool again = false; (rc = next(r)) == 0 && r->event.type != YAML_SEQUENCE_END_EVENT;
+         again = true) {
+        if (!is_scalar(r))
+            return fail_key(r, key, "its items must be single values");
+        rc = add_pair(r, key, base, name, again);
+        if (rc < 0)
+            return rc;
+    }
+    return rc;
+}
+
+static int read_pairs(struct reader *r, const struct conf_key *key, void *base)
+{
+    if (r->event.type != YAML_MAPPING_START_EVENT)
+        return fail_type(r, key, kind_of_event(r));
+    conf_value_clear(key, base);
+    int rc;
+    while ((rc = next(r)) == 0 && r->event.type != YAML_MAPPING_END_EVENT) {
+        if (!is_scalar(r))
+            return fail_key(r, key, "a name must be a word");
+        CLEANUP(freep) char *name = mem_strdup(scalar_of(r).text);
+        rc = next(r);
+        if (rc == 0 && key->multi && r->event.type == YAML_SEQUENCE_START_EVENT)
+            rc = read_pair_list(r, key, base, name);
+        else if (rc == 0 && !is_scalar(r))
+            return fail_key(r, key, "a value must be a single one");
+        else if (rc == 0)
+            rc = add_pair(r, key, base, name, false);
+        if (rc < 0)
+            return rc;
+    }
+    return rc;
+}
+
+// Mappings whose keys the table knows
+
+static int read_value(struct reader *r, const struct conf_key *key, void *base);
+
+static int fail_unknown_in(struct reader *r, const struct conf_object *object)
+{
+    const char *names[CONF_OBJECT_KEYS_MAX] = {NULL};
+    CLEANUP(buf_done) struct buf hint;
+    buf_init(&hint, 4096);
+    const char *name = scalar_of(r).text;
+    for (size_t i = 0; i < object->n_keys; i++)
+        names[i] = object->keys[i].name;
+    if (!suggest_near(name, names, object->n_keys, &hint))
+        list_known(names, object->n_keys, &hint);
+    return FAIL(r, "unknown key \"%.60s\" under %s%s", name, object->name, hint.data);
+}
+
+static int read_object_key(struct reader *r, const struct conf_object *object, void *base,
+                           size_t *seen)
+{
+    if (!is_scalar(r))
+        return FAIL(r, "a key must be a word");
+    size_t i = 0;
+    while (i < object->n_keys && strcmp(object->keys[i].name, scalar_of(r).text) != 0)
+        i++;
+    if (i == object->n_keys)
+        return fail_unknown_in(r, object);
+    if (seen[i])
+        return FAIL(r, "%s.%s is given twice, first in line %zu", object->name,
+                    object->keys[i].name, seen[i]);
+    seen[i] = r->event.start_mark.line + 1;
+    int rc = next(r);
+    return rc < 0 ? rc : read_value(r, &object->keys[i], base);
+}
+
+static int read_object(struct reader *r, const struct conf_key *key, void *base)
+{
+    const struct conf_object *object = key->object;
+    size_t seen[CONF_OBJECT_KEYS_MAX] = {0};
+    yaml_mark_t start = r->event.start_mark;
+    if (r->event.type != YAML_MAPPING_START_EVENT)
+        return fail_type(r, key, kind_of_event(r));
+    int rc;
+    while ((rc = next(r)) == 0 && r->event.type != YAML_MAPPING_END_EVENT) {
+        rc = read_object_key(r, object, base, seen);
+        if (rc < 0)
+            return rc;
+    }
+    for (size_t i = 0; rc == 0 && i < object->n_keys; i++)
+        if (object->keys[i].required && !seen[i])
+            return fail_at(r, start, "%s.%s must be given", object->name, object->keys[i].name);
+    const char *wrong = rc == 0 && object->check ? object->check(base) : NULL;
+    if (object->line_offset)
+        *(int *)((char *)base + object->line_offset) = (int)start.line + 1;
+    return wrong ? fail_at(r, start, "%s: %s", object->name, wrong) : rc;
+}
+
+static int read_objects(struct reader *r, const struct conf_key *key, void *base)
+{
+    if (r->event.type != YAML_SEQUENCE_START_EVENT)
+        return fail_type(r, key, kind_of_event(r));
+    conf_value_clear(key, base);
+    int rc;
+    while ((rc = next(r)) == 0 && r->event.type != YAML_SEQUENCE_END_EVENT) {
+        if (r->event.type != YAML_MAPPING_START_EVENT)
+            return fail_key(r, key, "its items must be mappings");
+        void *item = conf_array_add(key, base);
+        if (!item)
+            return fail_key(r, key, "too many items");
+        rc = read_object(r, key, item);
+        if (rc < 0)
+            return rc;
+    }
+    return rc;
+}
+
+static int read_nested(struct reader *r, const struct conf_key *key, void *base)
+{
+    return read_object(r, key, (char *)base + key->offset);
+}
+
+static int read_scalar(struct reader *r, const struct conf_key *key, void *base)
+{
+    return is_scalar(r) ? set_value(r, key, base) : fail_type(r, key, kind_of_event(r));
+}
+
+static int read_value(struct reader *r, const struct conf_key *key, void *base)
+{
+    static int (*const readers[CONF_TYPE_MAX])(struct reader *, const struct conf_key *, void *) = {
+        [CONF_LIST] = read_list,
+        [CONF_PAIRS] = read_pairs,
+        [CONF_OBJECT] = read_nested,
+        [CONF_OBJECTS] = read_objects,
+    };
     if (is_nothing(r))
         return fail_type(r, key, "empty (leave the key out for its default)");
-    if (key->type == CONF_LIST)
-        return read_list(r, key);
-    if (!is_scalar(r))
-        return fail_type(r, key,
-                         r->event.type == YAML_SEQUENCE_START_EVENT ? "a list" : "a mapping");
-    return set_value(r, key);
+    return (readers[key->type] ? readers[key->type] : read_scalar)(r, key, base);
 }
 
 static int read_key(struct reader *r, const char *section)
@@ -254,7 +418,22 @@ static int read_key(struct reader *r, const char *section)
         return rc;
     r->seen[i] = r->event.start_mark;
     r->seen[i].line++;
-    return read_value(r, &conf_keys[i]);
+    return read_value(r, &conf_keys[i], r->conf);
+}
+
+// A list at the top of the file.
+static int read_top_list(struct reader *r)
+{
+    size_t i = 0;
+    while (i < conf_lists_count && strcmp(conf_lists[i].name, scalar_of(r).text) != 0)
+        i++;
+    if (i == conf_lists_count)
+        return fail_unknown(r, NULL);
+    if (r->list_seen[i])
+        return FAIL(r, "\"%s\" is given twice", conf_lists[i].name);
+    r->list_seen[i] = true;
+    int rc = next(r);
+    return rc < 0 || is_nothing(r) ? rc : read_value(r, &conf_lists[i], r->conf);
 }
 
 static int read_section(struct reader *r)
@@ -263,7 +442,7 @@ static int read_section(struct reader *r)
         return FAIL(r, "a section's name must be a word");
     size_t i = find_section(scalar_of(r).text);
     if (i == conf_sections_count)
-        return fail_unknown(r, NULL);
+        return read_top_list(r);
     const char *name = conf_sections[i].name;
     if (r->section_seen[i])
         return FAIL(r, "section \"%s\" is given twice", name);

@@ -8,10 +8,14 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include "asker.h"
+#include "auth/grant.h"
 #include "base/buf.h"
 #include "collect/collector.h"
 #include "conf/conf.h"
+#include "jobs.h"
 #include "model/herd.h"
+#include "model/query.h"
 #include "net/ipc.h"
 #include "verb/verb.h"
 
@@ -23,6 +27,7 @@ struct peer {
     uv_poll_t poll;
     bool polling;
     bool closing;
+    bool takes_fds; // web's connections come along with its requests
     int waiting_fd; // came while the old one was still closing, -1 = none
     bool (*frame)(struct peer *p, const struct ipc_frame *f); // false: drop the connection
     void (*gone)(struct peer *p);
@@ -57,11 +62,23 @@ struct core {
     struct collector *collector;
     struct exposition exposition;
     struct waiting *waiting;
-    int64_t started_real_ns;
+    struct forward *forwards; // requests that act has
+    uint32_t last_forward;
+    struct grant_key key; // of grants
+    bool has_key;         // the supervisor has said it
+    struct asker_rules rules;
+    struct query_source *source; // stored samples; NULL while there is no store
+    struct jobs *jobs;
+    int64_t started_real_ns, configured_real_ns;
     const char *logged_status; // one of collector_libvirt()'s words
     bool started;              // the supervisor has said START
     bool stopping;
 };
+
+// queries.c: how jobs are started, limited and ended
+void queries_begin(struct core *c); // with the configuration that is known
+void queries_limit(struct core *c);
+void queries_end(struct core *c);
 
 // main.c
 void core_stop(struct core *c);
@@ -92,7 +109,12 @@ struct view {
     uint32_t id;
     const struct ipc_request *request;
     const char *object; // in place of the path's {…}, or NULL
+    const struct grant *grant;
+    bool is_open; // nobody asks, and it may be read by anybody: all of it
 };
+
+// May the asker know of this VM?
+bool view_covers(const struct view *v, const struct vm *vm);
 void view_vms(const struct view *v);
 void view_vm(const struct view *v);
 void view_host(const struct view *v);
@@ -107,6 +129,13 @@ void dirty_forget(struct core *c, uint32_t id);
 
 // page.c
 void view_page(const struct view *v);
+
+// forward.c: requests that act answers
+void forward_request(const struct view *v);
+bool forward_answer(struct core *c, const struct ipc_frame *f); // false: not of these
+void forward_forget(struct core *c, uint32_t web_id);
+void forward_web_gone(struct core *c);
+void forward_act_gone(struct core *c);
 
 // processes.c: vherd's own processes
 void processes_learn(struct core *c, const char *json);

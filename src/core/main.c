@@ -91,7 +91,7 @@ static bool act_frame(struct peer *p, const struct ipc_frame *f)
 {
     if (f->type != IPC_RESPONSE)
         return f->type == IPC_REPORT;
-    if (p->core->collector)
+    if (!forward_answer(p->core, f) && p->core->collector)
         collector_answer(p->core->collector, f->id, f->status, f->payload, f->len);
     return true;
 }
@@ -100,6 +100,7 @@ static void act_gone(struct peer *p)
 {
     if (p->core->collector)
         collector_act_lost(p->core->collector);
+    forward_act_gone(p->core);
 }
 
 static bool send_frame(struct peer *p, const struct ipc_frame *f)
@@ -185,6 +186,7 @@ int main(int argc, char **argv)
     c->started_real_ns = clock_real_ns(&clock_system);
     loop_init(c);
     peer_init(&c->web, c, "web", web_frame, web_gone);
+    c->web.takes_fds = true;
     peer_init(&c->act, c, "act", act_frame, act_gone);
     peer_init(&c->send, c, "send", send_frame, send_gone);
     int r = control_begin(c, &err);
@@ -196,6 +198,7 @@ int main(int argc, char **argv)
         return 1;
     }
     const char *sandbox = confine();
+    queries_begin(c); // sets the environment, which threads that the collector starts may read
     if (!c->stopping && start(c, &err) < 0) {
         say_fatal(&err);
         return 1;
@@ -206,6 +209,7 @@ int main(int argc, char **argv)
     uv_timer_start(&c->self_timer, on_self, SELF_EVERY_MS, SELF_EVERY_MS);
     if (!c->stopping)
         uv_run(&c->loop, UV_RUN_DEFAULT);
+    queries_end(c);
     collector_free(c->collector);
     herd_free(c->herd);
     conf_free(c->conf);

@@ -9,8 +9,10 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -37,6 +39,9 @@
 
 #define MESSAGES_PER_TURN 16
 
+#define KEY_BYTES 32 // as auth/grant.h has it
+#define KEY_TEXT_SIZE (2 * KEY_BYTES + 1)
+
 enum { CORE, ACT, WEB, SEND, CHILDREN };
 
 static const struct {
@@ -50,7 +55,10 @@ static const struct {
 };
 
 // Who talks to whom.
-static const int peers[][2] = {{CORE, WEB}, {CORE, ACT}, {CORE, SEND}};
+static const int peers[][2] = {{CORE, WEB}, {CORE, ACT}, {CORE, SEND}, {ACT, WEB}};
+
+// Who checks grants; web must never be among them.
+static const int key_holders[] = {CORE, ACT};
 
 struct supervisor {
     struct conf *conf;
@@ -60,8 +68,9 @@ struct supervisor {
     struct listen_tcp *tcp;
     size_t n_tcp;
     int signals;
-    bool ready;    // said so
-    bool stopping; // told to end, or failed
+    char key[KEY_TEXT_SIZE]; // of grants, drawn anew at each start
+    bool ready;              // said so
+    bool stopping;           // told to end, or failed
     bool failed;
 };
 
@@ -92,6 +101,24 @@ static void tell_config(struct supervisor *s, struct child *c)
         log_error("the configuration is too long to be passed on");
     else
         tell(s, c, CONTROL_CONFIG, b.data ? b.data : "", -1);
+}
+
+static void tell_key(struct supervisor *s, struct child *c)
+{
+    for (size_t i = 0; i < ARRAY_LEN(key_holders); i++)
+        if (c == &s->children[key_holders[i]])
+            tell(s, c, CONTROL_KEY, s->key, -1);
+}
+
+static int draw_key(struct supervisor *s, struct err *err)
+{
+    unsigned char key[KEY_BYTES];
+    if (getrandom(key, sizeof(key), 0) != sizeof(key))
+        return err_set(err, errno, "no random numbers: %s", strerror(errno));
+    for (size_t i = 0; i < sizeof(key); i++)
+        snprintf(s->key + 2 * i, 3, "%02x", key[i]);
+    explicit_bzero(key, sizeof(key));
+    return 0;
 }
 
 static void write_process(struct json *j, const char *name, pid_t pid, unsigned restarts,
@@ -158,6 +185,7 @@ static int spawn(struct supervisor *s, struct child *c, struct err *err)
     c->started_ns = now_ns();
     c->due_ns = c->started_ns + READY_NS;
     tell_config(s, c);
+    tell_key(s, c);
     return 0;
 }
 
@@ -645,6 +673,8 @@ int supervisor_run(const struct conf *conf, const char *config_path)
     int r = copy_conf(conf, &s.conf, &err);
     if (r == 0)
         r = open_signals(&s, &before, &err);
+    if (r == 0)
+        r = draw_key(&s, &err);
     if (r == 0)
         r = open_all(&s, &err);
     if (r == 0)

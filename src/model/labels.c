@@ -40,37 +40,60 @@ static const char *put(char **at, const char *text)
     return copy;
 }
 
-struct labels *labels_new(const struct label *label, size_t n)
+static size_t measure(const struct label *label, size_t n, size_t *ret_bytes)
 {
-    size_t bytes = 0;
-    uint32_t kept = 0;
-    for (size_t i = 0; i < n; i++) {
+    size_t kept = 0, bytes = 0;
+    for (size_t i = 0; i < n && bytes <= LABELS_BYTES_MAX; i++) {
         if (!label[i].value[0])
             continue;
         bytes += strlen(label[i].name) + strlen(label[i].value) + 2;
-        if (++kept > LABELS_MAX || bytes > LABELS_BYTES_MAX)
-            return NULL;
+        kept++;
     }
-    size_t head = sizeof(struct labels) + kept * sizeof(struct label);
-    struct labels *l = malloc(head + bytes);
-    if (!l)
-        return NULL;
-    *l = (struct labels){.n = kept, .bytes = (uint32_t)(head + bytes)};
-    for (size_t i = 0, k = 0; i < n; i++)
+    *ret_bytes = bytes;
+    return kept;
+}
+
+size_t labels_size(const struct label *label, size_t n)
+{
+    size_t bytes, kept = measure(label, n, &bytes);
+    if (kept > LABELS_MAX || bytes > LABELS_BYTES_MAX)
+        return 0;
+    return sizeof(struct labels) + kept * sizeof(struct label) + bytes;
+}
+
+struct labels *labels_write(void *memory, size_t size, const struct label *label, size_t n)
+{
+    struct labels *l = memory;
+    *l = (struct labels){.bytes = (uint32_t)size};
+    for (size_t i = 0; i < n; i++)
         if (label[i].value[0])
-            l->label[k++] = label[i];
-    qsort(l->label, kept, sizeof(l->label[0]), by_name);
-    char *at = (char *)l + head;
-    l->hash = UINT64_C(0xcbf29ce484222325);
-    for (uint32_t i = 0; i < kept; i++) {
-        if (i > 0 && strcmp(l->label[i - 1].name, l->label[i].name) == 0) {
-            free(l);
-            return NULL;
+            l->label[l->n++] = label[i];
+    for (uint32_t i = 1; i < l->n; i++)
+        if (strcmp(l->label[i - 1].name, l->label[i].name) > 0) {
+            qsort(l->label, l->n, sizeof(l->label[0]), by_name);
+            break;
         }
+    char *at = (char *)&l->label[l->n];
+    l->hash = UINT64_C(0xcbf29ce484222325);
+    for (uint32_t i = 0; i < l->n; i++) {
+        if (i > 0 && strcmp(l->label[i - 1].name, l->label[i].name) == 0)
+            return NULL;
         l->label[i] = (struct label){put(&at, l->label[i].name), put(&at, l->label[i].value)};
         l->hash = hash_text(hash_text(l->hash, l->label[i].name), l->label[i].value);
     }
     l->hash = mix(l->hash);
+    return l;
+}
+
+struct labels *labels_new(const struct label *label, size_t n)
+{
+    size_t size = labels_size(label, n);
+    void *memory = size ? malloc(size) : NULL;
+    if (!memory)
+        return NULL;
+    struct labels *l = labels_write(memory, size, label, n);
+    if (!l)
+        free(memory);
     return l;
 }
 

@@ -14,7 +14,8 @@ static int code_of_status(int status)
     static const struct {
         int status;
         int code;
-    } codes[] = {{404, ENOENT}, {403, EACCES}, {401, EACCES}, {400, EINVAL}, {503, EAGAIN}};
+    } codes[] = {{404, ENOENT}, {403, EACCES}, {401, EACCES},
+                 {400, EINVAL}, {422, EDOM},   {503, EAGAIN}};
     for (size_t i = 0; i < ARRAY_LEN(codes); i++)
         if (codes[i].status == status)
             return codes[i].code;
@@ -27,6 +28,8 @@ static int problem(int status, const struct buf *body, struct err *err)
     if (body->len > 0)
         api_parse(body->data, body->len, &json, NULL);
     const char *detail = api_text(json, "detail");
+    if (!detail)
+        detail = api_text(json, "error"); // of Prometheus' API
     if (!detail)
         detail = api_text(json, "title");
     if (detail)

@@ -7,6 +7,11 @@
 
 #include "base/mem.h"
 
+#define TIME_HELP "Unix seconds or RFC 3339; now if absent"
+#define TIMEOUT_HELP "a duration; query.timeout at most"
+#define LIMIT_HELP "at most so many entries; 0 = all"
+#define LOOKBACK_HELP "a duration in place of query.lookback"
+
 const struct verb verbs[VERB_MAX] = {
     [VERB_VM_LIST] =
         {
@@ -123,6 +128,431 @@ const struct verb verbs[VERB_MAX] = {
             .details = "HTML without scripts.",
             .answers = "text/html; charset=utf-8",
         },
+    [VERB_LOGIN] =
+        {
+            .id = VERB_LOGIN,
+            .method = "POST",
+            .path = "/vherd/v1/login",
+            .role = ROLE_NONE,
+            .reach = VERB_REACH_SELF,
+            .place = VERB_AT_WEB,
+            .summary = "Open a session with a name and a password",
+            .details = "For browsers: the answer sets the cookie of the session (HttpOnly, "
+                       "SameSite=Strict, Secure over HTTPS) and holds `csrf`, which every request "
+                       "of the session that is not GET or HEAD must send as X-CSRF-Token. A "
+                       "session ends after 12 hours, or 30 minutes without use.",
+            .answers = "application/json",
+            .takes_json = true,
+            .params = {{"user", VERB_TYPE_STRING, "name of the account"},
+                       {"password", VERB_TYPE_STRING, "its password"}},
+        },
+    [VERB_LOGOUT] =
+        {
+            .id = VERB_LOGOUT,
+            .method = "POST",
+            .path = "/vherd/v1/logout",
+            .role = ROLE_NONE,
+            .reach = VERB_REACH_SELF,
+            .place = VERB_AT_WEB,
+            .summary = "End the session",
+            .details = "Ends the session of the cookie that comes along.",
+            .answers = "application/json",
+        },
+    [VERB_WHOAMI] =
+        {
+            .id = VERB_WHOAMI,
+            .method = "GET",
+            .path = "/vherd/v1/whoami",
+            .role = ROLE_VIEWER,
+            .reach = VERB_REACH_SELF,
+            .command = "whoami",
+            .summary = "Say as whom the daemon sees the asker",
+            .details = "Principal, role and scope of the token, session or connection.",
+            .answers = "application/json",
+        },
+    [VERB_USER_LIST] =
+        {
+            .id = VERB_USER_LIST,
+            .method = "GET",
+            .path = "/vherd/v1/users",
+            .role = ROLE_ADMIN,
+            .place = VERB_AT_ACT,
+            .command = "user list",
+            .summary = "List the accounts",
+            .details = "Name, role, scope, owner name, and whether an account is disabled or has a "
+                       "password.",
+            .answers = "application/json",
+        },
+    [VERB_USER_ADD] =
+        {
+            .id = VERB_USER_ADD,
+            .method = "POST",
+            .path = "/vherd/v1/users",
+            .role = ROLE_ADMIN,
+            .place = VERB_AT_ACT,
+            .command = "user add",
+            .operand = "NAME",
+            .summary = "Add an account",
+            .details = "Without a scope an account sees no VM; without a password it cannot log "
+                       "in, but have tokens.",
+            .answers = "application/json",
+            .takes_json = true,
+            .params = {{"name", VERB_TYPE_STRING, "name: letters, digits, '_', '.', '-', '@'"},
+                       {"role", VERB_TYPE_STRING, "viewer (the default), operator or admin"},
+                       {"scope", VERB_TYPE_STRING,
+                        "which VMs: all, or terms such as name:web-*, label:env=test, owner:alice "
+                        "with commas between"},
+                       {"owner", VERB_TYPE_STRING,
+                        "name that VMs of theirs carry; else the "
+                        "account's"},
+                       {"password", VERB_TYPE_STRING, "password, of at least 8 bytes"}},
+        },
+    [VERB_USER_SET] =
+        {
+            .id = VERB_USER_SET,
+            .method = "POST",
+            .path = "/vherd/v1/users/{user}",
+            .role = ROLE_ADMIN,
+            .place = VERB_AT_ACT,
+            .command = "user set",
+            .operand = "NAME",
+            .summary = "Change an account",
+            .details = "What is not named stays as it is. Disabling an account ends its sessions "
+                       "and suspends its tokens.",
+            .answers = "application/json",
+            .takes_json = true,
+            .params = {{"role", VERB_TYPE_STRING, "viewer, operator or admin"},
+                       {"scope", VERB_TYPE_STRING, "which VMs, as for `user add`"},
+                       {"owner", VERB_TYPE_STRING, "name that VMs of theirs carry"},
+                       {"disabled", VERB_TYPE_STRING, "yes or no"}},
+        },
+    [VERB_USER_REMOVE] =
+        {
+            .id = VERB_USER_REMOVE,
+            .method = "DELETE",
+            .path = "/vherd/v1/users/{user}",
+            .role = ROLE_ADMIN,
+            .place = VERB_AT_ACT,
+            .command = "user remove",
+            .operand = "NAME",
+            .summary = "Remove an account, its tokens and sessions",
+            .details = "VMs that carry its owner name stay.",
+            .answers = "application/json",
+        },
+    [VERB_USER_PASSWORD] =
+        {
+            .id = VERB_USER_PASSWORD,
+            .method = "POST",
+            .path = "/vherd/v1/users/{user}/password",
+            .role = ROLE_VIEWER,
+            .reach = VERB_REACH_SELF,
+            .place = VERB_AT_ACT,
+            .command = "user password",
+            .operand = "NAME",
+            .summary = "Give an account a password",
+            .details = "An admin may set anybody's; others, in a session, their own, and must send "
+                       "the present one as `old`. Ends the account's sessions.",
+            .answers = "application/json",
+            .takes_json = true,
+            .params = {{"password", VERB_TYPE_STRING, "the new password, of at least 8 bytes"},
+                       {"old", VERB_TYPE_STRING, "the present one"}},
+        },
+    [VERB_TOKEN_LIST] =
+        {
+            .id = VERB_TOKEN_LIST,
+            .method = "GET",
+            .path = "/vherd/v1/tokens",
+            .role = ROLE_VIEWER,
+            .reach = VERB_REACH_SELF,
+            .place = VERB_AT_ACT,
+            .command = "token list",
+            .summary = "List tokens: an admin all, others their own",
+            .details = "Never the secret: account, name, role, scope, when it was made, expires, "
+                       "was last used.",
+            .answers = "application/json",
+        },
+    [VERB_TOKEN_CREATE] =
+        {
+            .id = VERB_TOKEN_CREATE,
+            .method = "POST",
+            .path = "/vherd/v1/tokens",
+            .role = ROLE_VIEWER,
+            .reach = VERB_REACH_SELF,
+            .place = VERB_AT_ACT,
+            .command = "token create",
+            .operand = "NAME",
+            .summary = "Make a token; it is shown once",
+            .details = "An admin may make one for any account, others, in a session, for their "
+                       "own. Its role is at most the account's, and a VM must lie in the scope of "
+                       "both.",
+            .answers = "application/json",
+            .takes_json = true,
+            .params = {{"name", VERB_TYPE_STRING, "name of the token"},
+                       {"user", VERB_TYPE_STRING,
+                        "account that it belongs to; the asker's own if "
+                        "absent"},
+                       {"role", VERB_TYPE_STRING, "viewer (the default), operator or admin"},
+                       {"scope", VERB_TYPE_STRING, "which of the account's VMs; all if absent"},
+                       {"expires", VERB_TYPE_STRING, "a duration (90d), or never; 90d if absent"}},
+        },
+    [VERB_TOKEN_REVOKE] =
+        {
+            .id = VERB_TOKEN_REVOKE,
+            .method = "DELETE",
+            .path = "/vherd/v1/tokens/{token}",
+            .role = ROLE_VIEWER,
+            .reach = VERB_REACH_SELF,
+            .place = VERB_AT_ACT,
+            .command = "token revoke",
+            .operand = "TOKEN",
+            .summary = "End a token",
+            .details = "By its id or as ACCOUNT:NAME. What was read of it may still be answered "
+                       "for 30 seconds.",
+            .answers = "application/json",
+        },
+    [VERB_AUDIT_LIST] =
+        {
+            .id = VERB_AUDIT_LIST,
+            .method = "GET",
+            .path = "/vherd/v1/audit",
+            .role = ROLE_ADMIN,
+            .place = VERB_AT_ACT,
+            .command = "audit-log",
+            .summary = "Search the audit log",
+            .details = "Who asked for what from where, and what came of it: one record before each "
+                       "deed and one after it, one for each login, refusal and change of accounts "
+                       "and tokens. The newest 100 unless `limit` says more; `after` gives those "
+                       "behind a record, oldest first.",
+            .answers = "application/json",
+            .params = {{"principal", VERB_TYPE_STRING, "who: user:alice, unix:0, …"},
+                       {"verb", VERB_TYPE_STRING, "what: login, user add, …"},
+                       {"object", VERB_TYPE_STRING, "to what"},
+                       {"result", VERB_TYPE_STRING, "done, refused, failed, cancelled, unknown"},
+                       {"text", VERB_TYPE_STRING, "anything in it"},
+                       {"since", VERB_TYPE_STRING, "Unix time, or a duration back from now (2h)"},
+                       {"until", VERB_TYPE_STRING, "the same"},
+                       {"after", VERB_TYPE_INTEGER, "records behind this one, oldest first"},
+                       {"limit", VERB_TYPE_INTEGER, "how many, at most 10000"}},
+        },
+    [VERB_AUDIT_VERIFY] =
+        {
+            .id = VERB_AUDIT_VERIFY,
+            .method = "GET",
+            .path = "/vherd/v1/audit/verify",
+            .role = ROLE_ADMIN,
+            .place = VERB_AT_ACT,
+            .summary = "Check the chain of the audit log",
+            .details = "Computes all hashes again. `head` holds number and hash of the last "
+                       "record: kept on another machine and given as `head`, it shows that "
+                       "nothing before it was changed or cut off since.",
+            .answers = "application/json",
+            .params = {{"head", VERB_TYPE_STRING, "SEQ:HASH as an earlier check gave it"}},
+        },
+    [VERB_QUERY] =
+        {
+            .id = VERB_QUERY,
+            .method = "GET",
+            .path = "/api/v1/query",
+            .role = ROLE_VIEWER,
+            .summary = "Evaluate an expression at one time",
+            .details =
+                "As Prometheus' API: a vector, scalar, string or matrix, with warnings and infos.",
+            .answers = "application/json",
+            .form = true,
+            .is_query = true,
+            .params = {{"query", VERB_TYPE_STRING, "the expression, in PromQL"},
+                       {"time", VERB_TYPE_STRING, TIME_HELP},
+                       {"timeout", VERB_TYPE_STRING, TIMEOUT_HELP},
+                       {"limit", VERB_TYPE_INTEGER, LIMIT_HELP},
+                       {"lookback_delta", VERB_TYPE_STRING, LOOKBACK_HELP},
+                       {"stats", VERB_TYPE_STRING, "taken, and ignored"}},
+        },
+    [VERB_QUERY_RANGE] =
+        {
+            .id = VERB_QUERY_RANGE,
+            .method = "GET",
+            .path = "/api/v1/query_range",
+            .role = ROLE_VIEWER,
+            .summary = "Evaluate an expression over a range of time",
+            .details = "As Prometheus' API: a matrix of at most 11,000 points a series.",
+            .answers = "application/json",
+            .form = true,
+            .is_query = true,
+            .params = {{"query", VERB_TYPE_STRING, "the expression, in PromQL"},
+                       {"start", VERB_TYPE_STRING, "the earliest time"},
+                       {"end", VERB_TYPE_STRING, "the latest time"},
+                       {"step", VERB_TYPE_STRING, "a duration (15s, 1m) or a number of seconds"},
+                       {"timeout", VERB_TYPE_STRING, TIMEOUT_HELP},
+                       {"limit", VERB_TYPE_INTEGER, LIMIT_HELP},
+                       {"lookback_delta", VERB_TYPE_STRING, LOOKBACK_HELP},
+                       {"stats", VERB_TYPE_STRING, "taken, and ignored"}},
+        },
+    [VERB_QUERY_EXEMPLARS] =
+        {
+            .id = VERB_QUERY_EXEMPLARS,
+            .method = "GET",
+            .path = "/api/v1/query_exemplars",
+            .role = ROLE_VIEWER,
+            .summary = "Answer that there are no exemplars",
+            .details = "An empty list: vherd keeps none.",
+            .answers = "application/json",
+            .form = true,
+            .params = {{"query", VERB_TYPE_STRING, "the expression, in PromQL"},
+                       {"start", VERB_TYPE_STRING, "the earliest time"},
+                       {"end", VERB_TYPE_STRING, "the latest time"}},
+        },
+    [VERB_FORMAT_QUERY] =
+        {
+            .id = VERB_FORMAT_QUERY,
+            .method = "GET",
+            .path = "/api/v1/format_query",
+            .role = ROLE_VIEWER,
+            .summary = "Lay an expression out over lines",
+            .details = "The expression as Prometheus formats it.",
+            .answers = "application/json",
+            .form = true,
+            .is_query = true,
+            .params = {{"query", VERB_TYPE_STRING, "the expression, in PromQL"}},
+        },
+    [VERB_PARSE_QUERY] =
+        {
+            .id = VERB_PARSE_QUERY,
+            .method = "GET",
+            .path = "/api/v1/parse_query",
+            .role = ROLE_VIEWER,
+            .summary = "Show the syntax tree of an expression",
+            .details = "The tree as JSON.",
+            .answers = "application/json",
+            .form = true,
+            .is_query = true,
+            .params = {{"query", VERB_TYPE_STRING, "the expression, in PromQL"}},
+        },
+    [VERB_SERIES] =
+        {
+            .id = VERB_SERIES,
+            .method = "GET",
+            .path = "/api/v1/series",
+            .role = ROLE_VIEWER,
+            .summary = "List series by their labels",
+            .details = "Label sets of the series that any of the selectors matches.",
+            .answers = "application/json",
+            .form = true,
+            .is_query = true,
+            .params = {{"match[]", VERB_TYPE_STRING, "a selector; may be repeated"},
+                       {"start", VERB_TYPE_STRING, "the earliest time"},
+                       {"end", VERB_TYPE_STRING, "the latest time"},
+                       {"limit", VERB_TYPE_INTEGER, LIMIT_HELP}},
+        },
+    [VERB_LABELS] =
+        {
+            .id = VERB_LABELS,
+            .method = "GET",
+            .path = "/api/v1/labels",
+            .role = ROLE_VIEWER,
+            .summary = "List names of labels",
+            .details = "Names that series have, all or those that a selector matches.",
+            .answers = "application/json",
+            .form = true,
+            .is_query = true,
+            .params = {{"match[]", VERB_TYPE_STRING, "a selector; may be repeated"},
+                       {"start", VERB_TYPE_STRING, "the earliest time"},
+                       {"end", VERB_TYPE_STRING, "the latest time"},
+                       {"limit", VERB_TYPE_INTEGER, LIMIT_HELP}},
+        },
+    [VERB_LABEL_VALUES] =
+        {
+            .id = VERB_LABEL_VALUES,
+            .method = "GET",
+            .path = "/api/v1/label/{name}/values",
+            .role = ROLE_VIEWER,
+            .summary = "List the values of one label",
+            .details = "Values among all series or those that a selector matches. A name that is "
+                       "no plain one is written U__ and escaped as Prometheus does.",
+            .answers = "application/json",
+            .is_query = true,
+            .params = {{"match[]", VERB_TYPE_STRING, "a selector; may be repeated"},
+                       {"start", VERB_TYPE_STRING, "the earliest time"},
+                       {"end", VERB_TYPE_STRING, "the latest time"},
+                       {"limit", VERB_TYPE_INTEGER, LIMIT_HELP}},
+        },
+    [VERB_METADATA] =
+        {
+            .id = VERB_METADATA,
+            .method = "GET",
+            .path = "/api/v1/metadata",
+            .role = ROLE_VIEWER,
+            .summary = "Tell type and help of metrics",
+            .details = "What docs/metrics.md lists, as Prometheus' API has it.",
+            .answers = "application/json",
+            .params = {{"limit", VERB_TYPE_INTEGER, LIMIT_HELP},
+                       {"limit_per_metric", VERB_TYPE_INTEGER, "taken; each metric has one entry"},
+                       {"metric", VERB_TYPE_STRING, "only this one"}},
+        },
+    [VERB_TARGETS] =
+        {
+            .id = VERB_TARGETS,
+            .method = "GET",
+            .path = "/api/v1/targets",
+            .role = ROLE_VIEWER,
+            .summary = "List what is sampled",
+            .details = "The host itself, as one target, with when it was last sampled.",
+            .answers = "application/json",
+            .params = {{"state", VERB_TYPE_STRING, "active, dropped or any"},
+                       {"scrapePool", VERB_TYPE_STRING, "only this pool: vherd"}},
+        },
+    [VERB_STATUS_BUILDINFO] =
+        {
+            .id = VERB_STATUS_BUILDINFO,
+            .method = "GET",
+            .path = "/api/v1/status/buildinfo",
+            .role = ROLE_VIEWER,
+            .summary = "Tell the version",
+            .details =
+                "The version of the API that clients may count on, and of vherd as its revision.",
+            .answers = "application/json",
+        },
+    [VERB_STATUS_RUNTIMEINFO] =
+        {
+            .id = VERB_STATUS_RUNTIMEINFO,
+            .method = "GET",
+            .path = "/api/v1/status/runtimeinfo",
+            .role = ROLE_VIEWER,
+            .summary = "Tell how the daemon runs",
+            .details = "Start, time, series.",
+            .answers = "application/json",
+        },
+    [VERB_STATUS_CONFIG] =
+        {
+            .id = VERB_STATUS_CONFIG,
+            .method = "GET",
+            .path = "/api/v1/status/config",
+            .role = ROLE_OPERATOR,
+            .summary = "Show the configuration in force",
+            .details = "As YAML.",
+            .answers = "application/json",
+        },
+    [VERB_STATUS_FLAGS] =
+        {
+            .id = VERB_STATUS_FLAGS,
+            .method = "GET",
+            .path = "/api/v1/status/flags",
+            .role = ROLE_VIEWER,
+            .summary = "Tell the limits of queries",
+            .details = "Under the names of Prometheus' flags.",
+            .answers = "application/json",
+        },
+    [VERB_STATUS_TSDB] =
+        {
+            .id = VERB_STATUS_TSDB,
+            .method = "GET",
+            .path = "/api/v1/status/tsdb",
+            .role = ROLE_VIEWER,
+            .summary = "Tell which metrics and labels have the most series",
+            .details = "Of the last hour.",
+            .answers = "application/json",
+            .is_query = true,
+            .params = {{"limit", VERB_TYPE_INTEGER, LIMIT_HELP}},
+        },
 };
 
 // Does `path` follow `pattern`, whose one {…} stands for bytes other than '/'?
@@ -157,8 +587,9 @@ enum verb_id verb_match(const char *method, const char *path, char **ret_object,
         CLEANUP(freep) char *object = NULL;
         if (!path_matches(verbs[i].path, path, &object))
             continue;
-        if (strcmp(verbs[i].method, method) != 0) {
-            *ret_allow = verbs[i].method;
+        if (strcmp(verbs[i].method, method) != 0 &&
+            !(verbs[i].form && strcmp(method, "POST") == 0)) {
+            *ret_allow = verbs[i].form ? "GET, POST" : verbs[i].method;
             continue;
         }
         *ret_allow = NULL;
@@ -166,6 +597,16 @@ enum verb_id verb_match(const char *method, const char *path, char **ret_object,
         return (enum verb_id)i;
     }
     return VERB_INVALID;
+}
+
+bool verb_takes_form(const char *method, const char *path)
+{
+    CLEANUP(freep) char *object = NULL;
+    const char *allow;
+    if (strcmp(method, "POST") != 0)
+        return false;
+    enum verb_id id = verb_match(method, path, &object, &allow);
+    return id != VERB_INVALID && verbs[id].form;
 }
 
 const struct verb *verb_by_command(const char *command)

@@ -4,12 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <zlib.h>
 
 #include "base/json.h"
 #include "base/mem.h"
 
-#define GZIP_BLOCK (64u * 1024)
 #define GZIP_LEAST 1024
 #define CONTENT_TYPE_MAX 200
 
@@ -32,73 +30,52 @@ static struct MHD_Response *with_headers(struct MHD_Response *r, const char *con
     return r;
 }
 
-// A body that is compressed piece by piece as the client takes it.
-struct packer {
-    z_stream z;
-    char *payload; // owned; the body lies inside
-};
-
-static void packer_free(void *arg)
+// The body behind the content type; NULL where there is none.
+static char *body_of(char *payload, size_t len)
 {
-    struct packer *p = arg;
-    deflateEnd(&p->z);
-    free(p->payload);
-    free(p);
-}
-
-static ssize_t packer_read(void *arg, uint64_t pos, char *out, size_t max)
-{
-    struct packer *p = arg;
-    p->z.next_out = (Bytef *)out;
-    p->z.avail_out = (uInt)MIN_OF(max, (size_t)GZIP_BLOCK);
-    size_t room = p->z.avail_out;
-    int r = deflate(&p->z, Z_FINISH);
-    size_t n = room - p->z.avail_out;
-    if (n > 0)
-        return (ssize_t)n;
-    return r == Z_STREAM_END ? MHD_CONTENT_READER_END_OF_STREAM : MHD_CONTENT_READER_END_WITH_ERROR;
-}
-
-// Takes over the payload in any case.
-static struct MHD_Response *packed(char *payload, char *body, size_t len)
-{
-    struct packer *p = mem_zalloc(sizeof(*p));
-    p->payload = payload;
-    p->z.next_in = (Bytef *)body;
-    p->z.avail_in = (uInt)len;
-    if (deflateInit2(&p->z, 1, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK) {
-        free(payload);
-        free(p);
-        return NULL;
-    }
-    struct MHD_Response *r = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, GZIP_BLOCK,
-                                                               packer_read, p, packer_free);
-    if (!r) {
-        packer_free(p);
-        return NULL;
-    }
-    MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_ENCODING, "gzip");
-    MHD_add_response_header(r, MHD_HTTP_HEADER_VARY, MHD_HTTP_HEADER_ACCEPT_ENCODING);
-    return r;
+    const char *end = len > 0 ? memchr(payload, '\0', len) : NULL;
+    return end && end - payload <= CONTENT_TYPE_MAX ? payload + (end - payload) + 1 : NULL;
 }
 
 struct MHD_Response *answer_from_core(char *payload, size_t len, bool gzip)
 {
-    const char *end = len > 0 ? memchr(payload, '\0', len) : NULL;
-    if (!end || end - payload > CONTENT_TYPE_MAX) {
+    char *body = body_of(payload, len);
+    if (!body) {
         free(payload);
         return NULL;
     }
-    size_t type_len = (size_t)(end - payload) + 1, body_len = len - type_len;
-    char *body = payload + type_len;
+    size_t body_len = len - (size_t)(body - payload);
     CLEANUP(freep) char *type = mem_strdup(payload);
-    if (gzip && body_len >= GZIP_LEAST)
-        return with_headers(packed(payload, body, body_len), type);
-    struct MHD_Response *r =
-        MHD_create_response_from_buffer_with_free_callback_cls(body_len, body, free, payload);
+    struct MHD_Response *r = NULL;
+    if (gzip && body_len >= GZIP_LEAST) {
+        struct stream *s = stream_new(NULL, true, NULL, NULL, &r);
+        if (!s) {
+            free(payload);
+            return NULL;
+        }
+        stream_put(s, payload, body, body_len);
+        stream_end(s, true);
+        return with_headers(r, type);
+    }
+    r = MHD_create_response_from_buffer_with_free_callback_cls(body_len, body, free, payload);
     if (!r)
         free(payload);
     return with_headers(r, type);
+}
+
+struct stream *answer_begin(char *payload, size_t len, struct MHD_Connection *mhd, bool gzip,
+                            const struct stream_events *events, void *owner,
+                            struct MHD_Response **ret)
+{
+    char *body = body_of(payload, len);
+    struct stream *s = body ? stream_new(mhd, gzip, events, owner, ret) : NULL;
+    if (!s) {
+        free(payload);
+        return NULL;
+    }
+    with_headers(*ret, payload);
+    stream_put(s, payload, body, len - (size_t)(body - payload));
+    return s;
 }
 
 struct MHD_Response *answer_problem(unsigned status, const char *detail)

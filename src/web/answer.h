@@ -6,12 +6,22 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "stream.h"
+
 /**
  * A response out of core's payload (content type, NUL, body), which it takes over and does not
  * copy; compressed on the way out where `gzip` is set. NULL where the payload is malformed or
  * memory is short.
  */
 struct MHD_Response *answer_from_core(char *payload, size_t len, bool gzip);
+
+/**
+ * The same for an answer that comes in pieces, of which this is the first: its stream, of which
+ * more is put and which ends later, with the response in *ret.
+ */
+struct stream *answer_begin(char *payload, size_t len, struct MHD_Connection *mhd, bool gzip,
+                            const struct stream_events *events, void *owner,
+                            struct MHD_Response **ret);
 
 /** Problem details (RFC 9457) with this status and sentence. NULL where memory is short. */
 struct MHD_Response *answer_problem(unsigned status, const char *detail);

@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 
+#include "loop.h"
 #include "request.h"
 
 struct server;
@@ -11,6 +12,7 @@ struct server;
 /** What a connection's deadline is for. */
 enum conn_phase {
     CONN_HEADER,   /**< a request's header must be complete */
+    CONN_BODY,     /**< its form must have arrived */
     CONN_CORE,     /**< core must answer */
     CONN_RESPONSE, /**< the client must have taken the response */
 };
@@ -24,6 +26,7 @@ struct conn {
     enum conn_phase phase;
     int64_t deadline_ns;
     struct request *request; /**< in flight, or NULL */
+    struct watch hangup;     /**< while a query is answered: does the client still wait? */
 };
 
 #endif

@@ -10,8 +10,9 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "verb/verb.h"
 
-#define REQUEST_MAX (64u * 1024)
+#define REQUEST_MAX (VERB_FORM_MAX + 64u * 1024)
 
 void link_init(struct link *l, struct loop *loop, const struct link_events *events)
 {
@@ -42,10 +43,18 @@ void link_done(struct link *l)
 
 static void take_answer(struct link *l, const struct ipc_frame *frame)
 {
-    if (frame->type != IPC_RESPONSE)
+    bool is_last = frame->type == IPC_RESPONSE || frame->type == IPC_END;
+    if (!is_last && frame->type != IPC_BEGIN && frame->type != IPC_PIECE)
         return;
-    void *asker = map_remove(l->askers, &frame->id, sizeof(frame->id));
-    if (asker)
+    void *asker = is_last ? map_remove(l->askers, &frame->id, sizeof(frame->id))
+                          : map_get(l->askers, &frame->id, sizeof(frame->id));
+    if (!asker)
+        return;
+    if (frame->type == IPC_END)
+        l->events->end(asker, frame->status == 0);
+    else if (frame->type == IPC_PIECE)
+        l->events->piece(asker, ipc_take_payload(l->ipc), frame->len);
+    else
         l->events->answer(asker, frame, ipc_take_payload(l->ipc));
 }
 
@@ -98,9 +107,20 @@ int link_ask(struct link *l, const struct ipc_request *r, void *asker, uint32_t 
     return 0;
 }
 
+static void tell(struct link *l, enum ipc_type type, uint32_t id)
+{
+    if (ipc_send(l->ipc, type, id, 0, NULL, 0, NULL, 0) == 0 && ipc_wants_write(l->ipc))
+        (void)loop_watch(l->loop, &l->watch, EPOLLIN | EPOLLOUT);
+}
+
+void link_more(struct link *l, uint32_t id)
+{
+    if (l->ipc && map_get(l->askers, &id, sizeof(id)))
+        tell(l, IPC_MORE, id);
+}
+
 void link_cancel(struct link *l, uint32_t id)
 {
-    if (!map_remove(l->askers, &id, sizeof(id)) || !l->ipc)
-        return;
-    (void)ipc_send(l->ipc, IPC_CANCEL, id, 0, NULL, 0, NULL, 0);
+    if (map_remove(l->askers, &id, sizeof(id)) && l->ipc)
+        tell(l, IPC_CANCEL, id);
 }

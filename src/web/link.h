@@ -5,11 +5,18 @@
 #include "loop.h"
 #include "net/ipc.h"
 
-/** What becomes of a question; one of the two is called, once, unless it was cancelled. */
+/** What becomes of a question, unless it was cancelled. */
 struct link_events {
-    /** core answered; `payload` is the frame's, now owned by the callee. */
+    /**
+     * core answered, with the whole (IPC_RESPONSE) or its beginning (IPC_BEGIN); `payload` is the
+     * frame's, now owned by the callee.
+     */
     void (*answer)(void *asker, const struct ipc_frame *frame, char *payload);
-    /** core went away before it answered. */
+    /** More of an answer that began, owned as above. */
+    void (*piece)(void *asker, char *payload, size_t len);
+    /** The end of an answer that began. */
+    void (*end)(void *asker, bool whole);
+    /** core went away before it answered, or within its answer. */
     void (*lost)(void *asker);
 };
 
@@ -31,6 +38,9 @@ void link_connect(struct link *l, int fd);
 
 /** Ask; *ret_id stands for the question. 0 or -EPIPE (core is away). */
 int link_ask(struct link *l, const struct ipc_request *r, void *asker, uint32_t *ret_id);
+
+/** Another piece of an answer may come. */
+void link_more(struct link *l, uint32_t id);
 
 /** Nobody waits for the answer any more. */
 void link_cancel(struct link *l, uint32_t id);

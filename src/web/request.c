@@ -5,10 +5,12 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/clock.h"
 #include "base/esc.h"
 #include "base/mem.h"
+#include "base/number.h"
 #include "verb/verb.h"
 
 #define URI_MAX (8u * 1024)
@@ -48,7 +50,10 @@ static struct refusal check_length(struct inquiry *q)
 
 static struct refusal check_method(struct inquiry *q)
 {
-    if (strcmp(q->method, MHD_HTTP_METHOD_GET) != 0 && strcmp(q->method, MHD_HTTP_METHOD_HEAD) != 0)
+    q->question->takes_form = verb_takes_form(q->method, q->question->path);
+    q->question->method = q->question->takes_form ? "POST" : "GET";
+    if (!q->question->takes_form && strcmp(q->method, MHD_HTTP_METHOD_GET) != 0 &&
+        strcmp(q->method, MHD_HTTP_METHOD_HEAD) != 0)
         return (struct refusal){MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD are served"};
     return fine;
 }
@@ -75,8 +80,19 @@ bool request_has_body(const struct request *r)
 
 static struct refusal check_body(struct inquiry *q)
 {
-    if (request_has_body(q->r))
+    static const char form[] = MHD_HTTP_POST_ENCODING_FORM_URLENCODED;
+    if (!request_has_body(q->r))
+        return fine;
+    if (!q->question->takes_form)
         return (struct refusal){MHD_HTTP_CONTENT_TOO_LARGE, "a request here has no body"};
+    const char *length = header(q->r, MHD_HTTP_HEADER_CONTENT_LENGTH);
+    const char *type = header(q->r, MHD_HTTP_HEADER_CONTENT_TYPE);
+    uint64_t bytes = 0;
+    if (length && (number_parse_u64(length, &bytes) < 0 || bytes > VERB_FORM_MAX))
+        return (struct refusal){MHD_HTTP_CONTENT_TOO_LARGE, "a form may have 2 MiB"};
+    if (!type || strncasecmp(type, form, sizeof(form) - 1) != 0)
+        return (struct refusal){MHD_HTTP_UNSUPPORTED_MEDIA_TYPE,
+                                "a body must be a form: application/x-www-form-urlencoded"};
     return fine;
 }
 
@@ -110,14 +126,15 @@ static struct refusal check_right(struct inquiry *q)
 }
 
 static struct refusal (*const checks[])(struct inquiry *) = {
-    check_length, check_method, check_host, check_body, check_address, check_right,
+    check_length, check_address, check_method, check_host, check_body, check_right,
 };
 
-static int64_t patience(const char *path)
+static int64_t patience(const char *path, bool *ret_is_query)
 {
     CLEANUP(freep) char *object = NULL;
     const char *allow;
     enum verb_id verb = verb_match("GET", path, &object, &allow);
+    *ret_is_query = verb != VERB_INVALID && verbs[verb].is_query;
     for (size_t i = 0; i < ARRAY_LEN(slow_verbs); i++)
         if (slow_verbs[i].verb == verb)
             return slow_verbs[i].patience_ns;
@@ -133,6 +150,6 @@ struct refusal request_check(const struct request *r, const struct peer *peer, c
         if (refusal.status != 0)
             return refusal;
     }
-    ret->patience_ns = patience(ret->path);
+    ret->patience_ns = patience(ret->path, &ret->is_query);
     return fine;
 }

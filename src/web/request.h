@@ -7,29 +7,19 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+#include "base/buf.h"
 #include "host.h"
+#include "stream.h"
 
 struct conn;
 
 enum request_state {
     REQUEST_NEW,      /**< its first line was read */
     REQUEST_SEEN,     /**< its header is complete, nothing was decided */
+    REQUEST_BODY,     /**< checked; its form is being read */
     REQUEST_WAITING,  /**< suspended until core answers */
     REQUEST_DECIDED,  /**< `response` stands ready */
     REQUEST_ANSWERED, /**< queued with MHD */
-};
-
-/** One HTTP request; lives until MHD has sent its response or lost its connection. */
-struct request {
-    struct conn *conn;
-    struct MHD_Connection *mhd;
-    char *uri; /**< as it came, owned */
-    enum request_state state;
-    bool gzip;
-    uint32_t id; /**< of the question to core, while waiting */
-    unsigned status;
-    size_t body_len; /**< of the response, at least roughly */
-    struct MHD_Response *response;
 };
 
 enum peer_kind {
@@ -55,17 +45,37 @@ struct refusal {
 /** What core is asked; `path` and `query` point into `storage`, which the caller frees. */
 struct question {
     char *storage;
+    const char *method;
     const char *path;
     const char *query;
     int64_t patience_ns; /**< how long to wait for core */
+    bool is_query;       /**< wait for as long as queries may take, besides */
+    bool takes_form;
 };
 
-/** True where a body follows the header. */
+/** One HTTP request; lives until MHD has sent its response or lost its connection. */
+struct request {
+    struct conn *conn;
+    struct MHD_Connection *mhd;
+    char *uri; /**< as it came, owned */
+    enum request_state state;
+    bool gzip;
+    bool is_cross_origin; /**< a page that may read the answer asks */
+    struct question question;
+    struct buf form; /**< so far */
+    uint32_t id;     /**< of the question to core, while it is open */
+    unsigned status;
+    size_t body_len; /**< of the response, as far as it is in memory */
+    struct MHD_Response *response;
+    struct stream *stream; /**< of an answer in pieces, while MHD has it */
+};
+
+/** True where a body follows the header (which a request may have while it is checked). */
 bool request_has_body(const struct request *r);
 
 /**
- * Check a request that is complete up to its header: method, Host, what its peer may read, the
- * address. Status 0: *ret says what to ask core.
+ * Check a request that is complete up to its header: address, method, Host, body, what its peer
+ * may read. Status 0: *ret says what to ask core.
  */
 struct refusal request_check(const struct request *r, const struct peer *peer, const char *method,
                              const struct host_names *names, struct question *ret);

@@ -20,6 +20,8 @@
 #include "conn.h"
 #include "host.h"
 #include "link.h"
+#include "origin.h"
+#include "verb/verb.h"
 
 #define FIRST_HEADER_NS (10 * NS_PER_S)
 #define NEXT_HEADER_NS (30 * NS_PER_S)
@@ -28,6 +30,7 @@
 #define RESPONSE_BYTES_PER_S (64u * 1024)
 // Memory that answers may take while slow clients read them; one more is still let in below it.
 #define BODIES_MAX ((size_t)256 << 20)
+#define BODY_NS (30 * NS_PER_S)
 #define FINISH_NS (2 * NS_PER_S)
 // Longer than the supervisor's longest pause before it starts core again.
 #define ORPHAN_NS (12 * NS_PER_S)
@@ -66,7 +69,9 @@ struct server {
     size_t in_flight;
     size_t body_bytes; // of answers that clients have not taken yet
     char own_name[256];
-    struct conf_list hosts; // borrowed from the configuration in force
+    // Borrowed from the configuration in force.
+    struct conf_list hosts, origins;
+    int64_t query_timeout_ns;
 };
 
 static int64_t now_ns(const struct server *s)
@@ -109,72 +114,203 @@ static void refuse(struct request *r, unsigned status, const char *detail)
     decide(r, status, response, 0);
 }
 
+// Called by MHD while it sends, and by core's side when it ends a response early.
+static void piece_taken(void *owner, size_t bytes)
+{
+    struct request *r = owner;
+    struct server *s = r->conn->server;
+    r->body_len -= bytes;
+    s->body_bytes -= bytes;
+    set_deadline(r->conn, CONN_RESPONSE, RESPONSE_NS);
+    link_more(&s->link, r->id);
+}
+
+static void stream_gone(void *owner)
+{
+    ((struct request *)owner)->stream = NULL;
+}
+
+static const struct stream_events stream_events = {piece_taken, stream_gone};
+
 static void core_answered(void *asker, const struct ipc_frame *frame, char *payload)
 {
     struct request *r = asker;
-    struct MHD_Response *response = answer_from_core(payload, frame->len, r->gzip);
-    if (response && frame->status >= 200 && frame->status <= 599)
-        decide(r, frame->status, response, frame->len);
-    else if (response)
+    struct MHD_Response *response = NULL;
+    size_t type_len = payload ? strnlen(payload, frame->len) + 1 : 0;
+    size_t len = frame->len - MIN_OF(type_len, frame->len);
+    if (frame->type == IPC_BEGIN)
+        r->stream =
+            answer_begin(payload, frame->len, r->mhd, r->gzip, &stream_events, r, &response);
+    else
+        response = answer_from_core(payload, frame->len, r->gzip);
+    if (response && frame->status >= 200 && frame->status <= 599) {
+        decide(r, frame->status, response, len);
+        return;
+    }
+    if (frame->type == IPC_BEGIN)
+        link_cancel(&r->conn->server->link, r->id);
+    if (r->stream)
+        stream_detach(TAKE_PTR(r->stream));
+    if (response)
         MHD_destroy_response(response);
-    if (r->state == REQUEST_WAITING)
-        refuse(r, MHD_HTTP_BAD_GATEWAY, "vherd's core gave an answer that is none");
+    refuse(r, MHD_HTTP_BAD_GATEWAY, "vherd's core gave an answer that is none");
+}
+
+static void core_continued(void *asker, char *payload, size_t len)
+{
+    struct request *r = asker;
+    struct server *s = r->conn->server;
+    if (!r->stream || len == 0) {
+        free(payload);
+        return;
+    }
+    r->body_len += len;
+    s->body_bytes += len;
+    s->mhd_due |= stream_put(r->stream, payload, payload, len);
+}
+
+static void core_ended(void *asker, bool whole)
+{
+    struct request *r = asker;
+    if (r->stream)
+        r->conn->server->mhd_due |= stream_end(r->stream, whole);
 }
 
 static void core_lost(void *asker)
 {
-    refuse(asker, MHD_HTTP_SERVICE_UNAVAILABLE, "vherd's core is restarting; try again");
+    struct request *r = asker;
+    if (r->stream)
+        core_ended(r, false);
+    else
+        refuse(r, MHD_HTTP_SERVICE_UNAVAILABLE, "vherd's core is restarting; try again");
 }
 
-static const struct link_events link_events = {core_answered, core_lost};
+static const struct link_events link_events = {core_answered, core_continued, core_ended,
+                                               core_lost};
 
-static void ask_core(struct request *r, const struct question *question)
+static const char *header_of(const struct request *r, const char *name)
 {
-    const char *accept =
-        MHD_lookup_connection_value(r->mhd, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT);
+    return MHD_lookup_connection_value(r->mhd, MHD_HEADER_KIND, name);
+}
+
+// MHD does not look at a suspended connection.
+static void client_hung_up(uint32_t events, void *arg)
+{
+    struct conn *c = arg;
+    struct request *r = c->request;
+    (void)loop_watch(c->server->loop, &c->hangup, 0);
+    if (!r)
+        return;
+    link_cancel(&c->server->link, r->id);
+    if (r->state == REQUEST_WAITING)
+        refuse(r, MHD_HTTP_SERVICE_UNAVAILABLE, "the client is gone");
+    else
+        core_ended(r, false);
+}
+
+static void watch_client(struct conn *c)
+{
+    c->hangup = (struct watch){.fd = c->fd, .ready = client_hung_up, .arg = c};
+    (void)loop_watch(c->server->loop, &c->hangup, EPOLLRDHUP);
+}
+
+static void ask_core(struct request *r)
+{
+    struct server *s = r->conn->server;
+    const struct question *question = &r->question;
+    const char *accept = header_of(r, MHD_HTTP_HEADER_ACCEPT);
     // HEAD is GET to core; MHD leaves the body out.
-    struct ipc_request ask = {.method = "GET",
+    struct ipc_request ask = {.method = question->method,
                               .path = question->path,
                               .query = question->query,
+                              .form = r->form.len > 0 ? r->form.data : "",
                               .accept = accept ? accept : "",
                               .principal = r->conn->peer.principal};
-    if (link_ask(&r->conn->server->link, &ask, r, &r->id) < 0) {
+    if (r->form.error || strlen(ask.form) != r->form.len) {
+        refuse(r, MHD_HTTP_BAD_REQUEST, "the form is longer than 2 MiB, or no form");
+        return;
+    }
+    if (link_ask(&s->link, &ask, r, &r->id) < 0) {
         core_lost(r);
         return;
     }
     r->state = REQUEST_WAITING;
-    set_deadline(r->conn, CONN_CORE, question->patience_ns);
+    set_deadline(r->conn, CONN_CORE,
+                 question->patience_ns + (question->is_query ? s->query_timeout_ns : 0));
     MHD_suspend_connection(r->mhd);
+    if (question->is_query)
+        watch_client(r->conn);
 }
 
-static void begin_request(struct request *r, const char *method)
+// A page of another origin in somebody's browser: may it ask at all?
+static bool check_origin(struct request *r, const char *method)
+{
+    const struct server *s = r->conn->server;
+    const char *origin = header_of(r, MHD_HTTP_HEADER_ORIGIN);
+    if (!origin)
+        return true;
+    r->is_cross_origin = origin_is_allowed(origin, s->origins.items, s->origins.n);
+    // A page may send a form wherever it likes; reading the answer is what it needs leave for.
+    return r->is_cross_origin || strcmp(method, MHD_HTTP_METHOD_POST) != 0 ||
+           origin_is_own(origin, header_of(r, MHD_HTTP_HEADER_HOST));
+}
+
+static bool wants_gzip(const struct request *r, const char *method)
+{
+    return (r->conn->peer.kind == PEER_REMOTE || r->question.is_query) &&
+           strcmp(method, MHD_HTTP_METHOD_HEAD) != 0 &&
+           answer_accepts_gzip(header_of(r, MHD_HTTP_HEADER_ACCEPT_ENCODING));
+}
+
+// A browser asks in advance whether a page of another origin may.
+static void answer_preflight(struct request *r)
+{
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
+    if (response) {
+        MHD_add_response_header(response, MHD_HTTP_HEADER_ACCESS_CONTROL_ALLOW_METHODS,
+                                "GET, HEAD, POST");
+        MHD_add_response_header(response, MHD_HTTP_HEADER_ACCESS_CONTROL_ALLOW_HEADERS,
+                                "Accept, Content-Type");
+        MHD_add_response_header(response, MHD_HTTP_HEADER_ACCESS_CONTROL_MAX_AGE, "600");
+    }
+    decide(r, MHD_HTTP_NO_CONTENT, response, 0);
+}
+
+// Decides whether core is asked; what is refused is REQUEST_DECIDED afterwards.
+static void open_request(struct request *r, const char *method)
 {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(r->mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
     r->conn = info->socket_context;
     r->conn->request = r;
     r->conn->server->in_flight++;
-    const char *encodings =
-        MHD_lookup_connection_value(r->mhd, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT_ENCODING);
-    r->gzip = r->conn->peer.kind == PEER_REMOTE && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0 &&
-              answer_accepts_gzip(encodings);
-    struct question question = {0};
     const struct server *s = r->conn->server;
     struct host_names names = {s->own_name, s->hosts.items, s->hosts.n};
-    struct refusal refusal = request_check(r, &r->conn->peer, method, &names, &question);
-    if (refusal.status != 0)
+    struct refusal refusal = request_check(r, &r->conn->peer, method, &names, &r->question);
+    bool may_ask = check_origin(r, method);
+    r->gzip = wants_gzip(r, method);
+    if (r->is_cross_origin && strcmp(method, MHD_HTTP_METHOD_OPTIONS) == 0 &&
+        refusal.status == MHD_HTTP_METHOD_NOT_ALLOWED)
+        answer_preflight(r);
+    else if (refusal.status != 0)
         refuse(r, refusal.status, refusal.detail);
+    else if (!may_ask)
+        refuse(r, MHD_HTTP_FORBIDDEN,
+               "pages of this origin may not ask; web.origins would have to name it");
     else if (s->body_bytes > BODIES_MAX)
         refuse(r, MHD_HTTP_SERVICE_UNAVAILABLE, "too many answers wait for slow clients");
-    else
-        ask_core(r, &question);
-    free(question.storage);
 }
 
 static enum MHD_Result queue_answer(struct request *r)
 {
     if (!r->response)
         return MHD_NO;
+    if (r->is_cross_origin) {
+        MHD_add_response_header(r->response, MHD_HTTP_HEADER_ACCESS_CONTROL_ALLOW_ORIGIN,
+                                header_of(r, MHD_HTTP_HEADER_ORIGIN));
+        MHD_add_response_header(r->response, MHD_HTTP_HEADER_VARY, MHD_HTTP_HEADER_ORIGIN);
+    }
     r->state = REQUEST_ANSWERED;
     set_deadline(r->conn, CONN_RESPONSE,
                  RESPONSE_NS + (int64_t)(r->body_len / RESPONSE_BYTES_PER_S) * NS_PER_S);
@@ -183,20 +319,39 @@ static enum MHD_Result queue_answer(struct request *r)
     return queued;
 }
 
+// MHD calls once for the header, for each part of a body, and again at the end of the request. An
+// answer to the first call makes it close the connection: right where a body is refused, only.
+static void take_header(struct request *r, const char *method)
+{
+    if (!request_has_body(r)) {
+        r->state = REQUEST_SEEN;
+        return;
+    }
+    open_request(r, method);
+    if (r->state == REQUEST_DECIDED)
+        return;
+    r->state = REQUEST_BODY;
+    buf_init(&r->form, VERB_FORM_MAX + 1);
+    set_deadline(r->conn, CONN_BODY, BODY_NS);
+}
+
 static enum MHD_Result on_request(void *cls, struct MHD_Connection *mhd, const char *url,
                                   const char *method, const char *version, const char *upload,
                                   size_t *upload_len, void **context)
 {
     struct request *r = *context;
     r->mhd = mhd;
-    // MHD calls once for the header and again at the end of the request. An answer to the first
-    // call makes it close the connection: right for a body, which is never wanted, only.
-    if (r->state == REQUEST_NEW && !request_has_body(r)) {
-        r->state = REQUEST_SEEN;
-        return MHD_YES;
+    if (r->state == REQUEST_NEW) {
+        take_header(r, method);
+    } else if (*upload_len > 0) {
+        buf_put(&r->form, upload, *upload_len);
+        *upload_len = 0;
+    } else if (r->state == REQUEST_SEEN || r->state == REQUEST_BODY) {
+        if (r->state == REQUEST_SEEN)
+            open_request(r, method);
+        if (r->state != REQUEST_DECIDED)
+            ask_core(r);
     }
-    if (r->state <= REQUEST_SEEN)
-        begin_request(r, method);
     return r->state == REQUEST_DECIDED ? queue_answer(r) : MHD_YES;
 }
 
@@ -215,7 +370,11 @@ static void on_completed(void *cls, struct MHD_Connection *mhd, void **context,
         return;
     if (r->conn) {
         struct server *s = r->conn->server;
-        if (r->state == REQUEST_WAITING)
+        if (r->conn->hangup.events != 0)
+            (void)loop_watch(s->loop, &r->conn->hangup, 0);
+        if (r->stream)
+            stream_detach(r->stream);
+        if (r->id != 0)
             link_cancel(&s->link, r->id);
         s->in_flight--;
         s->body_bytes -= r->body_len;
@@ -224,6 +383,8 @@ static void on_completed(void *cls, struct MHD_Connection *mhd, void **context,
     }
     if (r->response)
         MHD_destroy_response(r->response);
+    buf_done(&r->form);
+    free(r->question.storage);
     free(r->uri);
     free(r);
 }
@@ -382,6 +543,8 @@ static void expire(struct conn *c)
         set_deadline(c, CONN_RESPONSE, RESPONSE_NS);
         return;
     }
+    if (c->request)
+        core_ended(c->request, false);
     // MHD sees the end of the stream and closes.
     (void)shutdown(c->fd, SHUT_RDWR);
     set_deadline(c, c->phase, RESPONSE_NS);
@@ -475,6 +638,14 @@ static int start_mhd(struct server *s, struct err *err)
     return r < 0 ? err_set(err, -r, "epoll: %s", strerror(-r)) : 0;
 }
 
+static void take_conf(struct server *s, const struct conf *conf)
+{
+    s->hosts = conf->web.hosts;
+    s->origins = conf->web.origins;
+    s->max = (size_t)conf->web.max_connections;
+    s->query_timeout_ns = conf->query.timeout_ns;
+}
+
 int server_new(struct loop *loop, const struct clock *clock, const struct conf *conf,
                struct server **ret, struct err *err)
 {
@@ -482,8 +653,7 @@ int server_new(struct loop *loop, const struct clock *clock, const struct conf *
     s->loop = loop;
     s->clock = clock;
     s->accepting = true;
-    s->hosts = conf->web.hosts;
-    s->max = (size_t)conf->web.max_connections;
+    take_conf(s, conf);
     s->next_sweep_ns = INT64_MAX;
     if (gethostname(s->own_name, sizeof(s->own_name) - 1) < 0)
         s->own_name[0] = '\0';
@@ -543,8 +713,7 @@ void server_connect_core(struct server *s, int fd)
 
 void server_configure(struct server *s, const struct conf *conf)
 {
-    s->hosts = conf->web.hosts;
-    s->max = (size_t)conf->web.max_connections;
+    take_conf(s, conf);
     update_accepting(s);
 }
 

@@ -83,6 +83,106 @@ class ServedByOneDaemon(unittest.TestCase):
                                  b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n")
         self.assertEqual(status_of(answer), 413)
 
+    def post(self, path, form, headers=None, **options):
+        head = {"Content-Type": "application/x-www-form-urlencoded", **(headers or {})}
+        connection = http.client.HTTPConnection("127.0.0.1", self.daemon.port, timeout=15)
+        try:
+            connection.request("POST", path, form, head, **options)
+            answer = connection.getresponse()
+            return answer.status, answer.headers, answer.read().decode()
+        finally:
+            connection.close()
+
+    def test_forms_reach_core(self):
+        status, _, text = self.post("/api/v1/query?time=1", "query=up%20%2B+1&match[]=a")
+        self.assertEqual(status, 200, text)
+        echo = json.loads(text)
+        self.assertEqual((echo["method"], echo["query"], echo["form"]),
+                         ("POST", "time=1", "query=up%20%2B+1&match[]=a"))
+        big = "query=" + "x" * (2 * 1024 * 1024 - 6)
+        status, _, text = self.post("/api/v1/query", big)
+        self.assertEqual(json.loads(text)["form"], big)
+        self.assertEqual(self.post("/api/v1/query", big + "x")[0], 413)
+        self.assertEqual(self.post("/api/v1/query", iter([b"query=a", b"%2Bb"]),
+                                   encode_chunked=True)[0], 200)
+        self.assertEqual(self.post("/api/v1/query", iter([big.encode(), b"x", b"y"]),
+                                   encode_chunked=True)[0], 400)
+        self.assertEqual(self.post("/api/v1/query", "a\0b")[0], 400)
+        self.assertEqual(self.post("/api/v1/query", "{}", {"Content-Type": "application/json"})[0],
+                         415)
+        self.assertEqual(self.post("/api/v1/metadata", "a=b")[0], 405)
+        self.assertEqual(self.post("/api/v1/query", "")[0], 200)
+
+    def test_pages_of_other_origins_may_not_read(self):
+        stranger = {"Origin": "https://evil.example"}
+        _, headers, _ = self.daemon.tcp("/api/v1/query", headers=stranger)
+        self.assertNotIn("Access-Control-Allow-Origin", headers)
+        self.assertEqual(self.post("/api/v1/query", "query=1", stranger)[0], 403)
+        own = {"Origin": f"http://127.0.0.1:{self.daemon.port}"}
+        self.assertEqual(self.post("/api/v1/query", "query=1", own)[0], 200)
+        self.assertEqual(self.daemon.tcp("/api/v1/query", method="OPTIONS", headers=stranger)[0],
+                         405)
+
+    def test_pages_of_allowed_origins_may_read(self):
+        friend = {"Origin": "https://grafana.example"}
+        with fakedaemon.FakeDaemon({"web": {"origins": ["https://grafana.example"]}}) as daemon:
+            _, headers, _ = daemon.tcp("/api/v1/query", headers=friend)
+            self.assertEqual(headers["Access-Control-Allow-Origin"], "https://grafana.example")
+            self.assertIn("Origin", headers["Vary"])
+            status, headers, _ = daemon.tcp("/api/v1/query", method="OPTIONS", headers=friend)
+            self.assertEqual(status, 204)
+            self.assertIn("POST", headers["Access-Control-Allow-Methods"])
+            _, headers, _ = daemon.tcp("/api/v1/query", headers={"Origin": "https://evil.example"})
+            self.assertNotIn("Access-Control-Allow-Origin", headers)
+
+    def test_answers_in_pieces(self):
+        for size in (0, 1, 65536, 5_000_000):
+            for encoding in ("identity", "gzip"):
+                status, headers, body = self.raw_get(f"/api/v1/query_range?bytes={size}", encoding)
+                self.assertEqual(status, 200)
+                self.assertEqual(headers.get("Content-Encoding", "identity"), encoding)
+                if encoding == "gzip":
+                    body = gzip.decompress(body)
+                self.assertEqual(body, b"begin" + b"p" * size)
+
+    def raw_get(self, path, encoding):
+        connection = http.client.HTTPConnection("127.0.0.1", self.daemon.port, timeout=15)
+        try:
+            connection.request("GET", path, headers={"Accept-Encoding": encoding})
+            answer = connection.getresponse()
+            return answer.status, answer.headers, answer.read()
+        finally:
+            connection.close()
+
+    def test_an_answer_that_breaks_off_is_seen_to(self):
+        with self.assertRaises(http.client.IncompleteRead):
+            self.raw_get("/api/v1/query_range?bytes=100000&broken=1", "identity")
+
+    def counts(self):
+        return json.loads(self.daemon.tcp("/counts")[2])
+
+    def test_a_slow_client_holds_few_pieces(self):
+        with socket.create_connection(("127.0.0.1", self.daemon.port)) as slow:
+            slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            slow.sendall(b"GET /api/v1/query_range?bytes=100000000 HTTP/1.1\r\n"
+                         b"Host: localhost\r\n\r\n")
+            vherd.wait_for("pieces", 10, lambda: self.counts()["pieces"] >= 4)
+            time.sleep(1)
+            pieces = self.counts()["pieces"]
+            # What the kernel's buffers take of 1,526 pieces depends on its settings.
+            self.assertLess(pieces, 200)
+            cancelled = self.counts()["cancelled"]
+        vherd.wait_for("the answer is cancelled", 10, lambda: self.counts()["cancelled"] > cancelled)
+
+    def test_a_query_ends_with_its_client(self):
+        before = self.counts()["cancelled"]
+        for path in ("/api/v1/series", "/api/v1/query_range?endless=1"):
+            with socket.create_connection(("127.0.0.1", self.daemon.port)) as client:
+                client.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+                time.sleep(0.2)
+            before += 1
+            vherd.wait_for(path, 10, lambda: self.counts()["cancelled"] == before)
+
     def test_security_headers(self):
         for path in ("/x", "/status?code=404", "/garbage"):
             headers = self.daemon.tcp(path)[1]

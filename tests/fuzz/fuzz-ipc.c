@@ -19,7 +19,7 @@ static int drain(struct ipc *c)
     struct ipc_frame f;
     int r;
     while ((r = ipc_recv(c, &f)) == 1) {
-        if (f.len > PAYLOAD_MAX || f.type < IPC_REQUEST || f.type > IPC_REPORT)
+        if (f.len > PAYLOAD_MAX || f.type < IPC_REQUEST || f.type >= IPC_TYPE_END)
             abort();
         unsigned sum = 0;
         for (size_t i = 0; i < f.len; i++)

@@ -21,12 +21,20 @@
 
 #define BODY_MAX ((size_t)64 << 20)
 
+struct fake_stream {
+    uint32_t id; // 0: none
+    uint64_t left;
+    unsigned credit;
+    bool is_broken, is_endless;
+};
+
 struct fake {
     const char *name;
     struct ipc *web;
     char *config;
     char *processes;
-    unsigned peers, requests, cancelled;
+    unsigned peers, requests, cancelled, pieces;
+    struct fake_stream stream;
     bool started, stopping;
 };
 
@@ -52,12 +60,13 @@ static void answer_echo(struct fake *f, uint32_t id, const struct ipc_request *r
 {
     CLEANUP(buf_done) struct buf b;
     struct json j;
-    buf_init(&b, 1 << 20);
+    buf_init(&b, 4 << 20);
     json_init(&j, &b);
     json_object_begin(&j);
     json_kv_string(&j, "method", r->method);
     json_kv_string(&j, "path", r->path);
     json_kv_string(&j, "query", r->query);
+    json_kv_string(&j, "form", r->form);
     json_kv_string(&j, "accept", r->accept);
     json_kv_string(&j, "principal", r->principal);
     json_kv_u64(&j, "pid", (uint64_t)getpid());
@@ -122,9 +131,41 @@ static void answer_counts(struct fake *f, uint32_t id, const struct ipc_request 
 {
     CLEANUP(buf_done) struct buf b;
     buf_init(&b, 4096);
-    buf_printf(&b, "{\"peers\": %u, \"requests\": %u, \"cancelled\": %u}\n", f->peers, f->requests,
-               f->cancelled);
+    buf_printf(&b, "{\"peers\": %u, \"requests\": %u, \"cancelled\": %u, \"pieces\": %u}\n",
+               f->peers, f->requests, f->cancelled, f->pieces);
     respond(f, id, 200, "application/json", b.data, b.len);
+}
+
+// As many pieces as the asker lets come, one stream at a time.
+static void push_pieces(struct fake *f)
+{
+    struct fake_stream *s = &f->stream;
+    static char piece[IPC_PIECE_BYTES];
+    memset(piece, 'p', sizeof(piece));
+    while (s->id != 0 && s->credit > 0 && s->left > 0) {
+        size_t n = (size_t)MIN_OF(s->left, (uint64_t)sizeof(piece));
+        ipc_send(f->web, IPC_PIECE, s->id, 0, piece, n, NULL, 0);
+        s->left -= n;
+        s->credit--;
+        f->pieces++;
+    }
+    if (s->id == 0 || s->left > 0 || s->is_endless)
+        return;
+    ipc_send(f->web, IPC_END, s->id, s->is_broken, NULL, 0, NULL, 0);
+    s->id = 0;
+}
+
+static void answer_pieces(struct fake *f, uint32_t id, const struct ipc_request *r)
+{
+    static const char begin[] = "application/json\0begin";
+    ipc_send(f->web, IPC_BEGIN, id, 200, begin, sizeof(begin) - 1, NULL, 0);
+    f->pieces = 1;
+    f->stream = (struct fake_stream){.id = id,
+                                     .left = parameter(r, "bytes", 0),
+                                     .credit = IPC_PIECES_AHEAD - 1,
+                                     .is_broken = parameter(r, "broken", 0) != 0,
+                                     .is_endless = parameter(r, "endless", 0) != 0};
+    push_pieces(f);
 }
 
 static const struct route routes[] = {
@@ -134,6 +175,8 @@ static const struct route routes[] = {
     {"/never", answer_never},
     {"/vherd/v1/vms/a/dirty-rate", answer_late},
     {"/late", answer_late},
+    {"/api/v1/query_range", answer_pieces},
+    {"/api/v1/series", answer_never},
     {"/die", answer_die},
     {"/garbage", answer_garbage},
     {"/nonsense", answer_nonsense},
@@ -147,6 +190,10 @@ static void answer(struct fake *f, const struct ipc_frame *frame)
     struct ipc_request r;
     if (frame->type == IPC_CANCEL)
         f->cancelled++;
+    if (frame->type == IPC_MORE && frame->id == f->stream.id) {
+        f->stream.credit++;
+        push_pieces(f);
+    }
     if (frame->type != IPC_REQUEST || ipc_request_decode(frame->payload, frame->len, &r) < 0)
         return;
     f->requests++;
@@ -180,7 +227,7 @@ static int take_message(struct fake *f)
         f->peers++;
     if (type == CONTROL_PEER && strcmp(text, "web") == 0) {
         ipc_free(f->web);
-        f->web = ipc_new(fd, 1 << 20);
+        f->web = ipc_new(fd, 4 << 20);
         fd = -1;
     }
     f->started |= type == CONTROL_START;

@@ -119,7 +119,8 @@ static const struct {
 } wrong[] = {
     {"webb:\n  listen: []\n", "f:1:1: unknown section \"webb\"; did you mean \"web\"?"},
     {"storage:\n", "f:1:1: unknown section \"storage\"; known: libvirt, kernel, agent, metrics, "
-                   "web, log"},
+                   "web, log, global, textfile, "
+                   "receive, scrape, remote_write"},
     {"listen: []\n", "f:1:1: unknown section \"listen\"; \"listen\" belongs under \"web:\""},
     {"web.listen: []\n", "f:1:1: unknown section \"web.listen\"; \"listen\" belongs under "
                          "\"web:\""},
@@ -376,6 +377,127 @@ static void test_reference_names_every_key(void **state)
     }
 }
 
+static const char lists[] =
+    "global: {external_labels: {host: h1}}\n"
+    "receive: {max_body: 2MB}\n"
+    "scrape:\n"
+    "  - job_name: node\n"
+    "    scrape_interval: 5s\n"
+    "    params: {\"collect[]\": [cpu, mem], x: y}\n"
+    "    static_configs:\n"
+    "      - targets: [\"127.0.0.1:9100\", \"[::1]:9100\"]\n"
+    "        labels: {rack: \"a \\\"b\\\"\"}\n"
+    "    basic_auth: {username: u, password_file: /p}\n"
+    "    metric_relabel_configs:\n"
+    "      - {source_labels: [__name__, a], regex: \"go_.*\", action: drop}\n"
+    "  - job_name: empty\n"
+    "remote_write:\n"
+    "  - url: http://127.0.0.1:9090/api/v1/write\n"
+    "    protobuf_message: io.prometheus.write.v2.Request\n"
+    "    queue_config: {max_samples_per_send: 500, retry_on_http_429: true}\n"
+    "    headers: {X-Scope-OrgID: t}\n";
+
+static void check_lists(const struct conf *c)
+{
+    assert_string_equal(c->global.external_labels.items[0].value, "h1");
+    assert_int_equal(c->receive.max_body_bytes, 2 << 20);
+    assert_int_equal(c->scrape.n, 2);
+    const struct conf_scrape *s = c->scrape.items;
+    assert_string_equal(s->job_name, "node");
+    assert_int_equal(s->interval_ns, 5 * NS_PER_S);
+    assert_int_equal(s->timeout_ns, 5 * NS_PER_S); // follows the interval
+    assert_string_equal(s->metrics_path, "/metrics");
+    assert_int_equal(s->params.n, 3);
+    assert_string_equal(s->params.items[1].name, "collect[]");
+    assert_string_equal(s->params.items[1].value, "mem");
+    const struct conf_static *t = s->static_configs.items;
+    assert_int_equal(t->targets.n, 2);
+    assert_string_equal(t->labels.items[0].value, "a \"b\"");
+    assert_string_equal(s->http.basic_auth.username, "u");
+    const struct conf_relabel *r = s->metric_relabel_configs.items;
+    assert_int_equal(r->source_labels.n, 2);
+    assert_string_equal(r->replacement, "$1");
+    assert_int_equal(r->action, 2);
+    assert_string_equal(s[1].job_name, "empty");
+    assert_int_equal(s[1].timeout_ns, 10 * NS_PER_S);
+    const struct conf_remote_write *w = c->remote_write.items;
+    assert_int_equal(w->message, CONF_RW_2_0);
+    assert_int_equal(w->queue.max_samples_per_send, 500);
+    assert_true(w->queue.retry_on_http_429);
+    assert_true(w->metadata.send);
+    assert_string_equal(w->http.headers.items[0].name, "X-Scope-OrgID");
+}
+
+static void test_lists_read_back(void **state)
+{
+    CLEANUP(conf_freep) struct conf *c = parse(lists);
+    check_lists(c);
+    assert_int_equal(((struct conf_scrape *)c->scrape.items)->line, 4);
+    CLEANUP(buf_done) struct buf text, again;
+    buf_init(&text, 65536);
+    buf_init(&again, 65536);
+    conf_encode(c, &text);
+    CLEANUP(conf_freep) struct conf *copy = parse(text.data);
+    check_lists(copy);
+    conf_encode(copy, &again);
+    assert_string_equal(again.data, text.data);
+    assert_non_null(
+        strstr(text.data, "params: {\"collect[]\": [\"cpu\", \"mem\"], \"x\": [\"y\"]}"));
+}
+
+static void test_lists_wrong(void **state)
+{
+    static const struct {
+        const char *text, *want;
+    } rows[] = {
+        {"scrape: {}\n", "f:1:9: scrape is a mapping; allowed: a list of mappings"},
+        {"scrape: [a]\n", "f:1:10: scrape: its items must be mappings"},
+        {"scrape:\n  - scheme: http\n", "f:2:5: scrape.job_name must be given"},
+        {"scrape:\n  - job_name: a\n    scrap_interval: 1s\n",
+         "f:3:5: unknown key \"scrap_interval\" under scrape; did you mean \"scrape_interval\"?"},
+        {"scrape:\n  - job_name: a\n    job_name: b\n",
+         "f:3:5: scrape.job_name is given twice, first in line 2"},
+        {"scrape:\n  - job_name: a\n    scrape_interval: 5s\n    scrape_timeout: 6s\n",
+         "f:2:5: scrape: scrape_timeout must be at most scrape_interval"},
+        {"scrape:\n  - job_name: a\n    static_configs: [{targets: [http://x]}]\n",
+         "f:3:33: static_configs.targets: \"http://x\" does not fit; allowed: "},
+        {"scrape:\n  - job_name: a\n    params: {x: {y: z}}\n",
+         "f:3:17: scrape.params: a value must be a single one"},
+        {"scrape:\n  - job_name: a\n    basic_auth: x\n",
+         "f:3:17: scrape.basic_auth is a single value; allowed: a mapping"},
+        {"scrape:\n  - job_name: a\n    relabel_configs: [{action: smash}]\n",
+         "f:3:32: relabel_configs.action: \"smash\" is not known; allowed: replace, "},
+        {"scrape:\n  - job_name: a\n    basic_auth: {username: u}\n"
+         "    authorization: {credentials_file: /f}\n",
+         "f:2:5: scrape: either basic_auth or authorization, not both"},
+        {"remote_write:\n  - url: ftp://x\n", "f:2:10: remote_write.url: \"ftp://x\" does not fit"},
+        {"remote_write:\n  - url: http://x\n    headers: {Host: x}\n",
+         "f:3:21: remote_write.headers: \"Host\" does not fit"},
+        {"global: {external_labels: {a: 1, a: 2}}\n",
+         "f:1:37: global.external_labels: \"a\" is given twice"},
+        {"global: {external_labels: {a-b: 1}}\n",
+         "f:1:33: global.external_labels: \"a-b\" does not fit"},
+        {"receive: {max_body: 1}\n", "f:1:21: receive.max_body: \"1\" is out of range; allowed: "},
+        {"scrape: []\nscrape: []\n", "f:2:1: \"scrape\" is given twice"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct conf *c = NULL;
+        struct err err = {0};
+        assert_int_equal(conf_parse("f", rows[i].text, strlen(rows[i].text), &c, &err), -EINVAL);
+        if (strncmp(err.message, rows[i].want, strlen(rows[i].want)) != 0)
+            fail_msg("%s\ninstead of %s", err.message, rows[i].want);
+    }
+}
+
+static void test_lists_as_json(void **state)
+{
+    CLEANUP(conf_freep) struct conf *c = parse("scrape: [{job_name: a}]\n");
+    CLEANUP(buf_done) struct buf text;
+    buf_init(&text, 65536);
+    conf_encode_json(c, &text);
+    assert_non_null(strstr(text.data, ",\"scrape\":[{\"job_name\": \"a\"}],\"remote_write\":[]}"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -393,6 +515,9 @@ int main(void)
         cmocka_unit_test(test_load),
         cmocka_unit_test(test_default_paths),
         cmocka_unit_test(test_reference_names_every_key),
+        cmocka_unit_test(test_lists_read_back),
+        cmocka_unit_test(test_lists_wrong),
+        cmocka_unit_test(test_lists_as_json),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -38,8 +38,7 @@ static void test_escapes(void **state)
 {
     check("a{x=\"q\\\"b\\\\n\\n}# \"} 1\n",
           "[{\"name\":\"a\",\"labels\":{\"x\":\"q\\\"b\\\\n\\n}# \"},\"value\":1}]");
-    check("a{x=\"\x1b\xff\"} 1\n",
-          "[{\"name\":\"a\",\"labels\":{\"x\":\"\\u001b\xef\xbf\xbd\"},\"value\":1}]");
+    check("a{x=\"\x1b\"} 1\n", "[{\"name\":\"a\",\"labels\":{\"x\":\"\\u001b\"},\"value\":1}]");
 }
 
 static void test_values_without_a_json_number(void **state)
@@ -54,7 +53,7 @@ static void test_malformed(void **state)
     static const char *const texts[] = {
         "1a 1",        "a",         "a ",       "a x",       "a{ 1",       "a{x} 1",
         "a{x=} 1",     "a{x=\"} 1", "a{x=\"\\", "a{x=\"1\"", "a{x=\"1\"}", "a{x=\"1\" y=\"2\"} 1",
-        "a{=\"1\"} 1", "a 1 x",     "a 1 2 3",  "{} 1",      "a{,} 1",     "a nan",
+        "a{=\"1\"} 1", "a 1 x",     "a 1 2 3",  "{} 1",      "a{,} 1",     "a{x=\"\xff\"} 1",
     };
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
         CLEANUP(freep) char *text = mem_printf("ok 1\n%s\nok 2\n", texts[i]);

@@ -14,11 +14,21 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "conf/targets.h"
 
-/** A list of texts. */
-struct conf_list {
-    char **items;
-    size_t n;
+/** Roles that a key may give, in the order of enum verb_role. */
+enum conf_role {
+    CONF_ROLE_NONE,
+    CONF_ROLE_VIEWER,
+    CONF_ROLE_OPERATOR,
+    CONF_ROLE_ADMIN,
+};
+
+/** From where something may be read without a token. */
+enum conf_open {
+    CONF_OPEN_NONE,
+    CONF_OPEN_LOOPBACK,
+    CONF_OPEN_ALL,
 };
 
 /** The configuration in force; every text is owned and never NULL. */
@@ -57,18 +67,57 @@ struct conf {
     } metrics;
 
     struct {
-        struct conf_list listen; /**< web.listen: [127.0.0.1:9177]; [::1]:9177; [] = no TCP */
-        struct conf_list hosts;  /**< web.hosts: further names that callers may use; [] */
-        char *socket;            /**< web.socket: "" = /run/vherd/vherd.sock or the user's */
-        char *socket_group;      /**< web.socket_group: "" = root only; may read all VMs */
-        char *user;              /**< web.user: "" = vherd where it exists, else nobody */
-        int64_t max_connections; /**< web.max_connections: 256, 8..10000 */
-        bool sandbox;            /**< web.sandbox: true; false only for debuggers */
+        struct conf_list listen;      /**< web.listen: [127.0.0.1:9177]; [::1]:9177; [] = no TCP */
+        struct conf_list hosts;       /**< web.hosts: further names that callers may use; [] */
+        char *socket;                 /**< web.socket: "" = /run/vherd/vherd.sock or the user's */
+        char *socket_group;           /**< web.socket_group: "" = root only */
+        enum conf_role socket_role;   /**< web.socket_role: of its members; viewer */
+        enum conf_role loopback_role; /**< web.loopback_role: none or viewer; viewer */
+        enum conf_open metrics;       /**< web.metrics: without a token; loopback */
+        struct conf_list tls_listen;  /**< web.tls_listen: addresses for HTTPS; [] */
+        char *tls_certificate;        /**< web.tls_certificate: PEM; "" = one of our own */
+        char *tls_key;                /**< web.tls_key: PEM; "" = one of our own */
+        char *user;                   /**< web.user: "" = vherd where it exists, else nobody */
+        int64_t max_connections;      /**< web.max_connections: 256, 8..10000 */
+        struct conf_list origins;     /**< web.origins: whose pages may read answers; [] */
+        bool sandbox;                 /**< web.sandbox: true; false only for debuggers */
     } web;
+
+    struct {
+        char *state; /**< act.state: "" = /var/lib/vherd/act as root, else the user's */
+    } act;
+
+    struct {
+        int64_t timeout_ns;     /**< query.timeout: of one query, its wait in the queue too; 30s */
+        int64_t concurrency;    /**< query.concurrency: queries evaluated at once; 2, 1..64 */
+        int64_t queue;          /**< query.queue: queries that wait or are being sent; 256 */
+        int64_t max_samples;    /**< query.max_samples: held at once by one query; 50000000 */
+        int64_t max_series;     /**< query.max_series: of one selector; 100000 */
+        int64_t max_memory_mib; /**< query.max_memory_mib: of one query; 256 */
+        int64_t lookback_ns;    /**< query.lookback: how old a sample may be; 5m */
+    } query;
 
     struct {
         enum log_level level; /**< log.level: info */
     } log;
+
+    struct {
+        struct conf_pairs external_labels; /**< global.external_labels: {} */
+    } global;
+
+    struct {
+        struct conf_list directories; /**< textfile.directories: [] */
+        int64_t interval_ns;          /**< textfile.interval: 15s */
+    } textfile;
+
+    struct {
+        bool enabled;           /**< receive.enabled: false */
+        char *token_file;       /**< receive.token_file: "" */
+        int64_t max_body_bytes; /**< receive.max_body: 4M, before unpacking */
+    } receive;
+
+    struct conf_array scrape;       /**< of struct conf_scrape */
+    struct conf_array remote_write; /**< of struct conf_remote_write */
 };
 
 /** Defaults. The caller owns the result. */
@@ -90,6 +139,9 @@ char *conf_default_path(bool *ret_exists);
 
 /** The Unix socket in force: web.socket, or the default for this user. Caller frees. */
 char *conf_socket_path(const struct conf *c);
+
+/** The directory of act's database in force: act.state, or the default. Caller frees. */
+char *conf_act_state(const struct conf *c);
 
 /** The libvirt URI in force. Caller frees. */
 char *conf_libvirt_uri(const struct conf *c);

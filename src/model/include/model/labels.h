@@ -40,6 +40,15 @@ struct labels {
 struct labels *labels_new(const struct label *label, size_t n);
 void labels_free(struct labels *l);
 
+/** Bytes that labels_write() needs; 0 over LABELS_MAX or LABELS_BYTES_MAX. */
+size_t labels_size(const struct label *label, size_t n);
+
+/**
+ * labels_new() into memory of the caller (labels_size() bytes, aligned for pointers); NULL: a name
+ * twice.
+ */
+struct labels *labels_write(void *memory, size_t size, const struct label *label, size_t n);
+
 /** The value under a name; NULL where there is none. */
 const char *labels_get(const struct labels *l, const char *name);
 

@@ -6,8 +6,9 @@
  * How vherd's processes talk.
  *
  * Peers (core–web, core–act, core–send) exchange frames over a stream socket: a 16-byte header in
- * host byte order {u32 length, u32 id, u16 type, u16 status, u32 zero} and a payload. A frame
- * that is malformed or too large closes the connection.
+ * host byte order {u32 length, u32 id, u16 type, u16 status, u32 flags} and a payload. A frame
+ * that is malformed or too large closes the connection. Flag 1: a descriptor comes along
+ * (SCM_RIGHTS, with the frame's first byte).
  *
  * The supervisor talks to each process over a seqpacket socket (its descriptor 3): one message a
  * packet, {u32 type, text}, with at most one descriptor passed along.
@@ -27,7 +28,23 @@ enum ipc_type {
     IPC_RESPONSE,    /**< `status` = HTTP status; payload: content type, NUL, body */
     IPC_CANCEL,      /**< the asker no longer waits for `id` */
     IPC_REPORT,      /**< unasked: act's or send's state for core; JSON */
+    IPC_SAMPLES,     /**< to core: a frame of net/samples.h; with an id other than 0 answered by: */
+    IPC_WRITTEN,     /**< from core: samples_written */
+    IPC_NEXT,        /**< send to core: samples_ask; the id is the remote's number */
+    IPC_BATCH,       /**< core to send: samples_batch and a frame; the id as asked */
+    IPC_DONE,        /**< send to core: the remote's place up to which all is delivered, its name */
+    IPC_FAMILIES,    /**< core to send: a frame of metadata only */
+    IPC_BEGIN,       /**< in place of IPC_RESPONSE: its first piece, IPC_PIECEs follow */
+    IPC_PIECE,       /**< more of the body */
+    IPC_END,         /**< the body is whole; `status` other than 0: it broke off */
+    IPC_MORE,        /**< web to core: another piece of `id` may come */
+    IPC_TYPE_END,
 };
+
+/** Pieces of an answer (IPC_BEGIN among them) that may be under way before the first IPC_MORE, and
+ * how long one should be: so much memory a slow client costs on either side. */
+#define IPC_PIECES_AHEAD 4
+#define IPC_PIECE_BYTES ((size_t)64 * 1024)
 
 /** One frame as received; the payload is valid until the next call on the connection. */
 struct ipc_frame {
@@ -36,6 +53,7 @@ struct ipc_frame {
     uint16_t status;
     const char *payload; /**< not NUL-terminated */
     size_t len;
+    int fd; /**< that came along, or -1; closed at the next call, see ipc_take_fd() */
 };
 
 struct ipc; /**< one end of a peer connection; used by one thread */
@@ -51,6 +69,19 @@ int ipc_fd(const struct ipc *c);
  * 1 GiB queued). */
 int ipc_send(struct ipc *c, enum ipc_type type, uint32_t id, uint16_t status, const void *a,
              size_t a_len, const void *b, size_t b_len);
+
+/**
+ * The same with a descriptor, which is copied; -1 = none. -EMFILE: no descriptor is left for a copy
+ * that must wait.
+ */
+int ipc_send_fd(struct ipc *c, enum ipc_type type, uint32_t id, uint16_t status, const void *a,
+                size_t a_len, const void *b, size_t b_len, int fd);
+
+/** Let descriptors come along from now on; without it those that come are dropped by the kernel. */
+void ipc_accept_fds(struct ipc *c);
+
+/** Take over the descriptor of the frame that ipc_recv() gave last; -1 = none. */
+int ipc_take_fd(struct ipc *c);
 
 /** True while queued bytes wait for the socket: poll for writing, then ipc_flush(). */
 bool ipc_wants_write(const struct ipc *c);
@@ -70,15 +101,17 @@ char *ipc_take_payload(struct ipc *c);
 
 /** What web asks core, decoded; texts point into the frame's payload copy owned by it. */
 struct ipc_request {
-    const char *method;    /**< "GET" */
+    const char *method;    /**< "GET", "POST" */
     const char *path;      /**< decoded, absolute, without query */
     const char *query;     /**< raw, without "?"; "" where there is none */
+    const char *form;      /**< the body of a POST: a form, raw, or JSON; "" where there is none */
     const char *accept;    /**< Accept header or "" */
-    const char *principal; /**< "unix:UID", "loopback", "remote"; a grant later */
-    char *storage;         /**< owned */
+    const char *principal; /**< a grant (auth/grant.h); "": the connection that comes along says */
+    const char *address; /**< where it came from, for the audit log; "" where that is no address */
+    char *storage;       /**< owned */
 };
 
-/** Encode: five NUL-ended texts. The result is in `out`. */
+/** Encode: seven NUL-ended texts. The result is in `out`. */
 void ipc_request_encode(const struct ipc_request *r, struct buf *out);
 
 /** Decode (copies); 0 or -EPROTO. Free with ipc_request_done(). */
@@ -92,6 +125,9 @@ char *ipc_query_param(const char *query, const char *name);
  * found; call until it returns NULL. */
 char *ipc_query_param_next(const char **query, const char *name);
 
+/** The value of a parameter in a request's form or, failing that, its query; NULL where absent. */
+char *ipc_request_param(const struct ipc_request *r, const char *name);
+
 /* The supervisor's channel. */
 
 enum control_type {
@@ -102,6 +138,7 @@ enum control_type {
     CONTROL_READY,      /**< from a process: it serves; text = its sandbox in words */
     CONTROL_STOP,       /**< to a process: end in order */
     CONTROL_PROCESSES,  /**< to core: JSON [{"name","pid","restarts","sandbox"}] */
+    CONTROL_KEY,        /**< to core and act: text = the key of grants, in hex */
     CONTROL_FATAL,      /**< from a process: a sentence for the person; it will exit */
 };
 

@@ -7,6 +7,7 @@
  * shell completion, man pages and docs/api.md come from it.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum verb_id {
@@ -19,6 +20,34 @@ enum verb_id {
     VERB_HEALTHY,
     VERB_READY,
     VERB_PAGE,
+    VERB_LOGIN,
+    VERB_LOGOUT,
+    VERB_WHOAMI,
+    VERB_USER_LIST,
+    VERB_USER_ADD,
+    VERB_USER_SET,
+    VERB_USER_REMOVE,
+    VERB_USER_PASSWORD,
+    VERB_TOKEN_LIST,
+    VERB_TOKEN_CREATE,
+    VERB_TOKEN_REVOKE,
+    VERB_AUDIT_LIST,
+    VERB_AUDIT_VERIFY,
+    VERB_QUERY,
+    VERB_QUERY_RANGE,
+    VERB_QUERY_EXEMPLARS,
+    VERB_FORMAT_QUERY,
+    VERB_PARSE_QUERY,
+    VERB_SERIES,
+    VERB_LABELS,
+    VERB_LABEL_VALUES,
+    VERB_METADATA,
+    VERB_TARGETS,
+    VERB_STATUS_BUILDINFO,
+    VERB_STATUS_RUNTIMEINFO,
+    VERB_STATUS_CONFIG,
+    VERB_STATUS_FLAGS,
+    VERB_STATUS_TSDB,
     VERB_MAX,
     VERB_INVALID = -1,
 };
@@ -38,6 +67,13 @@ enum verb_type {
     VERB_TYPE_FLAG,
 };
 
+/** Which process answers a verb. */
+enum verb_place {
+    VERB_AT_CORE,
+    VERB_AT_ACT, /**< core passes it on */
+    VERB_AT_WEB,
+};
+
 /** What a verb is about, and so which scope it takes. */
 enum verb_reach {
     VERB_REACH_ALL,  /**< the whole host: all VMs must be in the scope */
@@ -52,7 +88,10 @@ struct verb_param {
     const char *help;
 };
 
-#define VERB_PARAMS_MAX 4
+#define VERB_PARAMS_MAX 12
+
+/** Longest form that a request may carry. */
+#define VERB_FORM_MAX ((size_t)2 * 1024 * 1024)
 
 struct verb {
     enum verb_id id;
@@ -60,11 +99,15 @@ struct verb {
     const char *path;   /**< "/vherd/v1/vms/{vm}" */
     enum verb_role role;
     enum verb_reach reach;
+    enum verb_place place;
     const char *command; /**< the CLI's word ("show"), NULL where it has none */
     const char *operand; /**< the CLI's operand ("VM"), fills the path's {…}; or NULL */
     const char *summary; /**< one line */
     const char *details; /**< a paragraph for manual and API description */
     const char *answers; /**< media type */
+    bool takes_json;     /**< its parameters are members of a JSON object in the body */
+    bool form;           /**< POST with the parameters as a form in its body does the same */
+    bool is_query;       /**< runs on core's workers, for as long as query.timeout allows */
     struct verb_param params[VERB_PARAMS_MAX + 1];
 };
 
@@ -77,6 +120,9 @@ extern const struct verb verbs[VERB_MAX];
  */
 enum verb_id verb_match(const char *method, const char *path, char **ret_object,
                         const char **ret_allow);
+
+/** True where this method and decoded path may carry a body: a form. */
+bool verb_takes_form(const char *method, const char *path);
 
 /** The verb of a CLI command, NULL where it is none. */
 const struct verb *verb_by_command(const char *command);

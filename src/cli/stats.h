@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#ifndef CLI_STATS_H
+#define CLI_STATS_H
+
+#include <stddef.h>
+
+#include "base/buf.h"
+#include "unit.h"
+
+/** One line of `vherd stats`: what is summed up, and what bounds it. */
+struct stats_metric {
+    const char *title;
+    /** PromQL; `$vm` stands for the VM's name in quotes, `$w` for a window of rates. */
+    const char *expression;
+    const char *limit;      /**< the same, with the same labels; NULL: nothing bounds it */
+    const char *limit_name; /**< "vCPUs" */
+    const char *key;        /**< the label that tells several series apart; NULL: there is one */
+    bool is_rate;           /**< its sum over time means something */
+};
+
+/** What is shown where nothing is named; ends at title == NULL. */
+extern const struct stats_metric stats_of_vm[];
+extern const struct stats_metric stats_of_host[];
+
+/** Put an expression with `$vm` (NULL = none) and `$w` (seconds) filled in. */
+void stats_fill(const char *expression, const char *vm, double window, struct buf *out);
+
+/**
+ * The one query for all figures of a metric over `range` seconds in steps of `step`: series carry
+ * the figure's name in the label `figure`.
+ */
+void stats_query(const struct stats_metric *m, const char *vm, double range, double step,
+                 struct buf *out);
+
+/** Figures, by their names in the query. */
+enum stats_figure {
+    STATS_MEAN,
+    STATS_MIN,
+    STATS_P50,
+    STATS_P95,
+    STATS_P99,
+    STATS_MAX,
+    STATS_SUM,
+    STATS_TREND, /**< per hour */
+    STATS_LAST,
+    STATS_LIMIT,
+    STATS_FIGURE_MAX,
+};
+
+/** The figure of a name, STATS_FIGURE_MAX where it is none. */
+enum stats_figure stats_figure_of(const char *name);
+
+/** Part of the limit that the mean is; NaN where there is no limit. */
+double stats_utilisation(const double figures[STATS_FIGURE_MAX]);
+
+/** Seconds until the last value, going on along the trend, reaches the limit: 0 where it has; NaN
+ * where it never does or there is none. */
+double stats_time_to_limit(const double figures[STATS_FIGURE_MAX]);
+
+#endif

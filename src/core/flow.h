@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#ifndef CORE_FLOW_H
+#define CORE_FLOW_H
+
+// Samples in from send (scrapes, textfiles) and web (remote write), samples out of the log to
+// send (remote write). What stores and what is the log are two tables, so that this file knows
+// neither.
+
+#include "base/err.h"
+#include "net/ipc.h"
+#include "net/samples.h"
+
+// Takes samples.
+struct flow_sink {
+    // One sample; labels in any order. 0, or why it was refused (-ERANGE: too old, -EEXIST: another
+    // value at this time, -EINVAL: no label set, -ENOSPC …), which is counted and told.
+    int (*append)(void *arg, const struct label *label, size_t n, int64_t t_ms, double v);
+    void (*family)(void *arg, const struct expo_family *f); // may be NULL
+    // After each frame: what was appended may be made durable in one go. 0 or -errno: nothing of it
+    // is kept.
+    int (*commit)(void *arg);
+};
+
+// The log, read from a place on; {0, 0} is its oldest. Each remote reads under its own name.
+struct flow_source {
+    // Put at most about `max_samples` samples after `from` into `out` (fewer once it is full, none
+    // where there are none), *ret: what follows them. 0 or -errno.
+    int (*read)(void *arg, const char *name, const struct samples_position *from,
+                size_t max_samples, struct samples_writer *out, struct samples_batch *ret);
+    // All before this place is delivered; may be NULL.
+    void (*done)(void *arg, const char *name, const struct samples_position *place);
+    // Metadata of what vherd itself measures, told to send once for each connection; may be NULL.
+    int (*families)(void *arg, struct samples_writer *out);
+};
+
+struct flow_params {
+    const struct flow_sink *sink;     // NULL: what comes is counted and dropped
+    const struct flow_source *source; // NULL: there is no log yet
+    void *arg;
+    const char *directory; // where positions are kept, NULL: nowhere
+    // How answers go out: as peer_send().
+    void (*send)(void *peer, enum ipc_type type, uint32_t id, int status, const void *a,
+                 size_t a_len, const void *b, size_t b_len);
+};
+
+struct flow;
+
+// The caller owns the result; what `p` points to is borrowed.
+struct flow *flow_new(const struct flow_params *p);
+void flow_free(struct flow *f);
+
+// A frame from send or web. 1: taken; 0: not of ours; -EPROTO: malformed, drop the connection.
+int flow_frame(struct flow *f, void *peer, const struct ipc_frame *frame);
+
+// Write positions that were acknowledged since the last time (atomic, fsync). Call each second or
+// so and at the end. 0 or -errno.
+int flow_save(struct flow *f, struct err *err);
+
+// The place that is kept for a remote. False: none.
+bool flow_position(const struct flow *f, const char *name, struct samples_position *ret);
+
+struct flow_stats {
+    uint64_t samples, rejected, frames, malformed;
+};
+struct flow_stats flow_stats(const struct flow *f);
+
+#endif

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "api.h"
+#include "base/mem.h"
+
+// libuv's own share of its threads, besides ours.
+#define OTHER_THREADS 2
+
+static void send_piece(void *arg, int type, uint32_t id, int status, const void *a, size_t a_len,
+                       const void *b, size_t b_len)
+{
+    peer_send(&((struct core *)arg)->web, (enum ipc_type)type, id, status, a, a_len, b, b_len);
+}
+
+void queries_begin(struct core *c)
+{
+    // libuv reads this when its first work is queued.
+    CLEANUP(freep)
+    char *threads = mem_printf("%d", (int)c->conf->query.concurrency + OTHER_THREADS);
+    setenv("UV_THREADPOOL_SIZE", threads, 1);
+    struct jobs_params params = {&c->loop, API_TYPE, send_piece, c};
+    c->jobs = jobs_new(&params);
+    queries_limit(c);
+}
+
+void queries_limit(struct core *c)
+{
+    jobs_limit(c->jobs, (size_t)c->conf->query.concurrency, (size_t)c->conf->query.queue);
+}
+
+void queries_end(struct core *c)
+{
+    jobs_free(TAKE_PTR(c->jobs));
+}
