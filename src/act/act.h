@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "collect/workers.h"
 #include "conf/conf.h"
+#include "deeds.h"
 #include "net/ipc.h"
 #include "virt/virt.h"
 
@@ -121,6 +122,9 @@ struct act {
     struct act_link link;
     struct inbox inbox;
     struct call *calls; // all of them, oldest first
+    struct deeds deeds;
+    struct grant_key key; // of grants
+    bool has_key;         // the supervisor has said it
     bool started;
     bool stopping;
 };

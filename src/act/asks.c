@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What core asks for besides agent reads: deeds, tasks, a VM's definition and snapshots. An ask that
-// needs libvirt goes to a worker, which finds the VM and looks at it; whether the asker may is
+// What core asks for besides agent reads: deeds, tasks, a VM's definition and snapshots. An ask
+// that needs libvirt goes to a worker, which finds the VM and looks at it; whether the asker may is
 // decided back on the loop, from what libvirt says of the VM, not from what core says.
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "act.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "deeds.h"
+#include "base/number.h"
 #include "manage/describe.h"
 
 #define BODY_MAX (256u * 1024)
@@ -17,14 +18,16 @@
 
 struct ask {
     struct work work; // first: a work is its ask
+    struct ask *next; // of those on workers
     struct act *act;
     const struct asked *what;
     uint32_t id;
     bool forgotten;
     struct conn *conn;
-    json_t *args; // owned: what core sent
-    const struct deed *deed;
-    const char *vm; // in args; NULL for a VM that is to be made
+    const struct ipc_request *request; // only until its taking in is over
+    json_t *body;                      // owned; of a deed
+    const struct deed *deed;           // NULL: a question
+    char *vm;                          // owned; what the path names; NULL for a VM to be made
     struct grant grant;
     // Written by the worker:
     struct uuid uuid;
@@ -52,7 +55,8 @@ static const char *text_of(const json_t *object, const char *name)
 
 static void ask_free(struct ask *ask)
 {
-    json_decref(ask->args);
+    json_decref(ask->body);
+    free(ask->vm);
     json_decref(ask->steps);
     virt_spec_done(&ask->spec);
     grant_done(&ask->grant);
@@ -103,9 +107,11 @@ static void reply_task(struct act *a, struct ask *ask, int64_t id, int status)
     task_done(&stored);
 }
 
+// The path names the task.
 static int64_t id_of(const struct ask *ask)
 {
-    return json_integer_value(json_object_get(ask->args, "id"));
+    uint64_t id = 0;
+    return ask->vm && number_parse_u64(ask->vm, &id) == 0 && id <= INT64_MAX ? (int64_t)id : 0;
 }
 
 static void now_task(struct act *a, struct ask *ask)
@@ -140,12 +146,20 @@ static bool list_one(const struct task *t, void *arg)
 
 static void now_tasks(struct act *a, struct ask *ask)
 {
-    const char *state = text_of(ask->args, "state");
+    CLEANUP(freep) char *state = ipc_query_param(ask->request->query, "state");
+    CLEANUP(freep) char *vm = ipc_query_param(ask->request->query, "vm");
+    CLEANUP(freep) char *batch = ipc_query_param(ask->request->query, "batch");
+    CLEANUP(freep) char *before = ipc_query_param(ask->request->query, "before");
+    uint64_t below = 0;
+    if (before && (number_parse_u64(before, &below) < 0 || below > INT64_MAX)) {
+        refuse(a, ask, 400, "before is the number of a task");
+        return;
+    }
     const struct task_filter filter = {
-        .vm = text_of(ask->args, "vm"),
-        .batch = text_of(ask->args, "batch"),
+        .vm = vm,
+        .batch = batch,
         .state = state ? (int)task_state_parse(state) : -1,
-        .before = json_integer_value(json_object_get(ask->args, "before")),
+        .before = (int64_t)below,
         .limit = LIST_MAX,
     };
     if (state && filter.state < 0) {
@@ -215,9 +229,9 @@ static void look_at_deed(struct ask *ask)
         .virt = ask->conn->virt,
         .deed = ask->deed,
         .uuid = ask->uuid,
-        .vm = ask->found ? ask->spec.name : text_of(json_object_get(ask->args, "body"), "name"),
+        .vm = ask->found ? ask->spec.name : text_of(ask->body, "name"),
         .principal = ask->grant.principal,
-        .body = json_object_get(ask->args, "body"),
+        .body = ask->body,
         .steps = ask->steps,
         .note = no_note,
         .progress = no_progress,
@@ -285,8 +299,7 @@ static void reply_plan(struct act *a, struct ask *ask)
     json_kv_string(&j, "deed", ask->deed->name);
     json_key(&j, "would");
     json_array_begin(&j);
-    json_array_foreach (ask->steps, i, step)
-        json_text(&j, json_string_value(step));
+    json_array_foreach(ask->steps, i, step) json_text(&j, json_string_value(step));
     json_array_end(&j);
     json_object_end(&j);
     reply(a, ask, 200, &body);
@@ -310,9 +323,9 @@ static int read_after(struct act *a, const json_t *body, int64_t *ret, struct er
         return err_set(err, ENOENT, "after: there is no task %jd", (intmax_t)id);
     enum task_state state = t.state;
     task_done(&t);
-    return state == TASK_DONE ? 0
-                              : err_set(err, ESRCH, "after: task %jd is %s", (intmax_t)id,
-                                        task_state_name(state));
+    return state == TASK_DONE
+               ? 0
+               : err_set(err, ESRCH, "after: task %jd is %s", (intmax_t)id, task_state_name(state));
 }
 
 static json_t *own_fields(const json_t *body)
@@ -325,7 +338,7 @@ static json_t *own_fields(const json_t *body)
 
 static void add_task(struct act *a, struct ask *ask)
 {
-    const json_t *body = json_object_get(ask->args, "body");
+    const json_t *body = ask->body;
     char uuid[UUID_TEXT] = "";
     struct err err = {0};
     struct task t = {
@@ -355,7 +368,7 @@ static void add_task(struct act *a, struct ask *ask)
 
 static void then_deed(struct act *a, struct ask *ask)
 {
-    if (json_is_true(json_object_get(json_object_get(ask->args, "body"), "dry_run")))
+    if (json_is_true(json_object_get(ask->body, "dry_run")))
         reply_plan(a, ask);
     else
         add_task(a, ask);
@@ -414,8 +427,19 @@ static bool allowed(struct act *a, struct ask *ask)
     return false;
 }
 
+void asks_forget(struct act *a, uint32_t id)
+{
+    for (struct ask *ask = a->deeds.asks; ask; ask = ask->next)
+        if (id == 0 || ask->id == id)
+            ask->forgotten = true;
+}
+
 static void end(struct act *a, struct ask *ask)
 {
+    struct ask **at = &a->deeds.asks;
+    while (*at != ask)
+        at = &(*at)->next;
+    *at = ask->next;
     link_unuse(a, ask->conn);
     a->deeds.n_asks--;
     // Who may not see the VM hears nothing of it, whatever went wrong.
@@ -442,41 +466,25 @@ void asks_step(struct act *a)
 
 /* Coming in. */
 
-static const struct asked asked[] = {
-    {"deed", ROLE_ADMIN, NULL, look_at_deed, then_deed},
-    {"tasks", ROLE_VIEWER, now_tasks, NULL, NULL},
-    {"task", ROLE_VIEWER, now_task, NULL, NULL},
-    {"task_cancel", ROLE_OPERATOR, now_cancel, NULL, NULL},
-    {"definition", ROLE_VIEWER, NULL, look_at_definition, then_answer},
-    {"snapshots", ROLE_VIEWER, NULL, look_at_snapshots, then_answer},
+static const struct asked a_deed = {"deed", ROLE_ADMIN, NULL, look_at_deed, then_deed};
+
+static const struct {
+    enum verb_id verb;
+    struct asked asked;
+} questions[] = {
+    {VERB_TASK_LIST, {"tasks", ROLE_VIEWER, now_tasks, NULL, NULL}},
+    {VERB_TASK_SHOW, {"task", ROLE_VIEWER, now_task, NULL, NULL}},
+    {VERB_TASK_CANCEL, {"task cancel", ROLE_OPERATOR, now_cancel, NULL, NULL}},
+    {VERB_VM_DEFINITION, {"definition", ROLE_VIEWER, NULL, look_at_definition, then_answer}},
+    {VERB_SNAPSHOT_LIST, {"snapshots", ROLE_VIEWER, NULL, look_at_snapshots, then_answer}},
 };
-
-static const struct asked *find(const char *name, size_t len)
-{
-    for (size_t i = 0; i < ARRAY_LEN(asked); i++)
-        if (strlen(asked[i].name) == len && memcmp(asked[i].name, name, len) == 0)
-            return &asked[i];
-    return NULL;
-}
-
-static int read_deed(struct ask *ask, struct err *err)
-{
-    const char *name = text_of(ask->args, "deed");
-    json_t *body = json_object_get(ask->args, "body");
-    ask->deed = name ? deed_by_name(name) : NULL;
-    if (!ask->deed)
-        return err_set(err, EINVAL, "no such deed");
-    if ((ask->deed->object == DEED_ON_VM) != (ask->vm != NULL))
-        return err_set(err, EINVAL, "the deed names the wrong object");
-    return deed_check(ask->deed, body, err);
-}
 
 // Asked before with the same key: the same task answers.
 static bool answer_again(struct act *a, struct ask *ask)
 {
-    const char *key = text_of(json_object_get(ask->args, "body"), "key");
+    const char *key = text_of(ask->body, "key");
     int64_t id;
-    if (!ask->deed || !key || task_by_key(a->deeds.store, ask->grant.principal, key, &id) < 0)
+    if (!key || task_by_key(a->deeds.store, ask->grant.principal, key, &id) < 0)
         return false;
     reply_task(a, ask, id, 200);
     return true;
@@ -490,31 +498,41 @@ static void submit(struct act *a, struct ask *ask)
         ask_free(ask);
         return;
     }
-    const json_t *body = json_object_get(ask->args, "body");
+    const json_t *body = ask->body;
     ask->touched = ask->deed && !json_is_true(json_object_get(body, "dry_run")) &&
                    (json_object_get(body, "after") ||
-                    tasks_touch(a, "", ask->vm ? ask->vm : text_of(body, "name")));
+                    tasks_touch(a, ask->vm ? ask->vm : text_of(body, "name")));
     ask->steps = json_array();
     buf_init(&ask->answer, ANSWER_MAX);
     ask->work = (struct work){.run = run_ask, .done = hand_over, .arg = a};
-    a->deeds.n_asks++;
-    if (workers_submit(a->deeds.workers, &ask->work) == 0)
+    if (workers_submit(a->deeds.workers, &ask->work) == 0) {
+        a->deeds.n_asks++;
+        ask->next = a->deeds.asks;
+        a->deeds.asks = ask;
         return;
-    a->deeds.n_asks--;
+    }
     link_unuse(a, ask->conn);
     refuse(a, ask, 503, "no thread is free");
     ask_free(ask);
 }
 
+static int read_body(struct ask *ask, const char *text, struct err *err)
+{
+    json_error_t why;
+    size_t len = strlen(text);
+    if (len > BODY_MAX)
+        return err_set(err, EINVAL, "the body has more than %u bytes", BODY_MAX);
+    ask->body = len > 0 ? json_loadb(text, len, JSON_REJECT_DUPLICATES, &why) : json_object();
+    if (!ask->body)
+        return err_set_at(err, EINVAL, why.line, why.column, "the body is no JSON: %s (line %d)",
+                          why.text, why.line);
+    return deed_check(ask->deed, ask->body, err);
+}
+
 static void take(struct act *a, struct ask *ask)
 {
     struct err err = {0};
-    ask->vm = text_of(ask->args, "vm");
-    int r = act_grant(a, ask->args, &ask->grant, &err);
-    if (r == 0 && ask->what->look == look_at_deed)
-        r = read_deed(ask, &err);
-    else if (r == 0 && ask->what->look && !ask->vm)
-        r = err_set(&err, EINVAL, "no VM is named");
+    int r = ask->deed ? read_body(ask, ask->request->form, &err) : 0;
     if (r == 0 && !a->deeds.store)
         r = err_set(&err, EAGAIN, "VMs cannot be managed: %s", a->deeds.err.message);
     if (r == 0 && a->deeds.n_asks >= ASKS_MAX)
@@ -526,29 +544,44 @@ static void take(struct act *a, struct ask *ask)
         if (allowed(a, ask))
             ask->what->now(a, ask);
         ask_free(ask);
-    } else if (answer_again(a, ask)) {
+    } else if (ask->deed && answer_again(a, ask)) {
         ask_free(ask);
     } else {
+        ask->request = NULL;
         submit(a, ask);
     }
 }
 
-bool asks_request(struct act *a, uint32_t id, const char *payload, size_t len)
+static const struct asked *find_question(const struct ipc_request *r, char **ret_object)
 {
-    const char *nul = memchr(payload, '\0', MIN_OF(len, (size_t)64));
-    const struct asked *what = nul ? find(payload, (size_t)(nul - payload)) : NULL;
-    if (!what)
+    const char *allow;
+    enum verb_id verb = verb_match(r->method, r->path, ret_object, &allow);
+    for (size_t i = 0; i < ARRAY_LEN(questions); i++)
+        if (questions[i].verb == verb)
+            return &questions[i].asked;
+    return NULL;
+}
+
+bool asks_request(struct act *a, uint32_t id, const struct ipc_request *request,
+                  struct grant *grant)
+{
+    char *object = NULL;
+    const struct deed *deed =
+        strcmp(request->method, "POST") == 0 ? deed_match(request->path, &object) : NULL;
+    const struct asked *what = deed ? &a_deed : find_question(request, &object);
+    if (!what) {
+        free(object);
         return false;
-    json_error_t why;
-    size_t n = len - (size_t)(nul + 1 - payload);
-    json_t *args = n <= BODY_MAX ? json_loadb(nul + 1, n, JSON_REJECT_DUPLICATES, &why) : NULL;
-    if (!json_is_object(args)) {
-        json_decref(args);
-        core_problem(a, id, 400, "the request is no JSON object");
-        return true;
     }
     struct ask *ask = mem_zalloc(sizeof(*ask));
-    *ask = (struct ask){.act = a, .what = what, .id = id, .args = args};
+    *ask = (struct ask){.act = a,
+                        .what = what,
+                        .id = id,
+                        .request = request,
+                        .deed = deed,
+                        .vm = object,
+                        .grant = *grant};
+    *grant = (struct grant){0};
     take(a, ask);
     return true;
 }

@@ -40,6 +40,8 @@ static int take_message(struct act *a, struct err *err)
     if (type == CONTROL_PEER && strcmp(text, "core") == 0 && fd >= 0) {
         core_connect(a, fd);
         fd = -1;
+    } else if (type == CONTROL_KEY) {
+        a->has_key = grant_key_parse(text, &a->key) == 0;
     } else if (type == CONTROL_START) {
         a->started = true;
     } else if (type == CONTROL_STOP) {

@@ -10,7 +10,7 @@
 #include "base/mem.h"
 #include "net/batch_json.h"
 
-#define REQUEST_MAX 4096
+#define REQUEST_MAX (4u * 1024 * 1024)
 #define ANSWER_MAX (16u * 1024 * 1024)
 
 static void on_poll(uv_poll_t *handle, int status, int events);
@@ -38,6 +38,7 @@ static void close_core(struct act *a)
         return;
     a->core_closing = true;
     calls_forget_all(a);
+    asks_forget(a, 0);
     uv_poll_stop(&a->core_poll);
     uv_close((uv_handle_t *)&a->core_poll, on_closed);
 }
@@ -59,10 +60,12 @@ void core_connect(struct act *a, int fd)
 
 static void take_frame(struct act *a, const struct ipc_frame *f)
 {
-    if (f->type == IPC_REQUEST)
-        calls_request(a, f->id, f->payload, f->len);
-    else if (f->type == IPC_CANCEL)
+    if (f->type == IPC_CANCEL) {
         calls_cancel(a, f->id);
+        asks_forget(a, f->id);
+    } else if (f->type == IPC_REQUEST && !request_take(a, f->id, f->payload, f->len)) {
+        calls_request(a, f->id, f->payload, f->len);
+    }
 }
 
 static void on_poll(uv_poll_t *handle, int status, int events)
@@ -114,10 +117,11 @@ static const struct {
     int error;
     int status;
 } statuses[] = {
-    {ENOENT, 404}, {ENOTCONN, 409}, {ESRCH, 409}, {EBUSY, 409}, {EINVAL, 400}, {ETIMEDOUT, 504},
+    {ENOENT, 404}, {ENOTCONN, 409}, {ESRCH, 409},  {EBUSY, 409},
+    {EINVAL, 400}, {EEXIST, 409},   {EAGAIN, 503}, {ETIMEDOUT, 504},
 };
 
-static int status_of(int error)
+int core_status_of(int error)
 {
     for (size_t i = 0; i < ARRAY_LEN(statuses); i++) {
         if (statuses[i].error == error)
@@ -130,7 +134,7 @@ void core_respond(struct act *a, struct call *call)
 {
     static const char mime[] = "application/json";
     if (call->result < 0) {
-        core_problem(a, call->id, status_of(-call->result), call->err.message);
+        core_problem(a, call->id, core_status_of(-call->result), call->err.message);
         return;
     }
     CLEANUP(buf_done) struct buf body;
@@ -142,6 +146,12 @@ void core_respond(struct act *a, struct call *call)
         core_problem(a, call->id, 502, "the answer is too large");
     else
         post(a, IPC_RESPONSE, call->id, 200, mime, sizeof(mime), &body);
+}
+
+void core_answer(struct act *a, uint32_t id, int status, const struct buf *json)
+{
+    static const char mime[] = "application/json";
+    post(a, IPC_RESPONSE, id, status, mime, sizeof(mime), json);
 }
 
 void core_report(struct act *a)

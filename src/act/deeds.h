@@ -6,12 +6,17 @@
 
 #include <jansson.h>
 #include <stdatomic.h>
+#include <uv.h>
 
-#include "act.h"
 #include "auth/grant.h"
+#include "collect/workers.h"
 #include "manage/run.h"
 #include "manage/task.h"
+#include "net/ipc.h"
 #include "store/audit.h"
+
+struct act;
+struct conn;
 
 /** Questions that wait for libvirt. */
 #define ASKS_MAX 256
@@ -66,6 +71,7 @@ struct deeds {
     struct err err;
     struct workers *workers;
     struct job *jobs; // oldest first
+    struct ask *asks; // on workers
     size_t n_jobs, n_asks;
     uv_cond_t note_written; // with the inbox's lock
     // Under the inbox's lock, from workers:
@@ -74,15 +80,15 @@ struct deeds {
     struct note_wish *wishes;
 };
 
-// state.c: the database
+// deeds.c: the database
 void deeds_open(struct act *a);
 int64_t act_real_ns(void);
 
-// asks.c: what core asks for; true where the verb is one of these
-bool asks_request(struct act *a, uint32_t id, const char *payload, size_t len);
+// asks.c: deeds and questions about them; false where the request is none. Takes the grant.
+bool asks_request(struct act *a, uint32_t id, const struct ipc_request *request,
+                  struct grant *grant);
 void asks_step(struct act *a);
-void asks_forget(struct act *a, uint32_t id); // 0 = all
-const char *asks_status_phrase(int status);
+void asks_forget(struct act *a, uint32_t id); // nobody waits for it any more; 0 = for all
 
 // tasks.c
 int tasks_add(struct act *a, struct task *t, struct err *err); // takes it over when it succeeds
@@ -92,8 +98,11 @@ void tasks_step(struct act *a, int64_t now);
 int64_t tasks_wake_ns(const struct act *a);
 /** Copies what a running one has said of itself into its task. */
 void tasks_refresh(struct act *a, struct job *job);
-/** Does a task that is not over touch this VM? */
-bool tasks_touch(const struct act *a, const char *uuid, const char *name);
+/** Does a task that is not over touch the VM that is called so, by name or UUID? */
+bool tasks_touch(const struct act *a, const char *vm);
+
+// request.c: a request that core passed on; false where the payload is none
+bool request_take(struct act *a, uint32_t id, const char *payload, size_t len);
 
 // core.c
 void core_answer(struct act *a, uint32_t id, int status, const struct buf *json);

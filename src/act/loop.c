@@ -35,7 +35,9 @@ void act_step(struct act *a)
     int64_t now = act_now();
     link_step(a, now);
     calls_step(a, now);
-    int64_t wake = MIN_OF(link_wake_ns(a), calls_wake_ns(a));
+    asks_step(a);
+    tasks_step(a, now);
+    int64_t wake = MIN_OF(MIN_OF(link_wake_ns(a), calls_wake_ns(a)), tasks_wake_ns(a));
     uv_timer_stop(&a->timer);
     if (wake == INT64_MAX)
         return;

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "act.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "deeds.h"
 #include "manage/queue.h"
 
 #define MEND_PAUSE_NS (2 * NS_PER_S)
@@ -21,10 +21,10 @@ struct job *tasks_find(struct act *a, int64_t id)
     return job;
 }
 
-bool tasks_touch(const struct act *a, const char *uuid, const char *name)
+bool tasks_touch(const struct act *a, const char *vm)
 {
     for (const struct job *j = a->deeds.jobs; j; j = j->next)
-        if ((*j->task.uuid && strcmp(j->task.uuid, uuid) == 0) || strcmp(j->task.vm, name) == 0)
+        if (strcmp(j->task.uuid, vm) == 0 || strcmp(j->task.vm, vm) == 0)
             return true;
     return false;
 }
@@ -208,9 +208,9 @@ static void cancel_queued(struct act *a, int64_t after, const char *batch, const
 static void spread(struct act *a, const struct task *t, enum task_state state)
 {
     int64_t failures = 0;
-    CLEANUP(freep) char *why = mem_printf("task %jd, which had to be done first, %s",
-                                          (intmax_t)t->id,
-                                          state == TASK_FAILED ? "failed" : "was cancelled");
+    CLEANUP(freep)
+    char *why = mem_printf("task %jd, which had to be done first, %s", (intmax_t)t->id,
+                           state == TASK_FAILED ? "failed" : "was cancelled");
     cancel_queued(a, t->id, NULL, why);
     if (!t->batch || state != TASK_FAILED ||
         task_failures(a->deeds.store, t->batch, &failures) < 0 || failures <= t->max_failures)

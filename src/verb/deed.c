@@ -199,7 +199,11 @@ const struct field deed_common_fields[] = {
     {"dry_run", FIELD_BOOL, .help = "say what would be done, and do nothing"},
     {"key", FIELD_TEXT, .max = 128,
      .help = "a key of the caller's: asked again with the same key, the same task answers"},
-    {"after", FIELD_TEXT, .max = 64, .help = "a task that must be done first"},
+    {"after", FIELD_INTEGER, .min = 1, .max = INT64_MAX, .help = "a task that must be done first"},
+    {"batch", FIELD_NAME, .help = "a name that tasks share, to be limited together"},
+    {"parallel", FIELD_INTEGER, .min = 1, .max = 1000, .help = "so many of the batch at once"},
+    {"max_failures", FIELD_INTEGER, .min = 0, .max = 1000000,
+     .help = "after more failures than this the rest of the batch is cancelled"},
     {NULL},
 };
 

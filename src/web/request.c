@@ -15,6 +15,7 @@
 
 #define URI_MAX (8u * 1024)
 #define CORE_PATIENCE_NS (5 * NS_PER_S)
+#define ACT_PATIENCE_NS (60 * NS_PER_S)
 
 struct inquiry {
     const struct request *r;
@@ -50,7 +51,9 @@ static struct refusal check_length(struct inquiry *q)
 
 static struct refusal check_method(struct inquiry *q)
 {
-    q->question->takes_form = verb_takes_form(q->method, q->question->path);
+    q->question->takes_json = verb_takes_json(q->method, q->question->path);
+    q->question->takes_form =
+        q->question->takes_json || verb_takes_form(q->method, q->question->path);
     q->question->method = q->question->takes_form ? "POST" : "GET";
     if (!q->question->takes_form && strcmp(q->method, MHD_HTTP_METHOD_GET) != 0 &&
         strcmp(q->method, MHD_HTTP_METHOD_HEAD) != 0)
@@ -81,6 +84,7 @@ bool request_has_body(const struct request *r)
 static struct refusal check_body(struct inquiry *q)
 {
     static const char form[] = MHD_HTTP_POST_ENCODING_FORM_URLENCODED;
+    static const char json[] = "application/json";
     if (!request_has_body(q->r))
         return fine;
     if (!q->question->takes_form)
@@ -90,7 +94,10 @@ static struct refusal check_body(struct inquiry *q)
     uint64_t bytes = 0;
     if (length && (number_parse_u64(length, &bytes) < 0 || bytes > VERB_FORM_MAX))
         return (struct refusal){MHD_HTTP_CONTENT_TOO_LARGE, "a form may have 2 MiB"};
-    if (!type || strncasecmp(type, form, sizeof(form) - 1) != 0)
+    if (q->question->takes_json && (!type || strncasecmp(type, json, sizeof(json) - 1) != 0))
+        return (struct refusal){MHD_HTTP_UNSUPPORTED_MEDIA_TYPE,
+                                "a body must be JSON: application/json"};
+    if (!q->question->takes_json && (!type || strncasecmp(type, form, sizeof(form) - 1) != 0))
         return (struct refusal){MHD_HTTP_UNSUPPORTED_MEDIA_TYPE,
                                 "a body must be a form: application/x-www-form-urlencoded"};
     return fine;
@@ -135,6 +142,9 @@ static int64_t patience(const char *path, bool *ret_is_query)
     const char *allow;
     enum verb_id verb = verb_match("GET", path, &object, &allow);
     *ret_is_query = verb != VERB_INVALID && verbs[verb].is_query;
+    // libvirt is asked before a task is taken on, or to read what core does not have.
+    if (verb_takes_json("POST", path) || (verb != VERB_INVALID && verbs[verb].place == VERB_AT_ACT))
+        return ACT_PATIENCE_NS;
     for (size_t i = 0; i < ARRAY_LEN(slow_verbs); i++)
         if (slow_verbs[i].verb == verb)
             return slow_verbs[i].patience_ns;

@@ -50,7 +50,8 @@ struct question {
     const char *query;
     int64_t patience_ns; /**< how long to wait for core */
     bool is_query;       /**< wait for as long as queries may take, besides */
-    bool takes_form;
+    bool takes_form;     /**< or JSON */
+    bool takes_json;
 };
 
 /** One HTTP request; lives until MHD has sent its response or lost its connection. */

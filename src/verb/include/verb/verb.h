@@ -33,6 +33,12 @@ enum verb_id {
     VERB_TOKEN_REVOKE,
     VERB_AUDIT_LIST,
     VERB_AUDIT_VERIFY,
+    VERB_TASK_LIST,
+    VERB_TASK_SHOW,
+    VERB_TASK_CANCEL,
+    VERB_VM_DEFINITION,
+    VERB_SNAPSHOT_LIST,
+    VERB_OPENAPI,
     VERB_QUERY,
     VERB_QUERY_RANGE,
     VERB_QUERY_EXEMPLARS,
@@ -123,6 +129,9 @@ enum verb_id verb_match(const char *method, const char *path, char **ret_object,
 
 /** True where this method and decoded path may carry a body: a form. */
 bool verb_takes_form(const char *method, const char *path);
+
+/** True where this method and decoded path take a JSON object as body: verbs and deeds. */
+bool verb_takes_json(const char *method, const char *path);
 
 /** The verb of a CLI command, NULL where it is none. */
 const struct verb *verb_by_command(const char *command);

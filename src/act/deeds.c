@@ -4,9 +4,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "act.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "deeds.h"
 
 #define KEEP_NS (INT64_C(90) * 86400 * NS_PER_S)
 
