@@ -206,7 +206,8 @@ static void requests_survive_encoding(void **state)
                             .query = "a=1&b=%20",
                             .form = "b=2&c=%33",
                             .accept = "",
-                            .principal = "unix:1000"};
+                            .principal = "1 viewer",
+                            .address = "::1"};
     struct ipc_request got;
     CLEANUP(buf_done) struct buf b;
     buf_init(&b, 4096);
@@ -217,6 +218,7 @@ static void requests_survive_encoding(void **state)
     assert_string_equal(got.query, r.query);
     assert_string_equal(got.accept, "");
     assert_string_equal(got.principal, r.principal);
+    assert_string_equal(got.address, "::1");
     static const char *const params[][2] = {{"a", "1"}, {"b", "2"}, {"c", "3"}};
     for (size_t i = 0; i < ARRAY_LEN(params); i++) {
         CLEANUP(freep) char *value = ipc_request_param(&got, params[i][0]);
