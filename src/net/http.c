@@ -171,6 +171,18 @@ static void set_options(struct http_client *c, const char *url, int timeout_ms, 
     curl_easy_setopt(c->curl, CURLOPT_WRITEDATA, sink);
 }
 
+static int perform(struct http_client *c, int timeout_ms, struct sink *sink, int *ret_status,
+                   struct err *err)
+{
+    CURLcode code = curl_easy_perform(c->curl);
+    if (code != CURLE_OK)
+        return explain(c, code, timeout_ms, sink, err);
+    long status = 0;
+    curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &status);
+    *ret_status = (int)status;
+    return 0;
+}
+
 int http_get(struct http_client *c, const char *path, int timeout_ms, int *ret_status,
              struct buf *body, struct err *err)
 {
@@ -178,11 +190,23 @@ int http_get(struct http_client *c, const char *path, int timeout_ms, int *ret_s
     struct sink sink = {.body = body};
     curl_easy_reset(c->curl);
     set_options(c, url, timeout_ms, &sink);
-    CURLcode code = curl_easy_perform(c->curl);
-    if (code != CURLE_OK)
-        return explain(c, code, timeout_ms, &sink, err);
-    long status = 0;
-    curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &status);
-    *ret_status = (int)status;
-    return 0;
+    return perform(c, timeout_ms, &sink, ret_status, err);
+}
+
+int http_post(struct http_client *c, const char *path, const char *json, int timeout_ms,
+              int *ret_status, struct buf *body, struct err *err)
+{
+    CLEANUP(freep) char *url = mem_printf("%s%s", c->url, path);
+    struct sink sink = {.body = body};
+    struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
+    curl_easy_reset(c->curl);
+    set_options(c, url, timeout_ms, &sink);
+    curl_easy_setopt(c->curl, CURLOPT_POST, 1L);
+    curl_easy_setopt(c->curl, CURLOPT_POSTFIELDS, json);
+    curl_easy_setopt(c->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(json));
+    curl_easy_setopt(c->curl, CURLOPT_HTTPHEADER, headers);
+    int r = perform(c, timeout_ms, &sink, ret_status, err);
+    curl_easy_setopt(c->curl, CURLOPT_HTTPHEADER, NULL);
+    curl_slist_free_all(headers);
+    return r;
 }

@@ -86,7 +86,7 @@ void link_connect(struct link *l, int fd)
         disconnect(l);
 }
 
-int link_ask(struct link *l, const struct ipc_request *r, void *asker, uint32_t *ret_id)
+int link_ask(struct link *l, const struct ipc_request *r, int fd, void *asker, uint32_t *ret_id)
 {
     if (!l->ipc)
         return -EPIPE;
@@ -96,7 +96,7 @@ int link_ask(struct link *l, const struct ipc_request *r, void *asker, uint32_t 
     if (b.error)
         return b.error;
     uint32_t id = ++l->last_id;
-    int sent = ipc_send(l->ipc, IPC_REQUEST, id, 0, b.data, b.len, NULL, 0);
+    int sent = ipc_send_fd(l->ipc, IPC_REQUEST, id, 0, b.data, b.len, NULL, 0, fd);
     // A broken connection is taken down by the loop, which hears of it at once.
     if (sent < 0)
         return sent;

@@ -37,7 +37,7 @@ void link_done(struct link *l);
 void link_connect(struct link *l, int fd);
 
 /** Ask; *ret_id stands for the question. 0 or -EPIPE (core is away). */
-int link_ask(struct link *l, const struct ipc_request *r, void *asker, uint32_t *ret_id);
+int link_ask(struct link *l, const struct ipc_request *r, int fd, void *asker, uint32_t *ret_id);
 
 /** Another piece of an answer may come. */
 void link_more(struct link *l, uint32_t id);

@@ -225,12 +225,13 @@ static void ask_core(struct request *r)
                               .query = question->query,
                               .form = r->form.len > 0 ? r->form.data : "",
                               .accept = accept ? accept : "",
-                              .principal = r->conn->peer.principal};
+                              .principal = "",
+                              .address = ""};
     if (r->form.error || strlen(ask.form) != r->form.len) {
         refuse(r, MHD_HTTP_BAD_REQUEST, "the form is longer than 2 MiB, or no form");
         return;
     }
-    if (link_ask(&s->link, &ask, r, &r->id) < 0) {
+    if (link_ask(&s->link, &ask, r->conn->fd, r, &r->id) < 0) {
         core_lost(r);
         return;
     }

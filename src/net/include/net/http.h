@@ -24,4 +24,11 @@ void http_client_free(struct http_client *c);
 int http_get(struct http_client *c, const char *path, int timeout_ms, int *ret_status,
              struct buf *body, struct err *err);
 
+/**
+ * POST a JSON body to `path`; otherwise as http_get(). A request that failed on its way may have
+ * arrived: give it a key where that matters.
+ */
+int http_post(struct http_client *c, const char *path, const char *json, int timeout_ms,
+              int *ret_status, struct buf *body, struct err *err);
+
 #endif
