@@ -221,8 +221,18 @@ static bool never(void *arg)
     return false;
 }
 
+// What the deed itself is given.
+static json_t *own_fields(const json_t *body)
+{
+    json_t *own = json_copy((json_t *)body);
+    for (const struct field *f = deed_common_fields; f->name; f++)
+        json_object_del(own, f->name);
+    return own;
+}
+
 static void look_at_deed(struct ask *ask)
 {
+    json_t *body = own_fields(ask->body);
     struct manage_run run = {
         .ops = ask->act->ops,
         .manage = virt_manage_of(ask->act->ops),
@@ -231,13 +241,14 @@ static void look_at_deed(struct ask *ask)
         .uuid = ask->uuid,
         .vm = ask->found ? ask->spec.name : text_of(ask->body, "name"),
         .principal = ask->grant.principal,
-        .body = ask->body,
+        .body = body,
         .steps = ask->steps,
         .note = no_note,
         .progress = no_progress,
         .cancelled = never,
     };
     ask->result = ask->touched ? 0 : manage_check(&run, &ask->err);
+    json_decref(body);
 }
 
 static void look_at_definition(struct ask *ask)
@@ -326,14 +337,6 @@ static int read_after(struct act *a, const json_t *body, int64_t *ret, struct er
     return state == TASK_DONE
                ? 0
                : err_set(err, ESRCH, "after: task %jd is %s", (intmax_t)id, task_state_name(state));
-}
-
-static json_t *own_fields(const json_t *body)
-{
-    json_t *own = json_copy((json_t *)body);
-    for (const struct field *f = deed_common_fields; f->name; f++)
-        json_object_del(own, f->name);
-    return own;
 }
 
 static void add_task(struct act *a, struct ask *ask)

@@ -127,7 +127,8 @@ static bool check_vm(const struct view *v, const struct verb *verb)
 {
     const struct vm *vm =
         verb->reach == VERB_REACH_VM ? herd_vm_find(v->core->herd, v->object) : NULL;
-    if (verb->reach != VERB_REACH_VM || (vm && view_covers(v, vm)))
+    // act looks for itself: a VM that was just made may not be known here yet.
+    if (verb->reach != VERB_REACH_VM || verb->place == VERB_AT_ACT || (vm && view_covers(v, vm)))
         return true;
     answer_problem(v->core, v->id, 404, "no VM is called \"%s\"", v->object);
     return false;

@@ -69,6 +69,20 @@ int api_get(struct http_client *c, const char *path, int timeout_ms, json_t **re
     return api_parse(body.data ? body.data : "", body.len, ret, err);
 }
 
+int api_post(struct http_client *c, const char *path, const char *json, int timeout_ms,
+             json_t **ret, struct err *err)
+{
+    CLEANUP(buf_done) struct buf body;
+    int status = 0;
+    buf_init(&body, API_ANSWER_MAX);
+    int r = http_post(c, path, json, timeout_ms, &status, &body, err);
+    if (r < 0)
+        return r;
+    if (status != 200 && status != 202)
+        return problem(status, &body, err);
+    return api_parse(body.data ? body.data : "", body.len, ret, err);
+}
+
 char *api_vm_path(const char *name, const char *below)
 {
     struct buf path;
