@@ -14,7 +14,9 @@
 #include "collect/workers.h"
 #include "conf/conf.h"
 #include "deeds.h"
+#include "gate.h"
 #include "net/ipc.h"
+#include "state.h"
 #include "virt/virt.h"
 
 /** Calls under way within their deadline. */
@@ -123,8 +125,9 @@ struct act {
     struct inbox inbox;
     struct call *calls; // all of them, oldest first
     struct deeds deeds;
-    struct grant_key key; // of grants
-    bool has_key;         // the supervisor has said it
+    struct act_state state;
+    struct gate gate;
+    unsigned hashing; // passwords that are being set
     bool started;
     bool stopping;
 };
@@ -148,6 +151,11 @@ void core_connect(struct act *a, int fd);
 void core_respond(struct act *a, struct call *call);
 void core_problem(struct act *a, uint32_t id, int status, const char *detail);
 void core_report(struct act *a);
+void core_answer(struct act *a, uint32_t id, int status, const struct buf *json);
+
+// api.c: requests of the API that core passes on; payload: ipc_request
+void api_request(struct act *a, uint32_t id, const char *payload, size_t len);
+void api_refused(struct act *a, const char *payload, size_t len); // by core: for the audit log
 
 // calls.c
 void calls_request(struct act *a, uint32_t id, const char *payload, size_t len);

@@ -91,7 +91,7 @@ static void reply_task(struct act *a, struct ask *ask, int64_t id, int status)
 {
     struct task stored = {0};
     struct job *job = tasks_find(a, id);
-    int r = job ? 0 : task_get(a->deeds.store, id, &stored);
+    int r = job ? 0 : task_get(a->state.store, id, &stored);
     if (r < 0) {
         refuse(a, ask, r == -ENOENT ? 404 : 502, r == -ENOENT ? "no such task" : strerror(-r));
         return;
@@ -173,7 +173,7 @@ static void now_tasks(struct act *a, struct ask *ask)
     json_object_begin(&j);
     json_key(&j, "tasks");
     json_array_begin(&j);
-    int r = task_list(a->deeds.store, &filter, list_one, &(struct lister){a, &j});
+    int r = task_list(a->state.store, &filter, list_one, &(struct lister){a, &j});
     json_array_end(&j);
     json_object_end(&j);
     if (r < 0)
@@ -329,7 +329,7 @@ static int read_after(struct act *a, const json_t *body, int64_t *ret, struct er
         *ret = id;
         return 0;
     }
-    int r = task_get(a->deeds.store, id, &t);
+    int r = task_get(a->state.store, id, &t);
     if (r < 0)
         return err_set(err, ENOENT, "after: there is no task %jd", (intmax_t)id);
     enum task_state state = t.state;
@@ -403,8 +403,7 @@ static void audit_refusal(struct act *a, const struct ask *ask)
         .object = ask->vm,
         .result = AUDIT_REFUSED,
     };
-    if (a->deeds.audit && audit_event(a->deeds.audit, &entry) < 0)
-        log_error("a refusal could not be written to the audit log");
+    state_refused(&a->state, &entry, act_now());
 }
 
 // True where it is allowed; otherwise it has been answered.
@@ -487,7 +486,7 @@ static bool answer_again(struct act *a, struct ask *ask)
 {
     const char *key = text_of(ask->body, "key");
     int64_t id;
-    if (!key || task_by_key(a->deeds.store, ask->grant.principal, key, &id) < 0)
+    if (!key || task_by_key(a->state.store, ask->grant.principal, key, &id) < 0)
         return false;
     reply_task(a, ask, id, 200);
     return true;
@@ -536,8 +535,8 @@ static void take(struct act *a, struct ask *ask)
 {
     struct err err = {0};
     int r = ask->deed ? read_body(ask, ask->request->form, &err) : 0;
-    if (r == 0 && !a->deeds.store)
-        r = err_set(&err, EAGAIN, "VMs cannot be managed: %s", a->deeds.err.message);
+    if (r == 0 && !deeds_ready(a, act_now()))
+        r = err_set(&err, EAGAIN, "VMs cannot be managed now: %s", a->state.err.message);
     if (r == 0 && a->deeds.n_asks >= ASKS_MAX)
         r = err_set(&err, EAGAIN, "too many requests wait");
     if (r < 0) {

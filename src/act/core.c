@@ -2,6 +2,7 @@
 // The connection to core, which comes as a descriptor from the supervisor and comes again when core
 // was restarted. Answers to a core that is gone are dropped.
 #include <errno.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "act.h"
@@ -58,14 +59,30 @@ void core_connect(struct act *a, int fd)
     core_report(a);
 }
 
+// What follows `word` and its NUL, or NULL.
+static const char *after_word(const struct ipc_frame *f, const char *word)
+{
+    size_t len = strlen(word) + 1;
+    return f->len >= len && memcmp(f->payload, word, len) == 0 ? f->payload + len : NULL;
+}
+
+static void forget(struct act *a, uint32_t id)
+{
+    calls_cancel(a, id);
+    asks_forget(a, id);
+}
+
 static void take_frame(struct act *a, const struct ipc_frame *f)
 {
-    if (f->type == IPC_CANCEL) {
-        calls_cancel(a, f->id);
-        asks_forget(a, f->id);
-    } else if (f->type == IPC_REQUEST && !request_take(a, f->id, f->payload, f->len)) {
+    const char *request = after_word(f, "request"), *refused = after_word(f, "refused");
+    if (f->type == IPC_REQUEST && request)
+        api_request(a, f->id, request, f->len - (size_t)(request - f->payload));
+    else if (f->type == IPC_REPORT && refused)
+        api_refused(a, refused, f->len - (size_t)(refused - f->payload));
+    else if (f->type == IPC_REQUEST)
         calls_request(a, f->id, f->payload, f->len);
-    }
+    else if (f->type == IPC_CANCEL)
+        forget(a, f->id);
 }
 
 static void on_poll(uv_poll_t *handle, int status, int events)
@@ -113,6 +130,15 @@ void core_problem(struct act *a, uint32_t id, int status, const char *detail)
     post(a, IPC_RESPONSE, id, status, mime, sizeof(mime), &body);
 }
 
+void core_answer(struct act *a, uint32_t id, int status, const struct buf *json)
+{
+    static const char mime[] = "application/json";
+    if (json->error)
+        core_problem(a, id, 502, "the answer is too large");
+    else
+        post(a, IPC_RESPONSE, id, status, mime, sizeof(mime), json);
+}
+
 static const struct {
     int error;
     int status;
@@ -146,12 +172,6 @@ void core_respond(struct act *a, struct call *call)
         core_problem(a, call->id, 502, "the answer is too large");
     else
         post(a, IPC_RESPONSE, call->id, 200, mime, sizeof(mime), &body);
-}
-
-void core_answer(struct act *a, uint32_t id, int status, const struct buf *json)
-{
-    static const char mime[] = "application/json";
-    post(a, IPC_RESPONSE, id, status, mime, sizeof(mime), json);
 }
 
 void core_report(struct act *a)

@@ -66,10 +66,9 @@ struct ask;
 
 /** act's part in struct act. */
 struct deeds {
-    struct store *store; // NULL while there is no database; then `err` says why
-    struct audit *audit;
-    struct err err;
     struct workers *workers;
+    bool loaded;      // the tasks of the time before
+    int64_t retry_ns; // when to try that again
     struct job *jobs; // oldest first
     struct ask *asks; // on workers
     size_t n_jobs, n_asks;
@@ -80,8 +79,9 @@ struct deeds {
     struct note_wish *wishes;
 };
 
-// deeds.c: the database
+// deeds.c
 void deeds_open(struct act *a);
+bool deeds_ready(struct act *a, int64_t now); // the database is open and its tasks are known
 int64_t act_real_ns(void);
 
 // asks.c: deeds and questions about them; false where the request is none. Takes the grant.
@@ -101,11 +101,7 @@ void tasks_refresh(struct act *a, struct job *job);
 /** Does a task that is not over touch the VM that is called so, by name or UUID? */
 bool tasks_touch(const struct act *a, const char *vm);
 
-// request.c: a request that core passed on; false where the payload is none
-bool request_take(struct act *a, uint32_t id, const char *payload, size_t len);
-
 // core.c
-void core_answer(struct act *a, uint32_t id, int status, const struct buf *json);
 int core_status_of(int error);
 
 #endif

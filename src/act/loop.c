@@ -33,6 +33,7 @@ void act_step(struct act *a)
     if (a->stopping || !a->started)
         return;
     int64_t now = act_now();
+    state_step(&a->state, now);
     link_step(a, now);
     calls_step(a, now);
     asks_step(a);

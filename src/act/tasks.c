@@ -44,19 +44,18 @@ void tasks_refresh(struct act *a, struct job *job)
 
 static int store_task(struct act *a, struct task *t, struct err *err)
 {
-    struct deeds *d = &a->deeds;
     char *detail = json_dumps(t->body, JSON_COMPACT);
     const struct audit_entry entry = {
         .principal = t->principal, .verb = t->deed->name, .object = t->vm, .detail = detail};
-    int r = store_begin(d->store);
+    int r = store_begin(a->state.store);
     if (r == 0) {
-        r = audit_intent(d->audit, &entry, NULL, &t->intent);
+        r = audit_intent(a->state.audit, &entry, NULL, &t->intent);
         if (r == 0)
-            r = task_add(d->store, t);
+            r = task_add(a->state.store, t);
         if (r == 0)
-            r = store_commit(d->store);
+            r = store_commit(a->state.store);
         else
-            store_rollback(d->store);
+            store_rollback(a->state.store);
     }
     free(detail);
     if (r == -EEXIST)
@@ -156,7 +155,7 @@ static void write_notes(struct act *a)
     if (!wishes)
         return;
     for (struct note_wish *w = wishes; w; w = w->next)
-        w->result = task_note(a->deeds.store, w->job->task.id, w->note);
+        w->result = task_note(a->state.store, w->job->task.id, w->note);
     uv_mutex_lock(&a->inbox.lock);
     // A wish lives on its worker's stack until it is answered.
     for (struct note_wish *w = wishes, *next; w; w = next) {
@@ -189,16 +188,15 @@ static const enum audit_result audit_results[TASK_STATE_MAX] = {
 
 static int store_end(struct act *a, struct job *job, enum task_state state, const char *message)
 {
-    struct deeds *d = &a->deeds;
-    int r = store_begin(d->store);
+    int r = store_begin(a->state.store);
     if (r < 0)
         return r;
-    r = task_finish(d->store, job->task.id, state, message, job->run.result, act_real_ns());
+    r = task_finish(a->state.store, job->task.id, state, message, job->run.result, act_real_ns());
     if (r == 0)
-        r = audit_outcome(d->audit, job->task.intent, audit_results[state], message);
+        r = audit_outcome(a->state.audit, job->task.intent, audit_results[state], message);
     if (r == 0)
-        return store_commit(d->store);
-    store_rollback(d->store);
+        return store_commit(a->state.store);
+    store_rollback(a->state.store);
     return r;
 }
 
@@ -213,7 +211,7 @@ static void spread(struct act *a, const struct task *t, enum task_state state)
                            state == TASK_FAILED ? "failed" : "was cancelled");
     cancel_queued(a, t->id, NULL, why);
     if (!t->batch || state != TASK_FAILED ||
-        task_failures(a->deeds.store, t->batch, &failures) < 0 || failures <= t->max_failures)
+        task_failures(a->state.store, t->batch, &failures) < 0 || failures <= t->max_failures)
         return;
     CLEANUP(freep)
     char *many = mem_printf("%jd tasks of its batch failed", (intmax_t)failures);
@@ -317,7 +315,7 @@ static void start_mending(struct act *a, struct job *job, int64_t now)
     job->retry_ns = now + MEND_PAUSE_NS;
     json_decref(job->notes);
     job->notes = NULL;
-    if (task_notes(a->deeds.store, job->task.id, &job->notes) < 0)
+    if (task_notes(a->state.store, job->task.id, &job->notes) < 0)
         return;
     if (submit(a, job, work_mend))
         job->phase = JOB_MENDING;
@@ -330,7 +328,7 @@ static void start(struct act *a, struct job *job, int64_t now)
         return;
     }
     int64_t real_ns = act_real_ns();
-    int r = task_start(a->deeds.store, job->task.id, real_ns);
+    int r = task_start(a->state.store, job->task.id, real_ns);
     if (r < 0) {
         log_error("task %jd cannot be started: %s", (intmax_t)job->task.id, strerror(-r));
         return;
@@ -432,7 +430,7 @@ static void start_queued(struct act *a, int64_t now)
 
 void tasks_step(struct act *a, int64_t now)
 {
-    if (!a->deeds.store)
+    if (!deeds_ready(a, now))
         return;
     write_notes(a);
     take_back(a, now);

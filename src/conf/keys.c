@@ -199,6 +199,9 @@ const struct conf_key conf_keys[] = {
              "Empty: vherd where it exists, else nobody."},
     {"web", "max_connections", CONF_INTEGER, AT(web.max_connections), "256", 8, 10000,
      .help = "HTTP connections at the same time."},
+    {"web", "rate_limit", CONF_INTEGER, AT(web.rate_limit), "100", 0, 1000000,
+     .help = "Requests a second, on average, that one address of another machine may make; 0: no "
+             "limit."},
     {"web", "origins", CONF_LIST, AT(web.origins), "", .check = check_origin,
      .help = "Origins (https://grafana.example) whose pages may read answers in a browser; \"*\" "
              "= all. None by default."},

@@ -64,6 +64,7 @@ static void (*const views[VERB_MAX])(const struct view *v) = {
     [VERB_READY] = view_ready,
     [VERB_PAGE] = view_page,
     [VERB_OPENAPI] = view_openapi,
+    [VERB_WHOAMI] = view_whoami,
     [VERB_QUERY] = view_query,
     [VERB_QUERY_RANGE] = view_query_range,
     [VERB_QUERY_EXEMPLARS] = view_query_exemplars,
@@ -114,12 +115,14 @@ static bool is_open(const struct core *c, const struct grant *g)
            (open == CONF_OPEN_LOOPBACK && strcmp(g->principal, "loopback") == 0);
 }
 
-static void refuse(struct core *c, uint32_t id, enum auth_verdict verdict)
+static void refuse(const struct view *v, enum auth_verdict verdict)
 {
-    if (verdict == AUTH_UNKNOWN)
-        answer_problem(c, id, 401, "this needs a token");
-    else
-        answer_problem(c, id, 403, "this needs another role or scope");
+    if (verdict == AUTH_UNKNOWN) {
+        answer_problem(v->core, v->id, 401, "this needs a token");
+        return;
+    }
+    answer_problem(v->core, v->id, 403, "this needs another role or scope");
+    forward_refusal(v);
 }
 
 // False where it was answered already.
@@ -144,11 +147,11 @@ static void answer_verb(struct view *v, const struct verb *verb)
     }
     // Whether a VM is there is for those only who may know of any.
     if (verdict == AUTH_UNKNOWN || (verdict != AUTH_ALLOWED && verb->reach != VERB_REACH_VM))
-        refuse(c, v->id, verdict);
+        refuse(v, verdict);
     else if (!check_vm(v, verb))
         return;
     else if (verdict != AUTH_ALLOWED)
-        refuse(c, v->id, verdict);
+        refuse(v, verdict);
     else if (verb->place == VERB_AT_ACT)
         forward_request(v);
     else
@@ -164,11 +167,11 @@ static void route(struct core *c, uint32_t id, const struct ipc_request *request
     enum verb_id verb = verb_match(method, request->path, &object, &allow);
     CLEANUP(freep) char *vm = NULL;
     const struct deed *deed = strcmp(method, "POST") == 0 ? deed_match(request->path, &vm) : NULL;
-    // act checks who may, by what libvirt says of the VM.
-    if (deed && grant->role >= deed->role)
+    // Who may is decided by act, by what libvirt says of the VM.
+    if (deed && grant->role > ROLE_NONE)
         forward_request(&(struct view){c, id, request, vm, grant, false});
     else if (deed)
-        refuse(c, id, grant->role == ROLE_NONE ? AUTH_UNKNOWN : AUTH_FORBIDDEN);
+        refuse(&(struct view){c, id, request, vm, grant, false}, AUTH_UNKNOWN);
     else if (verb == VERB_INVALID && allow)
         answer_problem(c, id, 405, "this path answers %s only", allow);
     else if (verb == VERB_INVALID || verbs[verb].place == VERB_AT_WEB)

@@ -121,6 +121,7 @@ void view_host(const struct view *v);
 void view_status(const struct view *v);
 void view_metrics(const struct view *v);
 void view_openapi(const struct view *v);
+void view_whoami(const struct view *v);
 void view_healthy(const struct view *v);
 void view_ready(const struct view *v);
 
@@ -133,6 +134,7 @@ void view_page(const struct view *v);
 
 // forward.c: requests that act answers
 void forward_request(const struct view *v);
+void forward_refusal(const struct view *v);                     // tells act, for the audit log
 bool forward_answer(struct core *c, const struct ipc_frame *f); // false: not of these
 void forward_forget(struct core *c, uint32_t web_id);
 void forward_web_gone(struct core *c);

@@ -38,14 +38,14 @@ static size_t count(const struct core *c)
     return n;
 }
 
-static void encode(const struct view *v, struct buf *out)
+static void encode(const struct view *v, const char *word, struct buf *out)
 {
     CLEANUP(buf_done) struct buf grant;
     struct ipc_request request = *v->request;
     buf_init(&grant, GRANT_TEXT_MAX);
     grant_encode(v->grant, &v->core->key, &grant);
     request.principal = grant.data ? grant.data : "";
-    buf_put(out, "request", sizeof("request"));
+    buf_put(out, word, strlen(word) + 1);
     ipc_request_encode(&request, out);
     if (grant.error)
         out->error = grant.error;
@@ -60,7 +60,7 @@ void forward_request(const struct view *v)
         answer_problem(c, v->id, 503, "the process that does this is restarting; try again");
         return;
     }
-    encode(v, &payload);
+    encode(v, "request", &payload);
     if (payload.error) {
         answer_problem(c, v->id, 503, "the request does not fit into memory");
         return;
@@ -69,6 +69,15 @@ void forward_request(const struct view *v)
     *f = (struct forward){c->forwards, FORWARD_BIT | ++c->last_forward, v->id};
     c->forwards = f;
     peer_send(&c->act, IPC_REQUEST, f->id, 0, payload.data, payload.len, NULL, 0);
+}
+
+void forward_refusal(const struct view *v)
+{
+    CLEANUP(buf_done) struct buf payload;
+    buf_init(&payload, REQUEST_MAX);
+    encode(v, "refused", &payload);
+    if (!payload.error)
+        peer_send(&v->core->act, IPC_REPORT, 0, 0, payload.data, payload.len, NULL, 0);
 }
 
 bool forward_answer(struct core *c, const struct ipc_frame *f)

@@ -299,6 +299,29 @@ void view_metrics(const struct view *v)
         answer(c, v->id, 200, verbs[VERB_METRICS].answers, e->text.data, e->text.len);
 }
 
+static void put_scope(const struct scope *scope, const char *key, struct json *j)
+{
+    CLEANUP(buf_done) struct buf text;
+    buf_init(&text, SCOPE_TEXT_MAX + 1);
+    scope_format(scope, &text);
+    json_kv_string(j, key, text.data);
+}
+
+void view_whoami(const struct view *v)
+{
+    CLEANUP(buf_done) struct buf body;
+    struct json j;
+    buf_init(&body, 64 * 1024);
+    json_init(&j, &body);
+    json_object_begin(&j);
+    json_kv_string(&j, "principal", v->grant->principal);
+    json_kv_string(&j, "role", auth_role_name(v->grant->role));
+    put_scope(&v->grant->scope, "scope", &j);
+    put_scope(&v->grant->limit, "token_scope", &j);
+    json_object_end(&j);
+    finish(v, &body);
+}
+
 void view_healthy(const struct view *v)
 {
     static const char text[] = "vherd is healthy.\n";

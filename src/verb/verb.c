@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "verb/deed.h"
 
 #define TIME_HELP "Unix seconds or RFC 3339; now if absent"
 #define TIMEOUT_HELP "a duration; query.timeout at most"
@@ -682,17 +681,6 @@ bool verb_takes_form(const char *method, const char *path)
         return false;
     enum verb_id id = verb_match(method, path, &object, &allow);
     return id != VERB_INVALID && verbs[id].form;
-}
-
-bool verb_takes_json(const char *method, const char *path)
-{
-    CLEANUP(freep) char *object = NULL;
-    CLEANUP(freep) char *vm = NULL;
-    const char *allow;
-    if (strcmp(method, "POST") == 0 && deed_match(path, &vm))
-        return true;
-    enum verb_id verb = verb_match(method, path, &object, &allow);
-    return verb != VERB_INVALID && verbs[verb].takes_json;
 }
 
 const struct verb *verb_by_command(const char *command)

@@ -36,7 +36,10 @@ void link_done(struct link *l);
 /** A new connection; takes over `fd`. Questions that wait on the old one are lost. */
 void link_connect(struct link *l, int fd);
 
-/** Ask; *ret_id stands for the question. 0 or -EPIPE (core is away). */
+/**
+ * Ask; *ret_id stands for the question. `fd`: the client's connection, of which core gets a copy
+ * where the request has no grant; else -1. 0 or -EPIPE (core is away).
+ */
 int link_ask(struct link *l, const struct ipc_request *r, int fd, void *asker, uint32_t *ret_id);
 
 /** Another piece of an answer may come. */

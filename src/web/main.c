@@ -25,7 +25,7 @@ struct web {
     struct watch control;
     struct conf *conf;
     struct server *server; // NULL until all of the first round was said
-    int core;              // held until there is a server, or -1
+    int core, act;         // held until there is a server, or -1
     int listeners[LISTENERS_MAX];
     size_t n_listeners;
     bool started;
@@ -54,13 +54,17 @@ static int take_config(struct web *w, struct message *m, struct err *err)
 
 static int take_peer(struct web *w, struct message *m, struct err *err)
 {
-    if (strcmp(m->text, "core") != 0 || m->fd < 0)
-        return err_set(err, EPROTO, "a peer that is not core");
-    closep(&w->core);
-    if (w->server)
-        server_connect_core(w->server, m->fd);
+    bool is_act = strcmp(m->text, "act") == 0;
+    int *held = is_act ? &w->act : &w->core;
+    if ((!is_act && strcmp(m->text, "core") != 0) || m->fd < 0)
+        return err_set(err, EPROTO, "a peer that is neither core nor act");
+    closep(held);
+    if (!w->server)
+        *held = m->fd;
+    else if (is_act)
+        server_connect_act(w->server, m->fd);
     else
-        w->core = m->fd;
+        server_connect_core(w->server, m->fd);
     m->fd = -1;
     return 0;
 }
@@ -136,7 +140,9 @@ static int open_server(struct web *w, struct err *err)
     }
     if (w->core >= 0)
         server_connect_core(w->server, w->core);
-    w->core = -1;
+    if (w->act >= 0)
+        server_connect_act(w->server, w->act);
+    w->core = w->act = -1;
     w->control = (struct watch){.fd = IPC_CONTROL_FD, .ready = control_ready, .arg = w};
     r = fs_set_nonblock(IPC_CONTROL_FD);
     if (r == 0)
@@ -177,11 +183,12 @@ static void done(struct web *w)
     loop_done(&w->loop);
     conf_free(w->conf);
     closep(&w->core);
+    closep(&w->act);
 }
 
 int main(void)
 {
-    struct web w = {.loop.fd = -1, .core = -1};
+    struct web w = {.loop.fd = -1, .core = -1, .act = -1};
     struct err err = {0};
     log_setup("vherd-web", LOG_LEVEL_INFO);
     signal(SIGPIPE, SIG_IGN);

@@ -11,11 +11,14 @@
 #include "base/esc.h"
 #include "base/mem.h"
 #include "base/number.h"
+#include "credential.h"
+#include "verb/deed.h"
 #include "verb/verb.h"
 
 #define URI_MAX (8u * 1024)
 #define CORE_PATIENCE_NS (5 * NS_PER_S)
-#define ACT_PATIENCE_NS (60 * NS_PER_S)
+// act writes to disk, and checks passwords one after the other.
+#define OTHER_PATIENCE_NS (30 * NS_PER_S)
 
 struct inquiry {
     const struct request *r;
@@ -35,8 +38,6 @@ static const struct {
     {VERB_VM_DIRTY_RATE, 75 * NS_PER_S},
 };
 
-static const char *const open_to_remote[] = {"/metrics", "/-/healthy", "/-/ready"};
-
 static const char *header(const struct request *r, const char *name)
 {
     return MHD_lookup_connection_value(r->mhd, MHD_HEADER_KIND, name);
@@ -49,14 +50,33 @@ static struct refusal check_length(struct inquiry *q)
     return fine;
 }
 
+static bool is_deed(const char *path)
+{
+    CLEANUP(freep) char *vm = NULL;
+    return deed_match(path, &vm) != NULL;
+}
+
 static struct refusal check_method(struct inquiry *q)
 {
-    q->question->takes_json = verb_takes_json(q->method, q->question->path);
-    q->question->takes_form =
-        q->question->takes_json || verb_takes_form(q->method, q->question->path);
-    q->question->method = q->question->takes_form ? "POST" : "GET";
-    if (!q->question->takes_form && strcmp(q->method, MHD_HTTP_METHOD_GET) != 0 &&
-        strcmp(q->method, MHD_HTTP_METHOD_HEAD) != 0)
+    struct question *question = q->question;
+    CLEANUP(freep) char *object = NULL;
+    bool is_read =
+        strcmp(q->method, MHD_HTTP_METHOD_GET) == 0 || strcmp(q->method, MHD_HTTP_METHOD_HEAD) == 0;
+    question->verb = verb_match(q->method, question->path, &object, &question->allow);
+    question->takes_form = verb_takes_form(q->method, question->path);
+    question->is_deed = strcmp(q->method, MHD_HTTP_METHOD_POST) == 0 && is_deed(question->path);
+    question->takes_json =
+        question->is_deed || (question->verb != VERB_INVALID && verbs[question->verb].takes_json);
+    question->method = question->takes_form ? "POST" : "GET";
+    if (question->verb != VERB_INVALID && !question->takes_form)
+        question->method = verbs[question->verb].method;
+    if (question->is_deed) {
+        question->method = "POST";
+        return fine;
+    }
+    if (question->verb == VERB_INVALID && question->allow)
+        return (struct refusal){MHD_HTTP_METHOD_NOT_ALLOWED, "this path has other methods"};
+    if (question->verb == VERB_INVALID && !is_read)
         return (struct refusal){MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD are served"};
     return fine;
 }
@@ -84,20 +104,20 @@ bool request_has_body(const struct request *r)
 static struct refusal check_body(struct inquiry *q)
 {
     static const char form[] = MHD_HTTP_POST_ENCODING_FORM_URLENCODED;
-    static const char json[] = "application/json";
     if (!request_has_body(q->r))
         return fine;
-    if (!q->question->takes_form)
+    if (!q->question->takes_form && !q->question->takes_json)
         return (struct refusal){MHD_HTTP_CONTENT_TOO_LARGE, "a request here has no body"};
     const char *length = header(q->r, MHD_HTTP_HEADER_CONTENT_LENGTH);
     const char *type = header(q->r, MHD_HTTP_HEADER_CONTENT_TYPE);
     uint64_t bytes = 0;
     if (length && (number_parse_u64(length, &bytes) < 0 || bytes > VERB_FORM_MAX))
         return (struct refusal){MHD_HTTP_CONTENT_TOO_LARGE, "a form may have 2 MiB"};
-    if (q->question->takes_json && (!type || strncasecmp(type, json, sizeof(json) - 1) != 0))
-        return (struct refusal){MHD_HTTP_UNSUPPORTED_MEDIA_TYPE,
-                                "a body must be JSON: application/json"};
-    if (!q->question->takes_json && (!type || strncasecmp(type, form, sizeof(form) - 1) != 0))
+    if (q->question->takes_json && !credential_is_json(type))
+        return (struct refusal){MHD_HTTP_UNSUPPORTED_MEDIA_TYPE, "a body must be application/json"};
+    if (q->question->takes_json)
+        return fine;
+    if (!type || strncasecmp(type, form, sizeof(form) - 1) != 0)
         return (struct refusal){MHD_HTTP_UNSUPPORTED_MEDIA_TYPE,
                                 "a body must be a form: application/x-www-form-urlencoded"};
     return fine;
@@ -121,34 +141,18 @@ static struct refusal check_address(struct inquiry *q)
     return fine;
 }
 
-static struct refusal check_right(struct inquiry *q)
-{
-    if (q->peer->kind != PEER_REMOTE)
-        return fine;
-    for (size_t i = 0; i < ARRAY_LEN(open_to_remote); i++)
-        if (strcmp(q->question->path, open_to_remote[i]) == 0)
-            return fine;
-    return (struct refusal){MHD_HTTP_FORBIDDEN,
-                            "from another machine only /metrics, /-/healthy and /-/ready are open"};
-}
-
 static struct refusal (*const checks[])(struct inquiry *) = {
-    check_length, check_address, check_method, check_host, check_body, check_right,
+    check_length, check_address, check_method, check_host, check_body,
 };
 
-static int64_t patience(const char *path, bool *ret_is_query)
+static int64_t patience(enum verb_id verb, bool *ret_is_query)
 {
-    CLEANUP(freep) char *object = NULL;
-    const char *allow;
-    enum verb_id verb = verb_match("GET", path, &object, &allow);
     *ret_is_query = verb != VERB_INVALID && verbs[verb].is_query;
-    // libvirt is asked before a task is taken on, or to read what core does not have.
-    if (verb_takes_json("POST", path) || (verb != VERB_INVALID && verbs[verb].place == VERB_AT_ACT))
-        return ACT_PATIENCE_NS;
     for (size_t i = 0; i < ARRAY_LEN(slow_verbs); i++)
         if (slow_verbs[i].verb == verb)
             return slow_verbs[i].patience_ns;
-    return CORE_PATIENCE_NS;
+    return verb != VERB_INVALID && verbs[verb].place != VERB_AT_CORE ? OTHER_PATIENCE_NS
+                                                                     : CORE_PATIENCE_NS;
 }
 
 struct refusal request_check(const struct request *r, const struct peer *peer, const char *method,
@@ -160,6 +164,6 @@ struct refusal request_check(const struct request *r, const struct peer *peer, c
         if (refusal.status != 0)
             return refusal;
     }
-    ret->patience_ns = patience(ret->path, &ret->is_query);
+    ret->patience_ns = patience(ret->verb, &ret->is_query);
     return fine;
 }

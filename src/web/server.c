@@ -16,9 +16,13 @@
 #include <unistd.h>
 
 #include "answer.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "conn.h"
+#include "credential.h"
+#include "gate.h"
 #include "host.h"
+#include "limit.h"
 #include "link.h"
 #include "origin.h"
 #include "verb/verb.h"
@@ -55,6 +59,9 @@ struct server {
     struct watch mhd_watch;
     bool mhd_due; // something was resumed or added since MHD ran
     struct link link;
+    struct gate gate; // to act
+    struct limit *limit;
+    int64_t rate_limit; // requests a second
 
     struct listener listeners[LISTENERS_MAX];
     size_t n_listeners;
@@ -102,11 +109,19 @@ static void decide(struct request *r, unsigned status, struct MHD_Response *resp
     }
 }
 
+static const char *allowed(const struct request *r)
+{
+    const char *allow = r->question.allow;
+    return !allow || strcmp(allow, MHD_HTTP_METHOD_GET) == 0 ? "GET, HEAD" : allow;
+}
+
 static void refuse(struct request *r, unsigned status, const char *detail)
 {
     struct MHD_Response *response = answer_problem(status, detail);
     if (response && status == MHD_HTTP_METHOD_NOT_ALLOWED)
-        MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
+        MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, allowed(r));
+    if (response && status == MHD_HTTP_UNAUTHORIZED)
+        MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
     if (response && status == MHD_HTTP_SERVICE_UNAVAILABLE)
         MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, "1");
     if (response && status == MHD_HTTP_CONTENT_TOO_LARGE)
@@ -143,6 +158,8 @@ static void core_answered(void *asker, const struct ipc_frame *frame, char *payl
             answer_begin(payload, frame->len, r->mhd, r->gzip, &stream_events, r, &response);
     else
         response = answer_from_core(payload, frame->len, r->gzip);
+    if (response && frame->status == MHD_HTTP_UNAUTHORIZED)
+        MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
     if (response && frame->status >= 200 && frame->status <= 599) {
         decide(r, frame->status, response, len);
         return;
@@ -214,6 +231,16 @@ static void watch_client(struct conn *c)
     (void)loop_watch(c->server->loop, &c->hangup, EPOLLRDHUP);
 }
 
+static void wait_for(struct request *r, int64_t patience_ns)
+{
+    bool waiting = r->state == REQUEST_WAITING;
+    r->state = REQUEST_WAITING;
+    set_deadline(r->conn, CONN_CORE, patience_ns);
+    if (!waiting)
+        MHD_suspend_connection(r->mhd);
+}
+
+// With the grant that act gave, or the connection itself, of which core knows what it is worth.
 static void ask_core(struct request *r)
 {
     struct server *s = r->conn->server;
@@ -225,22 +252,167 @@ static void ask_core(struct request *r)
                               .query = question->query,
                               .form = r->form.len > 0 ? r->form.data : "",
                               .accept = accept ? accept : "",
-                              .principal = "",
-                              .address = ""};
-    if (r->form.error || strlen(ask.form) != r->form.len) {
-        refuse(r, MHD_HTTP_BAD_REQUEST, "the form is longer than 2 MiB, or no form");
-        return;
-    }
-    if (link_ask(&s->link, &ask, r->conn->fd, r, &r->id) < 0) {
+                              .principal = r->grant ? r->grant : "",
+                              .address = r->conn->peer.address};
+    if (link_ask(&s->link, &ask, r->grant ? -1 : r->conn->fd, r, &r->id) < 0) {
         core_lost(r);
         return;
     }
-    r->state = REQUEST_WAITING;
-    set_deadline(r->conn, CONN_CORE,
-                 question->patience_ns + (question->is_query ? s->query_timeout_ns : 0));
-    MHD_suspend_connection(r->mhd);
+    wait_for(r, question->patience_ns + (question->is_query ? s->query_timeout_ns : 0));
     if (question->is_query)
         watch_client(r->conn);
+}
+
+// Credentials
+
+static void refuse_credential(struct request *r, const struct verdict *v)
+{
+    CLEANUP(freep) char *seconds = mem_printf("%u", MAX_OF(v->retry_s, 1u));
+    struct MHD_Response *response = NULL;
+    if (v->status == MHD_HTTP_TOO_MANY_REQUESTS)
+        response = answer_problem(MHD_HTTP_TOO_MANY_REQUESTS, "too many tries failed; wait");
+    else if (v->status != MHD_HTTP_UNAUTHORIZED)
+        response = answer_problem(MHD_HTTP_SERVICE_UNAVAILABLE,
+                                  "tokens and sessions cannot be checked now; try again");
+    if (!response) {
+        refuse(r, MHD_HTTP_UNAUTHORIZED, "no such token or session, or no such name and password");
+        return;
+    }
+    MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, seconds);
+    decide(r,
+           v->status == MHD_HTTP_TOO_MANY_REQUESTS ? MHD_HTTP_TOO_MANY_REQUESTS
+                                                   : MHD_HTTP_SERVICE_UNAVAILABLE,
+           response, 0);
+}
+
+static bool is_read(const struct request *r)
+{
+    return strcmp(r->question.method, MHD_HTTP_METHOD_GET) == 0;
+}
+
+static void take_verdict(struct request *r, const struct verdict *v)
+{
+    const char *sent = header_of(r, CREDENTIAL_CSRF_HEADER);
+    if (v->status != MHD_HTTP_OK)
+        refuse_credential(r, v);
+    else if (r->shown.kind == GATE_SESSION &&
+             (r->is_cross_origin ||
+              (!is_read(r) &&
+               !credential_may_change(v->csrf, sent, header_of(r, "Sec-Fetch-Site")))))
+        refuse(r, MHD_HTTP_FORBIDDEN,
+               "a session's request that changes something needs its " CREDENTIAL_CSRF_HEADER);
+    else {
+        r->grant = mem_strdup(v->grant);
+        ask_core(r);
+    }
+}
+
+static void answer_session(struct request *r, const struct verdict *v)
+{
+    CLEANUP(buf_done) struct buf body;
+    struct json j;
+    buf_init(&body, 4096);
+    json_init(&j, &body);
+    json_object_begin(&j);
+    if (*v->csrf)
+        json_kv_string(&j, "csrf", v->csrf);
+    json_object_end(&j);
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(body.len, body.data, MHD_RESPMEM_MUST_COPY);
+    CLEANUP(freep) char *cookie = credential_cookie(v->session, r->conn->peer.is_tls);
+    if (response) {
+        MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "application/json");
+        MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+        MHD_add_response_header(response, MHD_HTTP_HEADER_SET_COOKIE, cookie);
+    }
+    decide(r, MHD_HTTP_OK, response, 0);
+}
+
+static void act_answered(void *asker, const struct verdict *v)
+{
+    struct request *r = asker;
+    struct gate *g = &r->conn->server->gate;
+    bool is_door = r->question.verb == VERB_LOGIN || r->question.verb == VERB_LOGOUT;
+    r->gate_id = 0;
+    if (r->question.verb == VERB_LOGOUT)
+        gate_forget(g, &(struct gate_question){.kind = GATE_SESSION, .secret = r->shown.secret});
+    else if (v->status == MHD_HTTP_OK && !is_door)
+        gate_keep(g, &r->shown, v, now_ns(r->conn->server));
+    if (is_door && v->status == MHD_HTTP_OK)
+        answer_session(r, v);
+    else if (is_door)
+        refuse_credential(r, v);
+    else
+        take_verdict(r, v);
+}
+
+static void ask_act(struct request *r)
+{
+    static const struct verdict away = {MHD_HTTP_SERVICE_UNAVAILABLE, "", "", "", 1};
+    if (gate_ask(&r->conn->server->gate, &r->shown, r, &r->gate_id) < 0)
+        refuse_credential(r, &away);
+    else
+        wait_for(r, r->question.patience_ns);
+}
+
+static void show(struct request *r, enum gate_kind kind, char *secret, char *user)
+{
+    gate_question_done(&r->shown);
+    free(r->user);
+    r->user = user;
+    r->shown = (struct gate_question){.kind = kind,
+                                      .secret = secret,
+                                      .user = user ? user : "",
+                                      .address = r->conn->peer.address,
+                                      .storage = secret};
+}
+
+static void log_in(struct request *r)
+{
+    char *user = NULL, *password = NULL;
+    if (!credential_may_login(header_of(r, "Sec-Fetch-Site")) || r->is_cross_origin) {
+        refuse(r, MHD_HTTP_FORBIDDEN, "pages of another origin may not log in");
+        return;
+    }
+    if (credential_read_login(r->form.data ? r->form.data : "", r->form.len, &user, &password) <
+        0) {
+        refuse(r, MHD_HTTP_BAD_REQUEST, "the body must hold user and password");
+        return;
+    }
+    show(r, GATE_LOGIN, password, user);
+    ask_act(r);
+}
+
+// Who asks? Then core or act is asked.
+static void proceed(struct request *r)
+{
+    struct server *s = r->conn->server;
+    enum gate_kind kind;
+    char *secret = NULL;
+    struct verdict known;
+    if (r->form.error || (r->form.len > 0 && strlen(r->form.data) != r->form.len)) {
+        refuse(r, MHD_HTTP_BAD_REQUEST, "the body is longer than 2 MiB, or holds a NUL");
+        return;
+    }
+    if (r->question.verb == VERB_LOGIN) {
+        log_in(r);
+        return;
+    }
+    int shown = credential_read(header_of(r, MHD_HTTP_HEADER_AUTHORIZATION),
+                                header_of(r, MHD_HTTP_HEADER_COOKIE), &kind, &secret);
+    if (shown < 0 || (shown == 0 && r->question.verb == VERB_LOGOUT)) {
+        refuse(r, MHD_HTTP_UNAUTHORIZED, "this needs a token: Authorization: Bearer …");
+        return;
+    }
+    if (shown == 0) {
+        ask_core(r);
+        return;
+    }
+    show(r, r->question.verb == VERB_LOGOUT ? GATE_LOGOUT : kind, secret, NULL);
+    if (gate_known(&s->gate, &r->shown, now_ns(s), &known))
+        take_verdict(r, &known);
+    else
+        ask_act(r);
 }
 
 // A page of another origin in somebody's browser: may it ask at all?
@@ -299,6 +471,10 @@ static void open_request(struct request *r, const char *method)
     else if (!may_ask)
         refuse(r, MHD_HTTP_FORBIDDEN,
                "pages of this origin may not ask; web.origins would have to name it");
+    else if (r->conn->peer.kind == PEER_REMOTE &&
+             !limit_take(s->limit, (const struct sockaddr *)&r->conn->peer.addr, s->rate_limit,
+                         now_ns(s)))
+        refuse(r, MHD_HTTP_TOO_MANY_REQUESTS, "too many requests from this address");
     else if (s->body_bytes > BODIES_MAX)
         refuse(r, MHD_HTTP_SERVICE_UNAVAILABLE, "too many answers wait for slow clients");
 }
@@ -351,7 +527,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *mhd, const c
         if (r->state == REQUEST_SEEN)
             open_request(r, method);
         if (r->state != REQUEST_DECIDED)
-            ask_core(r);
+            proceed(r);
     }
     return r->state == REQUEST_DECIDED ? queue_answer(r) : MHD_YES;
 }
@@ -377,6 +553,8 @@ static void on_completed(void *cls, struct MHD_Connection *mhd, void **context,
             stream_detach(r->stream);
         if (r->id != 0)
             link_cancel(&s->link, r->id);
+        if (r->gate_id != 0)
+            gate_cancel(&s->gate, r->gate_id);
         s->in_flight--;
         s->body_bytes -= r->body_len;
         r->conn->request = NULL;
@@ -384,7 +562,12 @@ static void on_completed(void *cls, struct MHD_Connection *mhd, void **context,
     }
     if (r->response)
         MHD_destroy_response(r->response);
+    if (r->form.data)
+        explicit_bzero(r->form.data, r->form.len);
     buf_done(&r->form);
+    gate_question_done(&r->shown);
+    free(r->user);
+    free(r->grant);
     free(r->question.storage);
     free(r->uri);
     free(r);
@@ -461,23 +644,14 @@ static int identify(int fd, bool is_unix, struct peer *ret)
     socklen_t len = sizeof(ret->local);
     if (getsockname(fd, (struct sockaddr *)&ret->local, &len) < 0)
         return -errno;
-    const char *name = "loopback";
+    const struct sockaddr *addr = (const struct sockaddr *)&ret->addr;
     if (is_unix) {
-        struct ucred who;
-        len = sizeof(who);
-        if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) < 0)
-            return -errno;
         ret->kind = PEER_UNIX;
-        snprintf(ret->principal, sizeof(ret->principal), "unix:%u", (unsigned)who.uid);
+        snprintf(ret->address, sizeof(ret->address), "unix");
         return 0;
     }
-    if (host_is_loopback((const struct sockaddr *)&ret->addr)) {
-        ret->kind = PEER_LOOPBACK;
-    } else {
-        ret->kind = PEER_REMOTE;
-        name = "remote";
-    }
-    snprintf(ret->principal, sizeof(ret->principal), "%s", name);
+    ret->kind = host_is_loopback(addr) ? PEER_LOOPBACK : PEER_REMOTE;
+    host_address(addr, ret->address, sizeof(ret->address));
     return 0;
 }
 
@@ -540,6 +714,8 @@ static void expire(struct conn *c)
 {
     if (c->phase == CONN_CORE && c->request && c->request->state == REQUEST_WAITING) {
         link_cancel(&c->server->link, c->request->id);
+        gate_cancel(&c->server->gate, c->request->gate_id);
+        c->request->gate_id = 0;
         refuse(c->request, MHD_HTTP_SERVICE_UNAVAILABLE, "vherd's core did not answer in time");
         set_deadline(c, CONN_RESPONSE, RESPONSE_NS);
         return;
@@ -645,6 +821,7 @@ static void take_conf(struct server *s, const struct conf *conf)
     s->origins = conf->web.origins;
     s->max = (size_t)conf->web.max_connections;
     s->query_timeout_ns = conf->query.timeout_ns;
+    s->rate_limit = conf->web.rate_limit;
 }
 
 int server_new(struct loop *loop, const struct clock *clock, const struct conf *conf,
@@ -659,6 +836,8 @@ int server_new(struct loop *loop, const struct clock *clock, const struct conf *
     if (gethostname(s->own_name, sizeof(s->own_name) - 1) < 0)
         s->own_name[0] = '\0';
     link_init(&s->link, loop, &link_events);
+    gate_init(&s->gate, loop, act_answered);
+    s->limit = limit_new();
     int r = start_mhd(s, err);
     if (r < 0) {
         server_free(s);
@@ -674,6 +853,7 @@ void server_free(struct server *s)
         return;
     // MHD must not be stopped with suspended connections: losing core decides them all.
     link_done(&s->link);
+    gate_done(&s->gate);
     if (s->mhd) {
         run_mhd(s);
         (void)loop_watch(s->loop, &s->mhd_watch, 0);
@@ -684,6 +864,7 @@ void server_free(struct server *s)
         (void)loop_watch(s->loop, &s->listeners[i].watch, 0);
         close(s->listeners[i].watch.fd);
     }
+    limit_free(s->limit);
     free(s);
 }
 
@@ -710,6 +891,11 @@ int server_listen(struct server *s, int fd)
 void server_connect_core(struct server *s, int fd)
 {
     link_connect(&s->link, fd);
+}
+
+void server_connect_act(struct server *s, int fd)
+{
+    gate_connect(&s->gate, fd);
 }
 
 void server_configure(struct server *s, const struct conf *conf)

@@ -24,6 +24,9 @@ int server_listen(struct server *s, int fd);
 /** A connection to core, taken over; the one before is dropped. */
 void server_connect_core(struct server *s, int fd);
 
+/** The same to act. */
+void server_connect_act(struct server *s, int fd);
+
 /** Take over what a reload may change; the configuration is borrowed until the next one. */
 void server_configure(struct server *s, const struct conf *conf);
 

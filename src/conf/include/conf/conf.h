@@ -79,8 +79,9 @@ struct conf {
         char *tls_key;                /**< web.tls_key: PEM; "" = one of our own */
         char *user;                   /**< web.user: "" = vherd where it exists, else nobody */
         int64_t max_connections;      /**< web.max_connections: 256, 8..10000 */
-        struct conf_list origins;     /**< web.origins: whose pages may read answers; [] */
-        bool sandbox;                 /**< web.sandbox: true; false only for debuggers */
+        int64_t rate_limit; /**< web.rate_limit: requests a second of one address; 100, 0 = none */
+        struct conf_list origins; /**< web.origins: whose pages may read answers; [] */
+        bool sandbox;             /**< web.sandbox: true; false only for debuggers */
     } web;
 
     struct {

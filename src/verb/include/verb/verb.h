@@ -130,9 +130,6 @@ enum verb_id verb_match(const char *method, const char *path, char **ret_object,
 /** True where this method and decoded path may carry a body: a form. */
 bool verb_takes_form(const char *method, const char *path);
 
-/** True where this method and decoded path take a JSON object as body: verbs and deeds. */
-bool verb_takes_json(const char *method, const char *path);
-
 /** The verb of a CLI command, NULL where it is none. */
 const struct verb *verb_by_command(const char *command);
 
