@@ -4,6 +4,7 @@
 #include "cli/cli.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -82,12 +83,40 @@ const struct conf *cli_conf(struct cli *cli, struct err *err)
     return cli->conf;
 }
 
+// The first line of a file that others should not be able to read.
+static int read_token(struct cli *cli, const char *path, struct err *err)
+{
+    size_t len = 0;
+    int r = fs_read_file(AT_FDCWD, path, 4096, &cli->token, &len);
+    if (r < 0)
+        return err_set(err, -r, "cannot read the token in %s: %s", path, strerror(-r));
+    cli->token[strcspn(cli->token, "\r\n")] = '\0';
+    return 0;
+}
+
+static int choose_token(struct cli *cli, struct http_target *ret, struct err *err)
+{
+    const char *path = cli_option(cli, "token-file"), *set = getenv("VHERD_TOKEN");
+    int r = path && !cli->token ? read_token(cli, path, err) : 0;
+    ret->token = cli->token;
+    // On the Unix socket the caller is known already.
+    if (!path && set && *set && ret->url)
+        ret->token = set;
+    return r;
+}
+
 int cli_target(struct cli *cli, struct http_target *ret, char **ret_socket, struct err *err)
 {
-    *ret = (struct http_target){.url = cli_option(cli, "url"), .socket = cli_option(cli, "socket")};
+    *ret = (struct http_target){.url = cli_option(cli, "server"),
+                                .socket = cli_option(cli, "socket"),
+                                .ca = cli_option(cli, "ca-file"),
+                                .pin = cli_option(cli, "pin")};
+    if (!ret->url)
+        ret->url = cli_option(cli, "url");
     *ret_socket = NULL;
-    if (ret->url || ret->socket)
-        return 0;
+    int r = choose_token(cli, ret, err);
+    if (r < 0 || ret->url || ret->socket)
+        return r;
     const struct conf *conf = cli_conf(cli, err);
     if (!conf)
         return -EINVAL;
@@ -125,13 +154,18 @@ int cli_get(struct cli *cli, const char *path, int timeout_ms, json_t **ret, str
     return r < 0 ? r : api_get(cli->client, path, timeout_ms, ret, err);
 }
 
+int cli_send(struct cli *cli, const char *method, const char *path, const char *json,
+             int timeout_ms, json_t **ret, struct err *err)
+{
+    int r = open_client(cli, err);
+    return r < 0 ? r : api_send(cli->client, method, path, json, timeout_ms, ret, err);
+}
+
 int cli_post(struct cli *cli, const char *path, const json_t *body, int timeout_ms, json_t **ret,
              struct err *err)
 {
     char *text = json_dumps(body, JSON_COMPACT);
-    int r = open_client(cli, err);
-    if (r == 0)
-        r = api_post(cli->client, path, text ? text : "{}", timeout_ms, ret, err);
+    int r = cli_send(cli, "POST", path, text ? text : "{}", timeout_ms, ret, err);
     free(text);
     return r;
 }
@@ -367,6 +401,9 @@ int cli_main(int argc, char **argv, int (*daemon)(const struct conf *conf, const
     status = flush(&cli, status);
     http_client_free(cli.client);
     conf_free(cli.conf);
+    if (cli.token)
+        explicit_bzero(cli.token, strlen(cli.token));
+    free(cli.token);
     buf_done(&cli.out);
     return status;
 }

@@ -77,6 +77,7 @@ struct cli {
     struct buf out;             /**< becomes standard output when the command ends */
     struct conf *conf;          /**< see cli_conf() */
     struct http_client *client; /**< see cli_get() */
+    char *token;                /**< of --token-file, wiped at the end */
     int (*daemon)(const struct conf *conf, const char *config_path);
 };
 
@@ -111,6 +112,10 @@ int cli_get(struct cli *cli, const char *path, int timeout_ms, json_t **ret, str
 int cli_get_text(struct cli *cli, const char *path, int timeout_ms, struct buf *body,
                  struct err *err);
 
+/** The daemon's answer to another method with a JSON body (NULL: none); as api_send(). */
+int cli_send(struct cli *cli, const char *method, const char *path, const char *json,
+             int timeout_ms, json_t **ret, struct err *err);
+
 /** "vherd: message" on standard error; returns `status`. */
 int cli_fail(const struct err *err, int status);
 int cli_usage(const struct cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -119,7 +124,7 @@ int cli_usage(const struct cli *cli, const char *format, ...) __attribute__((for
 int cli_show(struct cli *cli, const char *path, int timeout_ms,
              void (*view)(struct cli *cli, const json_t *answer));
 
-/** POST to the daemon; as api_post(). */
+/** POST to the daemon; as cli_send(). */
 int cli_post(struct cli *cli, const char *path, const json_t *body, int timeout_ms, json_t **ret,
              struct err *err);
 
@@ -144,6 +149,7 @@ void cli_put_json(struct cli *cli, const char *text, size_t len);
 void json_indent(const char *text, size_t len, struct buf *out);
 
 int cmd_apply(struct cli *cli);
+int cmd_audit_log(struct cli *cli);
 int cmd_completion(struct cli *cli);
 int cmd_deed(struct cli *cli);
 int cmd_inventory(struct cli *cli);
@@ -159,8 +165,11 @@ int cmd_query(struct cli *cli);
 int cmd_show(struct cli *cli);
 int cmd_stats(struct cli *cli);
 int cmd_status(struct cli *cli);
+int cmd_token(struct cli *cli);
 int cmd_top(struct cli *cli);
+int cmd_user(struct cli *cli);
 int cmd_version(struct cli *cli);
+int cmd_whoami(struct cli *cli);
 
 /** Help of one command, or of all (NULL). */
 void help_text(const struct command *c, struct buf *out);

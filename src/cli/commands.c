@@ -7,6 +7,10 @@
 
 static const char *const colors[] = {"auto", "always", "never", NULL};
 static const char *const config_words[] = {"check", "show", NULL};
+static const char *const user_words[] = {"list", "add", "set", "remove", "password", NULL};
+static const char *const token_words[] = {"list", "create", "revoke", NULL};
+static const char *const yes_no[] = {"yes", "no", NULL};
+static const char *const roles[] = {"viewer", "operator", "admin", NULL};
 static const char *const shells[] = {"bash", "zsh", "fish", NULL};
 static const char *const states[] = {"running",  "idle",    "paused",      "in shutdown",
                                      "shut off", "crashed", "pmsuspended", NULL};
@@ -15,6 +19,11 @@ static const char *const metric_sets[] = {"vherd", "tinkoff", "inovex", NULL};
 const struct option_desc global_options[] = {
     {"socket", "PATH", "ask the daemon that listens on this Unix socket", NULL, false},
     {"url", "URL", "ask the daemon at this address (http://127.0.0.1:9177)", NULL, false},
+    {"server", "URL", "the same: https://host:9178", NULL, false},
+    {"token-file", "FILE", "show the token in this file; without it $VHERD_TOKEN, with --server",
+     NULL, false},
+    {"ca-file", "FILE", "trust certificates signed by those in this PEM file", NULL, false},
+    {"pin", "HASH", "trust this public key only: sha256//…, as vherd's log names it", NULL, false},
     {"config", "FILE", "read this configuration instead of the default one", NULL, false},
     {"json", NULL, "print JSON as the daemon answers it", NULL, false},
     {"color", "WHEN", "auto, always or never", colors, false},
@@ -163,6 +172,55 @@ const struct command commands[] = {
         .run = cmd_stats,
     },
     {.name = "dirty-rate", .kind = OPERAND_VM, .least = 1, .most = 1, .run = cmd_dirty_rate},
+    {
+        .name = "user",
+        .operand = "list|add|set|remove|password [NAME]",
+        .kind = OPERAND_WORD,
+        .least = 1,
+        .most = 2,
+        .words = user_words,
+        .summary = "List and change accounts",
+        .details =
+            "An account has a role (viewer, operator, admin) over the VMs in its scope: all, "
+            "or terms such as name:web-*, label:env=test, owner:alice with commas between. "
+            "A new one sees no VM unless --scope says so. `password` asks for it, or reads "
+            "the first line of --password-file (- is standard input).",
+        .options = {{"role", "ROLE", "viewer, operator or admin", roles, false},
+                    {"scope", "SCOPE", "which VMs", NULL, false},
+                    {"owner", "NAME", "name that VMs of theirs carry", NULL, false},
+                    {"disabled", "YES|NO", "yes: end its sessions, suspend its tokens", yes_no,
+                     false},
+                    {"password-file", "FILE", "read the password from this file", NULL, false}},
+        .run = cmd_user,
+    },
+    {
+        .name = "token",
+        .operand = "list|create|revoke [TOKEN]",
+        .kind = OPERAND_WORD,
+        .least = 1,
+        .most = 2,
+        .words = token_words,
+        .summary = "List, make and end tokens",
+        .details = "A token lets a program in over TCP. `create` prints it, once; its role is at "
+                   "most the account's, and a VM must lie in the scope of both. `revoke` takes its "
+                   "id or ACCOUNT:NAME.",
+        .options = {{"user", "ACCOUNT", "account that it belongs to", NULL, false},
+                    {"role", "ROLE", "viewer (the default), operator or admin", roles, false},
+                    {"scope", "SCOPE", "which of the account's VMs; all if absent", NULL, false},
+                    {"expires", "TIME", "a duration such as 90d (the default), or never", NULL,
+                     false}},
+        .run = cmd_token,
+    },
+    {
+        .name = "audit-log",
+        .options = {{"verify", NULL, "check that nothing was changed", NULL, false},
+                    {"head", "SEQ:HASH",
+                     "with --verify: a head written down elsewhere must be in it", NULL, false},
+                    {"export", NULL, "print all records, one JSON object a line, oldest first",
+                     NULL, false}},
+        .run = cmd_audit_log,
+    },
+    {.name = "whoami", .run = cmd_whoami},
     {
         .name = "config",
         .operand = "check|show [FILE]",

@@ -28,6 +28,7 @@
 #include "listen.h"
 #include "net/ipc.h"
 #include "notify.h"
+#include "tls.h"
 
 #define READY_NS (30 * NS_PER_S)
 #define STOP_NS (5 * NS_PER_S)
@@ -67,6 +68,7 @@ struct supervisor {
     struct listen_unix local;
     struct listen_tcp *tcp;
     size_t n_tcp;
+    struct tls_pair tls; // empty: no HTTPS
     int signals;
     char key[KEY_TEXT_SIZE]; // of grants, drawn anew at each start
     bool ready;              // said so
@@ -170,8 +172,15 @@ static void connect_peers(struct supervisor *s, struct child *a, struct child *b
 static void pass_listeners(struct supervisor *s)
 {
     struct child *web = &s->children[WEB];
-    for (size_t i = 0; i < s->n_tcp; i++)
-        tell(s, web, CONTROL_LISTEN, s->tcp[i].address, s->tcp[i].fd);
+    if (s->tls.key) {
+        tell(s, web, CONTROL_CERTIFICATE, s->tls.certificate, -1);
+        tell(s, web, CONTROL_TLS_KEY, s->tls.key, -1);
+    }
+    for (size_t i = 0; i < s->n_tcp; i++) {
+        CLEANUP(freep)
+        char *text = mem_printf("%s%s", s->tcp[i].is_tls ? "tls " : "", s->tcp[i].address);
+        tell(s, web, CONTROL_LISTEN, text, s->tcp[i].fd);
+    }
     tell(s, web, CONTROL_LISTEN, s->local.path, s->local.fd);
 }
 
@@ -406,7 +415,7 @@ static void child_is_due(struct supervisor *s, struct child *c)
 static const struct listen_tcp *find_tcp(const struct supervisor *s, const char *address)
 {
     for (size_t i = 0; i < s->n_tcp; i++)
-        if (strcmp(s->tcp[i].address, address) == 0)
+        if (strcmp(s->tcp[i].address, address) == 0) // with or without TLS: the same socket
             return &s->tcp[i];
     return NULL;
 }
@@ -418,22 +427,36 @@ static void free_tcp(struct listen_tcp *list, size_t n)
     free(list);
 }
 
+static size_t n_tcp(const struct conf *conf)
+{
+    return conf->web.listen.n + conf->web.tls_listen.n;
+}
+
+static bool same_text(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
 // The sockets of a configuration; those that are open already are shared by a second descriptor.
 static int open_tcp(const struct supervisor *s, const struct conf *conf, struct listen_tcp **ret,
                     struct err *err)
 {
-    size_t n = conf->web.listen.n;
+    size_t n_plain = conf->web.listen.n, n = n_tcp(conf);
     struct listen_tcp *list = mem_zalloc((n + 1) * sizeof(*list));
     for (size_t i = 0; i < n; i++) {
-        const char *address = conf->web.listen.items[i];
+        bool is_tls = i >= n_plain;
+        const char *address =
+            is_tls ? conf->web.tls_listen.items[i - n_plain] : conf->web.listen.items[i];
         const struct listen_tcp *have = find_tcp(s, address);
         int r = 0;
         if (have)
-            list[i] = (struct listen_tcp){.address = mem_strdup(have->address),
-                                          .url = mem_strdup(have->url),
-                                          .fd = fcntl(have->fd, F_DUPFD_CLOEXEC, 0)};
+            list[i] = (struct listen_tcp){
+                .address = mem_strdup(have->address),
+                .url = mem_printf("http%s%s", is_tls ? "s" : "", strstr(have->url, "://")),
+                .is_tls = is_tls,
+                .fd = fcntl(have->fd, F_DUPFD_CLOEXEC, 0)};
         else
-            r = listen_tcp_open(address, &list[i], err);
+            r = listen_tcp_open(address, is_tls, &list[i], err);
         if (r < 0) {
             free_tcp(list, i);
             return r;
@@ -488,21 +511,30 @@ static int load(const struct supervisor *s, struct conf **ret, struct err *err)
 static int apply(struct supervisor *s, struct conf *conf, bool *ret_restart_web, struct err *err)
 {
     struct listen_tcp *tcp = NULL;
-    int r = open_tcp(s, conf, &tcp, err);
+    CLEANUP(tls_pair_done) struct tls_pair tls = {0};
+    int r = tls_load(conf, &tls, err);
+    if (r == 0)
+        r = open_tcp(s, conf, &tcp, err);
     if (r < 0)
         return r;
     bool moved = false;
     r = move_local(s, conf, &moved, err);
     if (r < 0) {
-        free_tcp(tcp, conf->web.listen.n);
+        free_tcp(tcp, n_tcp(conf));
         return r;
     }
-    *ret_restart_web = moved || !same_list(&conf->web.listen, &s->conf->web.listen) ||
+    *ret_restart_web = moved || !same_text(tls.certificate, s->tls.certificate) ||
+                       !same_text(tls.key, s->tls.key) ||
+                       !same_list(&conf->web.tls_listen, &s->conf->web.tls_listen) ||
+                       !same_list(&conf->web.listen, &s->conf->web.listen) ||
                        strcmp(conf->web.user, s->conf->web.user) != 0 ||
                        conf->web.sandbox != s->conf->web.sandbox;
     free_tcp(s->tcp, s->n_tcp);
     s->tcp = tcp;
-    s->n_tcp = conf->web.listen.n;
+    s->n_tcp = n_tcp(conf);
+    tls_pair_done(&s->tls);
+    s->tls = tls;
+    tls = (struct tls_pair){0};
     return 0;
 }
 
@@ -630,9 +662,11 @@ static int open_all(struct supervisor *s, struct err *err)
     CLEANUP(freep) char *path = conf_socket_path(s->conf);
     int r = listen_unix_open(path, s->conf->web.socket_group, &s->local, err);
     if (r == 0)
+        r = tls_load(s->conf, &s->tls, err);
+    if (r == 0)
         r = open_tcp(s, s->conf, &s->tcp, err);
     if (r == 0)
-        s->n_tcp = s->conf->web.listen.n;
+        s->n_tcp = n_tcp(s->conf);
     return r;
 }
 
@@ -651,6 +685,7 @@ static void done(struct supervisor *s)
     for (size_t i = 0; i < CHILDREN; i++)
         child_done(&s->children[i]);
     free_tcp(s->tcp, s->n_tcp);
+    tls_pair_done(&s->tls);
     listen_unix_done(&s->local);
     closep(&s->signals);
     conf_free(s->conf);

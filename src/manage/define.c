@@ -193,8 +193,8 @@ static int mend_new(struct manage_run *r, const json_t *notes, char *ret_now, si
         return w;
     w = run_unmake_volumes(r, notes, &n, err);
     if (w == 0)
-        snprintf(ret_now, size, n == 0 ? "nothing was made"
-                                       : "there is no such VM, and no volume of it is left");
+        snprintf(ret_now, size,
+                 n == 0 ? "nothing was made" : "there is no such VM, and no volume of it is left");
     return w;
 }
 
@@ -487,8 +487,16 @@ static int set_sizes(struct manage_run *r, struct err *err)
         {"max_memory", true, true},
         {"memory", true, false},
     };
-    for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+    struct virt_size size;
+    int s = r->manage->size(r->virt, &r->uuid, &size, err);
+    for (size_t i = 0; s == 0 && i < ARRAY_LEN(sizes); i++) {
         int64_t n = run_number(r, sizes[i].field, -1);
+        // Asking for more than the ceiling raises the ceiling, unless that is named too.
+        if (n < 0 && sizes[i].max) {
+            int64_t wanted = run_number(r, sizes[i + 1].field, -1);
+            int64_t max = sizes[i].memory ? (int64_t)size.max_memory_bytes : size.max_vcpus;
+            n = wanted > max ? wanted : -1;
+        }
         if (n < 0)
             continue;
         int w = sizes[i].memory ? r->manage->set_memory(r->virt, &r->uuid, (uint64_t)n, VIRT_CONFIG,
@@ -499,7 +507,7 @@ static int set_sizes(struct manage_run *r, struct err *err)
             return err_wrap(err, "%s", sizes[i].field);
         json_object_set_new(r->result, sizes[i].field, json_integer(n));
     }
-    return 0;
+    return s;
 }
 
 static int set_labels(struct manage_run *r, struct err *err)

@@ -86,6 +86,7 @@ void audit_record_json(const struct audit_record *r, struct buf *out)
     json_kv_string(&j, "object", r->entry.object);
     json_kv_string(&j, "detail", r->entry.detail);
     json_kv_string(&j, "result", audit_result_name(r->entry.result));
+    json_kv_i64(&j, "time_ns", r->real_ns); // exactly, as the hash has it
     json_kv_string(&j, "hash", hash.data);
     json_object_end(&j);
 }

@@ -42,6 +42,7 @@
 #define ACCEPTS_PER_TURN 64
 #define RUNS_PER_TURN 16
 #define LISTENERS_MAX 32
+#define TLS_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 // Header, URI and MHD's own needs together; a longer header is answered 431.
 #define CONN_MEMORY ((size_t)32 * 1024)
 #define MHD_CONNECTIONS_MAX 30000u
@@ -50,13 +51,21 @@ struct listener {
     struct server *server;
     struct watch watch;
     bool is_unix;
+    bool is_tls;
+};
+
+// MHD speaks either HTTP or HTTPS.
+enum { PLAIN, TLS, ENGINES };
+
+struct engine {
+    struct MHD_Daemon *mhd; // NULL: there is no certificate
+    struct watch watch;
 };
 
 struct server {
     struct loop *loop;
     const struct clock *clock;
-    struct MHD_Daemon *mhd;
-    struct watch mhd_watch;
+    struct engine engines[ENGINES];
     bool mhd_due; // something was resumed or added since MHD ran
     struct link link;
     struct gate gate; // to act
@@ -309,22 +318,22 @@ static void take_verdict(struct request *r, const struct verdict *v)
 
 static void answer_session(struct request *r, const struct verdict *v)
 {
+    static const char mime[] = "application/json";
     CLEANUP(buf_done) struct buf body;
     struct json j;
+    size_t len = 0;
     buf_init(&body, 4096);
+    buf_put(&body, mime, sizeof(mime));
     json_init(&j, &body);
     json_object_begin(&j);
     if (*v->csrf)
         json_kv_string(&j, "csrf", v->csrf);
     json_object_end(&j);
-    struct MHD_Response *response =
-        MHD_create_response_from_buffer(body.len, body.data, MHD_RESPMEM_MUST_COPY);
+    char *payload = buf_take(&body, &len);
+    struct MHD_Response *response = payload ? answer_from_core(payload, len, false) : NULL;
     CLEANUP(freep) char *cookie = credential_cookie(v->session, r->conn->peer.is_tls);
-    if (response) {
-        MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "application/json");
-        MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+    if (response)
         MHD_add_response_header(response, MHD_HTTP_HEADER_SET_COOKIE, cookie);
-    }
     decide(r, MHD_HTTP_OK, response, 0);
 }
 
@@ -664,20 +673,23 @@ static void turn_away(int fd)
 }
 
 // Takes over the socket in any case.
-static void admit(struct server *s, int fd, bool is_unix, const struct sockaddr_storage *addr,
+static void admit(const struct listener *l, int fd, const struct sockaddr_storage *addr,
                   socklen_t addr_len)
 {
+    struct server *s = l->server;
+    struct MHD_Daemon *mhd = s->engines[l->is_tls ? TLS : PLAIN].mhd;
     CLEANUP(freep) struct conn *c = mem_zalloc(sizeof(*c));
     c->server = s;
     c->fd = fd;
     c->peer.addr = *addr;
-    if (identify(fd, is_unix, &c->peer) < 0 || client_has_too_many(s, &c->peer)) {
+    c->peer.is_tls = l->is_tls;
+    if (identify(fd, l->is_unix, &c->peer) < 0 || client_has_too_many(s, &c->peer)) {
         turn_away(fd);
         return;
     }
     s->adding = c;
     // MHD closes the socket where it fails.
-    if (MHD_add_connection(s->mhd, fd, (const struct sockaddr *)addr, addr_len) == MHD_YES &&
+    if (MHD_add_connection(mhd, fd, (const struct sockaddr *)addr, addr_len) == MHD_YES &&
         !s->adding)
         c = NULL; // MHD holds it now
     s->adding = NULL;
@@ -693,7 +705,7 @@ static void listener_ready(uint32_t events, void *arg)
         socklen_t len = sizeof(addr);
         int fd = accept4(l->watch.fd, (struct sockaddr *)&addr, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
-            admit(s, fd, l->is_unix, &addr, len);
+            admit(l, fd, &addr, len);
             update_accepting(s);
             continue;
         }
@@ -742,13 +754,23 @@ static void sweep(struct server *s)
     update_accepting(s);
 }
 
-static void run_mhd(struct server *s)
+// True where there is more to do at once.
+static bool run_engine(struct engine *e)
 {
     MHD_UNSIGNED_LONG_LONG wait = 1;
+    if (!e->mhd)
+        return false;
+    (void)MHD_run(e->mhd);
+    return MHD_get_timeout(e->mhd, &wait) == MHD_YES && wait == 0;
+}
+
+static void run_mhd(struct server *s)
+{
     for (int i = 0; i < RUNS_PER_TURN; i++) {
+        bool again = false;
         s->mhd_due = false;
-        (void)MHD_run(s->mhd);
-        bool again = MHD_get_timeout(s->mhd, &wait) == MHD_YES && wait == 0;
+        for (size_t k = 0; k < ENGINES; k++)
+            again |= run_engine(&s->engines[k]);
         if (!again && !s->mhd_due)
             return;
     }
@@ -797,22 +819,46 @@ bool server_is_orphan(const struct server *s)
 
 // Life
 
-static int start_mhd(struct server *s, struct err *err)
+static int start_mhd(struct server *s, struct engine *e, unsigned flags,
+                     struct MHD_OptionItem *options, struct err *err)
 {
-    s->mhd = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME,
-                              0, NULL, NULL, on_request, s, MHD_OPTION_CONNECTION_LIMIT,
-                              MHD_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONN_MEMORY,
-                              MHD_OPTION_CONNECTION_TIMEOUT, 0u, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-                              MHD_OPTION_URI_LOG_CALLBACK, on_uri, s, MHD_OPTION_UNESCAPE_CALLBACK,
-                              keep_escapes, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, s,
-                              MHD_OPTION_NOTIFY_CONNECTION, on_connection, s,
-                              MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
-    if (!s->mhd)
+    e->mhd = MHD_start_daemon(
+        flags | MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL,
+        on_request, s, MHD_OPTION_CONNECTION_LIMIT, MHD_CONNECTIONS_MAX,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONN_MEMORY, MHD_OPTION_CONNECTION_TIMEOUT, 0u,
+        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_URI_LOG_CALLBACK, on_uri, s,
+        MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
+        s, MHD_OPTION_NOTIFY_CONNECTION, on_connection, s, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
+        MHD_OPTION_ARRAY, options, MHD_OPTION_END);
+    if (!e->mhd)
         return err_set(err, EIO, "libmicrohttpd does not start");
-    const union MHD_DaemonInfo *info = MHD_get_daemon_info(s->mhd, MHD_DAEMON_INFO_EPOLL_FD);
-    s->mhd_watch = (struct watch){.fd = info->epoll_fd, .ready = mhd_ready, .arg = s};
-    int r = loop_watch(s->loop, &s->mhd_watch, EPOLLIN);
+    const union MHD_DaemonInfo *info = MHD_get_daemon_info(e->mhd, MHD_DAEMON_INFO_EPOLL_FD);
+    e->watch = (struct watch){.fd = info->epoll_fd, .ready = mhd_ready, .arg = s};
+    int r = loop_watch(s->loop, &e->watch, EPOLLIN);
     return r < 0 ? err_set(err, -r, "epoll: %s", strerror(-r)) : 0;
+}
+
+static int start_engines(struct server *s, const struct server_tls *tls, struct err *err)
+{
+    struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
+    struct MHD_OptionItem secure[] = {
+        {MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)tls->certificate},
+        {MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)tls->key},
+        {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)TLS_PRIORITIES},
+        {MHD_OPTION_END, 0, NULL},
+    };
+    int r = start_mhd(s, &s->engines[PLAIN], 0, none, err);
+    if (r == 0 && tls->key)
+        r = start_mhd(s, &s->engines[TLS], MHD_USE_TLS, secure, err);
+    return r;
+}
+
+static void stop_engine(struct server *s, struct engine *e)
+{
+    if (!e->mhd)
+        return;
+    (void)loop_watch(s->loop, &e->watch, 0);
+    MHD_stop_daemon(TAKE_PTR(e->mhd));
 }
 
 static void take_conf(struct server *s, const struct conf *conf)
@@ -825,7 +871,7 @@ static void take_conf(struct server *s, const struct conf *conf)
 }
 
 int server_new(struct loop *loop, const struct clock *clock, const struct conf *conf,
-               struct server **ret, struct err *err)
+               const struct server_tls *tls, struct server **ret, struct err *err)
 {
     struct server *s = mem_zalloc(sizeof(*s));
     s->loop = loop;
@@ -838,7 +884,7 @@ int server_new(struct loop *loop, const struct clock *clock, const struct conf *
     link_init(&s->link, loop, &link_events);
     gate_init(&s->gate, loop, act_answered);
     s->limit = limit_new();
-    int r = start_mhd(s, err);
+    int r = start_engines(s, tls, err);
     if (r < 0) {
         server_free(s);
         return r;
@@ -854,12 +900,10 @@ void server_free(struct server *s)
     // MHD must not be stopped with suspended connections: losing core decides them all.
     link_done(&s->link);
     gate_done(&s->gate);
-    if (s->mhd) {
-        run_mhd(s);
-        (void)loop_watch(s->loop, &s->mhd_watch, 0);
-        s->accepting = false;
-        MHD_stop_daemon(s->mhd);
-    }
+    run_mhd(s);
+    s->accepting = false;
+    for (size_t i = 0; i < ENGINES; i++)
+        stop_engine(s, &s->engines[i]);
     for (size_t i = 0; i < s->n_listeners; i++) {
         (void)loop_watch(s->loop, &s->listeners[i].watch, 0);
         close(s->listeners[i].watch.fd);
@@ -868,7 +912,7 @@ void server_free(struct server *s)
     free(s);
 }
 
-int server_listen(struct server *s, int fd)
+int server_listen(struct server *s, int fd, bool is_tls)
 {
     CLEANUP(closep) int owned = fd;
     struct sockaddr_storage local;
@@ -877,8 +921,10 @@ int server_listen(struct server *s, int fd)
         return -E2BIG;
     if (getsockname(fd, (struct sockaddr *)&local, &len) < 0)
         return -errno;
+    if (is_tls && !s->engines[TLS].mhd)
+        return -EPROTO;
     struct listener *l = &s->listeners[s->n_listeners];
-    *l = (struct listener){.server = s, .is_unix = local.ss_family == AF_UNIX};
+    *l = (struct listener){.server = s, .is_unix = local.ss_family == AF_UNIX, .is_tls = is_tls};
     l->watch = (struct watch){.fd = fd, .ready = listener_ready, .arg = l};
     int r = loop_watch(s->loop, &l->watch, EPOLLIN);
     if (r < 0)

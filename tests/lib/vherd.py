@@ -79,7 +79,8 @@ class Daemon:
         self.program = os.path.join(ROOT, build, "src", "main", "vherd")
         self.environment = dict(os.environ, **(environment or {}))
         self.process = None
-        self.config = {"web": {"listen": [], "socket": self.socket}}
+        self.config = {"web": {"listen": [], "socket": self.socket},
+                       "act": {"state": os.path.join(self.directory, "act")}}
         for section, keys in (config or {}).items():
             self.config.setdefault(section, {}).update(keys)
         self.write_config()

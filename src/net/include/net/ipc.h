@@ -131,15 +131,18 @@ char *ipc_request_param(const struct ipc_request *r, const char *name);
 /* The supervisor's channel. */
 
 enum control_type {
-    CONTROL_CONFIG = 1, /**< to a process: the whole configuration, conf_encode() */
-    CONTROL_PEER,       /**< to a process: text = peer's name, descriptor = its stream socket */
-    CONTROL_LISTEN,     /**< to web: text = address as configured, descriptor listens */
-    CONTROL_START,      /**< to a process: all of the first round has been said; go */
-    CONTROL_READY,      /**< from a process: it serves; text = its sandbox in words */
-    CONTROL_STOP,       /**< to a process: end in order */
-    CONTROL_PROCESSES,  /**< to core: JSON [{"name","pid","restarts","sandbox"}] */
-    CONTROL_KEY,        /**< to core and act: text = the key of grants, in hex */
-    CONTROL_FATAL,      /**< from a process: a sentence for the person; it will exit */
+    CONTROL_CONFIG = 1,  /**< to a process: the whole configuration, conf_encode() */
+    CONTROL_PEER,        /**< to a process: text = peer's name, descriptor = its stream socket */
+    CONTROL_LISTEN,      /**< to web: text = address as configured, for HTTPS with "tls " in front;
+                            descriptor listens */
+    CONTROL_START,       /**< to a process: all of the first round has been said; go */
+    CONTROL_READY,       /**< from a process: it serves; text = its sandbox in words */
+    CONTROL_STOP,        /**< to a process: end in order */
+    CONTROL_PROCESSES,   /**< to core: JSON [{"name","pid","restarts","sandbox"}] */
+    CONTROL_CERTIFICATE, /**< to web: PEM, before the listening sockets */
+    CONTROL_TLS_KEY,     /**< to web: its private key, PEM */
+    CONTROL_KEY,         /**< to core and act: text = the key of grants, in hex */
+    CONTROL_FATAL,       /**< from a process: a sentence for the person; it will exit */
 };
 
 #define CONTROL_TEXT_MAX (64u * 1024)
