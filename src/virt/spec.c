@@ -170,6 +170,7 @@ static void write_devices(const struct virt_spec *spec, struct buf *out)
     for (size_t i = 0; i < spec->n_nics; i++)
         virt_nic_write(&spec->nics[i], out);
     buf_puts(out, "<controller type='usb' model='none'/>");
+    buf_puts(out, "<controller type='pci' index='0' model='pcie-root'/>");
     for (int i = 1; i <= SPARE_PORTS; i++)
         buf_puts(out, "<controller type='pci' model='pcie-root-port'/>");
     buf_puts(out, "<serial type='pty'><target port='0'/></serial><console type='pty'/>"
