@@ -355,7 +355,9 @@ static void read_own(struct reader *r, const xmlNode *domain)
         char *value CLEANUP(freep) = name ? text_of(n, "value") : NULL;
         if (!name || !value)
             continue;
-        batch_attr(r->out, batch_key(r->out, name), ATTR_LABEL_VALUE, value);
+        uint32_t key = batch_key(r->out, name);
+        batch_attr(r->out, key, ATTR_LABEL_VALUE, value);
+        batch_fact(r->out, key, FACT_LABEL_ONE, 1);
         labels++;
     }
 }

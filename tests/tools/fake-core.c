@@ -36,6 +36,7 @@ struct fake {
     unsigned peers, requests, cancelled, pieces;
     struct fake_stream stream;
     bool started, stopping;
+    bool has_fd; // of the request being answered
 };
 
 struct route {
@@ -69,6 +70,8 @@ static void answer_echo(struct fake *f, uint32_t id, const struct ipc_request *r
     json_kv_string(&j, "form", r->form);
     json_kv_string(&j, "accept", r->accept);
     json_kv_string(&j, "principal", r->principal);
+    json_kv_string(&j, "address", r->address);
+    json_kv_bool(&j, "connection", f->has_fd);
     json_kv_u64(&j, "pid", (uint64_t)getpid());
     json_object_end(&j);
     respond(f, id, 200, "application/json", b.data, b.len);
@@ -228,6 +231,7 @@ static int take_message(struct fake *f)
     if (type == CONTROL_PEER && strcmp(text, "web") == 0) {
         ipc_free(f->web);
         f->web = ipc_new(fd, 4 << 20);
+        ipc_accept_fds(f->web);
         fd = -1;
     }
     f->started |= type == CONTROL_START;
@@ -240,6 +244,7 @@ static void serve_web(struct fake *f)
     struct ipc_frame frame;
     int r = ipc_flush(f->web);
     while (r == 0 && (r = ipc_recv(f->web, &frame)) == 1) {
+        f->has_fd = frame.fd >= 0;
         answer(f, &frame);
         r = 0;
     }

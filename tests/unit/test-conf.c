@@ -119,7 +119,7 @@ static const struct {
 } wrong[] = {
     {"webb:\n  listen: []\n", "f:1:1: unknown section \"webb\"; did you mean \"web\"?"},
     {"storage:\n", "f:1:1: unknown section \"storage\"; known: libvirt, kernel, agent, metrics, "
-                   "web, log, global, textfile, "
+                   "web, act, query, log, global, textfile, "
                    "receive, scrape, remote_write"},
     {"listen: []\n", "f:1:1: unknown section \"listen\"; \"listen\" belongs under \"web:\""},
     {"web.listen: []\n", "f:1:1: unknown section \"web.listen\"; \"listen\" belongs under "

@@ -478,6 +478,7 @@
     X(FS, USED, AGENT, PLAIN, B, "used_bytes", "Space in use.")                                    \
     X(PERF, COUNT, LIBVIRT, PLAIN, B, "count", "Count of the event.")                              \
     X(EVENT, COUNT, SELF, PLAIN, B, "count", "Events seen since vherd started.")                   \
-    X(MISS, ONE, SELF, PLAIN, D, "unavailable", "1 where something could not be read.")
+    X(MISS, ONE, SELF, PLAIN, D, "unavailable", "1 where something could not be read.")            \
+    X(LABEL, ONE, CONFIG, PLAIN, D, "label", "1 for a label.")
 
 #endif
