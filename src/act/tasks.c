@@ -276,8 +276,9 @@ int tasks_cancel(struct act *a, int64_t id, struct err *err)
 
 static void fill_run(struct act *a, struct job *job)
 {
+    // What the deed found out stays, through its mending.
+    json_t *result = job->run.result ? job->run.result : json_object();
     json_decref(job->run.steps);
-    json_decref(job->run.result);
     job->run = (struct manage_run){
         .ops = a->ops,
         .manage = virt_manage_of(a->ops),
@@ -287,7 +288,7 @@ static void fill_run(struct act *a, struct job *job)
         .principal = job->task.principal,
         .body = job->task.body,
         .steps = json_array(),
-        .result = json_object(),
+        .result = result,
         .note = on_note,
         .progress = on_progress,
         .cancelled = is_cancelled,

@@ -44,7 +44,7 @@ static const char *const task_words[] = {"list", "show", "cancel", "wait", NULL}
     {"wait", NULL, "wait until it is done, and say what came of it", NULL, false},                 \
         {"all", NULL, "every VM", NULL, false},                                                    \
     {                                                                                              \
-        "match", "PATTERN", "every VM whose name fits: * any text, ? any character", NULL, false   \
+        "match", "PATTERN", "every VM whose name fits (* and ? as in a shell)", NULL, false        \
     }
 
 const struct command commands[] = {
@@ -55,7 +55,7 @@ const struct command commands[] = {
         .least = 1,
         .most = OPERANDS_MAX,
         .words = vm_words,
-        .summary = "Manage the life of VMs: create, start, shutdown, resize, delete, …",
+        .summary = "Manage VMs: create, start, shut down, resize, delete",
         .details = "Each deed becomes a task. `vherd vm DEED --help` shows its options; "
                    "--dry-run says what would be done. Several VMs take turns: --parallel at "
                    "once, and no more after --max-failures failures.",
@@ -65,13 +65,14 @@ const struct command commands[] = {
     },
     {
         .name = "snapshot",
-        .operand = "list|create|revert|delete VM",
+        .operand = "DEED VM…",
         .kind = OPERAND_WORD,
         .least = 1,
         .most = OPERANDS_MAX,
         .words = snapshot_words,
         .summary = "Take, list, go back to and delete snapshots",
-        .details = "`vherd snapshot DEED --help` shows the options of each.",
+        .details = "The deeds are list, create, revert and delete; `vherd snapshot DEED --help` "
+                   "shows the options of each.",
         .options = {MANY_OPTIONS},
         .run = cmd_deed,
         .group = "snapshot",

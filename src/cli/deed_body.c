@@ -70,6 +70,9 @@ static json_t *value_of(const struct field *f, const char *text, struct err *err
         err_set(err, EINVAL, "%s must be a whole number, not \"%s\"", f->name, text);
         return NULL;
     }
+    // A bare number is seconds.
+    if (f->type == FIELD_DURATION && number_parse_i64(text, &n) == 0)
+        return json_integer(n);
     json_t *value = json_string(text);
     if (!value)
         err_set(err, EINVAL, "%s is not UTF-8", f->name);

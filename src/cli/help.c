@@ -186,8 +186,7 @@ void help_deed(const struct deed *deed, struct buf *out)
         put_option(&o, out);
     buf_puts(out, "  --wait            wait until it is done, and say what came of it\n");
     if (deed->object == DEED_ON_VM)
-        buf_puts(out,
-                 "  --all             every VM\n  --match PATTERN   every VM whose name fits: * "
-                 "any text, ? any character\n");
+        buf_puts(out, "  --all             every VM\n  --match PATTERN   every VM whose name fits "
+                      "(* and ? as in a shell)\n");
     put_global_options(out);
 }

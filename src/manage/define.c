@@ -9,8 +9,6 @@
 
 #include "run.h"
 
-#define LINKED_BASE "vherd_linked_base"
-
 static char *volume_name(const char *vm, const char *target, const char *format)
 {
     return mem_printf("%s-%s.%s", vm, target, format);

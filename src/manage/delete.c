@@ -59,9 +59,7 @@ static bool disk_uses(struct manage_run *r, const struct virt_disk *d,
     return uses;
 }
 
-// The name of another VM that uses the image (caller frees), NULL where there is none; or -errno.
-static int other_user(struct manage_run *r, const struct virt_disk *image, char **ret,
-                      struct err *err)
+int run_other_user(struct manage_run *r, const struct virt_disk *image, char **ret, struct err *err)
 {
     struct virt_domain *domains = NULL;
     size_t n = 0;
@@ -93,7 +91,7 @@ static int choose_volumes(struct manage_run *r, json_t *chosen, struct err *err)
             run_say(r, "keep the disk %s, which is in no storage pool", d->target);
             continue;
         }
-        w = other_user(r, d, &user, err);
+        w = run_other_user(r, d, &user, err);
         if (w == 0 && user)
             run_say(r, "keep the volume %s, which %s uses", d->source.volume, user);
         else if (w == 0 && d->read_only)

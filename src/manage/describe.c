@@ -107,8 +107,7 @@ static size_t depth_of(const struct node *nodes, size_t n, const struct virt_sna
     return depth;
 }
 
-static void put_snapshot(struct json *j, const struct virt_snapshot *s, size_t depth,
-                         int64_t now_s)
+static void put_snapshot(struct json *j, const struct virt_snapshot *s, size_t depth, int64_t now_s)
 {
     json_object_begin(j);
     json_kv_string(j, "name", s->name);

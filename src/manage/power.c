@@ -50,6 +50,25 @@ static int check_state(struct manage_run *r, const struct virt_domain *d, struct
     return 0;
 }
 
+// A base that runs would change under its clones. The label only says that it is worth a look.
+static int check_base(struct manage_run *r, struct err *err)
+{
+    CLEANUP(virt_spec_done) struct virt_spec spec = {0};
+    bool marked = false;
+    int w = r->manage->spec(r->virt, &r->uuid, &spec, err);
+    for (size_t i = 0; i < spec.n_labels; i++)
+        marked = marked || strcmp(spec.labels[i].name, LINKED_BASE) == 0;
+    for (size_t i = 0; w == 0 && marked && i < spec.n_disks; i++) {
+        CLEANUP(freep) char *user = NULL;
+        w = run_other_user(r, &spec.disks[i], &user, err);
+        if (w == 0 && user)
+            w = err_set(err, ESRCH,
+                        "the disk %s is the base of the linked clone %s, which would break",
+                        spec.disks[i].target, user);
+    }
+    return w;
+}
+
 static int check_power(struct manage_run *r, struct err *err)
 {
     struct virt_domain d = {0};
@@ -57,6 +76,10 @@ static int check_power(struct manage_run *r, struct err *err)
     if (w == 0)
         w = check_state(r, &d, err);
     virt_domain_done(&d);
+    if (w < 0)
+        return w;
+    if (powers[r->deed->id].power == VIRT_POWER_START)
+        w = check_base(r, err);
     if (w < 0)
         return w;
     if (r->deed->id == DEED_RESTORE) {

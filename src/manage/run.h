@@ -62,6 +62,14 @@ const json_t *run_notes_next(const json_t *notes, const char *make, size_t *at);
 /** Take away the volumes that notes say were being made. 0, or -errno where one stays. */
 int run_unmake_volumes(struct manage_run *r, const json_t *notes, size_t *ret_n, struct err *err);
 
+/** The label of a VM whose images are below linked clones. */
+#define LINKED_BASE "vherd_linked_base"
+
+/** The name of another VM that uses an image, itself or as what is below (caller frees); *ret NULL
+ * where there is none. 0 or -errno. */
+int run_other_user(struct manage_run *r, const struct virt_disk *image, char **ret,
+                   struct err *err);
+
 /** Make the volume for one disk of a body; the names go to *disk. See create.c. */
 int run_make_disk(struct manage_run *r, const json_t *wanted, const char *volume,
                   struct virt_disk *disk, struct err *err);

@@ -73,6 +73,19 @@ static int check_unmixed(const struct list *l, bool external, struct err *err)
     return 0;
 }
 
+// QEMU 7.2 loads memory before libvirt 9.0 has plugged such vCPUs again, and ends.
+static int check_vcpus(struct manage_run *r, struct err *err)
+{
+    struct virt_size size;
+    int w = r->manage->size(r->virt, &r->uuid, &size, err);
+    if (w == 0 && size.plugged_vcpus > 0)
+        w = err_set(err, ESRCH,
+                    "%u vCPUs were plugged while the VM ran: libvirt could not go back to its "
+                    "memory. Take an external snapshot, or shut the VM down first",
+                    size.plugged_vcpus);
+    return w;
+}
+
 static int check_create(struct manage_run *r, struct err *err)
 {
     CLEANUP(list_done) struct list l = {0};
@@ -90,6 +103,8 @@ static int check_create(struct manage_run *r, struct err *err)
         w = check_unmixed(&l, external, err);
     if (w == 0 && !external)
         w = check_images(r, err);
+    if (w == 0 && !external && active)
+        w = check_vcpus(r, err);
     if (w == 0 && run_flag(r, "quiesce") && (!external || !active))
         w = err_set(err, EINVAL, "only an external snapshot of a running VM can be quiesced");
     if (w == 0)
@@ -157,6 +172,11 @@ static int check_revert(struct manage_run *r, struct err *err)
             "\"%s\" is an external snapshot, to which this libvirt cannot go back; the VM "
             "is untouched",
             name);
+    if (s->memory && s->plugged_vcpus)
+        return err_set(err, ESRCH,
+                       "\"%s\" holds the memory of vCPUs that were plugged while the VM ran; QEMU "
+                       "would end in the middle of going back. The VM is untouched",
+                       name);
     int checkpoints = r->manage->checkpoints(r->virt, &r->uuid, err);
     if (checkpoints == -EOPNOTSUPP)
         checkpoints = 0;

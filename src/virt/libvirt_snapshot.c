@@ -69,6 +69,7 @@ static int describe(virDomainSnapshotPtr s, struct virt_snapshot *ret, struct er
     ret->current = virDomainSnapshotIsCurrent(s, 0) == 1;
     ret->children = (size_t)MAX_OF(virDomainSnapshotNumChildren(s, 0), 0);
     read_xml(xml, ret);
+    ret->plugged_vcpus = virt_plugged_vcpus(xml, strlen(xml)) > 0;
     return 0;
 }
 

@@ -58,6 +58,8 @@ int virt_libvirt_size(struct virt *v, const struct uuid *uuid, struct virt_size 
     if (virDomainIsActive(c.domain) == 1) {
         read_live(c.domain, &size);
         size.guest_vcpus = guest_vcpus(c.domain);
+        char *live CLEANUP(freep) = virDomainGetXMLDesc(c.domain, 0);
+        size.plugged_vcpus = live ? virt_plugged_vcpus(live, strlen(live)) : 0;
     }
     *ret = size;
     return 0;

@@ -168,6 +168,28 @@ int virt_spec_read(const char *xml, size_t len, struct virt_spec *ret, struct er
     return 0;
 }
 
+unsigned virt_plugged_vcpus(const char *xml, size_t len)
+{
+    CLEANUP(doc_freep)
+    xmlDoc *doc = len <= XML_BYTES_MAX
+                      ? xmlReadMemory(xml, (int)len, NULL, NULL,
+                                      XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING)
+                      : NULL;
+    const xmlNode *root = doc && !xmlGetIntSubset(doc) ? xmlDocGetRootElement(doc) : NULL;
+    const xmlNode *domain = root && !named(root, "domain") ? child(root, "domain") : root;
+    const xmlNode *vcpus = child(domain, "vcpus");
+    unsigned count = 0;
+    for (const xmlNode *n = vcpus ? vcpus->children : NULL; n; n = n->next) {
+        if (!named(n, "vcpu"))
+            continue;
+        CLEANUP(freep) char *enabled = attribute(n, "enabled");
+        CLEANUP(freep) char *pluggable = attribute(n, "hotpluggable");
+        count +=
+            enabled && strcmp(enabled, "yes") == 0 && pluggable && strcmp(pluggable, "yes") == 0;
+    }
+    return count;
+}
+
 /* A copy. */
 
 static void drop(xmlNode *n)

@@ -138,6 +138,7 @@ struct virt_size {
     int guest_vcpus;                         /**< online in the guest by its agent; -1 unknown */
     uint64_t memory_bytes, max_memory_bytes; /**< asked of the balloon; its ceiling */
     uint64_t balloon_bytes;                  /**< what the guest has let happen; 0 unknown */
+    unsigned plugged_vcpus;                  /**< of the running VM: plugged since its start */
     unsigned config_vcpus;                   /**< at the next start */
     uint64_t config_memory_bytes;
 };
@@ -151,7 +152,8 @@ struct virt_snapshot {
     char *name, *parent; /**< owned; parent NULL = a root */
     bool current;
     bool external;
-    bool memory; /**< it holds memory */
+    bool memory;        /**< it holds memory */
+    bool plugged_vcpus; /**< its VM had vCPUs that were plugged while it ran */
     int64_t created_s;
     size_t children;
 };
@@ -286,6 +288,8 @@ int virt_spec_copy(const char *xml, size_t len, const char *name, const struct u
 
 /** Owner and labels as the element that stands in a domain's metadata. */
 void virt_labels_write(const struct virt_spec *spec, struct buf *out);
+/** vCPUs in a document (of a domain, or of a snapshot, which holds one) that were plugged. */
+unsigned virt_plugged_vcpus(const char *xml, size_t len);
 #define VIRT_LABELS_URI "urn:vherd:vm:1"
 
 #endif
