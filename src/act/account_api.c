@@ -103,6 +103,7 @@ static void change(const struct api_call *c, const char *name, const char *hash)
     r = is_new ? account_add(c->state->accounts, name, &wanted, &err)
                : account_set(c->state->accounts, name, &wanted, &err);
     r = api_commit(c, r, name, detail, &err);
+    gate_flush(&c->act->gate);
     if (r < 0)
         api_fail(c, -r, err.message);
     else

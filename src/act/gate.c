@@ -334,3 +334,13 @@ void gate_connect(struct gate *g, int fd)
     g->poll.data = g;
     watch(g);
 }
+
+void gate_flush(struct gate *g)
+{
+    if (!g->ipc || g->closing)
+        return;
+    if (ipc_send(g->ipc, IPC_REPORT, 0, 0, NULL, 0, NULL, 0) < 0)
+        close_gate(g);
+    else if (ipc_wants_write(g->ipc))
+        watch(g);
+}

@@ -28,4 +28,7 @@ struct gate {
 void gate_init(struct gate *g, uv_loop_t *loop, struct act_state *state);
 void gate_connect(struct gate *g, int fd);
 
+// Rights were taken away: web asks again about every credential that it has had an answer for.
+void gate_flush(struct gate *g);
+
 #endif

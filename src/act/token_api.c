@@ -180,6 +180,7 @@ void api_token_revoke(const struct api_call *c)
     r = store_begin(c->state->store);
     if (r == 0)
         r = api_commit(c, token_revoke(c->state->accounts, s.id, &err), c->object, s.id, &err);
+    gate_flush(&c->act->gate);
     if (r < 0) {
         api_fail(c, -r, err.message);
         return;

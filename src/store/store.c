@@ -101,8 +101,8 @@ static int configure(struct store *s)
         "PRAGMA secure_delete=ON",
         "PRAGMA wal_autocheckpoint=256",
         "PRAGMA journal_size_limit=1048576",
-        "CREATE TABLE IF NOT EXISTS schema (name TEXT PRIMARY KEY, version INTEGER NOT NULL) "
-        "WITHOUT ROWID",
+        ("CREATE TABLE IF NOT EXISTS schema (name TEXT PRIMARY KEY, version INTEGER NOT NULL) "
+         "WITHOUT ROWID"),
     };
     sqlite3_busy_timeout(s->db, BUSY_MS);
     sqlite3_limit(s->db, SQLITE_LIMIT_LENGTH, STORE_VALUE_MAX);

@@ -306,8 +306,8 @@ const struct verb verbs[VERB_MAX] = {
             .command = "token revoke",
             .operand = "TOKEN",
             .summary = "End a token",
-            .details = "By its id or as ACCOUNT:NAME. What was read of it may still be answered "
-                       "for 30 seconds.",
+            .details = "By its id or as ACCOUNT:NAME. Requests under way are still "
+                       "answered.",
             .answers = "application/json",
         },
     [VERB_AUDIT_LIST] =

@@ -80,6 +80,10 @@ void gate_done(struct gate *g)
 static int take_answer(struct gate *g, const struct ipc_frame *frame)
 {
     struct gate_answer a;
+    if (frame->type == IPC_REPORT) {
+        drop_all(g); // some right was taken away
+        return 0;
+    }
     if (frame->type != IPC_RESPONSE || gate_answer_decode(frame->payload, frame->len, &a) < 0)
         return -EPROTO;
     void *asker = map_remove(g->askers, &frame->id, sizeof(frame->id));

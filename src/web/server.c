@@ -453,7 +453,7 @@ static void answer_preflight(struct request *r)
         MHD_add_response_header(response, MHD_HTTP_HEADER_ACCESS_CONTROL_ALLOW_METHODS,
                                 "GET, HEAD, POST");
         MHD_add_response_header(response, MHD_HTTP_HEADER_ACCESS_CONTROL_ALLOW_HEADERS,
-                                "Accept, Content-Type");
+                                "Accept, Authorization, Content-Type");
         MHD_add_response_header(response, MHD_HTTP_HEADER_ACCESS_CONTROL_MAX_AGE, "600");
     }
     decide(r, MHD_HTTP_NO_CONTENT, response, 0);

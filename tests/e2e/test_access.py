@@ -121,11 +121,11 @@ class Access(unittest.TestCase):
                                                   "admin", status=1))
         self.assertEqual(self.tcp("/vherd/v1/vms", token)[0], 200)
         self.cli("token", "revoke", "ann:t")
-        vherd.wait_for("its end", 40, lambda: self.tcp("/vherd/v1/vms", token)[0] == 401, 1)
+        vherd.wait_for("its end", 5, lambda: self.tcp("/vherd/v1/vms", token)[0] == 401, 0.2)
         token = self.token("ann", "viewer", "u")
         self.assertEqual(self.tcp("/vherd/v1/vms", token)[0], 200)
         self.cli("user", "set", "ann", "--disabled", "yes")
-        vherd.wait_for("its end", 40, lambda: self.tcp("/vherd/v1/vms", token)[0] == 401, 1)
+        vherd.wait_for("its end", 5, lambda: self.tcp("/vherd/v1/vms", token)[0] == 401, 0.2)
 
     def test_sessions(self):
         self.start(loopback_role="none")

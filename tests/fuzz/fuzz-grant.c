@@ -31,16 +31,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct grant g, again;
     CLEANUP(buf_done) struct buf b, c;
     buf_init(&b, 4 * GRANT_TEXT_MAX);
+    buf_init(&c, 4 * GRANT_TEXT_MAX);
     if (grant_decode(whole, &key, 0, &g) < 0)
         return 0;
     grant_encode(&g, &key, &b);
-    buf_init(&c, 4 * GRANT_TEXT_MAX);
     if (b.error || grant_decode(b.data, &key, 0, &again) < 0)
         abort();
     grant_encode(&again, &key, &c);
     if (b.len != c.len || memcmp(b.data, c.data, b.len) != 0)
         abort();
-    buf_done(&c);
     grant_done(&g);
     grant_done(&again);
     return 0;

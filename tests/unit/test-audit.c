@@ -369,7 +369,7 @@ static void kill_leaves_each_record_once(void **state)
     CLEANUP(scratch_done) struct scratch d = scratch_new();
     CLEANUP(freep) char *path = mem_printf("%s/a.db", d.path);
     int64_t told = 0;
-    const char *rounds = getenv("VHERD_LONG");
+    const char *rounds = getenv("VHERD_TEST_LONG");
     for (int round = 0; round < (rounds ? 1000 : 40); round++) {
         int fds[2], status;
         struct audit_report report;

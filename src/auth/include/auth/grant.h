@@ -27,7 +27,8 @@
 #define GRANT_PRINCIPAL_MAX 160
 #define GRANT_TEXT_MAX 8192
 
-/** How long a grant is good for: this is how late a revoked right may still be used to read. */
+/** How long a grant is good for. web forgets one when it is told that rights were taken away; a web
+ * that does not could use it for this long. */
 #define GRANT_LIFETIME_NS (30 * INT64_C(1000000000))
 
 struct grant_key {

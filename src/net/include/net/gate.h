@@ -4,7 +4,8 @@
 
 /*
  * What web asks act about credentials, as frames (net/ipc.h): IPC_REQUEST with a question,
- * IPC_RESPONSE with an answer. Nothing else goes over that connection.
+ * IPC_RESPONSE with an answer; an empty IPC_REPORT from act says that rights were taken away, so
+ * that grants kept by web are to be forgotten. Nothing else goes over that connection.
  */
 
 #include <stddef.h>
