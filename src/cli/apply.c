@@ -275,7 +275,7 @@ static int finish(struct apply *a, int status)
     if (cli_option(a->cli, "json")) {
         json_t *all = json_pack("{s:I, s:b, s:O}", "changes", (json_int_t)a->changes, "dry_run",
                                 a->dry, "tasks", a->tasks);
-        char *text = json_dumps(all, JSON_COMPACT);
+        char *text = json_dumps(all, JSON_COMPACT | JSON_REAL_PRECISION(15));
         cli_put_json(a->cli, text ? text : "", text ? strlen(text) : 0);
         free(text);
         json_decref(all);

@@ -72,7 +72,7 @@ static int finish(struct cli *cli, json_t *tasks, int status)
     }
     if (cli_option(cli, "json")) {
         const json_t *one = json_array_size(tasks) == 1 ? json_array_get(tasks, 0) : tasks;
-        char *text = json_dumps(one, JSON_COMPACT);
+        char *text = json_dumps(one, JSON_COMPACT | JSON_REAL_PRECISION(15));
         cli_put_json(cli, text ? text : "", text ? strlen(text) : 0);
         free(text);
         return status;
