@@ -158,9 +158,7 @@ class Act(unittest.TestCase):
     def victims(self):
         """What is killed in the middle of a deed."""
         def act():
-            for one in self.daemon.status()["processes"]:
-                if one["name"] == "act":
-                    os.kill(one["pid"], signal.SIGKILL)
+            os.kill(self.daemon.process_named("act"), signal.SIGKILL)
 
         def libvirtd():
             os.kill(self.host.libvirtd(), signal.SIGKILL)

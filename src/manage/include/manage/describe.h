@@ -8,7 +8,8 @@
 /** A VM's definition as JSON, in the words of the deeds' fields (docs/api.md). */
 void describe_spec(const struct virt_spec *spec, struct json *j);
 
-/** A VM's snapshots: parents first, siblings by age; each with its depth in the tree and its age. */
+/** A VM's snapshots: parents first, siblings by age; each with its depth in the tree and its age.
+ */
 void describe_snapshots(const struct virt_snapshot *snapshots, size_t n, int64_t now_s,
                         struct json *j);
 
