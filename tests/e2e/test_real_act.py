@@ -197,27 +197,41 @@ class Act(unittest.TestCase):
         self.record("act1", "kept")
         for i in range(ROUNDS):
             name, kill = f"act-k{i}", self.victims()[i % 3]
-            deed = [
+            off = [one for one in self.vms() if one.startswith("act-k")]
+            deeds = [
                 ("vm", "create", name, "--memory", "64M", "--disk", "pool=images,size=64M",
                  "--disk", "pool=images,image=act1-vda.qcow2"),
                 ("snapshot", "create", "act1", "--name", f"s{i}", "--kind", "external"),
-            ][dice.randrange(2)]
+            ]
+            if off:
+                deeds += [("vm", "clone", off[0], "--name", f"act-c{i}"),
+                          ("vm", "delete", off[0], "--disks", "delete")]
+            deed = dice.choice(deeds)
             with self.subTest(round=i, deed=deed[1], kill=kill.__name__):
+                before = self.closed()[0]["id"]
                 asked = subprocess.Popen(self.daemon.command(*deed), stdout=subprocess.DEVNULL,
                                          stderr=subprocess.DEVNULL)
                 time.sleep(dice.uniform(0.01, 0.25))
                 kill()
                 asked.wait(120)
                 self.heal()
-                tasks = self.closed()
-                last = tasks[0]
-                made = name in self.vms()
-                if deed[1] == "create" and last["vm"] == name:
-                    self.assertEqual(made, last["state"] == "done", last)
-                    self.assertEqual([v for v in self.volumes() if v.startswith(name)] != [], made)
-                if last["deed"] == "snapshot.create":
+                last = self.closed()[0]
+                # A request that was killed on its way made no task, and nothing else.
+                done = last["id"] > before and last["state"] == "done"
+                if deed[1] == "create" and deed[0] == "vm":
+                    self.assertEqual(name in self.vms(), done, last)
+                    self.assertEqual(any(v.startswith(name) for v in self.volumes()), done, last)
+                elif deed[1] == "create":
                     listed = self.host.virsh("snapshot-list", "act1", "--name").split()
-                    self.assertEqual(f"s{i}" in listed, last["state"] == "done", last)
+                    self.assertEqual(f"s{i}" in listed, done, last)
+                elif deed[1] == "clone":
+                    self.assertEqual(f"act-c{i}" in self.vms(), done, last)
+                    self.assertEqual(any(v.startswith(f"act-c{i}") for v in self.volumes()), done,
+                                     last)
+                else:
+                    self.assertEqual(deed[2] not in self.vms(), done, last)
+                    self.assertEqual(any(v.startswith(f"{deed[2]}-") for v in self.volumes()),
+                                     not done, last)
                 self.assertIn("running", self.host.virsh("domstate", "act1"))
                 self.assertEqual(self.records("act1"), ["kept"])
 
