@@ -220,13 +220,13 @@ class Act(unittest.TestCase):
                 done = last["id"] > before and last["state"] == "done"
                 if deed[1] == "create" and deed[0] == "vm":
                     self.assertEqual(name in self.vms(), done, last)
-                    self.assertEqual(any(v.startswith(name) for v in self.volumes()), done, last)
+                    self.assertEqual(any(v.startswith(f"{name}-") for v in self.volumes()), done, last)
                 elif deed[1] == "create":
                     listed = self.host.virsh("snapshot-list", "act1", "--name").split()
                     self.assertEqual(f"s{i}" in listed, done, last)
                 elif deed[1] == "clone":
                     self.assertEqual(f"act-c{i}" in self.vms(), done, last)
-                    self.assertEqual(any(v.startswith(f"act-c{i}") for v in self.volumes()), done,
+                    self.assertEqual(any(v.startswith(f"act-c{i}-") for v in self.volumes()), done,
                                      last)
                 else:
                     self.assertEqual(deed[2] not in self.vms(), done, last)
