@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "collect/workers.h"
 #include "conf/conf.h"
+#include "deeds.h"
 #include "gate.h"
 #include "net/ipc.h"
 #include "state.h"
@@ -123,6 +124,7 @@ struct act {
     struct act_link link;
     struct inbox inbox;
     struct call *calls; // all of them, oldest first
+    struct deeds deeds;
     struct act_state state;
     struct gate gate;
     unsigned hashing; // passwords that are being set

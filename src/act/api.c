@@ -200,7 +200,8 @@ void api_request(struct act *a, uint32_t id, const char *payload, size_t len)
     }
     int status = state_check_grant(&a->state, request.principal, &grant);
     if (status == 0) {
-        route(a, id, &request, &grant);
+        if (!asks_request(a, id, &request, &grant))
+            route(a, id, &request, &grant);
         grant_done(&grant);
     } else {
         core_problem(a, id, status, "this needs a token");

@@ -39,6 +39,7 @@ static void close_core(struct act *a)
         return;
     a->core_closing = true;
     calls_forget_all(a);
+    asks_forget(a, 0);
     uv_poll_stop(&a->core_poll);
     uv_close((uv_handle_t *)&a->core_poll, on_closed);
 }
@@ -65,6 +66,12 @@ static const char *after_word(const struct ipc_frame *f, const char *word)
     return f->len >= len && memcmp(f->payload, word, len) == 0 ? f->payload + len : NULL;
 }
 
+static void forget(struct act *a, uint32_t id)
+{
+    calls_cancel(a, id);
+    asks_forget(a, id);
+}
+
 static void take_frame(struct act *a, const struct ipc_frame *f)
 {
     const char *request = after_word(f, "request"), *refused = after_word(f, "refused");
@@ -75,7 +82,7 @@ static void take_frame(struct act *a, const struct ipc_frame *f)
     else if (f->type == IPC_REQUEST)
         calls_request(a, f->id, f->payload, f->len);
     else if (f->type == IPC_CANCEL)
-        calls_cancel(a, f->id);
+        forget(a, f->id);
 }
 
 static void on_poll(uv_poll_t *handle, int status, int events)
@@ -136,10 +143,11 @@ static const struct {
     int error;
     int status;
 } statuses[] = {
-    {ENOENT, 404}, {ENOTCONN, 409}, {ESRCH, 409}, {EBUSY, 409}, {EINVAL, 400}, {ETIMEDOUT, 504},
+    {ENOENT, 404}, {ENOTCONN, 409}, {ESRCH, 409},  {EBUSY, 409},
+    {EINVAL, 400}, {EEXIST, 409},   {EAGAIN, 503}, {ETIMEDOUT, 504},
 };
 
-static int status_of(int error)
+int core_status_of(int error)
 {
     for (size_t i = 0; i < ARRAY_LEN(statuses); i++) {
         if (statuses[i].error == error)
@@ -152,7 +160,7 @@ void core_respond(struct act *a, struct call *call)
 {
     static const char mime[] = "application/json";
     if (call->result < 0) {
-        core_problem(a, call->id, status_of(-call->result), call->err.message);
+        core_problem(a, call->id, core_status_of(-call->result), call->err.message);
         return;
     }
     CLEANUP(buf_done) struct buf body;

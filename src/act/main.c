@@ -68,6 +68,7 @@ int main(int argc, char **argv)
     const char *sandbox = confine();
     a->ops = virt_ops_for_uri(a->uri);
     state_init(&a->state, a->conf);
+    deeds_open(a);
     control_watch(a);
     control_send(IPC_CONTROL_FD, CONTROL_READY, sandbox, -1);
     act_step(a);

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "manage/task.h"
 
 #define RETRY_NS (5 * NS_PER_S)
 #define SWEEP_NS (600 * NS_PER_S)
@@ -17,7 +18,7 @@
 #define REFUSAL_NS NS_PER_S
 #define REFUSAL_BURST 20
 
-static const struct store_schema *const schemas[] = {&audit_schema, &account_schema};
+static const struct store_schema *const schemas[] = {&audit_schema, &account_schema, &task_schema};
 
 void state_init(struct act_state *s, const struct conf *conf)
 {

@@ -168,6 +168,15 @@ int cli_send(struct cli *cli, const char *method, const char *path, const char *
     return r < 0 ? r : api_send(cli->client, method, path, json, timeout_ms, ret, err);
 }
 
+int cli_post(struct cli *cli, const char *path, const json_t *body, int timeout_ms, json_t **ret,
+             struct err *err)
+{
+    char *text = json_dumps(body, JSON_COMPACT);
+    int r = cli_send(cli, "POST", path, text ? text : "{}", timeout_ms, ret, err);
+    free(text);
+    return r;
+}
+
 // "no VM is called …" gets the names that are nearest to it.
 static void suggest_vm(struct cli *cli, struct err *err)
 {
@@ -231,17 +240,24 @@ static bool find_option(const struct cli *cli, const char *name, size_t len,
     for (size_t i = 0; cli->command && command_option(cli->command, i, ret); i++)
         if (strlen(ret->name) == len && memcmp(ret->name, name, len) == 0)
             return true;
+    const struct field *field;
+    for (size_t i = 0; cli->deed && deed_option(cli->deed, i, ret, &field); i++)
+        if (strlen(ret->name) == len && memcmp(ret->name, name, len) == 0)
+            return true;
     return false;
 }
 
 static int unknown_option(const struct cli *cli, const char *word)
 {
-    const char *names[32] = {NULL};
+    const char *names[64] = {NULL};
     size_t n = 0;
     struct option_desc o;
     for (size_t i = 0; global_options[i].name; i++)
         names[n++] = global_options[i].name;
-    for (size_t i = 0; cli->command && command_option(cli->command, i, &o) && n < 32; i++)
+    for (size_t i = 0; cli->command && command_option(cli->command, i, &o) && n < 64; i++)
+        names[n++] = o.name;
+    const struct field *field;
+    for (size_t i = 0; cli->deed && deed_option(cli->deed, i, &o, &field) && n < 64; i++)
         names[n++] = o.name;
     CLEANUP(freep) char *bare = mem_strndup(word, strcspn(word, "="));
     const char *near = strncmp(bare, "--", 2) == 0 ? similar_best(bare + 2, names, n) : NULL;
@@ -314,15 +330,22 @@ static int find_command(struct cli *cli, int argc, char **argv, int *ret_at)
         const char *word = argv[i];
         if (strcmp(word, "--") == 0)
             break;
+        if (word[0] != '-' && cli->command) {
+            CLEANUP(freep) char *name = mem_printf("%s.%s", cli->command->group, word);
+            cli->deed = deed_by_name(name);
+            return EXIT_WELL;
+        }
         if (word[0] != '-') {
             *ret_at = i;
-            return take_word(cli, word);
+            int status = take_word(cli, word);
+            if (status != EXIT_WELL || !cli->command->group)
+                return status;
+            continue;
         }
         size_t len = strlen(word) > 2 ? strcspn(word + 2, "=") : 0;
         if (len > 0 && find_option(cli, word + 2, len, &o) && o.arg && word[2 + len] != '=')
             i++;
     }
-    *ret_at = 0;
     return EXIT_WELL;
 }
 
@@ -347,7 +370,10 @@ static int read_arguments(struct cli *cli, int argc, char **argv)
 static int run(struct cli *cli)
 {
     if (cli_option(cli, "help")) {
-        help_text(cli->command, &cli->out);
+        if (cli->deed)
+            help_deed(cli->deed, &cli->out);
+        else
+            help_text(cli->command, &cli->out);
         return EXIT_WELL;
     }
     if (!cli->command)

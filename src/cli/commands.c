@@ -34,7 +34,92 @@ const struct option_desc global_options[] = {
     {NULL},
 };
 
+static const char *const no_words[] = {NULL};
+static const char *const vm_words[] = {
+    "create",      "clone",       "start",     "shutdown",   "reboot",     "reset",
+    "destroy",     "pause",       "resume",    "save",       "restore",    "rename",
+    "set",         "delete",      "set-vcpus", "set-memory", "set-cpu",    "pin",
+    "attach-disk", "detach-disk", "grow-disk", "limit-disk", "attach-nic", "detach-nic",
+    "limit-nic",   "definition",  NULL};
+static const char *const snapshot_words[] = {"list", "create", "revert", "delete", NULL};
+static const char *const task_words[] = {"list", "show", "cancel", "wait", NULL};
+
+#define MANY_OPTIONS                                                                               \
+    {"wait", NULL, "wait until it is done, and say what came of it", NULL, false},                 \
+        {"all", NULL, "every VM", NULL, false},                                                    \
+    {                                                                                              \
+        "match", "PATTERN", "every VM whose name fits (* and ? as in a shell)", NULL, false        \
+    }
+
 const struct command commands[] = {
+    {
+        .name = "vm",
+        .operand = "DEED [VM…]",
+        .kind = OPERAND_WORD,
+        .least = 1,
+        .most = OPERANDS_MAX,
+        .words = vm_words,
+        .summary = "Manage VMs: create, start, shut down, resize, delete",
+        .details = "Each deed becomes a task. `vherd vm DEED --help` shows its options; "
+                   "--dry-run says what would be done. Several VMs take turns: --parallel at "
+                   "once, and no more after --max-failures failures.",
+        .options = {MANY_OPTIONS},
+        .run = cmd_deed,
+        .group = "vm",
+    },
+    {
+        .name = "snapshot",
+        .operand = "DEED VM…",
+        .kind = OPERAND_WORD,
+        .least = 1,
+        .most = OPERANDS_MAX,
+        .words = snapshot_words,
+        .summary = "Take, list, go back to and delete snapshots",
+        .details = "The deeds are list, create, revert and delete; `vherd snapshot DEED --help` "
+                   "shows the options of each.",
+        .options = {MANY_OPTIONS},
+        .run = cmd_deed,
+        .group = "snapshot",
+    },
+    {
+        .name = "task",
+        .operand = "list|show|cancel|wait [TASK…]",
+        .kind = OPERAND_WORD,
+        .least = 1,
+        .most = OPERANDS_MAX,
+        .words = task_words,
+        .summary = "List, show, cancel and wait for tasks",
+        .details = "What was asked of VMs, how far it is, and what became of it.",
+        .options = {{"state", "STATE", "list: queued, running, done, failed or cancelled", NULL,
+                     false},
+                    {"vm", "VM", "list: only tasks of this VM", NULL, false}},
+        .run = cmd_task,
+    },
+    {
+        .name = "apply",
+        .operand = "FILE",
+        .kind = OPERAND_WORD,
+        .least = 1,
+        .most = 1,
+        .words = no_words,
+        .summary = "Bring VMs into the state that a file describes",
+        .details = "A YAML file with a list `vms`: each with the fields of `vherd vm create` and "
+                   "`state` (running, off or absent). What is as wanted already is left alone: "
+                   "a second run asks for nothing. Only fields that the file names are compared; "
+                   "disks are added, never removed.",
+        .options = {{"diff", NULL, "show what differs, and do nothing", NULL, false},
+                    {"dry-run", NULL, "the same", NULL, false}},
+        .run = cmd_apply,
+    },
+    {
+        .name = "inventory",
+        .summary = "Print the VMs as an Ansible dynamic inventory",
+        .details = "A script that runs `vherd inventory \"$@\"` serves as inventory: VMs "
+                   "are grouped by state, what is known of each stands in its variables.",
+        .options = {{"list", NULL, "all VMs", NULL, false},
+                    {"host", "VM", "the variables of one", NULL, false}},
+        .run = cmd_inventory,
+    },
     {
         .name = "list",
         .options = {{"state", "STATE", "only VMs in this state (running, \"shut off\", …)", states,

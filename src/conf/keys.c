@@ -247,6 +247,8 @@ const struct conf_key conf_keys[] = {
      .help = "Directory of the database with accounts, tasks and the audit log; nobody else can "
              "read it. Empty: /var/lib/vherd/act as root, else vherd/act in the user's state "
              "directory."},
+    {"act", "parallel", CONF_INTEGER, AT(act.parallel), "4", 1, 32,
+     .help = "Tasks that change VMs at the same time."},
     {"query", "timeout", CONF_DURATION, AT(query.timeout_ns), "30s", 100 * MS, 1 * H,
      .help = "After this long a query is ended; a request may ask for less. Waiting for others "
              "counts."},

@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "core.h"
+#include "verb/deed.h"
 
 void answer(struct core *c, uint32_t id, int status, const char *type, const char *body, size_t len)
 {
@@ -62,6 +63,7 @@ static void (*const views[VERB_MAX])(const struct view *v) = {
     [VERB_HEALTHY] = view_healthy,
     [VERB_READY] = view_ready,
     [VERB_PAGE] = view_page,
+    [VERB_OPENAPI] = view_openapi,
     [VERB_WHOAMI] = view_whoami,
     [VERB_QUERY] = view_query,
     [VERB_QUERY_RANGE] = view_query_range,
@@ -129,7 +131,8 @@ static bool check_vm(const struct view *v, const struct verb *verb)
 {
     const struct vm *vm =
         verb->reach == VERB_REACH_VM ? herd_vm_find(v->core->herd, v->object) : NULL;
-    if (verb->reach != VERB_REACH_VM || (vm && view_covers(v, vm)))
+    // act looks for itself: a VM that was just made may not be known here yet.
+    if (verb->reach != VERB_REACH_VM || verb->place == VERB_AT_ACT || (vm && view_covers(v, vm)))
         return true;
     answer_problem(v->core, v->id, 404, "no VM is called \"%s\"", v->object);
     return false;
@@ -163,7 +166,14 @@ static void route(struct core *c, uint32_t id, const struct ipc_request *request
     const char *allow = NULL;
     const char *method = strcmp(request->method, "HEAD") == 0 ? "GET" : request->method;
     enum verb_id verb = verb_match(method, request->path, &object, &allow);
-    if (verb == VERB_INVALID && allow)
+    CLEANUP(freep) char *vm = NULL;
+    const struct deed *deed = strcmp(method, "POST") == 0 ? deed_match(request->path, &vm) : NULL;
+    // Who may is decided by act, by what libvirt says of the VM.
+    if (deed && grant->role > ROLE_NONE)
+        forward_request(&(struct view){c, id, request, vm, grant, false});
+    else if (deed)
+        refuse(&(struct view){c, id, request, vm, grant, false}, AUTH_UNKNOWN);
+    else if (verb == VERB_INVALID && allow)
         answer_problem(c, id, 405, "this path answers %s only", allow);
     else if (verb == VERB_INVALID || verbs[verb].place == VERB_AT_WEB)
         answer_problem(c, id, 404, "there is nothing at this path; docs/api.md lists what is");

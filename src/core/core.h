@@ -143,6 +143,7 @@ void view_vm(const struct view *v);
 void view_host(const struct view *v);
 void view_status(const struct view *v);
 void view_metrics(const struct view *v);
+void view_openapi(const struct view *v);
 void view_whoami(const struct view *v);
 void view_healthy(const struct view *v);
 void view_ready(const struct view *v);

@@ -6,6 +6,8 @@
 #include "base/mem.h"
 #include "core.h"
 #include "model/render.h"
+#include "verb/deed.h"
+#include "version.h"
 
 #define ANSWER_MAX (IPC_PAYLOAD_MAX - 4096)
 
@@ -340,4 +342,12 @@ void view_ready(const struct view *v)
         answer(v->core, v->id, 200, verbs[VERB_READY].answers, yes, sizeof(yes) - 1);
     else
         answer(v->core, v->id, 503, verbs[VERB_READY].answers, no, sizeof(no) - 1);
+}
+
+void view_openapi(const struct view *v)
+{
+    CLEANUP(buf_done) struct buf body;
+    buf_init(&body, ANSWER_MAX);
+    deed_openapi(VHERD_VERSION, &body);
+    finish(v, &body);
 }

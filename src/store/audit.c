@@ -191,7 +191,7 @@ int audit_event(struct audit *a, const struct audit_entry *e)
     return append(a, AUDIT_EVENT, 0, e, NULL, &seq);
 }
 
-int audit_open(struct audit *a, int64_t *ret_seqs, size_t max)
+int audit_pending(struct audit *a, int64_t *ret_seqs, size_t max)
 {
     CLEANUP(store_query_donep)
     struct store_query *q = store_query(

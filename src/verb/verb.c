@@ -389,6 +389,85 @@ const struct verb verbs[VERB_MAX] = {
             .answers = "application/json",
             .params = {{"head", VERB_TYPE_STRING, "SEQ:HASH as an earlier check gave it"}},
         },
+    [VERB_TASK_LIST] =
+        {
+            .id = VERB_TASK_LIST,
+            .method = "GET",
+            .path = "/vherd/v1/tasks",
+            .role = ROLE_VIEWER,
+            .reach = VERB_REACH_LIST,
+            .place = VERB_AT_ACT,
+            .summary = "List tasks, newest first",
+            .details = "At most 1000, those that are over too; 90 days are kept. Who does not have "
+                       "all VMs in their scope sees the tasks that they asked for.",
+            .answers = "application/json",
+            .params = {{"vm", VERB_TYPE_STRING, "only of the VM that had this name"},
+                       {"state", VERB_TYPE_STRING, "queued, running, done, failed or cancelled"},
+                       {"batch", VERB_TYPE_STRING, "only of this batch"},
+                       {"before", VERB_TYPE_INTEGER, "only those with a lower number"}},
+        },
+    [VERB_TASK_SHOW] =
+        {
+            .id = VERB_TASK_SHOW,
+            .method = "GET",
+            .path = "/vherd/v1/tasks/{task}",
+            .role = ROLE_VIEWER,
+            .reach = VERB_REACH_SELF,
+            .place = VERB_AT_ACT,
+            .summary = "Show one task",
+            .details = "With what was asked for, its result, and of one that failed why and what "
+                       "is true now.",
+            .answers = "application/json",
+        },
+    [VERB_TASK_CANCEL] =
+        {
+            .id = VERB_TASK_CANCEL,
+            .method = "POST",
+            .path = "/vherd/v1/tasks/{task}/cancel",
+            .role = ROLE_OPERATOR,
+            .reach = VERB_REACH_SELF,
+            .place = VERB_AT_ACT,
+            .summary = "Cancel a task",
+            .details = "One that waits is over at once. One that runs ends at its next step, and "
+                       "what it had made is taken away; some cannot be ended.",
+            .answers = "application/json",
+            .takes_json = true,
+        },
+    [VERB_VM_DEFINITION] =
+        {
+            .id = VERB_VM_DEFINITION,
+            .method = "GET",
+            .path = "/vherd/v1/vms/{vm}/definition",
+            .role = ROLE_VIEWER,
+            .reach = VERB_REACH_VM,
+            .place = VERB_AT_ACT,
+            .summary = "Show how a VM is defined for its next start",
+            .details = "In the words in which it can be created.",
+            .answers = "application/json",
+        },
+    [VERB_SNAPSHOT_LIST] =
+        {
+            .id = VERB_SNAPSHOT_LIST,
+            .method = "GET",
+            .path = "/vherd/v1/vms/{vm}/snapshots",
+            .role = ROLE_VIEWER,
+            .reach = VERB_REACH_VM,
+            .place = VERB_AT_ACT,
+            .summary = "List a VM's snapshots as a tree",
+            .details = "Parents before children, each with its depth and age.",
+            .answers = "application/json",
+        },
+    [VERB_OPENAPI] =
+        {
+            .id = VERB_OPENAPI,
+            .method = "GET",
+            .path = "/vherd/v1/openapi.json",
+            .role = ROLE_VIEWER,
+            .reach = VERB_REACH_SELF,
+            .summary = "The OpenAPI document of all this",
+            .details = "OpenAPI 3.1, out of the tables that the requests are checked by.",
+            .answers = "application/json",
+        },
     [VERB_QUERY] =
         {
             .id = VERB_QUERY,

@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/number.h"
 #include "credential.h"
+#include "verb/deed.h"
 #include "verb/verb.h"
 
 #define URI_MAX (8u * 1024)
@@ -54,6 +55,12 @@ static bool only_asks(const char *method)
     return strcmp(method, MHD_HTTP_METHOD_GET) == 0 || strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
 }
 
+static bool is_deed(const char *method, const char *path)
+{
+    CLEANUP(freep) char *vm = NULL;
+    return strcmp(method, MHD_HTTP_METHOD_POST) == 0 && deed_match(path, &vm) != NULL;
+}
+
 static struct refusal check_method(struct inquiry *q)
 {
     struct question *question = q->question;
@@ -61,13 +68,18 @@ static struct refusal check_method(struct inquiry *q)
     question->verb = verb_match(q->method, question->path, &object, &question->allow);
     const struct verb *verb = question->verb == VERB_INVALID ? NULL : &verbs[question->verb];
     bool asks = only_asks(q->method);
+    question->is_deed = is_deed(q->method, question->path);
     question->takes_form = verb && verb->form && !asks;
-    question->takes_json = verb && verb->takes_json;
-    question->method = !verb || asks ? "GET" : question->takes_form ? "POST" : verb->method;
+    question->takes_json = question->is_deed || (verb && verb->takes_json);
+    question->method = question->is_deed || question->takes_form ? "POST"
+                       : verb                                    ? verb->method
+                                                                 : "GET";
     if (question->takes_form || question->takes_json)
         question->body_max = VERB_FORM_MAX;
     else
         question->body_max = verb && !asks ? verb->body_max : 0;
+    if (question->is_deed)
+        return fine;
     if (!verb && question->allow)
         return (struct refusal){MHD_HTTP_METHOD_NOT_ALLOWED, "this path has other methods"};
     if (!verb && !asks)
@@ -142,14 +154,14 @@ static struct refusal (*const checks[])(struct inquiry *) = {
     check_length, check_address, check_method, check_host, check_body,
 };
 
-static int64_t patience(enum verb_id verb, bool *ret_is_query)
+static int64_t patience(const struct question *question)
 {
-    *ret_is_query = verb != VERB_INVALID && verbs[verb].is_query;
+    enum verb_id verb = question->verb;
     for (size_t i = 0; i < ARRAY_LEN(slow_verbs); i++)
         if (slow_verbs[i].verb == verb)
             return slow_verbs[i].patience_ns;
-    return verb != VERB_INVALID && verbs[verb].place != VERB_AT_CORE ? OTHER_PATIENCE_NS
-                                                                     : CORE_PATIENCE_NS;
+    bool is_act = question->is_deed || (verb != VERB_INVALID && verbs[verb].place != VERB_AT_CORE);
+    return is_act ? OTHER_PATIENCE_NS : CORE_PATIENCE_NS;
 }
 
 struct refusal request_check(const struct request *r, const struct peer *peer, const char *method,
@@ -162,6 +174,7 @@ struct refusal request_check(const struct request *r, const struct peer *peer, c
         if (refusal.status != 0)
             return refusal;
     }
-    ret->patience_ns = patience(ret->verb, &ret->is_query);
+    ret->is_query = ret->verb != VERB_INVALID && verbs[ret->verb].is_query;
+    ret->patience_ns = patience(ret);
     return fine;
 }

@@ -58,6 +58,7 @@ struct question {
     bool takes_form;
     bool takes_json;
     size_t body_max; /**< 0: a body is refused */
+    bool is_deed;    /**< a POST of verb/deed.h, which is none of `verb` */
 };
 
 /** One HTTP request; lives until MHD has sent its response or lost its connection. */

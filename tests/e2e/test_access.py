@@ -86,8 +86,11 @@ class Access(unittest.TestCase):
         self.assertEqual((other[0], other[2].replace("vm2", "vm9")), (404, none[2]))
         self.assertEqual(self.tcp("/vherd/v1/vms/vm2/dirty-rate", whole)[0], 404)
         self.assertEqual(self.tcp("/vherd/v1/vms/vm3/dirty-rate", narrow)[0], 403)
-        for path in ("/vherd/v1/host", "/vherd/v1/status", "/api/v1/query?query=up",
-                     "/vherd/v1/users", "/vherd/v1/audit"):
+        for path in ("/vherd/v1/host", "/vherd/v1/status", "/vherd/v1/status?data=1",
+                     "/vherd/v1/plan/balance", "/vherd/v1/plan/place?name=vm2",
+                     "/api/v1/query?query=up", "/api/v1/query_range?query=up", "/api/v1/series",
+                     "/api/v1/labels", "/api/v1/label/domain/values", "/api/v1/targets",
+                     "/api/v1/status/tsdb", "/vherd/v1/users", "/vherd/v1/audit"):
             self.assertEqual(self.tcp(path, whole)[0], 403, path)
         metrics = self.tcp("/metrics", whole)[2]
         self.assertEqual(set(re.findall(r'domain="(vm\d)"', metrics)), {"vm1", "vm3"})

@@ -101,13 +101,13 @@ static void each_deed_once(void **state)
     assert_int_equal(seq, 1);
     assert_int_equal(audit_intent(l.audit, &start, "task-1", &again), -EEXIST);
     assert_int_equal(again, seq);
-    assert_int_equal(audit_open(l.audit, &again, 1), 1);
+    assert_int_equal(audit_pending(l.audit, &again, 1), 1);
     assert_int_equal(again, seq);
     assert_int_equal(audit_outcome(l.audit, seq, AUDIT_DONE, NULL), 0);
     assert_int_equal(audit_outcome(l.audit, seq, AUDIT_FAILED, NULL), -EEXIST);
     assert_int_equal(audit_outcome(l.audit, 99, AUDIT_DONE, NULL), -ENOENT);
     assert_int_equal(audit_outcome(l.audit, 2, AUDIT_DONE, NULL), -ENOENT);
-    assert_int_equal(audit_open(l.audit, &again, 1), 0);
+    assert_int_equal(audit_pending(l.audit, &again, 1), 0);
     CLEANUP(freep) char *text = export_all(l.audit);
     assert_non_null(strstr(text, "\"seq\":2,\"time\":1000,\"kind\":\"outcome\",\"intent\":1,"
                                  "\"principal\":\"user:alice\",\"address\":\"10.0.0.9\","
@@ -395,7 +395,7 @@ static void kill_leaves_each_record_once(void **state)
         // The last told is an intent; its outcome may have followed, and another intent.
         assert_in_range(report.records, told, told + 2);
         int64_t open[4];
-        int n = audit_open(l.audit, open, ARRAY_LEN(open));
+        int n = audit_pending(l.audit, open, ARRAY_LEN(open));
         assert_in_range(n, 0, 1);
         if (n == 1)
             assert_int_equal(audit_outcome(l.audit, open[0], AUDIT_UNKNOWN, "killed"), 0);

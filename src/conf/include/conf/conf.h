@@ -101,7 +101,8 @@ struct conf {
     } web;
 
     struct {
-        char *state; /**< act.state: "" = /var/lib/vherd/act as root, else the user's */
+        int64_t parallel; /**< act.parallel: tasks at the same time; 4, 1..32 */
+        char *state;      /**< act.state: "" = /var/lib/vherd/act as root, else the user's */
     } act;
 
     struct {

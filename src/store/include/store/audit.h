@@ -14,8 +14,8 @@
  *     audit_intent(a, &entry, key, &seq)  -> 0: it is on disk; now do it
  *     ... the deed ...
  *     audit_outcome(a, seq, AUDIT_DONE, "…")
- * After a crash audit_open() lists the intents that have no outcome; whoever knows what became
- * of the deed closes each of them, once.
+ * After a crash audit_pending() lists the intents that have no outcome; whoever knows what became
+ * of the deed closes each of them, once. (audit_open() would be libaudit's, which libvirt calls.)
  */
 
 #include <stdbool.h>
@@ -99,7 +99,7 @@ int audit_outcome(struct audit *a, int64_t intent, enum audit_result result, con
 int audit_event(struct audit *a, const struct audit_entry *e);
 
 /** Intents without outcome, oldest first, up to `max`; returns how many or -errno. */
-int audit_open(struct audit *a, int64_t *ret_seqs, size_t max);
+int audit_pending(struct audit *a, int64_t *ret_seqs, size_t max);
 
 /** One record; -ENOENT. The callback is called once or not at all. */
 int audit_get(struct audit *a, int64_t seq, void (*each)(const struct audit_record *, void *),
