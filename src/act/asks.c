@@ -396,6 +396,13 @@ static void then_answer(struct act *a, struct ask *ask)
     reply(a, ask, 200, &ask->answer);
 }
 
+// Volumes have no owner: who may not see all VMs may not name one that somebody's may be.
+static bool names_a_volume(const struct ask *ask)
+{
+    return ask->deed && ask->deed->id == DEED_ATTACH_DISK &&
+           (json_object_get(ask->body, "volume") || json_object_get(ask->body, "image"));
+}
+
 static enum auth_verdict judge(const struct ask *ask)
 {
     struct auth_label labels[VIRT_LABELS_MAX];
@@ -403,6 +410,8 @@ static enum auth_verdict judge(const struct ask *ask)
     const struct virt_spec *s = &ask->spec;
     if (!ask->found)
         return auth_allows(&ask->grant, role, NULL);
+    if (names_a_volume(ask) && !auth_covers_all(&ask->grant))
+        role = ROLE_MAX;
     for (size_t i = 0; i < s->n_labels; i++)
         labels[i] = (struct auth_label){s->labels[i].name, s->labels[i].value};
     return auth_allows(&ask->grant, role,

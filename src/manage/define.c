@@ -54,6 +54,21 @@ static int check_absent(struct manage_run *r, const char *pool, const char *volu
     return pool_is_there ? 0 : w;
 }
 
+// Two VMs that write to one image destroy it.
+static int check_unused(struct manage_run *r, const json_t *wanted, const char *pool,
+                        const char *volume, struct err *err)
+{
+    CLEANUP(freep) char *user = NULL;
+    const struct virt_disk image = {.source = {.pool = (char *)pool, .volume = (char *)volume}};
+    if (json_is_true(json_object_get(wanted, "read_only")))
+        return 0;
+    int w = run_other_user(r, &image, &user, err);
+    if (w == 0 && user)
+        w = err_set(err, ESRCH, "the volume %s is a disk of %s; it can be shared read only", volume,
+                    user);
+    return w;
+}
+
 int run_check_disk(struct manage_run *r, const json_t *wanted, const char *volume, struct err *err)
 {
     const char *pool = member(wanted, "pool"), *existing = member(wanted, "volume");
@@ -68,8 +83,9 @@ int run_check_disk(struct manage_run *r, const json_t *wanted, const char *volum
         w = err_set(err, EINVAL, "the image has %ju bytes, more than size",
                     (uintmax_t)info.capacity_bytes);
     virt_volume_info_done(&info);
-    if (w == 0 && !existing)
-        w = check_absent(r, pool, volume, err);
+    if (w == 0)
+        w = existing ? check_unused(r, wanted, pool, existing, err)
+                     : check_absent(r, pool, volume, err);
     if (w < 0)
         return w;
     if (existing)

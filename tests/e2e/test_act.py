@@ -195,6 +195,12 @@ class Deeds(unittest.TestCase):
             self.assertEqual(self.ask(where, body, token=bob)[0], 404, where)
         self.assertEqual(self.ask("/vherd/v1/openapi.json", token=bob)[0], 200)
 
+    def test_who_sees_a_part_names_no_volume(self):
+        token = self.token("part", "admin", "name:vm1")
+        body = {"pool": "default", "volume": "x", "dry_run": True}
+        self.assertEqual(self.ask("/vherd/v1/vms/vm1/attach-disk", body, token=token)[0], 403)
+        self.assertEqual(self.ask("/vherd/v1/vms/vm1/attach-disk", body)[0], 404)
+
     def test_openapi(self):
         status, document = self.ask("/vherd/v1/openapi.json")
         self.assertEqual((status, document["openapi"]), (200, "3.1.0"))

@@ -161,6 +161,10 @@ static void test_life(void **state)
     assert_string_equal(spec.labels[0].value, "web");
     virt_spec_done(&spec);
     refused(f, DEED_CREATE, "web", WEB, EEXIST, "exists");
+    refused(f, DEED_CREATE, "thief",
+            "{\"name\":\"thief\",\"memory\":\"64M\",\"disks\":[{\"pool\":\"default\","
+            "\"volume\":\"web-vda.qcow2\"}]}",
+            ESRCH, "a disk of web");
     refused(f, DEED_SHUTDOWN, "web", "{}", ESRCH, "not running");
     well(f, DEED_START, "web", "{}");
     refused(f, DEED_START, "web", "{}", ESRCH, "running already");
