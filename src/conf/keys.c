@@ -290,4 +290,5 @@ const struct conf_key conf_keys[] = {
     {"receive", "max_body", CONF_SIZE, AT(receive.max_body_bytes), "4M", 4096, 32 << 20,
      .help = "Largest request, before it is unpacked."},
 };
+_Static_assert(ARRAY_LEN(conf_keys) <= CONF_KEYS_MAX, "the reader has no room for more");
 const size_t conf_keys_count = ARRAY_LEN(conf_keys);
