@@ -12,59 +12,158 @@ _vherd_expression() {
 }
 _vherd() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
-    local commands=$'list\nshow\ntop\nhost\nstatus\nmetrics\nquery\nstats\ndirty-rate\nplan\nconfig\nsim\ndaemon\ncompletion\nversion\nhelp'
+    local commands=$'vm\nsnapshot\ntask\napply\ninventory\nlist\nshow\ntop\nhost\nstatus\nmetrics\nquery\nstats\ndirty-rate\nplan\nuser\ntoken\naudit-log\nwhoami\nconfig\nsim\ndaemon\ncompletion\nversion\nhelp'
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then _vherd_words "$commands"; return; fi
     case ${COMP_WORDS[1]} in
+    vm)
+        case $prev in
+        --match)  return ;;
+        --socket) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --url)  return ;;
+        --server)  return ;;
+        --token-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --ca-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --pin)  return ;;
+        --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --color) _vherd_words $'auto\nalways\nnever'; return ;;
+        esac
+        if [[ $cur == -* ]]; then _vherd_words $'--wait\n--all\n--match\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help'; return; fi
+        if ((COMP_CWORD == 2)); then _vherd_words $'create\nclone\nstart\nshutdown\nreboot\nreset\ndestroy\npause\nresume\nsave\nrestore\nrename\nset\ndelete\nset-vcpus\nset-memory\nset-cpu\npin\nattach-disk\ndetach-disk\ngrow-disk\nlimit-disk\nattach-nic\ndetach-nic\nlimit-nic\ndefinition'
+        else _vherd_words "$(vherd list --names 2>/dev/null)"; fi
+        ;;
+    snapshot)
+        case $prev in
+        --match)  return ;;
+        --socket) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --url)  return ;;
+        --server)  return ;;
+        --token-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --ca-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --pin)  return ;;
+        --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --color) _vherd_words $'auto\nalways\nnever'; return ;;
+        esac
+        if [[ $cur == -* ]]; then _vherd_words $'--wait\n--all\n--match\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help'; return; fi
+        if ((COMP_CWORD == 2)); then _vherd_words $'list\ncreate\nrevert\ndelete'
+        else _vherd_words "$(vherd list --names 2>/dev/null)"; fi
+        ;;
+    task)
+        case $prev in
+        --state)  return ;;
+        --vm)  return ;;
+        --socket) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --url)  return ;;
+        --server)  return ;;
+        --token-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --ca-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --pin)  return ;;
+        --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --color) _vherd_words $'auto\nalways\nnever'; return ;;
+        esac
+        if [[ $cur == -* ]]; then _vherd_words $'--state\n--vm\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help'; return; fi
+        if ((COMP_CWORD == 2)); then _vherd_words $'list\nshow\ncancel\nwait'
+        else mapfile -t COMPREPLY < <(compgen -f -- "$cur"); fi
+        ;;
+    apply)
+        case $prev in
+        --socket) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --url)  return ;;
+        --server)  return ;;
+        --token-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --ca-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --pin)  return ;;
+        --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --color) _vherd_words $'auto\nalways\nnever'; return ;;
+        esac
+        if [[ $cur == -* ]]; then _vherd_words $'--diff\n--dry-run\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help'; return; fi
+        if ((COMP_CWORD == 2)); then _vherd_words $''
+        else mapfile -t COMPREPLY < <(compgen -f -- "$cur"); fi
+        ;;
+    inventory)
+        case $prev in
+        --host)  return ;;
+        --socket) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --url)  return ;;
+        --server)  return ;;
+        --token-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --ca-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --pin)  return ;;
+        --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --color) _vherd_words $'auto\nalways\nnever'; return ;;
+        esac
+        if [[ $cur == -* ]]; then _vherd_words $'--list\n--host\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help'; return; fi
+        :
+        ;;
     list)
         case $prev in
         --state) _vherd_words $'running\nidle\npaused\nin shutdown\nshut off\ncrashed\npmsuspended'; return ;;
         --socket) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --url)  return ;;
+        --server)  return ;;
+        --token-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --ca-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --pin)  return ;;
         --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --color) _vherd_words $'auto\nalways\nnever'; return ;;
         esac
-        if [[ $cur == -* ]]; then _vherd_words $'--state\n--names\n--socket\n--url\n--config\n--json\n--color\n--help'; return; fi
+        if [[ $cur == -* ]]; then _vherd_words $'--state\n--names\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help'; return; fi
         :
         ;;
     show)
         case $prev in
         --socket) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --url)  return ;;
+        --server)  return ;;
+        --token-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --ca-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --pin)  return ;;
         --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --color) _vherd_words $'auto\nalways\nnever'; return ;;
         esac
-        if [[ $cur == -* ]]; then _vherd_words $'--socket\n--url\n--config\n--json\n--color\n--help'; return; fi
+        if [[ $cur == -* ]]; then _vherd_words $'--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help'; return; fi
         _vherd_words "$(vherd list --names 2>/dev/null)"
         ;;
     top)
         case $prev in
         --socket) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --url)  return ;;
+        --server)  return ;;
+        --token-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --ca-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --pin)  return ;;
         --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --color) _vherd_words $'auto\nalways\nnever'; return ;;
         esac
-        if [[ $cur == -* ]]; then _vherd_words $'--socket\n--url\n--config\n--json\n--color\n--help'; return; fi
+        if [[ $cur == -* ]]; then _vherd_words $'--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help'; return; fi
         :
         ;;
     host)
         case $prev in
         --socket) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --url)  return ;;
+        --server)  return ;;
+        --token-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --ca-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --pin)  return ;;
         --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --color) _vherd_words $'auto\nalways\nnever'; return ;;
         esac
-        if [[ $cur == -* ]]; then _vherd_words $'--socket\n--url\n--config\n--json\n--color\n--help'; return; fi
+        if [[ $cur == -* ]]; then _vherd_words $'--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help'; return; fi
         :
         ;;
     status)
         case $prev in
         --socket) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --url)  return ;;
+        --server)  return ;;
+        --token-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --ca-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --pin)  return ;;
         --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --color) _vherd_words $'auto\nalways\nnever'; return ;;
         esac
-        if [[ $cur == -* ]]; then _vherd_words $'--data\n--socket\n--url\n--config\n--json\n--color\n--help'; return; fi
+        if [[ $cur == -* ]]; then _vherd_words $'--data\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help'; return; fi
         :
         ;;
     metrics)
@@ -72,10 +171,14 @@ _vherd() {
         --set) _vherd_words $'vherd\ntinkoff\ninovex'; return ;;
         --socket) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --url)  return ;;
+        --server)  return ;;
+        --token-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --ca-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --pin)  return ;;
         --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --color) _vherd_words $'auto\nalways\nnever'; return ;;
         esac
-        if [[ $cur == -* ]]; then _vherd_words $'--set\n--socket\n--url\n--config\n--json\n--color\n--help'; return; fi
+        if [[ $cur == -* ]]; then _vherd_words $'--set\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help'; return; fi
         :
         ;;
     query)
@@ -88,10 +191,14 @@ _vherd() {
         --complete)  return ;;
         --socket) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --url)  return ;;
+        --server)  return ;;
+        --token-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --ca-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --pin)  return ;;
         --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --color) _vherd_words $'auto\nalways\nnever'; return ;;
         esac
-        if [[ $cur == -* ]]; then _vherd_words $'--range\n--step\n--start\n--end\n--time\n--plot\n--csv\n--complete\n--socket\n--url\n--config\n--json\n--color\n--help'; return; fi
+        if [[ $cur == -* ]]; then _vherd_words $'--range\n--step\n--start\n--end\n--time\n--plot\n--csv\n--complete\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help'; return; fi
         _vherd_expression
         ;;
     stats)
@@ -101,10 +208,14 @@ _vherd() {
         --metric)  return ;;
         --socket) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --url)  return ;;
+        --server)  return ;;
+        --token-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --ca-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --pin)  return ;;
         --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --color) _vherd_words $'auto\nalways\nnever'; return ;;
         esac
-        if [[ $cur == -* ]]; then _vherd_words $'--range\n--end\n--metric\n--socket\n--url\n--config\n--json\n--color\n--help'; return; fi
+        if [[ $cur == -* ]]; then _vherd_words $'--range\n--end\n--metric\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help'; return; fi
         _vherd_words "$(vherd list --names 2>/dev/null)"
         ;;
     dirty-rate)
@@ -112,10 +223,14 @@ _vherd() {
         --seconds)  return ;;
         --socket) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --url)  return ;;
+        --server)  return ;;
+        --token-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --ca-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --pin)  return ;;
         --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --color) _vherd_words $'auto\nalways\nnever'; return ;;
         esac
-        if [[ $cur == -* ]]; then _vherd_words $'--seconds\n--socket\n--url\n--config\n--json\n--color\n--help'; return; fi
+        if [[ $cur == -* ]]; then _vherd_words $'--seconds\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help'; return; fi
         _vherd_words "$(vherd list --names 2>/dev/null)"
         ;;
     plan)
@@ -129,21 +244,106 @@ _vherd() {
         --herd) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --socket) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --url)  return ;;
+        --server)  return ;;
+        --token-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --ca-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --pin)  return ;;
         --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --color) _vherd_words $'auto\nalways\nnever'; return ;;
         esac
-        if [[ $cur == -* ]]; then _vherd_words $'--name\n--score\n--candidates\n--moves\n--vcpus\n--memory\n--herd\n--socket\n--url\n--config\n--json\n--color\n--help'; return; fi
+        if [[ $cur == -* ]]; then _vherd_words $'--name\n--score\n--candidates\n--moves\n--vcpus\n--memory\n--herd\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help'; return; fi
         if ((COMP_CWORD == 2)); then _vherd_words $'place\nbalance\nconsolidate\nevacuate\nrightsize'
         else mapfile -t COMPREPLY < <(compgen -f -- "$cur"); fi
+        ;;
+    user)
+        case $prev in
+        --role) _vherd_words $'viewer\noperator\nadmin'; return ;;
+        --scope)  return ;;
+        --owner)  return ;;
+        --disabled) _vherd_words $'yes\nno'; return ;;
+        --password-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --socket) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --url)  return ;;
+        --server)  return ;;
+        --token-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --ca-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --pin)  return ;;
+        --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --color) _vherd_words $'auto\nalways\nnever'; return ;;
+        esac
+        if [[ $cur == -* ]]; then _vherd_words $'--role\n--scope\n--owner\n--disabled\n--password-file\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help'; return; fi
+        if ((COMP_CWORD == 2)); then _vherd_words $'list\nadd\nset\nremove\npassword'
+        else mapfile -t COMPREPLY < <(compgen -f -- "$cur"); fi
+        ;;
+    token)
+        case $prev in
+        --user)  return ;;
+        --role) _vherd_words $'viewer\noperator\nadmin'; return ;;
+        --scope)  return ;;
+        --expires)  return ;;
+        --socket) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --url)  return ;;
+        --server)  return ;;
+        --token-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --ca-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --pin)  return ;;
+        --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --color) _vherd_words $'auto\nalways\nnever'; return ;;
+        esac
+        if [[ $cur == -* ]]; then _vherd_words $'--user\n--role\n--scope\n--expires\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help'; return; fi
+        if ((COMP_CWORD == 2)); then _vherd_words $'list\ncreate\nrevoke'
+        else mapfile -t COMPREPLY < <(compgen -f -- "$cur"); fi
+        ;;
+    audit-log)
+        case $prev in
+        --principal)  return ;;
+        --verb)  return ;;
+        --object)  return ;;
+        --result)  return ;;
+        --text)  return ;;
+        --since)  return ;;
+        --until)  return ;;
+        --after)  return ;;
+        --limit)  return ;;
+        --head)  return ;;
+        --socket) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --url)  return ;;
+        --server)  return ;;
+        --token-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --ca-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --pin)  return ;;
+        --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --color) _vherd_words $'auto\nalways\nnever'; return ;;
+        esac
+        if [[ $cur == -* ]]; then _vherd_words $'--principal\n--verb\n--object\n--result\n--text\n--since\n--until\n--after\n--limit\n--verify\n--head\n--export\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help'; return; fi
+        :
+        ;;
+    whoami)
+        case $prev in
+        --socket) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --url)  return ;;
+        --server)  return ;;
+        --token-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --ca-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --pin)  return ;;
+        --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --color) _vherd_words $'auto\nalways\nnever'; return ;;
+        esac
+        if [[ $cur == -* ]]; then _vherd_words $'--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help'; return; fi
+        :
         ;;
     config)
         case $prev in
         --socket) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --url)  return ;;
+        --server)  return ;;
+        --token-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --ca-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --pin)  return ;;
         --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --color) _vherd_words $'auto\nalways\nnever'; return ;;
         esac
-        if [[ $cur == -* ]]; then _vherd_words $'--socket\n--url\n--config\n--json\n--color\n--help'; return; fi
+        if [[ $cur == -* ]]; then _vherd_words $'--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help'; return; fi
         if ((COMP_CWORD == 2)); then _vherd_words $'check\nshow'
         else mapfile -t COMPREPLY < <(compgen -f -- "$cur"); fi
         ;;
@@ -156,10 +356,14 @@ _vherd() {
         --seed)  return ;;
         --socket) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --url)  return ;;
+        --server)  return ;;
+        --token-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --ca-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --pin)  return ;;
         --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --color) _vherd_words $'auto\nalways\nnever'; return ;;
         esac
-        if [[ $cur == -* ]]; then _vherd_words $'--policy\n--compare\n--report\n--csv\n--traces\n--mode\n--seed\n--timing\n--socket\n--url\n--config\n--json\n--color\n--help'; return; fi
+        if [[ $cur == -* ]]; then _vherd_words $'--policy\n--compare\n--report\n--csv\n--traces\n--mode\n--seed\n--timing\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help'; return; fi
         if ((COMP_CWORD == 2)); then _vherd_words $'run\ncloudsim'
         else mapfile -t COMPREPLY < <(compgen -f -- "$cur"); fi
         ;;
@@ -168,20 +372,28 @@ _vherd() {
         --simulate) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --socket) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --url)  return ;;
+        --server)  return ;;
+        --token-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --ca-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --pin)  return ;;
         --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --color) _vherd_words $'auto\nalways\nnever'; return ;;
         esac
-        if [[ $cur == -* ]]; then _vherd_words $'--foreground\n--simulate\n--socket\n--url\n--config\n--json\n--color\n--help'; return; fi
+        if [[ $cur == -* ]]; then _vherd_words $'--foreground\n--simulate\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help'; return; fi
         :
         ;;
     completion)
         case $prev in
         --socket) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --url)  return ;;
+        --server)  return ;;
+        --token-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --ca-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --pin)  return ;;
         --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --color) _vherd_words $'auto\nalways\nnever'; return ;;
         esac
-        if [[ $cur == -* ]]; then _vherd_words $'--socket\n--url\n--config\n--json\n--color\n--help'; return; fi
+        if [[ $cur == -* ]]; then _vherd_words $'--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help'; return; fi
         if ((COMP_CWORD == 2)); then _vherd_words $'bash\nzsh\nfish'
         else mapfile -t COMPREPLY < <(compgen -f -- "$cur"); fi
         ;;
@@ -189,20 +401,28 @@ _vherd() {
         case $prev in
         --socket) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --url)  return ;;
+        --server)  return ;;
+        --token-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --ca-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --pin)  return ;;
         --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --color) _vherd_words $'auto\nalways\nnever'; return ;;
         esac
-        if [[ $cur == -* ]]; then _vherd_words $'--socket\n--url\n--config\n--json\n--color\n--help'; return; fi
+        if [[ $cur == -* ]]; then _vherd_words $'--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help'; return; fi
         :
         ;;
     help)
         case $prev in
         --socket) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --url)  return ;;
+        --server)  return ;;
+        --token-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --ca-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --pin)  return ;;
         --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --color) _vherd_words $'auto\nalways\nnever'; return ;;
         esac
-        if [[ $cur == -* ]]; then _vherd_words $'--socket\n--url\n--config\n--json\n--color\n--help'; return; fi
+        if [[ $cur == -* ]]; then _vherd_words $'--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help'; return; fi
         _vherd_words "$commands"
         ;;
     esac

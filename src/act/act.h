@@ -13,7 +13,10 @@
 #include "base/err.h"
 #include "collect/workers.h"
 #include "conf/conf.h"
+#include "deeds.h"
+#include "gate.h"
 #include "net/ipc.h"
+#include "state.h"
 #include "virt/virt.h"
 
 /** Calls under way within their deadline. */
@@ -32,7 +35,7 @@ struct arguments {
 struct act;
 
 /** A read that libvirt refuses on a read-only connection. */
-struct verb {
+struct reading {
     const char *name;
     bool has_seconds;
     /** How long it may take, from its start. */
@@ -43,9 +46,9 @@ struct verb {
 };
 
 /** verbs.c: the verb and arguments of a request "VERB\0{json}"; NULL with a sentence in `err`. */
-const struct verb *verb_parse(const char *payload, size_t len, struct arguments *ret,
-                              struct err *err);
-extern const struct verb act_verbs[];
+const struct reading *verb_parse(const char *payload, size_t len, struct arguments *ret,
+                                 struct err *err);
+extern const struct reading act_verbs[];
 extern const size_t act_verbs_count;
 
 /** A connection; stays until the last call that uses it is back. */
@@ -67,7 +70,7 @@ struct call {
     struct work work; // first: a work is its call
     struct call *next;
     struct act *act;
-    const struct verb *verb;
+    const struct reading *verb;
     struct arguments args;
     enum call_state state;
     uint32_t id;
@@ -121,6 +124,10 @@ struct act {
     struct act_link link;
     struct inbox inbox;
     struct call *calls; // all of them, oldest first
+    struct deeds deeds;
+    struct act_state state;
+    struct gate gate;
+    unsigned hashing; // passwords that are being set
     bool started;
     bool stopping;
 };
@@ -144,6 +151,11 @@ void core_connect(struct act *a, int fd);
 void core_respond(struct act *a, struct call *call);
 void core_problem(struct act *a, uint32_t id, int status, const char *detail);
 void core_report(struct act *a);
+void core_answer(struct act *a, uint32_t id, int status, const struct buf *json);
+
+// api.c: requests of the API that core passes on; payload: ipc_request
+void api_request(struct act *a, uint32_t id, const char *payload, size_t len);
+void api_refused(struct act *a, const char *payload, size_t len); // by core: for the audit log
 
 // calls.c
 void calls_request(struct act *a, uint32_t id, const char *payload, size_t len);

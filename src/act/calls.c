@@ -58,7 +58,7 @@ void calls_request(struct act *a, uint32_t id, const char *payload, size_t len)
 {
     struct arguments args;
     struct err err = {0};
-    const struct verb *verb = verb_parse(payload, len, &args, &err);
+    const struct reading *verb = verb_parse(payload, len, &args, &err);
     if (!verb) {
         core_problem(a, id, 400, err.message);
         return;

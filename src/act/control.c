@@ -37,8 +37,13 @@ static int take_message(struct act *a, struct err *err)
         return r;
     if (type == CONTROL_CONFIG)
         return take_config(a, text, err);
-    if (type == CONTROL_PEER && strcmp(text, "core") == 0 && fd >= 0) {
+    if (type == CONTROL_KEY) {
+        a->state.has_key = grant_key_parse(text, &a->state.key) == 0;
+    } else if (type == CONTROL_PEER && strcmp(text, "core") == 0 && fd >= 0) {
         core_connect(a, fd);
+        fd = -1;
+    } else if (type == CONTROL_PEER && strcmp(text, "web") == 0 && fd >= 0) {
+        gate_connect(&a->gate, fd);
         fd = -1;
     } else if (type == CONTROL_START) {
         a->started = true;

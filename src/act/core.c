@@ -2,6 +2,7 @@
 // The connection to core, which comes as a descriptor from the supervisor and comes again when core
 // was restarted. Answers to a core that is gone are dropped.
 #include <errno.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "act.h"
@@ -10,7 +11,7 @@
 #include "base/mem.h"
 #include "net/batch_json.h"
 
-#define REQUEST_MAX 4096
+#define REQUEST_MAX (4u * 1024 * 1024)
 #define ANSWER_MAX (16u * 1024 * 1024)
 
 static void on_poll(uv_poll_t *handle, int status, int events);
@@ -38,6 +39,7 @@ static void close_core(struct act *a)
         return;
     a->core_closing = true;
     calls_forget_all(a);
+    asks_forget(a, 0);
     uv_poll_stop(&a->core_poll);
     uv_close((uv_handle_t *)&a->core_poll, on_closed);
 }
@@ -57,12 +59,30 @@ void core_connect(struct act *a, int fd)
     core_report(a);
 }
 
+// What follows `word` and its NUL, or NULL.
+static const char *after_word(const struct ipc_frame *f, const char *word)
+{
+    size_t len = strlen(word) + 1;
+    return f->len >= len && memcmp(f->payload, word, len) == 0 ? f->payload + len : NULL;
+}
+
+static void forget(struct act *a, uint32_t id)
+{
+    calls_cancel(a, id);
+    asks_forget(a, id);
+}
+
 static void take_frame(struct act *a, const struct ipc_frame *f)
 {
-    if (f->type == IPC_REQUEST)
+    const char *request = after_word(f, "request"), *refused = after_word(f, "refused");
+    if (f->type == IPC_REQUEST && request)
+        api_request(a, f->id, request, f->len - (size_t)(request - f->payload));
+    else if (f->type == IPC_REPORT && refused)
+        api_refused(a, refused, f->len - (size_t)(refused - f->payload));
+    else if (f->type == IPC_REQUEST)
         calls_request(a, f->id, f->payload, f->len);
     else if (f->type == IPC_CANCEL)
-        calls_cancel(a, f->id);
+        forget(a, f->id);
 }
 
 static void on_poll(uv_poll_t *handle, int status, int events)
@@ -110,14 +130,24 @@ void core_problem(struct act *a, uint32_t id, int status, const char *detail)
     post(a, IPC_RESPONSE, id, status, mime, sizeof(mime), &body);
 }
 
+void core_answer(struct act *a, uint32_t id, int status, const struct buf *json)
+{
+    static const char mime[] = "application/json";
+    if (json->error)
+        core_problem(a, id, 502, "the answer is too large");
+    else
+        post(a, IPC_RESPONSE, id, status, mime, sizeof(mime), json);
+}
+
 static const struct {
     int error;
     int status;
 } statuses[] = {
-    {ENOENT, 404}, {ENOTCONN, 409}, {ESRCH, 409}, {EBUSY, 409}, {EINVAL, 400}, {ETIMEDOUT, 504},
+    {ENOENT, 404}, {ENOTCONN, 409}, {ESRCH, 409},  {EBUSY, 409},
+    {EINVAL, 400}, {EEXIST, 409},   {EAGAIN, 503}, {ETIMEDOUT, 504},
 };
 
-static int status_of(int error)
+int core_status_of(int error)
 {
     for (size_t i = 0; i < ARRAY_LEN(statuses); i++) {
         if (statuses[i].error == error)
@@ -130,7 +160,7 @@ void core_respond(struct act *a, struct call *call)
 {
     static const char mime[] = "application/json";
     if (call->result < 0) {
-        core_problem(a, call->id, status_of(-call->result), call->err.message);
+        core_problem(a, call->id, core_status_of(-call->result), call->err.message);
         return;
     }
     CLEANUP(buf_done) struct buf body;

@@ -33,9 +33,12 @@ void act_step(struct act *a)
     if (a->stopping || !a->started)
         return;
     int64_t now = act_now();
+    state_step(&a->state, now);
     link_step(a, now);
     calls_step(a, now);
-    int64_t wake = MIN_OF(link_wake_ns(a), calls_wake_ns(a));
+    asks_step(a);
+    tasks_step(a, now);
+    int64_t wake = MIN_OF(MIN_OF(link_wake_ns(a), calls_wake_ns(a)), tasks_wake_ns(a));
     uv_timer_stop(&a->timer);
     if (wake == INT64_MAX)
         return;

@@ -59,6 +59,7 @@ int main(int argc, char **argv)
     struct act *a = &act;
     log_setup("vherd-act", LOG_LEVEL_INFO);
     act_init(a);
+    gate_init(&a->gate, &a->loop, &a->state);
     watch_signals(a);
     if (begin(a) < 0)
         return 1;
@@ -66,10 +67,13 @@ int main(int argc, char **argv)
         return 0;
     const char *sandbox = confine();
     a->ops = virt_ops_for_uri(a->uri);
+    state_init(&a->state, a->conf);
+    deeds_open(a);
     control_watch(a);
     control_send(IPC_CONTROL_FD, CONTROL_READY, sandbox, -1);
     act_step(a);
     uv_run(&a->loop, UV_RUN_DEFAULT);
+    state_done(&a->state);
     // Workers that hang still use what this process has: end without taking it apart.
     _exit(0);
 }

@@ -39,14 +39,14 @@ static int run_dirty(const struct virt_ops *ops, struct virt *v, const struct ar
     return ops->dirty_rate(v, &args->uuid, args->seconds, out, err);
 }
 
-const struct verb act_verbs[] = {
+const struct reading act_verbs[] = {
     {"agent_ping", false, agent_deadline, run_ping},
     {"agent_info", false, agent_deadline, run_info},
     {"dirty_rate", true, dirty_deadline, run_dirty},
 };
 const size_t act_verbs_count = ARRAY_LEN(act_verbs);
 
-static const struct verb *find(const char *name, size_t len)
+static const struct reading *find(const char *name, size_t len)
 {
     for (size_t i = 0; i < act_verbs_count; i++) {
         if (strlen(act_verbs[i].name) == len && memcmp(act_verbs[i].name, name, len) == 0)
@@ -65,7 +65,7 @@ static int read_seconds(const json_t *root, struct arguments *ret, struct err *e
     return 0;
 }
 
-static int read_arguments(const struct verb *verb, const json_t *root, struct arguments *ret,
+static int read_arguments(const struct reading *verb, const json_t *root, struct arguments *ret,
                           struct err *err)
 {
     const json_t *uuid = json_object_get(root, "uuid");
@@ -79,11 +79,11 @@ static int read_arguments(const struct verb *verb, const json_t *root, struct ar
     return verb->has_seconds ? read_seconds(root, ret, err) : 0;
 }
 
-const struct verb *verb_parse(const char *payload, size_t len, struct arguments *ret,
-                              struct err *err)
+const struct reading *verb_parse(const char *payload, size_t len, struct arguments *ret,
+                                 struct err *err)
 {
     const char *nul = len <= BYTES_MAX ? memchr(payload, '\0', len) : NULL;
-    const struct verb *verb = nul ? find(payload, (size_t)(nul - payload)) : NULL;
+    const struct reading *verb = nul ? find(payload, (size_t)(nul - payload)) : NULL;
     if (!verb) {
         err_set(err, EINVAL, "no such verb");
         return NULL;

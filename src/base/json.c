@@ -144,3 +144,9 @@ void json_kv_bool(struct json *j, const char *key, bool v)
     json_key(j, key);
     json_bool(j, v);
 }
+
+void json_raw(struct json *j, const char *text)
+{
+    before_value(j);
+    buf_puts(j->out, text);
+}

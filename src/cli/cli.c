@@ -4,6 +4,7 @@
 #include "cli/cli.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -82,12 +83,40 @@ const struct conf *cli_conf(struct cli *cli, struct err *err)
     return cli->conf;
 }
 
+// The first line of a file that others should not be able to read.
+static int read_token(struct cli *cli, const char *path, struct err *err)
+{
+    size_t len = 0;
+    int r = fs_read_file(AT_FDCWD, path, 4096, &cli->token, &len);
+    if (r < 0)
+        return err_set(err, -r, "cannot read the token in %s: %s", path, strerror(-r));
+    cli->token[strcspn(cli->token, "\r\n")] = '\0';
+    return 0;
+}
+
+static int choose_token(struct cli *cli, struct http_target *ret, struct err *err)
+{
+    const char *path = cli_option(cli, "token-file"), *set = getenv("VHERD_TOKEN");
+    int r = path && !cli->token ? read_token(cli, path, err) : 0;
+    ret->token = cli->token;
+    // On the Unix socket the caller is known already.
+    if (!path && set && *set && ret->url)
+        ret->token = set;
+    return r;
+}
+
 int cli_target(struct cli *cli, struct http_target *ret, char **ret_socket, struct err *err)
 {
-    *ret = (struct http_target){.url = cli_option(cli, "url"), .socket = cli_option(cli, "socket")};
+    *ret = (struct http_target){.url = cli_option(cli, "server"),
+                                .socket = cli_option(cli, "socket"),
+                                .ca = cli_option(cli, "ca-file"),
+                                .pin = cli_option(cli, "pin")};
+    if (!ret->url)
+        ret->url = cli_option(cli, "url");
     *ret_socket = NULL;
-    if (ret->url || ret->socket)
-        return 0;
+    int r = choose_token(cli, ret, err);
+    if (r < 0 || ret->url || ret->socket)
+        return r;
     const struct conf *conf = cli_conf(cli, err);
     if (!conf)
         return -EINVAL;
@@ -130,6 +159,22 @@ int cli_get(struct cli *cli, const char *path, int timeout_ms, json_t **ret, str
 {
     int r = open_client(cli, err);
     return r < 0 ? r : api_get(cli->client, path, timeout_ms, ret, err);
+}
+
+int cli_send(struct cli *cli, const char *method, const char *path, const char *json,
+             int timeout_ms, json_t **ret, struct err *err)
+{
+    int r = open_client(cli, err);
+    return r < 0 ? r : api_send(cli->client, method, path, json, timeout_ms, ret, err);
+}
+
+int cli_post(struct cli *cli, const char *path, const json_t *body, int timeout_ms, json_t **ret,
+             struct err *err)
+{
+    char *text = json_dumps(body, JSON_COMPACT);
+    int r = cli_send(cli, "POST", path, text ? text : "{}", timeout_ms, ret, err);
+    free(text);
+    return r;
 }
 
 // "no VM is called …" gets the names that are nearest to it.
@@ -195,17 +240,24 @@ static bool find_option(const struct cli *cli, const char *name, size_t len,
     for (size_t i = 0; cli->command && command_option(cli->command, i, ret); i++)
         if (strlen(ret->name) == len && memcmp(ret->name, name, len) == 0)
             return true;
+    const struct field *field;
+    for (size_t i = 0; cli->deed && deed_option(cli->deed, i, ret, &field); i++)
+        if (strlen(ret->name) == len && memcmp(ret->name, name, len) == 0)
+            return true;
     return false;
 }
 
 static int unknown_option(const struct cli *cli, const char *word)
 {
-    const char *names[32] = {NULL};
+    const char *names[64] = {NULL};
     size_t n = 0;
     struct option_desc o;
     for (size_t i = 0; global_options[i].name; i++)
         names[n++] = global_options[i].name;
-    for (size_t i = 0; cli->command && command_option(cli->command, i, &o) && n < 32; i++)
+    for (size_t i = 0; cli->command && command_option(cli->command, i, &o) && n < 64; i++)
+        names[n++] = o.name;
+    const struct field *field;
+    for (size_t i = 0; cli->deed && deed_option(cli->deed, i, &o, &field) && n < 64; i++)
         names[n++] = o.name;
     CLEANUP(freep) char *bare = mem_strndup(word, strcspn(word, "="));
     const char *near = strncmp(bare, "--", 2) == 0 ? similar_best(bare + 2, names, n) : NULL;
@@ -278,15 +330,22 @@ static int find_command(struct cli *cli, int argc, char **argv, int *ret_at)
         const char *word = argv[i];
         if (strcmp(word, "--") == 0)
             break;
+        if (word[0] != '-' && cli->command) {
+            CLEANUP(freep) char *name = mem_printf("%s.%s", cli->command->group, word);
+            cli->deed = deed_by_name(name);
+            return EXIT_WELL;
+        }
         if (word[0] != '-') {
             *ret_at = i;
-            return take_word(cli, word);
+            int status = take_word(cli, word);
+            if (status != EXIT_WELL || !cli->command->group)
+                return status;
+            continue;
         }
         size_t len = strlen(word) > 2 ? strcspn(word + 2, "=") : 0;
         if (len > 0 && find_option(cli, word + 2, len, &o) && o.arg && word[2 + len] != '=')
             i++;
     }
-    *ret_at = 0;
     return EXIT_WELL;
 }
 
@@ -311,7 +370,10 @@ static int read_arguments(struct cli *cli, int argc, char **argv)
 static int run(struct cli *cli)
 {
     if (cli_option(cli, "help")) {
-        help_text(cli->command, &cli->out);
+        if (cli->deed)
+            help_deed(cli->deed, &cli->out);
+        else
+            help_text(cli->command, &cli->out);
         return EXIT_WELL;
     }
     if (!cli->command)
@@ -346,6 +408,9 @@ int cli_main(int argc, char **argv, int (*daemon)(const struct conf *conf, const
     status = flush(&cli, status);
     http_client_free(cli.client);
     conf_free(cli.conf);
+    if (cli.token)
+        explicit_bzero(cli.token, strlen(cli.token));
+    free(cli.token);
     buf_done(&cli.out);
     return status;
 }

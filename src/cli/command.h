@@ -12,6 +12,7 @@
 #include "conf/conf.h"
 #include "net/http.h"
 #include "tui/api.h"
+#include "verb/deed.h"
 #include "verb/verb.h"
 #include "term.h"
 
@@ -21,7 +22,7 @@ enum {
     EXIT_USAGE = 2,
 };
 
-#define OPERANDS_MAX 4
+#define OPERANDS_MAX 1024
 #define COMMAND_OPTIONS_MAX 10
 #define OPTIONS_GIVEN_MAX 64
 
@@ -53,6 +54,8 @@ struct command {
     const char *summary, *details;                       /**< NULL = the verb's */
     struct option_desc options[COMMAND_OPTIONS_MAX + 1]; /**< besides the verb's parameters */
     int (*run)(struct cli *cli);                         /**< returns an exit status */
+    /** The first operand is a deed of this group ("vm"), whose fields are options; or NULL. */
+    const char *group;
 };
 
 extern const struct command commands[];
@@ -62,6 +65,7 @@ extern const struct option_desc global_options[];
 /** A command line being carried out. */
 struct cli {
     const struct command *command;
+    const struct deed *deed; /**< where the command has a group and the word names one */
     const char *operands[OPERANDS_MAX];
     size_t n_operands;
     struct {
@@ -73,6 +77,7 @@ struct cli {
     struct buf out;             /**< becomes standard output when the command ends */
     struct conf *conf;          /**< see cli_conf() */
     struct http_client *client; /**< see cli_get() */
+    char *token;                /**< of --token-file, wiped at the end */
     int (*daemon)(const struct conf *conf, const char *config_path);
 };
 
@@ -111,6 +116,10 @@ int cli_get_text(struct cli *cli, const char *path, int timeout_ms, struct buf *
 int cli_post_text(struct cli *cli, const char *path, const char *form, int timeout_ms,
                   struct buf *body, struct err *err);
 
+/** The daemon's answer to another method with a JSON body (NULL: none); as api_send(). */
+int cli_send(struct cli *cli, const char *method, const char *path, const char *json,
+             int timeout_ms, json_t **ret, struct err *err);
+
 /** "vherd: message" on standard error; returns `status`. */
 int cli_fail(const struct err *err, int status);
 int cli_usage(const struct cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -119,13 +128,36 @@ int cli_usage(const struct cli *cli, const char *format, ...) __attribute__((for
 int cli_show(struct cli *cli, const char *path, int timeout_ms,
              void (*view)(struct cli *cli, const json_t *answer));
 
+/** POST to the daemon; as cli_send(). */
+int cli_post(struct cli *cli, const char *path, const json_t *body, int timeout_ms, json_t **ret,
+             struct err *err);
+
+/** The i-th option of a deed: its fields, then those that all have; false past the end. */
+bool deed_option(const struct deed *deed, size_t i, struct option_desc *ret,
+                 const struct field **ret_field);
+
+/** A body out of the options given; NULL with `err` set. The caller owns it. */
+json_t *deed_body(const struct cli *cli, const struct deed *deed, struct err *err);
+
+/** The path of a deed on a VM (NULL: its path has none). Caller frees. */
+char *deed_path(const struct deed *deed, const char *vm);
+
+/** Say what became of tasks: all of `tasks` (an array) are waited for; an exit status. */
+int task_wait(struct cli *cli, json_t *tasks, struct err *err);
+void task_line(struct cli *cli, const json_t *task);
+
 /** JSON text on standard output: as it is, or indented and safe on a terminal. */
 void cli_put_json(struct cli *cli, const char *text, size_t len);
 
 /** `text` indented, with every character that a terminal should not see as \uXXXX. */
 void json_indent(const char *text, size_t len, struct buf *out);
 
+int cmd_apply(struct cli *cli);
+int cmd_audit_log(struct cli *cli);
 int cmd_completion(struct cli *cli);
+int cmd_deed(struct cli *cli);
+int cmd_inventory(struct cli *cli);
+int cmd_task(struct cli *cli);
 int cmd_config(struct cli *cli);
 int cmd_daemon(struct cli *cli);
 int cmd_dirty_rate(struct cli *cli);
@@ -139,11 +171,17 @@ int cmd_show(struct cli *cli);
 int cmd_stats(struct cli *cli);
 int cmd_sim(struct cli *cli);
 int cmd_status(struct cli *cli);
+int cmd_token(struct cli *cli);
 int cmd_top(struct cli *cli);
+int cmd_user(struct cli *cli);
 int cmd_version(struct cli *cli);
+int cmd_whoami(struct cli *cli);
 
 /** Help of one command, or of all (NULL). */
 void help_text(const struct command *c, struct buf *out);
+
+/** Help of one deed: `vherd vm create --help`. */
+void help_deed(const struct deed *deed, struct buf *out);
 
 /** vherd(1) and the completion scripts, also for the committed copies. */
 void help_manual(struct buf *out);

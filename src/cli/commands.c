@@ -11,6 +11,10 @@ static const char *const sim_words[] = {"run", "cloudsim", NULL};
 static const char *const sim_modes[] = {"A", "B", "C", NULL};
 static const char *const plans[] = {"place",    "balance",   "consolidate",
                                     "evacuate", "rightsize", NULL};
+static const char *const user_words[] = {"list", "add", "set", "remove", "password", NULL};
+static const char *const token_words[] = {"list", "create", "revoke", NULL};
+static const char *const yes_no[] = {"yes", "no", NULL};
+static const char *const roles[] = {"viewer", "operator", "admin", NULL};
 static const char *const shells[] = {"bash", "zsh", "fish", NULL};
 static const char *const states[] = {"running",  "idle",    "paused",      "in shutdown",
                                      "shut off", "crashed", "pmsuspended", NULL};
@@ -19,6 +23,10 @@ static const char *const metric_sets[] = {"vherd", "tinkoff", "inovex", NULL};
 const struct option_desc global_options[] = {
     {"socket", "PATH", "ask the daemon that listens on this Unix socket", NULL, false},
     {"url", "URL", "ask the daemon at this address (http://127.0.0.1:9177)", NULL, false},
+    {"server", "URL", "the same: https://host:9178", NULL, false},
+    {"token-file", "FILE", "show the token in this file ($VHERD_TOKEN)", NULL, false},
+    {"ca-file", "FILE", "trust those in this PEM file to sign", NULL, false},
+    {"pin", "HASH", "trust this public key: sha256//… (in vherd's log)", NULL, false},
     {"config", "FILE", "read this configuration instead of the default one", NULL, false},
     {"json", NULL, "print JSON as the daemon answers it", NULL, false},
     {"color", "WHEN", "auto, always or never", colors, false},
@@ -26,7 +34,92 @@ const struct option_desc global_options[] = {
     {NULL},
 };
 
+static const char *const no_words[] = {NULL};
+static const char *const vm_words[] = {
+    "create",      "clone",       "start",     "shutdown",   "reboot",     "reset",
+    "destroy",     "pause",       "resume",    "save",       "restore",    "rename",
+    "set",         "delete",      "set-vcpus", "set-memory", "set-cpu",    "pin",
+    "attach-disk", "detach-disk", "grow-disk", "limit-disk", "attach-nic", "detach-nic",
+    "limit-nic",   "definition",  NULL};
+static const char *const snapshot_words[] = {"list", "create", "revert", "delete", NULL};
+static const char *const task_words[] = {"list", "show", "cancel", "wait", NULL};
+
+#define MANY_OPTIONS                                                                               \
+    {"wait", NULL, "wait until it is done, and say what came of it", NULL, false},                 \
+        {"all", NULL, "every VM", NULL, false},                                                    \
+    {                                                                                              \
+        "match", "PATTERN", "every VM whose name fits (* and ? as in a shell)", NULL, false        \
+    }
+
 const struct command commands[] = {
+    {
+        .name = "vm",
+        .operand = "DEED [VM…]",
+        .kind = OPERAND_WORD,
+        .least = 1,
+        .most = OPERANDS_MAX,
+        .words = vm_words,
+        .summary = "Manage VMs: create, start, shut down, resize, delete",
+        .details = "Each deed becomes a task. `vherd vm DEED --help` shows its options; "
+                   "--dry-run says what would be done. Several VMs take turns: --parallel at "
+                   "once, and no more after --max-failures failures.",
+        .options = {MANY_OPTIONS},
+        .run = cmd_deed,
+        .group = "vm",
+    },
+    {
+        .name = "snapshot",
+        .operand = "DEED VM…",
+        .kind = OPERAND_WORD,
+        .least = 1,
+        .most = OPERANDS_MAX,
+        .words = snapshot_words,
+        .summary = "Take, list, go back to and delete snapshots",
+        .details = "The deeds are list, create, revert and delete; `vherd snapshot DEED --help` "
+                   "shows the options of each.",
+        .options = {MANY_OPTIONS},
+        .run = cmd_deed,
+        .group = "snapshot",
+    },
+    {
+        .name = "task",
+        .operand = "list|show|cancel|wait [TASK…]",
+        .kind = OPERAND_WORD,
+        .least = 1,
+        .most = OPERANDS_MAX,
+        .words = task_words,
+        .summary = "List, show, cancel and wait for tasks",
+        .details = "What was asked of VMs, how far it is, and what became of it.",
+        .options = {{"state", "STATE", "list: queued, running, done, failed or cancelled", NULL,
+                     false},
+                    {"vm", "VM", "list: only tasks of this VM", NULL, false}},
+        .run = cmd_task,
+    },
+    {
+        .name = "apply",
+        .operand = "FILE",
+        .kind = OPERAND_WORD,
+        .least = 1,
+        .most = 1,
+        .words = no_words,
+        .summary = "Bring VMs into the state that a file describes",
+        .details = "A YAML file with a list `vms`: each with the fields of `vherd vm create` and "
+                   "`state` (running, off or absent). What is as wanted already is left alone: "
+                   "a second run asks for nothing. Only fields that the file names are compared; "
+                   "disks are added, never removed.",
+        .options = {{"diff", NULL, "show what differs, and do nothing", NULL, false},
+                    {"dry-run", NULL, "the same", NULL, false}},
+        .run = cmd_apply,
+    },
+    {
+        .name = "inventory",
+        .summary = "Print the VMs as an Ansible dynamic inventory",
+        .details = "A script that runs `vherd inventory \"$@\"` serves as inventory: VMs "
+                   "are grouped by state, what is known of each stands in its variables.",
+        .options = {{"list", NULL, "all VMs", NULL, false},
+                    {"host", "VM", "the variables of one", NULL, false}},
+        .run = cmd_inventory,
+    },
     {
         .name = "list",
         .options = {{"state", "STATE", "only VMs in this state (running, \"shut off\", …)", states,
@@ -94,6 +187,55 @@ const struct command commands[] = {
                      false}},
         .run = cmd_plan,
     },
+    {
+        .name = "user",
+        .operand = "list|add|set|remove|password [NAME]",
+        .kind = OPERAND_WORD,
+        .least = 1,
+        .most = 2,
+        .words = user_words,
+        .summary = "List and change accounts",
+        .details =
+            "An account has a role (viewer, operator, admin) over the VMs in its scope: all, "
+            "or terms such as name:web-*, label:env=test, owner:alice with commas between. "
+            "A new one sees no VM unless --scope says so. `password` asks for it, or reads "
+            "the first line of --password-file (- is standard input).",
+        .options = {{"role", "ROLE", "viewer, operator or admin", roles, false},
+                    {"scope", "SCOPE", "which VMs", NULL, false},
+                    {"owner", "NAME", "name that VMs of theirs carry", NULL, false},
+                    {"disabled", "YES|NO", "yes: end its sessions, suspend its tokens", yes_no,
+                     false},
+                    {"password-file", "FILE", "read the password from this file", NULL, false}},
+        .run = cmd_user,
+    },
+    {
+        .name = "token",
+        .operand = "list|create|revoke [TOKEN]",
+        .kind = OPERAND_WORD,
+        .least = 1,
+        .most = 2,
+        .words = token_words,
+        .summary = "List, make and end tokens",
+        .details = "A token lets a program in over TCP. `create` prints it, once; its role is at "
+                   "most the account's, and a VM must lie in the scope of both. `revoke` takes its "
+                   "id or ACCOUNT:NAME.",
+        .options = {{"user", "ACCOUNT", "account that it belongs to", NULL, false},
+                    {"role", "ROLE", "viewer (the default), operator or admin", roles, false},
+                    {"scope", "SCOPE", "which of the account's VMs; all if absent", NULL, false},
+                    {"expires", "TIME", "a duration such as 90d (the default), or never", NULL,
+                     false}},
+        .run = cmd_token,
+    },
+    {
+        .name = "audit-log",
+        .options = {{"verify", NULL, "check that nothing was changed", NULL, false},
+                    {"head", "SEQ:HASH",
+                     "with --verify: a head written down elsewhere must be in it", NULL, false},
+                    {"export", NULL, "print all records, one JSON object a line, oldest first",
+                     NULL, false}},
+        .run = cmd_audit_log,
+    },
+    {.name = "whoami", .run = cmd_whoami},
     {
         .name = "config",
         .operand = "check|show [FILE]",

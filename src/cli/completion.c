@@ -68,7 +68,10 @@ static void bash_operands(const struct command *c, struct buf *out)
     }
     buf_puts(out, "        if ((COMP_CWORD == 2)); then _vherd_words $'");
     put_words(c->words, "\\n", out);
-    buf_puts(out, "'\n        else mapfile -t COMPREPLY < <(compgen -f -- \"$cur\"); fi\n");
+    if (c->group)
+        buf_puts(out, "'\n        else _vherd_words \"$(vherd list --names 2>/dev/null)\"; fi\n");
+    else
+        buf_puts(out, "'\n        else mapfile -t COMPREPLY < <(compgen -f -- \"$cur\"); fi\n");
 }
 
 static void bash_command(const struct command *c, struct buf *out)
@@ -155,7 +158,10 @@ static void zsh_command(const struct command *c, struct buf *out)
     if (c->kind == OPERAND_WORD) {
         buf_puts(out, " \\\n            '1:what:(");
         put_words(c->words, " ", out);
-        buf_printf(out, ")'%s", c->most > 1 ? " \\\n            '2:file:_files'" : "");
+        const char *rest = c->group      ? " \\\n            '*:VM:_vherd_vms'"
+                           : c->most > 1 ? " \\\n            '2:file:_files'"
+                                         : "";
+        buf_printf(out, ")'%s", rest);
     }
     buf_puts(out, "\n            ;;\n");
 }
@@ -221,9 +227,11 @@ static void fish_command(const struct command *c, struct buf *out)
                    "2>/dev/null)'\n",
                    seen);
     if (c->kind == OPERAND_WORD) {
-        buf_printf(out, "complete -c vherd%s%s -a '", seen, c->most > 1 ? " -F" : "");
+        buf_printf(out, "complete -c vherd%s%s -a '", seen, c->most > 1 && !c->group ? " -F" : "");
         put_words(c->words, " ", out);
         buf_puts(out, "'\n");
+        if (c->group)
+            buf_printf(out, "complete -c vherd%s -a '(vherd list --names 2>/dev/null)'\n", seen);
     }
     if (c->kind == OPERAND_COMMAND) {
         buf_printf(out, "complete -c vherd%s -a '", seen);

@@ -58,6 +58,42 @@ static void write_verbs(struct buf *out)
     }
 }
 
+static void write_fields(const struct field *f, bool required, struct buf *out)
+{
+    for (bool first = true; f->name; f++) {
+        if (f->required != required)
+            continue;
+        buf_printf(out, "%s`%s`: %s", first ? "" : "; ", f->name, f->help);
+        first = false;
+    }
+}
+
+static void write_deeds(const char *before, struct buf *out)
+{
+    buf_puts(
+        out,
+        "# Deeds\n\nWritten by docgen out of the table that requests are checked by. Each is "
+        "POSTed "
+        "as a JSON object and\nanswered with 202 and the task that does it, or with problem "
+        "details. "
+        "`vherd vm WORD --help` shows the same\nas options. The machine-readable form is "
+        "`/vherd/v1/openapi.json`.\n\nStorage is named by pool and volume only; XML, paths and "
+        "shell commands are not taken. Sizes are bytes or\ntexts such as `\"20G\"`, durations "
+        "seconds "
+        "or texts such as `\"90s\"`.\n\nEvery deed also takes: ");
+    write_fields(deed_common_fields, false, out);
+    buf_puts(out, ".\n\n| deed | path | role | required | optional | what it does |\n"
+                  "| --- | --- | --- | --- | --- | --- |\n");
+    for (int i = 0; i < DEED_MAX; i++) {
+        const struct deed *d = &deeds[i];
+        buf_printf(out, "| `%s` | `%s` | %s | ", d->name, d->path, role_name(d->role));
+        write_fields(d->fields, true, out);
+        buf_puts(out, " | ");
+        write_fields(d->fields, false, out);
+        buf_printf(out, " | %s.%s%s |\n", d->summary, *d->details ? " " : "", d->details);
+    }
+}
+
 // Only the part between the two marks of docs/api.md is ours.
 static void write_api(const char *before, struct buf *out)
 {
@@ -107,6 +143,7 @@ static const struct document {
     void (*write)(const char *before, struct buf *out); /**< `before`: the file as it is */
 } documents[] = {
     {"docs/api.md", write_api},
+    {"docs/deeds.md", write_deeds},
     {"docs/configuration.md", write_configuration},
     {"docs/metrics.md", write_metrics},
     {"man/vherd.1", write_manual},

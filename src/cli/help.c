@@ -172,3 +172,24 @@ void help_manual(struct buf *out)
                   "daemon.\n.TP\n.I /run/vherd/vherd.sock\nIts Unix socket.\n"
                   ".SH SEE ALSO\n.BR vherd.yaml (5)\n");
 }
+
+void help_deed(const struct deed *deed, struct buf *out)
+{
+    struct option_desc o;
+    const struct field *field;
+    const char *dot = strchr(deed->name, '.');
+    buf_printf(out, "Usage: vherd %.*s %s [OPTION…]%s\n\n%s.\n", (int)(dot - deed->name),
+               deed->name, dot + 1, deed->object == DEED_ON_VM ? " VM…" : "", deed->summary);
+    if (*deed->details) {
+        buf_putc(out, '\n');
+        put_wrapped(deed->details, 0, out);
+    }
+    buf_puts(out, "\nOptions:\n");
+    for (size_t i = 0; deed_option(deed, i, &o, &field); i++)
+        put_option(&o, out);
+    buf_puts(out, "  --wait            wait until it is done, and say what came of it\n");
+    if (deed->object == DEED_ON_VM)
+        buf_puts(out, "  --all             every VM\n  --match PATTERN   every VM whose name fits "
+                      "(* and ? as in a shell)\n");
+    put_global_options(out);
+}

@@ -197,6 +197,7 @@ static void config_apply(struct collector *c, struct call *call, struct vm *vm, 
     nics_forget(c, vm);
     batch_sweep(call->out, &vm->obj, KIND_NIC);
     batch_sweep(call->out, &vm->obj, KIND_DISK);
+    batch_sweep(call->out, &vm->obj, KIND_LABEL);
     batch_apply(call->out, &vm->obj);
     nics_learn(c, vm);
     follow_agent(c, vm, now);

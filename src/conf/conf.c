@@ -77,6 +77,17 @@ char *conf_store_path(const struct conf *c)
     return mem_printf("%s/.local/state/vherd/data", env("HOME") ? env("HOME") : "");
 }
 
+char *conf_act_state(const struct conf *c)
+{
+    if (*c->act.state)
+        return mem_strdup(c->act.state);
+    if (geteuid() == 0)
+        return mem_strdup("/var/lib/vherd/act");
+    if (env("XDG_STATE_HOME"))
+        return mem_printf("%s/vherd/act", env("XDG_STATE_HOME"));
+    return mem_printf("%s/.local/state/vherd/act", env("HOME") ? env("HOME") : "");
+}
+
 char *conf_libvirt_uri(const struct conf *c)
 {
     if (*c->libvirt.uri)

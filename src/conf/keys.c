@@ -20,6 +20,9 @@
 #define TIB (INT64_C(1) << 40)
 
 static const char *const log_levels[] = {"error", "warning", "info", "debug", NULL};
+static const char *const socket_roles[] = {"none", "viewer", "operator", "admin", NULL};
+static const char *const loopback_roles[] = {"none", "viewer", NULL};
+static const char *const openness[] = {"none", "loopback", "all", NULL};
 static const char *const metric_sets[] = {"vherd", "tinkoff", "inovex", NULL};
 
 static const char *check_uri(const char *text)
@@ -36,7 +39,7 @@ static const char *check_absolute(const char *text)
     return *text == '/' ? NULL : "a path that begins with /";
 }
 
-static const char *check_directory(const char *text)
+static const char *check_path(const char *text)
 {
     return !*text || *text == '/' ? NULL : "a path that begins with /, or \"\"";
 }
@@ -108,6 +111,7 @@ const struct conf_section conf_sections[] = {
     {"metrics", "What `/metrics` exposes."},
     {"store", "The time-series store: what the lanes saw, kept on disk."},
     {"web", "Where and to whom the daemon answers."},
+    {"act", "What the process that may change VMs keeps."},
     {"query", "What one query of the API may take."},
     {"plan", "What plans may assume of this host."},
     {"log", "What is written to standard error."},
@@ -168,7 +172,7 @@ const struct conf_key conf_keys[] = {
 
     {"store", "enabled", CONF_BOOL, AT(store.enabled), "true", .restart = true,
      .help = "Whether samples are kept on disk at all."},
-    {"store", "path", CONF_TEXT, AT(store.path), "", .check = check_directory, .restart = true,
+    {"store", "path", CONF_TEXT, AT(store.path), "", .check = check_path, .restart = true,
      .help = "Directory of the store. Empty: /var/lib/vherd/data as root, else vherd/data in the "
              "user's state directory."},
     {"store", "job", CONF_TEXT, AT(store.job), "vherd", .restart = true,
@@ -198,8 +202,8 @@ const struct conf_key conf_keys[] = {
              "behind."},
 
     {"web", "listen", CONF_LIST, AT(web.listen), "127.0.0.1:9177", .check = check_address,
-     .help = "Addresses for HTTP; [] = none. Callers that are not on loopback may read /metrics "
-             "and the health pages only."},
+     .help = "Addresses for HTTP; [] = none. Who is not on loopback shows a token, which others on "
+             "the way can read: web.tls_listen is for that."},
     {"web", "hosts", CONF_LIST, AT(web.hosts), "", .check = check_host_name,
      .help = "Further names by which callers reach this machine, such as an alias that Prometheus "
              "uses. Requests that name another host are refused."},
@@ -207,18 +211,44 @@ const struct conf_key conf_keys[] = {
      .help = "Unix socket for the commands. Empty: /run/vherd/vherd.sock as root, else "
              "vherd/vherd.sock in the user's runtime directory."},
     {"web", "socket_group", CONF_TEXT, AT(web.socket_group), "", .check = check_account,
-     .help = "Group that may use the socket and so read all VMs. Empty: its owner only."},
+     .help =
+         "Group that may use the socket, with the role web.socket_role. Empty: its owner only."},
+    {"web", "socket_role", CONF_CHOICE, AT(web.socket_role), "viewer", .choices = socket_roles,
+     .help = "Role, over all VMs, of the members of web.socket_group. The user that runs vherd and "
+             "root are admin."},
+    {"web", "loopback_role", CONF_CHOICE, AT(web.loopback_role), "viewer",
+     .choices = loopback_roles,
+     .help = "Role of those who come from this machine over TCP and show no token. Set it to none "
+             "where users of this machine must not see each other's VMs."},
+    {"web", "metrics", CONF_CHOICE, AT(web.metrics), "loopback", .choices = openness,
+     .help = "From where /metrics is read without a token: all, loopback, none."},
+    {"web", "tls_listen", CONF_LIST, AT(web.tls_listen), "", .check = check_address,
+     .help = "Addresses for HTTPS."},
+    {"web", "tls_certificate", CONF_TEXT, AT(web.tls_certificate), "", .check = check_path,
+     .help = "Certificate for HTTPS, and those that sign it, in PEM. Empty: vherd makes one that "
+             "signs itself, kept beside act.state."},
+    {"web", "tls_key", CONF_TEXT, AT(web.tls_key), "", .check = check_path,
+     .help = "Private key of web.tls_certificate in PEM."},
     {"web", "user", CONF_TEXT, AT(web.user), "", .check = check_account,
      .help = "User that the process facing the network becomes when vherd was started as root. "
              "Empty: vherd where it exists, else nobody."},
     {"web", "max_connections", CONF_INTEGER, AT(web.max_connections), "256", 8, 10000,
      .help = "HTTP connections at the same time."},
+    {"web", "rate_limit", CONF_INTEGER, AT(web.rate_limit), "100", 0, 1000000,
+     .help = "Requests a second, on average, that one address of another machine may make; 0: no "
+             "limit."},
     {"web", "origins", CONF_LIST, AT(web.origins), "", .check = check_origin,
      .help = "Origins (https://grafana.example) whose pages may read answers in a browser; \"*\" "
              "= all. None by default."},
     {"web", "sandbox", CONF_BOOL, AT(web.sandbox), "true",
      .help = "false takes the system call filter away, for debuggers."},
 
+    {"act", "state", CONF_TEXT, AT(act.state), "", .check = check_path, .restart = true,
+     .help = "Directory of the database with accounts, tasks and the audit log; nobody else can "
+             "read it. Empty: /var/lib/vherd/act as root, else vherd/act in the user's state "
+             "directory."},
+    {"act", "parallel", CONF_INTEGER, AT(act.parallel), "4", 1, 32,
+     .help = "Tasks that change VMs at the same time."},
     {"query", "timeout", CONF_DURATION, AT(query.timeout_ns), "30s", 100 * MS, 1 * H,
      .help = "After this long a query is ended; a request may ask for less. Waiting for others "
              "counts."},
@@ -260,4 +290,5 @@ const struct conf_key conf_keys[] = {
     {"receive", "max_body", CONF_SIZE, AT(receive.max_body_bytes), "4M", 4096, 32 << 20,
      .help = "Largest request, before it is unpacked."},
 };
+_Static_assert(ARRAY_LEN(conf_keys) <= CONF_KEYS_MAX, "the reader has no room for more");
 const size_t conf_keys_count = ARRAY_LEN(conf_keys);

@@ -62,6 +62,8 @@ struct conf_object {
 };
 
 #define CONF_OBJECT_KEYS_MAX 32
+/** As many keys, sections and lists the tables may have. */
+#define CONF_KEYS_MAX 128
 
 struct conf_section {
     const char *name;

@@ -13,16 +13,16 @@
 #include "keys.h"
 
 #define FILE_MAX (1024 * 1024)
-#define KEYS_MAX 64
 
 struct reader {
     yaml_parser_t yaml;
     yaml_event_t event;
     const char *name;
     struct conf *conf;
-    yaml_mark_t seen[KEYS_MAX]; /**< by key: where its value stands; line is 1-based, 0 = unset */
-    bool section_seen[KEYS_MAX];
-    bool list_seen[KEYS_MAX];
+    yaml_mark_t
+        seen[CONF_KEYS_MAX]; /**< by key: where its value stands; line is 1-based, 0 = unset */
+    bool section_seen[CONF_KEYS_MAX];
+    bool list_seen[CONF_KEYS_MAX];
     struct err *err;
 };
 
@@ -156,7 +156,7 @@ static void list_known(const char *const *names, size_t n, struct buf *out)
 // A key under the wrong section, or one that is spelt nearly like it.
 static void suggest_key(const char *section, const char *name, struct buf *out)
 {
-    const char *names[KEYS_MAX] = {NULL};
+    const char *names[CONF_KEYS_MAX] = {NULL};
     for (size_t i = 0; i < conf_keys_count; i++)
         if (strcmp(conf_keys[i].section, section) == 0)
             names[i] = conf_keys[i].name;
@@ -172,7 +172,7 @@ static void suggest_key(const char *section, const char *name, struct buf *out)
 
 static void suggest_section(const char *name, struct buf *out)
 {
-    const char *names[KEYS_MAX] = {NULL};
+    const char *names[CONF_KEYS_MAX] = {NULL};
     size_t n = 0;
     for (size_t i = 0; i < conf_sections_count; i++)
         names[n++] = conf_sections[i].name;

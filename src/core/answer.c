@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Requests from web: routed by the verb table, answered by the views.
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "core.h"
+#include "verb/deed.h"
 
 void answer(struct core *c, uint32_t id, int status, const char *type, const char *body, size_t len)
 {
@@ -20,9 +22,9 @@ static const char *title_of(int status)
         int status;
         const char *title;
     } titles[] = {
-        {400, "Bad Request"},         {403, "Forbidden"},       {404, "Not Found"},
-        {405, "Method Not Allowed"},  {409, "Conflict"},        {502, "Bad Gateway"},
-        {503, "Service Unavailable"}, {504, "Gateway Timeout"},
+        {400, "Bad Request"}, {401, "Unauthorized"},        {403, "Forbidden"},
+        {404, "Not Found"},   {405, "Method Not Allowed"},  {409, "Conflict"},
+        {502, "Bad Gateway"}, {503, "Service Unavailable"}, {504, "Gateway Timeout"},
     };
     for (size_t i = 0; i < ARRAY_LEN(titles); i++)
         if (titles[i].status == status)
@@ -61,6 +63,8 @@ static void (*const views[VERB_MAX])(const struct view *v) = {
     [VERB_HEALTHY] = view_healthy,
     [VERB_READY] = view_ready,
     [VERB_PAGE] = view_page,
+    [VERB_OPENAPI] = view_openapi,
+    [VERB_WHOAMI] = view_whoami,
     [VERB_QUERY] = view_query,
     [VERB_QUERY_RANGE] = view_query_range,
     [VERB_QUERY_EXEMPLARS] = view_query_exemplars,
@@ -79,39 +83,134 @@ static void (*const views[VERB_MAX])(const struct view *v) = {
     [VERB_PLAN] = view_plan,
 };
 
-// Until accounts exist, a place in the network may read, and only who passed the permissions of the
-// Unix socket may ask for more.
-static bool may(const char *principal, enum verb_role role)
+// Labels of a VM, as many as a scope can ask for.
+#define LABELS_SEEN 64
+
+static bool covers(const struct grant *grant, const struct vm *vm)
 {
-    if (strncmp(principal, "unix:", 5) == 0)
-        return true;
-    if (strcmp(principal, "loopback") == 0)
-        return role <= ROLE_VIEWER;
-    return role == ROLE_NONE;
+    struct auth_label labels[LABELS_SEEN];
+    size_t n = 0;
+    OBJECT_FOREACH_CHILD (label, &vm->obj, KIND_LABEL) {
+        const char *value = object_attr(label, ATTR_LABEL_VALUE);
+        if (n < LABELS_SEEN)
+            labels[n++] =
+                (struct auth_label){object_attr(label, ATTR_LABEL_NAME), value ? value : ""};
+    }
+    const struct auth_object o = {.vm = object_attr(&vm->obj, ATTR_VM_NAME),
+                                  .owner = object_attr(&vm->obj, ATTR_VM_OWNER),
+                                  .labels = labels,
+                                  .n_labels = n};
+    return auth_covers(grant, &o);
 }
 
-static void route(struct core *c, uint32_t id, const struct ipc_request *request)
+bool view_covers(const struct view *v, const struct vm *vm)
+{
+    return v->is_open || auth_covers_all(v->grant) || covers(v->grant, vm);
+}
+
+// /metrics may be open to who shows nothing, by the configuration.
+static bool is_open(const struct core *c, const struct grant *g)
+{
+    enum conf_open open = c->conf->web.metrics;
+    return open == CONF_OPEN_ALL ||
+           (open == CONF_OPEN_LOOPBACK && strcmp(g->principal, "loopback") == 0);
+}
+
+static void refuse(const struct view *v, enum auth_verdict verdict)
+{
+    if (verdict == AUTH_UNKNOWN) {
+        answer_problem(v->core, v->id, 401, "this needs a token");
+        return;
+    }
+    answer_problem(v->core, v->id, 403, "this needs another role or scope");
+    forward_refusal(v);
+}
+
+// False where it was answered already.
+static bool check_vm(const struct view *v, const struct verb *verb)
+{
+    const struct vm *vm =
+        verb->reach == VERB_REACH_VM ? herd_vm_find(v->core->herd, v->object) : NULL;
+    // act looks for itself: a VM that was just made may not be known here yet.
+    if (verb->reach != VERB_REACH_VM || verb->place == VERB_AT_ACT || (vm && view_covers(v, vm)))
+        return true;
+    answer_problem(v->core, v->id, 404, "no VM is called \"%s\"", v->object);
+    return false;
+}
+
+static void answer_verb(struct view *v, const struct verb *verb)
+{
+    struct core *c = v->core;
+    enum auth_verdict verdict = auth_may_use(v->grant, verb);
+    if (verb->id == VERB_METRICS && v->grant->role == ROLE_NONE) {
+        v->is_open = is_open(c, v->grant);
+        verdict = v->is_open ? AUTH_ALLOWED : AUTH_UNKNOWN;
+    }
+    // Whether a VM is there is for those only who may know of any.
+    if (verdict == AUTH_UNKNOWN || (verdict != AUTH_ALLOWED && verb->reach != VERB_REACH_VM))
+        refuse(v, verdict);
+    else if (!check_vm(v, verb))
+        return;
+    else if (verdict != AUTH_ALLOWED)
+        refuse(v, verdict);
+    else if (verb->place == VERB_AT_ACT)
+        forward_request(v);
+    else
+        views[verb->id](v);
+}
+
+static void route(struct core *c, uint32_t id, const struct ipc_request *request,
+                  const struct grant *grant)
 {
     CLEANUP(freep) char *object = NULL;
     const char *allow = NULL;
     const char *method = strcmp(request->method, "HEAD") == 0 ? "GET" : request->method;
     enum verb_id verb = verb_match(method, request->path, &object, &allow);
-    if (verb == VERB_INVALID && allow)
+    CLEANUP(freep) char *vm = NULL;
+    const struct deed *deed = strcmp(method, "POST") == 0 ? deed_match(request->path, &vm) : NULL;
+    // Who may is decided by act, by what libvirt says of the VM.
+    if (deed && grant->role > ROLE_NONE)
+        forward_request(&(struct view){c, id, request, vm, grant, false});
+    else if (deed)
+        refuse(&(struct view){c, id, request, vm, grant, false}, AUTH_UNKNOWN);
+    else if (verb == VERB_INVALID && allow)
         answer_problem(c, id, 405, "this path answers %s only", allow);
-    else if (verb == VERB_INVALID)
+    else if (verb == VERB_INVALID || verbs[verb].place == VERB_AT_WEB)
         answer_problem(c, id, 404, "there is nothing at this path; docs/api.md lists what is");
-    else if (!may(request->principal, verbs[verb].role))
-        answer_problem(c, id, 403, "this is answered on the Unix socket only");
-    else if (!views[verb])
-        answer_problem(c, id, 404, "this is not answered by core");
     else
-        views[verb](&(struct view){c, id, request, object});
+        answer_verb(&(struct view){c, id, request, object, grant, false}, &verbs[verb]);
+}
+
+// What comes along counts only where no grant was shown, so that a token may be less than the
+// connection is worth.
+static int identify(struct core *c, const struct ipc_request *request, int fd, struct grant *ret)
+{
+    int64_t now = clock_mono_ns(&clock_system);
+    if (*request->principal)
+        return c->has_key ? grant_decode(request->principal, &c->key, now, ret) : -EKEYREJECTED;
+    grant_anonymous(ret);
+    if (fd >= 0)
+        asker_of_connection(fd, &c->rules, now, ret);
+    return 0;
+}
+
+static void take_request(struct core *c, const struct ipc_frame *f,
+                         const struct ipc_request *request)
+{
+    struct grant grant;
+    if (identify(c, request, f->fd, &grant) < 0) {
+        answer_problem(c, f->id, 401, "this needs a token");
+        return;
+    }
+    route(c, f->id, request, &grant);
+    grant_done(&grant);
 }
 
 bool web_frame(struct peer *p, const struct ipc_frame *f)
 {
     if (f->type == IPC_CANCEL) {
         dirty_forget(p->core, f->id);
+        forward_forget(p->core, f->id);
         jobs_forget(p->core->jobs, f->id);
         return true;
     }
@@ -125,7 +224,7 @@ bool web_frame(struct peer *p, const struct ipc_frame *f)
     struct ipc_request request;
     if (f->type != IPC_REQUEST || ipc_request_decode(f->payload, f->len, &request) < 0)
         return false;
-    route(p->core, f->id, &request);
+    take_request(p->core, f, &request);
     ipc_request_done(&request);
     return true;
 }
@@ -134,6 +233,7 @@ void web_gone(struct peer *p)
 {
     while (p->core->waiting)
         dirty_forget(p->core, p->core->waiting->id);
+    forward_web_gone(p->core);
     if (p->core->jobs)
         jobs_forget_all(p->core->jobs);
 }

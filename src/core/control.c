@@ -20,6 +20,8 @@ static int take_config(struct core *c, const char *text, struct err *err)
     c->conf = conf;
     log_set_level(conf->log.level);
     c->exposition.valid = false;
+    free((char *)c->rules.socket_path);
+    asker_rules_read(conf, &c->rules);
     c->configured_real_ns = clock_real_ns(&clock_system);
     if (c->jobs)
         queries_limit(c);
@@ -58,6 +60,10 @@ static int take_message(struct core *c, struct err *err)
     case CONTROL_PEER:
         take_peer(c, text, fd);
         return 0;
+    case CONTROL_KEY:
+        r = grant_key_parse(text, &c->key);
+        c->has_key = r == 0;
+        break;
     case CONTROL_START:
         c->started = true;
         break;

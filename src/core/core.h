@@ -8,6 +8,8 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include "asker.h"
+#include "auth/grant.h"
 #include "base/buf.h"
 #include "base/json.h"
 #include "collect/collector.h"
@@ -29,6 +31,7 @@ struct peer {
     uv_poll_t poll;
     bool polling;
     bool closing;
+    bool takes_fds; // web's connections come along with its requests
     int waiting_fd; // came while the old one was still closing, -1 = none
     bool (*frame)(struct peer *p, const struct ipc_frame *f); // false: drop the connection
     void (*gone)(struct peer *p);
@@ -71,6 +74,11 @@ struct core {
     uv_timer_t flow_timer;
     struct exposition exposition;
     struct waiting *waiting;
+    struct forward *forwards; // requests that act has
+    uint32_t last_forward;
+    struct grant_key key; // of grants
+    bool has_key;         // the supervisor has said it
+    struct asker_rules rules;
     struct query_source *source; // stored samples; NULL while there is no store
     struct jobs *jobs;
     int64_t started_real_ns, configured_real_ns;
@@ -124,12 +132,19 @@ struct view {
     uint32_t id;
     const struct ipc_request *request;
     const char *object; // in place of the path's {…}, or NULL
+    const struct grant *grant;
+    bool is_open; // nobody asks, and it may be read by anybody: all of it
 };
+
+// May the asker know of this VM?
+bool view_covers(const struct view *v, const struct vm *vm);
 void view_vms(const struct view *v);
 void view_vm(const struct view *v);
 void view_host(const struct view *v);
 void view_status(const struct view *v);
 void view_metrics(const struct view *v);
+void view_openapi(const struct view *v);
+void view_whoami(const struct view *v);
 void view_healthy(const struct view *v);
 void view_ready(const struct view *v);
 
@@ -142,6 +157,14 @@ void view_page(const struct view *v);
 
 // plan.c
 void view_plan(const struct view *v);
+
+// forward.c: requests that act answers
+void forward_request(const struct view *v);
+void forward_refusal(const struct view *v);                     // tells act, for the audit log
+bool forward_answer(struct core *c, const struct ipc_frame *f); // false: not of these
+void forward_forget(struct core *c, uint32_t web_id);
+void forward_web_gone(struct core *c);
+void forward_act_gone(struct core *c);
 
 // processes.c: vherd's own processes
 void processes_learn(struct core *c, const char *json);

@@ -92,7 +92,7 @@ static bool act_frame(struct peer *p, const struct ipc_frame *f)
 {
     if (f->type != IPC_RESPONSE)
         return f->type == IPC_REPORT;
-    if (p->core->collector)
+    if (!forward_answer(p->core, f) && p->core->collector)
         collector_answer(p->core->collector, f->id, f->status, f->payload, f->len);
     return true;
 }
@@ -101,6 +101,7 @@ static void act_gone(struct peer *p)
 {
     if (p->core->collector)
         collector_act_lost(p->core->collector);
+    forward_act_gone(p->core);
 }
 
 // What comes before there is something to keep it is let go.
@@ -200,6 +201,7 @@ int main(int argc, char **argv)
     c->started_real_ns = clock_real_ns(&clock_system);
     loop_init(c);
     peer_init(&c->web, c, "web", web_frame, web_gone);
+    c->web.takes_fds = true;
     peer_init(&c->act, c, "act", act_frame, act_gone);
     peer_init(&c->send, c, "send", send_frame, send_gone);
     int r = control_begin(c, &err);

@@ -99,11 +99,13 @@ void view_page(const struct view *v)
     CLEANUP(buf_done) struct buf out;
     buf_init(&out, 64 * 1024 * 1024);
     buf_puts(&out, head);
-    put_host(&out, c, now);
+    if (v->is_open || auth_covers_all(v->grant))
+        put_host(&out, c, now);
     buf_puts(&out, "<table><tr><th>VM<th>state<th>CPU<th>wait<th>resident<th>guest memory"
                    "<th>read<th>write<th>received<th>sent\n");
     for (size_t i = 0; i < c->herd->n_vms; i++)
-        put_vm(&out, c->herd, c->herd->vms[i], now);
+        if (view_covers(v, c->herd->vms[i]))
+            put_vm(&out, c->herd, c->herd->vms[i], now);
     buf_puts(&out, "</table><p><a href=\"/metrics\">metrics</a> · <a href=\"/vherd/v1/vms\">VMs as "
                    "JSON</a> · <a href=\"/vherd/v1/host\">host</a> · <a "
                    "href=\"/vherd/v1/status\">status</a></p></html>\n");

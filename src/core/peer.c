@@ -77,6 +77,8 @@ void peer_connect(struct peer *p, int fd)
         return;
     }
     p->ipc = ipc_new(fd, IPC_PAYLOAD_MAX);
+    if (p->takes_fds)
+        ipc_accept_fds(p->ipc);
     uv_poll_init(&p->core->loop, &p->poll, fd);
     p->poll.data = p;
     watch(p);

@@ -6,6 +6,8 @@
 #include "base/mem.h"
 #include "core.h"
 #include "model/render.h"
+#include "verb/deed.h"
+#include "version.h"
 
 #define ANSWER_MAX (IPC_PAYLOAD_MAX - 4096)
 
@@ -55,7 +57,7 @@ void view_vms(const struct view *v)
     for (size_t i = 0; i < c->herd->n_vms; i++) {
         const struct object *vm = &c->herd->vms[i]->obj;
         const char *is = object_attr(vm, ATTR_VM_STATE);
-        if (!state || (is && strcmp(state, is) == 0))
+        if (view_covers(v, c->herd->vms[i]) && (!state || (is && strcmp(state, is) == 0)))
             render_object(c->herd, vm, RENDER_BRIEF, now, &j);
     }
     json_array_end(&j);
@@ -250,6 +252,25 @@ static unsigned sets_of_query(const char *query, bool *ret_bad)
     return sets;
 }
 
+static bool shows(const struct vm *vm, void *arg)
+{
+    return view_covers(arg, vm);
+}
+
+// A tenant's own VMs, without the host's metrics.
+static void metrics_of_some(const struct view *v, unsigned sets)
+{
+    struct core *c = v->core;
+    CLEANUP(buf_done) struct buf text;
+    buf_init(&text, ANSWER_MAX);
+    render_metrics_of(c->herd, sets, c->conf->metrics.misnamed, clock_mono_ns(&clock_system), shows,
+                      (void *)v, &text);
+    if (text.error)
+        answer_problem(c, v->id, 503, "the exposition does not fit into memory");
+    else
+        answer(c, v->id, 200, verbs[VERB_METRICS].answers, text.data, text.len);
+}
+
 void view_metrics(const struct view *v)
 {
     struct core *c = v->core;
@@ -262,6 +283,10 @@ void view_metrics(const struct view *v)
     }
     if (!sets)
         sets = sets_of_conf(c->conf);
+    if (!v->is_open && !auth_covers_all(v->grant)) {
+        metrics_of_some(v, sets);
+        return;
+    }
     uint64_t changes = collector_changes(c->collector);
     if (!e->valid || e->changes != changes || e->sets != sets) {
         int64_t now = clock_mono_ns(&clock_system);
@@ -276,6 +301,29 @@ void view_metrics(const struct view *v)
         answer_problem(c, v->id, 503, "the exposition does not fit into memory");
     else
         answer(c, v->id, 200, verbs[VERB_METRICS].answers, e->text.data, e->text.len);
+}
+
+static void put_scope(const struct scope *scope, const char *key, struct json *j)
+{
+    CLEANUP(buf_done) struct buf text;
+    buf_init(&text, SCOPE_TEXT_MAX + 1);
+    scope_format(scope, &text);
+    json_kv_string(j, key, text.data);
+}
+
+void view_whoami(const struct view *v)
+{
+    CLEANUP(buf_done) struct buf body;
+    struct json j;
+    buf_init(&body, 64 * 1024);
+    json_init(&j, &body);
+    json_object_begin(&j);
+    json_kv_string(&j, "principal", v->grant->principal);
+    json_kv_string(&j, "role", auth_role_name(v->grant->role));
+    put_scope(&v->grant->scope, "scope", &j);
+    put_scope(&v->grant->limit, "token_scope", &j);
+    json_object_end(&j);
+    finish(v, &body);
 }
 
 void view_healthy(const struct view *v)
@@ -294,4 +342,12 @@ void view_ready(const struct view *v)
         answer(v->core, v->id, 200, verbs[VERB_READY].answers, yes, sizeof(yes) - 1);
     else
         answer(v->core, v->id, 503, verbs[VERB_READY].answers, no, sizeof(no) - 1);
+}
+
+void view_openapi(const struct view *v)
+{
+    CLEANUP(buf_done) struct buf body;
+    buf_init(&body, ANSWER_MAX);
+    deed_openapi(VHERD_VERSION, &body);
+    finish(v, &body);
 }

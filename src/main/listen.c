@@ -63,7 +63,7 @@ static int resolve(const char *address, struct addrinfo **ret, struct err *err)
     return 0;
 }
 
-static char *url_of(int fd)
+static char *url_of(int fd, bool is_tls)
 {
     struct sockaddr_storage addr;
     socklen_t len = sizeof(addr);
@@ -72,10 +72,12 @@ static char *url_of(int fd)
         getnameinfo((struct sockaddr *)&addr, len, host, sizeof(host), port, sizeof(port),
                     NI_NUMERICHOST | NI_NUMERICSERV) != 0)
         return mem_strdup("http://?");
-    return mem_printf(addr.ss_family == AF_INET6 ? "http://[%s]:%s" : "http://%s:%s", host, port);
+    const char *scheme = is_tls ? "https" : "http";
+    return mem_printf(addr.ss_family == AF_INET6 ? "%s://[%s]:%s" : "%s://%s:%s", scheme, host,
+                      port);
 }
 
-int listen_tcp_open(const char *address, struct listen_tcp *ret, struct err *err)
+int listen_tcp_open(const char *address, bool is_tls, struct listen_tcp *ret, struct err *err)
 {
     struct addrinfo *info = NULL;
     int r = resolve(address, &info, err);
@@ -92,7 +94,8 @@ int listen_tcp_open(const char *address, struct listen_tcp *ret, struct err *err
     freeaddrinfo(info);
     if (!ok)
         return explain_tcp(address, code, err);
-    *ret = (struct listen_tcp){.address = mem_strdup(address), .url = url_of(fd), .fd = fd};
+    *ret = (struct listen_tcp){
+        .address = mem_strdup(address), .url = url_of(fd, is_tls), .fd = fd, .is_tls = is_tls};
     fd = -1;
     return 0;
 }

@@ -12,10 +12,11 @@ struct listen_tcp {
     char *address; /**< as configured; owned */
     char *url;     /**< "http://127.0.0.1:9177"; owned */
     int fd;
+    bool is_tls;
 };
 
 /** Open "HOST:PORT" or "[HOST]:PORT" with a numeric host. Free with listen_tcp_done(). */
-int listen_tcp_open(const char *address, struct listen_tcp *ret, struct err *err);
+int listen_tcp_open(const char *address, bool is_tls, struct listen_tcp *ret, struct err *err);
 void listen_tcp_done(struct listen_tcp *l);
 
 /** A Unix socket that listens, with what must go when it closes. */

@@ -9,8 +9,10 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -27,6 +29,7 @@
 #include "net/ipc.h"
 #include "net/rules.h"
 #include "notify.h"
+#include "tls.h"
 
 #define READY_NS (30 * NS_PER_S)
 #define STOP_NS (5 * NS_PER_S)
@@ -37,6 +40,9 @@
 #define WELL_NS (60 * NS_PER_S)
 
 #define MESSAGES_PER_TURN 16
+
+#define KEY_BYTES 32 // as auth/grant.h has it
+#define KEY_TEXT_SIZE (2 * KEY_BYTES + 1)
 
 enum { CORE, ACT, WEB, SEND, CHILDREN };
 
@@ -51,7 +57,10 @@ static const struct {
 };
 
 // Who talks to whom.
-static const int peers[][2] = {{CORE, WEB}, {CORE, ACT}, {CORE, SEND}};
+static const int peers[][2] = {{CORE, WEB}, {CORE, ACT}, {CORE, SEND}, {ACT, WEB}};
+
+// Who checks grants; web must never be among them.
+static const int key_holders[] = {CORE, ACT};
 
 struct supervisor {
     struct conf *conf;
@@ -60,9 +69,11 @@ struct supervisor {
     struct listen_unix local;
     struct listen_tcp *tcp;
     size_t n_tcp;
+    struct tls_pair tls; // empty: no HTTPS
     int signals;
-    bool ready;    // said so
-    bool stopping; // told to end, or failed
+    char key[KEY_TEXT_SIZE]; // of grants, drawn anew at each start
+    bool ready;              // said so
+    bool stopping;           // told to end, or failed
     bool failed;
 };
 
@@ -93,6 +104,24 @@ static void tell_config(struct supervisor *s, struct child *c)
         log_error("the configuration is too long to be passed on");
     else
         tell(s, c, CONTROL_CONFIG, b.data ? b.data : "", -1);
+}
+
+static void tell_key(struct supervisor *s, struct child *c)
+{
+    for (size_t i = 0; i < ARRAY_LEN(key_holders); i++)
+        if (c == &s->children[key_holders[i]])
+            tell(s, c, CONTROL_KEY, s->key, -1);
+}
+
+static int draw_key(struct supervisor *s, struct err *err)
+{
+    unsigned char key[KEY_BYTES];
+    if (getrandom(key, sizeof(key), 0) != sizeof(key))
+        return err_set(err, errno, "no random numbers: %s", strerror(errno));
+    for (size_t i = 0; i < sizeof(key); i++)
+        snprintf(s->key + 2 * i, 3, "%02x", key[i]);
+    explicit_bzero(key, sizeof(key));
+    return 0;
 }
 
 static void write_process(struct json *j, const char *name, pid_t pid, unsigned restarts,
@@ -144,8 +173,15 @@ static void connect_peers(struct supervisor *s, struct child *a, struct child *b
 static void pass_listeners(struct supervisor *s)
 {
     struct child *web = &s->children[WEB];
-    for (size_t i = 0; i < s->n_tcp; i++)
-        tell(s, web, CONTROL_LISTEN, s->tcp[i].address, s->tcp[i].fd);
+    if (s->tls.key) {
+        tell(s, web, CONTROL_CERTIFICATE, s->tls.certificate, -1);
+        tell(s, web, CONTROL_TLS_KEY, s->tls.key, -1);
+    }
+    for (size_t i = 0; i < s->n_tcp; i++) {
+        CLEANUP(freep)
+        char *text = mem_printf("%s%s", s->tcp[i].is_tls ? "tls " : "", s->tcp[i].address);
+        tell(s, web, CONTROL_LISTEN, text, s->tcp[i].fd);
+    }
     tell(s, web, CONTROL_LISTEN, s->local.path, s->local.fd);
 }
 
@@ -159,6 +195,7 @@ static int spawn(struct supervisor *s, struct child *c, struct err *err)
     c->started_ns = now_ns();
     c->due_ns = c->started_ns + READY_NS;
     tell_config(s, c);
+    tell_key(s, c);
     return 0;
 }
 
@@ -379,7 +416,7 @@ static void child_is_due(struct supervisor *s, struct child *c)
 static const struct listen_tcp *find_tcp(const struct supervisor *s, const char *address)
 {
     for (size_t i = 0; i < s->n_tcp; i++)
-        if (strcmp(s->tcp[i].address, address) == 0)
+        if (strcmp(s->tcp[i].address, address) == 0) // with or without TLS: the same socket
             return &s->tcp[i];
     return NULL;
 }
@@ -391,22 +428,36 @@ static void free_tcp(struct listen_tcp *list, size_t n)
     free(list);
 }
 
+static size_t n_tcp(const struct conf *conf)
+{
+    return conf->web.listen.n + conf->web.tls_listen.n;
+}
+
+static bool same_text(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
 // The sockets of a configuration; those that are open already are shared by a second descriptor.
 static int open_tcp(const struct supervisor *s, const struct conf *conf, struct listen_tcp **ret,
                     struct err *err)
 {
-    size_t n = conf->web.listen.n;
+    size_t n_plain = conf->web.listen.n, n = n_tcp(conf);
     struct listen_tcp *list = mem_zalloc((n + 1) * sizeof(*list));
     for (size_t i = 0; i < n; i++) {
-        const char *address = conf->web.listen.items[i];
+        bool is_tls = i >= n_plain;
+        const char *address =
+            is_tls ? conf->web.tls_listen.items[i - n_plain] : conf->web.listen.items[i];
         const struct listen_tcp *have = find_tcp(s, address);
         int r = 0;
         if (have)
-            list[i] = (struct listen_tcp){.address = mem_strdup(have->address),
-                                          .url = mem_strdup(have->url),
-                                          .fd = fcntl(have->fd, F_DUPFD_CLOEXEC, 0)};
+            list[i] = (struct listen_tcp){
+                .address = mem_strdup(have->address),
+                .url = mem_printf("http%s%s", is_tls ? "s" : "", strstr(have->url, "://")),
+                .is_tls = is_tls,
+                .fd = fcntl(have->fd, F_DUPFD_CLOEXEC, 0)};
         else
-            r = listen_tcp_open(address, &list[i], err);
+            r = listen_tcp_open(address, is_tls, &list[i], err);
         if (r < 0) {
             free_tcp(list, i);
             return r;
@@ -470,23 +521,32 @@ static int load(const struct supervisor *s, struct conf **ret, struct err *err)
 static int apply(struct supervisor *s, struct conf *conf, bool *ret_restart_web, struct err *err)
 {
     struct listen_tcp *tcp = NULL;
-    int r = open_tcp(s, conf, &tcp, err);
+    CLEANUP(tls_pair_done) struct tls_pair tls = {0};
+    int r = tls_load(conf, &tls, err);
+    if (r == 0)
+        r = open_tcp(s, conf, &tcp, err);
     if (r < 0)
         return r;
     bool moved = false;
     r = move_local(s, conf, &moved, err);
     if (r < 0) {
-        free_tcp(tcp, conf->web.listen.n);
+        free_tcp(tcp, n_tcp(conf));
         return r;
     }
-    *ret_restart_web = moved || !same_list(&conf->web.listen, &s->conf->web.listen) ||
+    *ret_restart_web = moved || !same_text(tls.certificate, s->tls.certificate) ||
+                       !same_text(tls.key, s->tls.key) ||
+                       !same_list(&conf->web.tls_listen, &s->conf->web.tls_listen) ||
+                       !same_list(&conf->web.listen, &s->conf->web.listen) ||
                        strcmp(conf->web.user, s->conf->web.user) != 0 ||
                        conf->web.sandbox != s->conf->web.sandbox ||
                        // Its token is read when web starts.
                        conf->receive.enabled || s->conf->receive.enabled;
     free_tcp(s->tcp, s->n_tcp);
     s->tcp = tcp;
-    s->n_tcp = conf->web.listen.n;
+    s->n_tcp = n_tcp(conf);
+    tls_pair_done(&s->tls);
+    s->tls = tls;
+    tls = (struct tls_pair){0};
     return 0;
 }
 
@@ -628,9 +688,11 @@ static int open_all(struct supervisor *s, struct err *err)
     CLEANUP(freep) char *path = conf_socket_path(s->conf);
     int r = listen_unix_open(path, s->conf->web.socket_group, &s->local, err);
     if (r == 0)
+        r = tls_load(s->conf, &s->tls, err);
+    if (r == 0)
         r = open_tcp(s, s->conf, &s->tcp, err);
     if (r == 0)
-        s->n_tcp = s->conf->web.listen.n;
+        s->n_tcp = n_tcp(s->conf);
     return r;
 }
 
@@ -649,6 +711,7 @@ static void done(struct supervisor *s)
     for (size_t i = 0; i < CHILDREN; i++)
         child_done(&s->children[i]);
     free_tcp(s->tcp, s->n_tcp);
+    tls_pair_done(&s->tls);
     listen_unix_done(&s->local);
     closep(&s->signals);
     conf_free(s->conf);
@@ -673,6 +736,8 @@ int supervisor_run(const struct conf *conf, const char *config_path)
         r = copy_conf(conf, &s.conf, &err);
     if (r == 0)
         r = open_signals(&s, &before, &err);
+    if (r == 0)
+        r = draw_key(&s, &err);
     if (r == 0)
         r = open_all(&s, &err);
     if (r == 0)

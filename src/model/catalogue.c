@@ -54,6 +54,7 @@ const struct kind_desc model_kinds[KIND_MAX] = {
     KIND_ROW(PERF, "perf_event", "perf_events", VM, COUNT, COUNT, EVENT, EVENT),
     KIND_ROW(EVENT, "event", "events", VM, COUNT, COUNT, NAME, NAME),
     KIND_ROW(MISS, "unavailable", "unavailable", VM, ONE, ONE, WHAT, REASON),
+    KIND_ROW(LABEL, "label", "labels", VM, ONE, ONE, NAME, VALUE),
 };
 
 #define TK SET_TINKOFF

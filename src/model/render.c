@@ -15,6 +15,7 @@ struct metrics_pass {
     const struct metric_desc *metric;
     bool header_due; // HELP and TYPE of the family still to be written
     size_t series;
+    bool is_partial; // some VMs only
 };
 
 static void put_help(struct buf *out, const char *help)
@@ -106,6 +107,8 @@ static void put_row(struct metrics_pass *p, const bool *is_left_out)
 {
     const struct herd *h = p->herd;
     enum kind kind = p->metric->kind;
+    if (p->is_partial && (kind == KIND_HOST || model_kinds[kind].parent == KIND_HOST))
+        return;
     if (kind == KIND_HOST) {
         put_series(p, h->host);
     } else if (model_kinds[kind].parent == KIND_HOST) {
@@ -125,10 +128,17 @@ static void put_row(struct metrics_pass *p, const bool *is_left_out)
 size_t render_metrics(const struct herd *h, unsigned sets, bool misnamed, int64_t mono_ns,
                       struct buf *out)
 {
+    return render_metrics_of(h, sets, misnamed, mono_ns, NULL, NULL, out);
+}
+
+size_t render_metrics_of(const struct herd *h, unsigned sets, bool misnamed, int64_t mono_ns,
+                         bool (*shows)(const struct vm *vm, void *arg), void *arg, struct buf *out)
+{
     CLEANUP(freep) bool *is_left_out = mem_zalloc(h->n_vms * sizeof(bool));
     for (size_t i = 0; i < h->n_vms; i++)
-        is_left_out[i] = herd_vm_is_double(h, i);
-    struct metrics_pass p = {.herd = h, .mono_ns = mono_ns, .out = out};
+        is_left_out[i] = herd_vm_is_double(h, i) || (shows && !shows(h->vms[i], arg));
+    struct metrics_pass p = {
+        .herd = h, .mono_ns = mono_ns, .out = out, .is_partial = shows != NULL};
     const char *family = "";
     for (size_t i = 0; i < model_metrics_count; i++) {
         p.metric = &model_metrics[i];

@@ -23,6 +23,8 @@ struct http_client {
     CURL *curl;
     char *socket; // NULL where `url` is used
     char *url;    // without a slash at its end
+    char *token, *ca, *pin;
+    struct curl_slist *headers;
 };
 
 static void init_library(void)
@@ -41,6 +43,9 @@ struct http_client *http_client_new(const struct http_target *target)
     if (target->socket)
         c->socket = mem_strdup(target->socket);
     c->url = mem_strdup(target->socket ? "http://localhost" : target->url);
+    c->token = mem_strdup(target->token);
+    c->ca = mem_strdup(target->ca);
+    c->pin = mem_strdup(target->pin);
     for (size_t n = strlen(c->url); n > 0 && c->url[n - 1] == '/'; n--)
         c->url[n - 1] = '\0';
     return c;
@@ -51,8 +56,14 @@ void http_client_free(struct http_client *c)
     if (!c)
         return;
     curl_easy_cleanup(c->curl);
+    curl_slist_free_all(c->headers);
     free(c->socket);
     free(c->url);
+    if (c->token)
+        explicit_bzero(c->token, strlen(c->token));
+    free(c->token);
+    free(c->ca);
+    free(c->pin);
     free(c);
 }
 
@@ -137,6 +148,11 @@ static int explain(struct http_client *c, CURLcode code, int timeout_ms, const s
                        where);
     if (code == CURLE_COULDNT_RESOLVE_HOST)
         return err_set(err, EHOSTUNREACH, "no such host: %s", where);
+    if (code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_PINNEDPUBKEYNOTMATCH)
+        return err_set(err, EKEYREJECTED,
+                       "the certificate of %s cannot be trusted: give --ca-file or --pin, as "
+                       "vherd's log there names it",
+                       where);
     if (code != CURLE_COULDNT_CONNECT)
         return err_set(err, EIO, "cannot talk to vherd at %s: %s", where, curl_easy_strerror(code));
     if (c->socket)
@@ -171,16 +187,51 @@ static void set_options(struct http_client *c, const char *url, int timeout_ms, 
     curl_easy_setopt(c->curl, CURLOPT_WRITEDATA, sink);
 }
 
-// `form` NULL: GET.
-static int perform(struct http_client *c, const char *path, const char *form, int timeout_ms,
-                   int *ret_status, struct buf *body, struct err *err)
+static void set_security(struct http_client *c)
+{
+    if (c->token) {
+        curl_easy_setopt(c->curl, CURLOPT_HTTPAUTH, (long)CURLAUTH_BEARER);
+        curl_easy_setopt(c->curl, CURLOPT_XOAUTH2_BEARER, c->token);
+    }
+    curl_easy_setopt(c->curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    if (c->ca)
+        curl_easy_setopt(c->curl, CURLOPT_CAINFO, c->ca);
+    if (c->pin) {
+        curl_easy_setopt(c->curl, CURLOPT_PINNEDPUBLICKEY, c->pin);
+        // The key itself is known: who signed it, and for which name, adds nothing.
+        curl_easy_setopt(c->curl, CURLOPT_SSL_VERIFYPEER, 0L);
+        curl_easy_setopt(c->curl, CURLOPT_SSL_VERIFYHOST, 0L);
+    }
+}
+
+// A body is a form or JSON.
+struct content {
+    const char *method, *form, *json;
+};
+
+static void set_body(struct http_client *c, const struct content *content)
+{
+    if (content->form)
+        curl_easy_setopt(c->curl, CURLOPT_POSTFIELDS, content->form);
+    else if (strcmp(content->method, "GET") != 0)
+        curl_easy_setopt(c->curl, CURLOPT_CUSTOMREQUEST, content->method);
+    if (!content->json)
+        return;
+    if (!c->headers)
+        c->headers = curl_slist_append(NULL, "Content-Type: application/json");
+    curl_easy_setopt(c->curl, CURLOPT_HTTPHEADER, c->headers);
+    curl_easy_setopt(c->curl, CURLOPT_POSTFIELDS, content->json);
+}
+
+static int perform(struct http_client *c, const char *path, const struct content *content,
+                   int timeout_ms, int *ret_status, struct buf *body, struct err *err)
 {
     CLEANUP(freep) char *url = mem_printf("%s%s", c->url, path);
     struct sink sink = {.body = body};
     curl_easy_reset(c->curl);
     set_options(c, url, timeout_ms, &sink);
-    if (form)
-        curl_easy_setopt(c->curl, CURLOPT_POSTFIELDS, form);
+    set_security(c);
+    set_body(c, content);
     CURLcode code = curl_easy_perform(c->curl);
     if (code != CURLE_OK)
         return explain(c, code, timeout_ms, &sink, err);
@@ -193,11 +244,20 @@ static int perform(struct http_client *c, const char *path, const char *form, in
 int http_get(struct http_client *c, const char *path, int timeout_ms, int *ret_status,
              struct buf *body, struct err *err)
 {
-    return perform(c, path, NULL, timeout_ms, ret_status, body, err);
+    return perform(c, path, &(struct content){"GET", NULL, NULL}, timeout_ms, ret_status, body,
+                   err);
 }
 
 int http_post_form(struct http_client *c, const char *path, const char *form, int timeout_ms,
                    int *ret_status, struct buf *body, struct err *err)
 {
-    return perform(c, path, form, timeout_ms, ret_status, body, err);
+    return perform(c, path, &(struct content){"POST", form, NULL}, timeout_ms, ret_status, body,
+                   err);
+}
+
+int http_send(struct http_client *c, const char *method, const char *path, const char *json,
+              int timeout_ms, int *ret_status, struct buf *body, struct err *err)
+{
+    return perform(c, path, &(struct content){method, NULL, json}, timeout_ms, ret_status, body,
+                   err);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The payload of web's requests to core: six NUL-ended texts; and raw query strings.
+// The payload of web's requests to core: seven NUL-ended texts; and raw query strings.
 #include "net/ipc.h"
 
 #include <errno.h>
@@ -11,7 +11,8 @@
 
 void ipc_request_encode(const struct ipc_request *r, struct buf *out)
 {
-    const char *texts[] = {r->method, r->path, r->query, r->form, r->accept, r->principal};
+    const char *texts[] = {r->method, r->path,      r->query,  r->form,
+                           r->accept, r->principal, r->address};
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
         buf_put(out, texts[i], strlen(texts[i]) + 1);
 }
@@ -19,7 +20,8 @@ void ipc_request_encode(const struct ipc_request *r, struct buf *out)
 int ipc_request_decode(const char *payload, size_t len, struct ipc_request *ret)
 {
     struct ipc_request r = {0};
-    const char **texts[] = {&r.method, &r.path, &r.query, &r.form, &r.accept, &r.principal};
+    const char **texts[] = {&r.method, &r.path,      &r.query,  &r.form,
+                            &r.accept, &r.principal, &r.address};
     CLEANUP(freep) char *copy = malloc(len ? len : 1);
     if (!copy)
         return -ENOMEM;

@@ -57,6 +57,20 @@ int api_post_text(struct http_client *c, const char *path, const char *form, int
     return status == 200 ? 0 : problem(status, body, err);
 }
 
+int api_send(struct http_client *c, const char *method, const char *path, const char *json,
+             int timeout_ms, json_t **ret, struct err *err)
+{
+    int status = 0;
+    CLEANUP(buf_done) struct buf body;
+    buf_init(&body, API_ANSWER_MAX);
+    int r = http_send(c, method, path, json, timeout_ms, &status, &body, err);
+    if (r < 0)
+        return r;
+    if (status < 200 || status > 299)
+        return problem(status, &body, err);
+    return api_parse(body.data ? body.data : "", body.len, ret, err);
+}
+
 int api_parse(const char *text, size_t len, json_t **ret, struct err *err)
 {
     json_error_t why;

@@ -19,6 +19,7 @@ const struct verb verbs[VERB_MAX] = {
             .method = "GET",
             .path = "/vherd/v1/vms",
             .role = ROLE_VIEWER,
+            .reach = VERB_REACH_LIST,
             .command = "list",
             .summary = "List the VMs of this host with their current load",
             .details = "Brief fields of all VMs, sorted by name, and how libvirt is doing. A field "
@@ -31,6 +32,7 @@ const struct verb verbs[VERB_MAX] = {
             .method = "GET",
             .path = "/vherd/v1/vms/{vm}",
             .role = ROLE_VIEWER,
+            .reach = VERB_REACH_VM,
             .command = "show",
             .operand = "VM",
             .summary = "Show everything known about one VM",
@@ -72,6 +74,7 @@ const struct verb verbs[VERB_MAX] = {
             .method = "GET",
             .path = "/metrics",
             .role = ROLE_NONE,
+            .reach = VERB_REACH_LIST,
             .command = "metrics",
             .summary = "Print all metrics as Prometheus scrapes them",
             .details = "The Prometheus text exposition, version 0.0.4, of all fresh values in the "
@@ -86,6 +89,7 @@ const struct verb verbs[VERB_MAX] = {
             .method = "GET",
             .path = "/vherd/v1/vms/{vm}/dirty-rate",
             .role = ROLE_OPERATOR,
+            .reach = VERB_REACH_VM,
             .command = "dirty-rate",
             .operand = "VM",
             .summary = "Measure how fast a VM dirties its memory",
@@ -145,6 +149,8 @@ const struct verb verbs[VERB_MAX] = {
             .method = "POST",
             .path = "/api/v1/write",
             .role = ROLE_NONE,
+            .reach = VERB_REACH_SELF,
+            .place = VERB_AT_WEB,
             .summary = "Take samples by Prometheus' remote write, 1.0 or 2.0",
             .details = "Off unless receive.enabled; needs the token of receive.token_file. 204 "
                        "where all was taken, 400 where some or all was refused for good; headers "
@@ -158,9 +164,309 @@ const struct verb verbs[VERB_MAX] = {
             .method = "GET",
             .path = "/",
             .role = ROLE_VIEWER,
+            .reach = VERB_REACH_LIST,
             .summary = "A plain page with the herd, for a browser",
             .details = "HTML without scripts.",
             .answers = "text/html; charset=utf-8",
+        },
+    [VERB_LOGIN] =
+        {
+            .id = VERB_LOGIN,
+            .method = "POST",
+            .path = "/vherd/v1/login",
+            .role = ROLE_NONE,
+            .reach = VERB_REACH_SELF,
+            .place = VERB_AT_WEB,
+            .summary = "Open a session with a name and a password",
+            .details = "For browsers: the answer sets the cookie of the session (HttpOnly, "
+                       "SameSite=Strict, Secure over HTTPS) and holds `csrf`, which every request "
+                       "of the session that is not GET or HEAD must send as X-CSRF-Token. A "
+                       "session ends after 12 hours, or 30 minutes without use.",
+            .answers = "application/json",
+            .takes_json = true,
+            .params = {{"user", VERB_TYPE_STRING, "name of the account"},
+                       {"password", VERB_TYPE_STRING, "its password"}},
+        },
+    [VERB_LOGOUT] =
+        {
+            .id = VERB_LOGOUT,
+            .method = "POST",
+            .path = "/vherd/v1/logout",
+            .role = ROLE_NONE,
+            .reach = VERB_REACH_SELF,
+            .place = VERB_AT_WEB,
+            .summary = "End the session",
+            .details = "Ends the session of the cookie that comes along.",
+            .answers = "application/json",
+        },
+    [VERB_WHOAMI] =
+        {
+            .id = VERB_WHOAMI,
+            .method = "GET",
+            .path = "/vherd/v1/whoami",
+            .role = ROLE_VIEWER,
+            .reach = VERB_REACH_SELF,
+            .command = "whoami",
+            .summary = "Say as whom the daemon sees the asker",
+            .details = "Principal, role and scope of the token, session or connection.",
+            .answers = "application/json",
+        },
+    [VERB_USER_LIST] =
+        {
+            .id = VERB_USER_LIST,
+            .method = "GET",
+            .path = "/vherd/v1/users",
+            .role = ROLE_ADMIN,
+            .place = VERB_AT_ACT,
+            .command = "user list",
+            .summary = "List the accounts",
+            .details = "Name, role, scope, owner name, and whether an account is disabled or has a "
+                       "password.",
+            .answers = "application/json",
+        },
+    [VERB_USER_ADD] =
+        {
+            .id = VERB_USER_ADD,
+            .method = "POST",
+            .path = "/vherd/v1/users",
+            .role = ROLE_ADMIN,
+            .place = VERB_AT_ACT,
+            .command = "user add",
+            .operand = "NAME",
+            .summary = "Add an account",
+            .details = "Without a scope an account sees no VM; without a password it cannot log "
+                       "in, but have tokens.",
+            .answers = "application/json",
+            .takes_json = true,
+            .params = {{"name", VERB_TYPE_STRING, "name: letters, digits, '_', '.', '-', '@'"},
+                       {"role", VERB_TYPE_STRING, "viewer (the default), operator or admin"},
+                       {"scope", VERB_TYPE_STRING,
+                        "which VMs: all, or terms such as name:web-*, label:env=test, owner:alice "
+                        "with commas between"},
+                       {"owner", VERB_TYPE_STRING,
+                        "name that VMs of theirs carry; else the "
+                        "account's"},
+                       {"password", VERB_TYPE_STRING, "password, of at least 8 bytes"}},
+        },
+    [VERB_USER_SET] =
+        {
+            .id = VERB_USER_SET,
+            .method = "POST",
+            .path = "/vherd/v1/users/{user}",
+            .role = ROLE_ADMIN,
+            .place = VERB_AT_ACT,
+            .command = "user set",
+            .operand = "NAME",
+            .summary = "Change an account",
+            .details = "What is not named stays as it is. Disabling an account ends its sessions "
+                       "and suspends its tokens.",
+            .answers = "application/json",
+            .takes_json = true,
+            .params = {{"role", VERB_TYPE_STRING, "viewer, operator or admin"},
+                       {"scope", VERB_TYPE_STRING, "which VMs, as for `user add`"},
+                       {"owner", VERB_TYPE_STRING, "name that VMs of theirs carry"},
+                       {"disabled", VERB_TYPE_STRING, "yes or no"}},
+        },
+    [VERB_USER_REMOVE] =
+        {
+            .id = VERB_USER_REMOVE,
+            .method = "DELETE",
+            .path = "/vherd/v1/users/{user}",
+            .role = ROLE_ADMIN,
+            .place = VERB_AT_ACT,
+            .command = "user remove",
+            .operand = "NAME",
+            .summary = "Remove an account, its tokens and sessions",
+            .details = "VMs that carry its owner name stay.",
+            .answers = "application/json",
+        },
+    [VERB_USER_PASSWORD] =
+        {
+            .id = VERB_USER_PASSWORD,
+            .method = "POST",
+            .path = "/vherd/v1/users/{user}/password",
+            .role = ROLE_VIEWER,
+            .reach = VERB_REACH_SELF,
+            .place = VERB_AT_ACT,
+            .command = "user password",
+            .operand = "NAME",
+            .summary = "Give an account a password",
+            .details = "An admin may set anybody's; others, in a session, their own, and must send "
+                       "the present one as `old`. Ends the account's sessions.",
+            .answers = "application/json",
+            .takes_json = true,
+            .params = {{"password", VERB_TYPE_STRING, "the new password, of at least 8 bytes"},
+                       {"old", VERB_TYPE_STRING, "the present one"}},
+        },
+    [VERB_TOKEN_LIST] =
+        {
+            .id = VERB_TOKEN_LIST,
+            .method = "GET",
+            .path = "/vherd/v1/tokens",
+            .role = ROLE_VIEWER,
+            .reach = VERB_REACH_SELF,
+            .place = VERB_AT_ACT,
+            .command = "token list",
+            .summary = "List tokens: an admin all, others their own",
+            .details = "Never the secret: account, name, role, scope, when it was made, expires, "
+                       "was last used.",
+            .answers = "application/json",
+        },
+    [VERB_TOKEN_CREATE] =
+        {
+            .id = VERB_TOKEN_CREATE,
+            .method = "POST",
+            .path = "/vherd/v1/tokens",
+            .role = ROLE_VIEWER,
+            .reach = VERB_REACH_SELF,
+            .place = VERB_AT_ACT,
+            .command = "token create",
+            .operand = "NAME",
+            .summary = "Make a token; it is shown once",
+            .details = "An admin may make one for any account, others, in a session, for their "
+                       "own. Its role is at most the account's, and a VM must lie in the scope of "
+                       "both.",
+            .answers = "application/json",
+            .takes_json = true,
+            .params = {{"name", VERB_TYPE_STRING, "name of the token"},
+                       {"user", VERB_TYPE_STRING,
+                        "account that it belongs to; the asker's own if "
+                        "absent"},
+                       {"role", VERB_TYPE_STRING, "viewer (the default), operator or admin"},
+                       {"scope", VERB_TYPE_STRING, "which of the account's VMs; all if absent"},
+                       {"expires", VERB_TYPE_STRING, "a duration (90d), or never; 90d if absent"}},
+        },
+    [VERB_TOKEN_REVOKE] =
+        {
+            .id = VERB_TOKEN_REVOKE,
+            .method = "DELETE",
+            .path = "/vherd/v1/tokens/{token}",
+            .role = ROLE_VIEWER,
+            .reach = VERB_REACH_SELF,
+            .place = VERB_AT_ACT,
+            .command = "token revoke",
+            .operand = "TOKEN",
+            .summary = "End a token",
+            .details = "By its id or as ACCOUNT:NAME. Requests under way are still "
+                       "answered.",
+            .answers = "application/json",
+        },
+    [VERB_AUDIT_LIST] =
+        {
+            .id = VERB_AUDIT_LIST,
+            .method = "GET",
+            .path = "/vherd/v1/audit",
+            .role = ROLE_ADMIN,
+            .place = VERB_AT_ACT,
+            .command = "audit-log",
+            .summary = "Search the audit log",
+            .details = "Who asked for what from where, and what came of it: one record before each "
+                       "deed and one after it, one for each login, refusal and change of accounts "
+                       "and tokens. The newest 100 unless `limit` says more; `after` gives those "
+                       "behind a record, oldest first.",
+            .answers = "application/json",
+            .params = {{"principal", VERB_TYPE_STRING, "who: user:alice, unix:0, …"},
+                       {"verb", VERB_TYPE_STRING, "what: login, user add, …"},
+                       {"object", VERB_TYPE_STRING, "to what"},
+                       {"result", VERB_TYPE_STRING, "done, refused, failed, cancelled, unknown"},
+                       {"text", VERB_TYPE_STRING, "anything in it"},
+                       {"since", VERB_TYPE_STRING, "Unix time, or a duration back from now (2h)"},
+                       {"until", VERB_TYPE_STRING, "the same"},
+                       {"after", VERB_TYPE_INTEGER, "records behind this one, oldest first"},
+                       {"limit", VERB_TYPE_INTEGER, "how many, at most 10000"}},
+        },
+    [VERB_AUDIT_VERIFY] =
+        {
+            .id = VERB_AUDIT_VERIFY,
+            .method = "GET",
+            .path = "/vherd/v1/audit/verify",
+            .role = ROLE_ADMIN,
+            .place = VERB_AT_ACT,
+            .summary = "Check the chain of the audit log",
+            .details = "Computes all hashes again. `head` holds number and hash of the last "
+                       "record: kept on another machine and given as `head`, it shows that "
+                       "nothing before it was changed or cut off since.",
+            .answers = "application/json",
+            .params = {{"head", VERB_TYPE_STRING, "SEQ:HASH as an earlier check gave it"}},
+        },
+    [VERB_TASK_LIST] =
+        {
+            .id = VERB_TASK_LIST,
+            .method = "GET",
+            .path = "/vherd/v1/tasks",
+            .role = ROLE_VIEWER,
+            .reach = VERB_REACH_LIST,
+            .place = VERB_AT_ACT,
+            .summary = "List tasks, newest first",
+            .details = "At most 1000, those that are over too; 90 days are kept. Who does not have "
+                       "all VMs in their scope sees the tasks that they asked for.",
+            .answers = "application/json",
+            .params = {{"vm", VERB_TYPE_STRING, "only of the VM that had this name"},
+                       {"state", VERB_TYPE_STRING, "queued, running, done, failed or cancelled"},
+                       {"batch", VERB_TYPE_STRING, "only of this batch"},
+                       {"before", VERB_TYPE_INTEGER, "only those with a lower number"}},
+        },
+    [VERB_TASK_SHOW] =
+        {
+            .id = VERB_TASK_SHOW,
+            .method = "GET",
+            .path = "/vherd/v1/tasks/{task}",
+            .role = ROLE_VIEWER,
+            .reach = VERB_REACH_SELF,
+            .place = VERB_AT_ACT,
+            .summary = "Show one task",
+            .details = "With what was asked for, its result, and of one that failed why and what "
+                       "is true now.",
+            .answers = "application/json",
+        },
+    [VERB_TASK_CANCEL] =
+        {
+            .id = VERB_TASK_CANCEL,
+            .method = "POST",
+            .path = "/vherd/v1/tasks/{task}/cancel",
+            .role = ROLE_OPERATOR,
+            .reach = VERB_REACH_SELF,
+            .place = VERB_AT_ACT,
+            .summary = "Cancel a task",
+            .details = "One that waits is over at once. One that runs ends at its next step, and "
+                       "what it had made is taken away; some cannot be ended.",
+            .answers = "application/json",
+            .takes_json = true,
+        },
+    [VERB_VM_DEFINITION] =
+        {
+            .id = VERB_VM_DEFINITION,
+            .method = "GET",
+            .path = "/vherd/v1/vms/{vm}/definition",
+            .role = ROLE_VIEWER,
+            .reach = VERB_REACH_VM,
+            .place = VERB_AT_ACT,
+            .summary = "Show how a VM is defined for its next start",
+            .details = "In the words in which it can be created.",
+            .answers = "application/json",
+        },
+    [VERB_SNAPSHOT_LIST] =
+        {
+            .id = VERB_SNAPSHOT_LIST,
+            .method = "GET",
+            .path = "/vherd/v1/vms/{vm}/snapshots",
+            .role = ROLE_VIEWER,
+            .reach = VERB_REACH_VM,
+            .place = VERB_AT_ACT,
+            .summary = "List a VM's snapshots as a tree",
+            .details = "Parents before children, each with its depth and age.",
+            .answers = "application/json",
+        },
+    [VERB_OPENAPI] =
+        {
+            .id = VERB_OPENAPI,
+            .method = "GET",
+            .path = "/vherd/v1/openapi.json",
+            .role = ROLE_VIEWER,
+            .reach = VERB_REACH_SELF,
+            .summary = "The OpenAPI document of all this",
+            .details = "OpenAPI 3.1, out of the tables that the requests are checked by.",
+            .answers = "application/json",
         },
     [VERB_QUERY] =
         {

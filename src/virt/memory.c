@@ -91,7 +91,7 @@ struct memory_vm *memory_find(const struct memory *m, const struct uuid *uuid)
     return m->by_uuid ? map_get(m->by_uuid, uuid->b, UUID_BYTES) : NULL;
 }
 
-static struct memory_vm *find_name(const struct memory *m, const char *name)
+struct memory_vm *memory_find_name(const struct memory *m, const char *name)
 {
     for (size_t i = 0; i < m->n; i++) {
         if (strcmp(m->vms[i]->name, name) == 0)
@@ -138,6 +138,7 @@ static void vm_free(struct memory_vm *vm)
     free(vm->name);
     free(vm->disks.items);
     free(vm->nics.items);
+    memory_manage_drop(vm);
     free(vm);
 }
 
@@ -147,7 +148,7 @@ int memory_create(struct memory *m, const char *name, struct memory_vm **ret)
         return -EINVAL;
     if (m->n >= MEMORY_VMS_MAX)
         return -E2BIG;
-    if (find_name(m, name))
+    if (memory_find_name(m, name))
         return -EEXIST;
     mem_grow(&m->vms, &m->cap, m->n, sizeof(struct memory_vm *));
     struct memory_vm *vm = mem_zalloc(sizeof(*vm));
@@ -230,6 +231,8 @@ void memory_reset(const struct clock *clock)
     m->vcpus = 2;
     m->disks = m->nics = 1;
     m->populated = false;
+    memory_volumes_drop(m);
+    m->pool_bytes = m->changes = 0;
     m->open_errno = 0;
     pthread_cond_broadcast(&m->wake);
 }
@@ -310,7 +313,7 @@ int memory_rename(const struct uuid *uuid, const char *name)
     struct memory_vm *vm = memory_find(m, uuid);
     if (!vm)
         return -ENOENT;
-    if (find_name(m, name))
+    if (memory_find_name(m, name))
         return -EEXIST;
     mem_strset(&vm->name, name);
     tell(m, vm, VIRT_EVENT_DEFINED, "defined", "renamed", NULL);
@@ -381,6 +384,38 @@ void memory_libvirt_up(void)
 {
     ENTER();
     m->open_errno = 0;
+}
+
+int memory_deaf(const struct uuid *uuid, bool deaf)
+{
+    ENTER();
+    struct memory_vm *vm = memory_find(m, uuid);
+    if (!vm)
+        return -ENOENT;
+    vm->deaf = deaf;
+    return 0;
+}
+
+int memory_checkpoints(const struct uuid *uuid, int n)
+{
+    ENTER();
+    struct memory_vm *vm = memory_find(m, uuid);
+    if (!vm)
+        return -ENOENT;
+    vm->checkpoints = n;
+    return 0;
+}
+
+void memory_pool_limit(uint64_t bytes)
+{
+    ENTER();
+    m->pool_bytes = bytes;
+}
+
+uint64_t memory_changes(void)
+{
+    ENTER();
+    return m->changes;
 }
 
 size_t memory_stuck_calls(void)

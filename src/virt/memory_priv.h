@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/map.h"
+#include "virt/manage.h"
 #include "virt/memory.h"
 
 #define MEMORY_DEVICES_MAX 32
@@ -40,6 +41,18 @@ struct memory_vm {
     int64_t started_ns;       /**< monotonic */
     int64_t ran_ns, since_ns; /**< run time until since_ns; since then it runs, where it does */
     struct memory_devices disks, nics;
+    struct virt_spec *spec;      /**< owned: what it was defined with; NULL = invented */
+    bool saved, autostart, deaf; /**< deaf: its guest does not follow a request to shut down */
+    unsigned live_vcpus;
+    uint64_t live_memory_bytes;
+    struct virt_snapshot *snapshots;
+    size_t n_snapshots, cap_snapshots;
+    int checkpoints;
+};
+
+struct memory_volume {
+    char *pool, *name, *format, *backing;
+    uint64_t capacity_bytes;
 };
 
 /** All of it; one per process. */
@@ -57,6 +70,10 @@ struct memory {
     bool populated;
     int open_errno; /**< 0 = libvirt is up */
     size_t stuck;
+    struct memory_volume *volumes;
+    size_t n_volumes, cap_volumes;
+    uint64_t pool_bytes; /**< room in the pool "default"; 0 = no end */
+    uint64_t changes;    /**< calls that changed something */
 };
 
 /** A connection; in memory.connections until closed or reset. */
@@ -83,6 +100,10 @@ int64_t memory_now(const struct memory *m);
 struct memory_vm *memory_find(const struct memory *m, const struct uuid *uuid);
 int memory_create(struct memory *m, const char *name, struct memory_vm **ret);
 void memory_boot(struct memory *m, struct memory_vm *vm);
+struct memory_vm *memory_find_name(const struct memory *m, const char *name);
+/** Frees what the management calls hang on a VM, and the volumes. */
+void memory_manage_drop(struct memory_vm *vm);
+void memory_volumes_drop(struct memory *m);
 
 /** Start the thread that makes and removes so many VMs, one after the other; 0 or -errno. */
 int memory_churn(uint64_t rounds);

@@ -16,6 +16,8 @@
 
 #define XML_BYTES_MAX (4u * 1024 * 1024)
 #define XML_TEXT_MAX 4096
+#define OWN_NAMESPACE "urn:vherd:vm:1"
+#define LABELS_MAX 64
 
 // A text: the attribute `name` (NULL: the content) of the element at `path` ("" = this one).
 struct text_at {
@@ -331,6 +333,35 @@ static void read_nic(struct reader *r, const xmlNode *nic)
     put_texts(r, key, nic, nic_texts, ARRAY_LEN(nic_texts));
 }
 
+// What vherd itself writes down about a VM.
+static const xmlNode *own_metadata(const xmlNode *domain)
+{
+    const xmlNode *n = element_at(domain, "metadata");
+    for (n = n ? n->children : NULL; n; n = n->next)
+        if (is_element(n, "vm", 2) && n->ns && n->ns->href &&
+            strcmp((const char *)n->ns->href, OWN_NAMESPACE) == 0)
+            return n;
+    return NULL;
+}
+
+static void read_own(struct reader *r, const xmlNode *domain)
+{
+    const xmlNode *own = own_metadata(domain);
+    char *owner CLEANUP(freep) = own ? text_of(element_at(own, "owner"), NULL) : NULL;
+    size_t labels = 0;
+    batch_attr(r->out, 0, ATTR_VM_OWNER, owner);
+    for (const xmlNode *n = own ? own->children : NULL; n && labels < LABELS_MAX; n = n->next) {
+        char *name CLEANUP(freep) = is_element(n, "label", 5) ? text_of(n, "name") : NULL;
+        char *value CLEANUP(freep) = name ? text_of(n, "value") : NULL;
+        if (!name || !value)
+            continue;
+        uint32_t key = batch_key(r->out, name);
+        batch_attr(r->out, key, ATTR_LABEL_VALUE, value);
+        batch_fact(r->out, key, FACT_LABEL_ONE, 1);
+        labels++;
+    }
+}
+
 static const struct {
     const char *element;
     void (*read)(struct reader *r, const xmlNode *device);
@@ -358,6 +389,7 @@ static void read_domain(struct reader *r, const xmlNode *domain)
     read_balloon(r, domain);
     read_agent(r, devices);
     read_nova(r, domain);
+    read_own(r, domain);
     read_devices(r, devices);
 }
 

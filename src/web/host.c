@@ -110,3 +110,14 @@ bool host_is_ours(const char *host, const struct sockaddr *peer, const struct so
             return true;
     return false;
 }
+
+void host_address(const struct sockaddr *addr, char *ret, size_t size)
+{
+    const void *bytes =
+        addr->sa_family == AF_INET
+            ? (const void *)&((const struct sockaddr_in *)(const void *)addr)->sin_addr
+            : (const void *)&((const struct sockaddr_in6 *)(const void *)addr)->sin6_addr;
+    if ((addr->sa_family != AF_INET && addr->sa_family != AF_INET6) ||
+        !inet_ntop(addr->sa_family, bytes, ret, (socklen_t)size))
+        ret[0] = '\0';
+}

@@ -26,4 +26,7 @@ bool host_is_ours(const char *host, const struct sockaddr *peer, const struct so
 /** True for 127.0.0.0/8, ::1, and the former inside IPv6. */
 bool host_is_loopback(const struct sockaddr *addr);
 
+/** An address without its port, as text; "" where it is none. */
+void host_address(const struct sockaddr *addr, char *ret, size_t size);
+
 #endif

@@ -87,8 +87,9 @@ void link_connect(struct link *l, int fd)
         disconnect(l);
 }
 
-static int ask(struct link *l, enum ipc_type type, const char *data, size_t len, void *asker,
-               uint32_t *ret_id)
+// `fd`: goes along, or -1.
+static int ask(struct link *l, enum ipc_type type, const char *data, size_t len, int fd,
+               void *asker, uint32_t *ret_id)
 {
     if (!l->ipc)
         return -EPIPE;
@@ -96,7 +97,7 @@ static int ask(struct link *l, enum ipc_type type, const char *data, size_t len,
     if (++l->last_id == 0)
         l->last_id = 1;
     uint32_t id = l->last_id;
-    int sent = ipc_send(l->ipc, type, id, 0, data, len, NULL, 0);
+    int sent = ipc_send_fd(l->ipc, type, id, 0, data, len, NULL, 0, fd);
     // A broken connection is taken down by the loop, which hears of it at once.
     if (sent < 0)
         return sent;
@@ -107,17 +108,17 @@ static int ask(struct link *l, enum ipc_type type, const char *data, size_t len,
     return 0;
 }
 
-int link_ask(struct link *l, const struct ipc_request *r, void *asker, uint32_t *ret_id)
+int link_ask(struct link *l, const struct ipc_request *r, int fd, void *asker, uint32_t *ret_id)
 {
     CLEANUP(buf_done) struct buf b;
     buf_init(&b, REQUEST_MAX);
     ipc_request_encode(r, &b);
-    return b.error ? b.error : ask(l, IPC_REQUEST, b.data, b.len, asker, ret_id);
+    return b.error ? b.error : ask(l, IPC_REQUEST, b.data, b.len, fd, asker, ret_id);
 }
 
 int link_write(struct link *l, const char *frame, size_t len, void *asker, uint32_t *ret_id)
 {
-    return ask(l, IPC_SAMPLES, frame, len, asker, ret_id);
+    return ask(l, IPC_SAMPLES, frame, len, -1, asker, ret_id);
 }
 
 static void tell(struct link *l, enum ipc_type type, uint32_t id)

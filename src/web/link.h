@@ -36,8 +36,11 @@ void link_done(struct link *l);
 /** A new connection; takes over `fd`. Questions that wait on the old one are lost. */
 void link_connect(struct link *l, int fd);
 
-/** Ask; *ret_id stands for the question. 0 or -EPIPE (core is away). */
-int link_ask(struct link *l, const struct ipc_request *r, void *asker, uint32_t *ret_id);
+/**
+ * Ask; *ret_id stands for the question. `fd`: the client's connection, of which core gets a copy
+ * where the request has no grant; else -1. 0 or -EPIPE (core is away).
+ */
+int link_ask(struct link *l, const struct ipc_request *r, int fd, void *asker, uint32_t *ret_id);
 
 /** Hand over samples, a frame of net/samples.h, and ask what becomes of them. As link_ask(). */
 int link_write(struct link *l, const char *frame, size_t len, void *asker, uint32_t *ret_id);

@@ -24,9 +24,13 @@ struct web {
     struct loop loop;
     struct watch control;
     struct conf *conf;
-    struct server *server; // NULL until all of the first round was said
-    int core;              // held until there is a server, or -1
-    int listeners[LISTENERS_MAX];
+    struct server *server;   // NULL until all of the first round was said
+    int core, act;           // held until there is a server, or -1
+    char *certificate, *key; // for HTTPS, or NULL
+    struct {
+        int fd;
+        bool is_tls;
+    } listeners[LISTENERS_MAX];
     size_t n_listeners;
     bool started;
     bool stopping;
@@ -54,13 +58,17 @@ static int take_config(struct web *w, struct message *m, struct err *err)
 
 static int take_peer(struct web *w, struct message *m, struct err *err)
 {
-    if (strcmp(m->text, "core") != 0 || m->fd < 0)
-        return err_set(err, EPROTO, "a peer that is not core");
-    closep(&w->core);
-    if (w->server)
-        server_connect_core(w->server, m->fd);
+    bool is_act = strcmp(m->text, "act") == 0;
+    int *held = is_act ? &w->act : &w->core;
+    if ((!is_act && strcmp(m->text, "core") != 0) || m->fd < 0)
+        return err_set(err, EPROTO, "a peer that is neither core nor act");
+    closep(held);
+    if (!w->server)
+        *held = m->fd;
+    else if (is_act)
+        server_connect_act(w->server, m->fd);
     else
-        w->core = m->fd;
+        server_connect_core(w->server, m->fd);
     m->fd = -1;
     return 0;
 }
@@ -69,8 +77,15 @@ static int take_listener(struct web *w, struct message *m, struct err *err)
 {
     if (w->started || m->fd < 0 || w->n_listeners == LISTENERS_MAX)
         return err_set(err, EPROTO, "a listening socket out of turn");
-    w->listeners[w->n_listeners++] = m->fd;
+    w->listeners[w->n_listeners].is_tls = strncmp(m->text, "tls ", 4) == 0;
+    w->listeners[w->n_listeners++].fd = m->fd;
     m->fd = -1;
+    return 0;
+}
+
+static int take_certificate(struct web *w, struct message *m, struct err *err)
+{
+    mem_strset(m->type == CONTROL_TLS_KEY ? &w->key : &w->certificate, m->text);
     return 0;
 }
 
@@ -89,8 +104,10 @@ static int take_stop(struct web *w, struct message *m, struct err *err)
 }
 
 static int (*const takers[])(struct web *, struct message *, struct err *) = {
-    [CONTROL_CONFIG] = take_config, [CONTROL_PEER] = take_peer, [CONTROL_LISTEN] = take_listener,
-    [CONTROL_START] = take_start,   [CONTROL_STOP] = take_stop,
+    [CONTROL_CONFIG] = take_config,       [CONTROL_PEER] = take_peer,
+    [CONTROL_LISTEN] = take_listener,     [CONTROL_CERTIFICATE] = take_certificate,
+    [CONTROL_TLS_KEY] = take_certificate, [CONTROL_START] = take_start,
+    [CONTROL_STOP] = take_stop,
 };
 
 // Returns 0, -EAGAIN, or what is wrong with the channel. A message that cannot be followed is told
@@ -123,20 +140,25 @@ static void control_ready(uint32_t events, void *arg)
 
 static int open_server(struct web *w, struct err *err)
 {
+    const struct server_tls tls = {w->certificate, w->key};
     int r = loop_init(&w->loop);
     if (r < 0)
         return err_set(err, -r, "epoll: %s", strerror(-r));
-    r = server_new(&w->loop, &clock_system, w->conf, &w->server, err);
+    r = server_new(&w->loop, &clock_system, w->conf, &tls, &w->server, err);
+    if (w->key)
+        explicit_bzero(w->key, strlen(w->key));
     if (r < 0)
         return r;
     for (size_t i = 0; i < w->n_listeners; i++) {
-        r = server_listen(w->server, w->listeners[i]);
+        r = server_listen(w->server, w->listeners[i].fd, w->listeners[i].is_tls);
         if (r < 0)
             return err_set(err, -r, "cannot serve a listening socket: %s", strerror(-r));
     }
     if (w->core >= 0)
         server_connect_core(w->server, w->core);
-    w->core = -1;
+    if (w->act >= 0)
+        server_connect_act(w->server, w->act);
+    w->core = w->act = -1;
     w->control = (struct watch){.fd = IPC_CONTROL_FD, .ready = control_ready, .arg = w};
     r = fs_set_nonblock(IPC_CONTROL_FD);
     if (r == 0)
@@ -177,11 +199,14 @@ static void done(struct web *w)
     loop_done(&w->loop);
     conf_free(w->conf);
     closep(&w->core);
+    closep(&w->act);
+    free(w->certificate);
+    free(w->key);
 }
 
 int main(void)
 {
-    struct web w = {.loop.fd = -1, .core = -1};
+    struct web w = {.loop.fd = -1, .core = -1, .act = -1};
     struct err err = {0};
     log_setup("vherd-web", LOG_LEVEL_INFO);
     signal(SIGPIPE, SIG_IGN);

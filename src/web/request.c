@@ -11,10 +11,14 @@
 #include "base/esc.h"
 #include "base/mem.h"
 #include "base/number.h"
+#include "credential.h"
+#include "verb/deed.h"
 #include "verb/verb.h"
 
 #define URI_MAX (8u * 1024)
 #define CORE_PATIENCE_NS (5 * NS_PER_S)
+// act writes to disk, and checks passwords one after the other.
+#define OTHER_PATIENCE_NS (30 * NS_PER_S)
 
 struct inquiry {
     const struct request *r;
@@ -34,9 +38,6 @@ static const struct {
     {VERB_VM_DIRTY_RATE, 75 * NS_PER_S},
 };
 
-// The last asks for a token of its own.
-static const char *const open_to_remote[] = {"/metrics", "/-/healthy", "/-/ready", "/api/v1/write"};
-
 static const char *header(const struct request *r, const char *name)
 {
     return MHD_lookup_connection_value(r->mhd, MHD_HEADER_KIND, name);
@@ -54,25 +55,36 @@ static bool only_asks(const char *method)
     return strcmp(method, MHD_HTTP_METHOD_GET) == 0 || strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
 }
 
-static enum verb_id verb_of(const struct inquiry *q)
+static bool is_deed(const char *method, const char *path)
 {
-    CLEANUP(freep) char *object = NULL;
-    const char *allow;
-    return verb_match(q->method, q->question->path, &object, &allow);
+    CLEANUP(freep) char *vm = NULL;
+    return strcmp(method, MHD_HTTP_METHOD_POST) == 0 && deed_match(path, &vm) != NULL;
 }
 
 static struct refusal check_method(struct inquiry *q)
 {
     struct question *question = q->question;
-    question->verb = verb_of(q);
-    bool asks = only_asks(q->method) || question->verb == VERB_INVALID;
-    question->method = asks ? "GET" : "POST";
-    question->body_max = asks                         ? 0
-                         : verbs[question->verb].form ? VERB_FORM_MAX
-                                                      : verbs[question->verb].body_max;
-    if (only_asks(q->method) || question->verb != VERB_INVALID)
+    CLEANUP(freep) char *object = NULL;
+    question->verb = verb_match(q->method, question->path, &object, &question->allow);
+    const struct verb *verb = question->verb == VERB_INVALID ? NULL : &verbs[question->verb];
+    bool asks = only_asks(q->method);
+    question->is_deed = is_deed(q->method, question->path);
+    question->takes_form = verb && verb->form && !asks;
+    question->takes_json = question->is_deed || (verb && verb->takes_json);
+    question->method = question->is_deed || question->takes_form ? "POST"
+                       : verb                                    ? verb->method
+                                                                 : "GET";
+    if (question->takes_form || question->takes_json)
+        question->body_max = VERB_FORM_MAX;
+    else
+        question->body_max = verb && !asks ? verb->body_max : 0;
+    if (question->is_deed)
         return fine;
-    return (struct refusal){MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD are served"};
+    if (!verb && question->allow)
+        return (struct refusal){MHD_HTTP_METHOD_NOT_ALLOWED, "this path has other methods"};
+    if (!verb && !asks)
+        return (struct refusal){MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD are served"};
+    return fine;
 }
 
 static struct refusal check_host(struct inquiry *q)
@@ -112,7 +124,9 @@ static struct refusal check_body(struct inquiry *q)
     if (request_body_length(q->r) > q->question->body_max)
         return (struct refusal){MHD_HTTP_CONTENT_TOO_LARGE, "the request's body is too large"};
     const char *type = header(q->r, MHD_HTTP_HEADER_CONTENT_TYPE);
-    if (verbs[q->question->verb].form && (!type || strncasecmp(type, form, sizeof(form) - 1) != 0))
+    if (q->question->takes_json && !credential_is_json(type))
+        return (struct refusal){MHD_HTTP_UNSUPPORTED_MEDIA_TYPE, "a body must be application/json"};
+    if (q->question->takes_form && (!type || strncasecmp(type, form, sizeof(form) - 1) != 0))
         return (struct refusal){MHD_HTTP_UNSUPPORTED_MEDIA_TYPE,
                                 "a body must be a form: application/x-www-form-urlencoded"};
     return fine;
@@ -136,29 +150,18 @@ static struct refusal check_address(struct inquiry *q)
     return fine;
 }
 
-static struct refusal check_right(struct inquiry *q)
-{
-    if (q->peer->kind != PEER_REMOTE)
-        return fine;
-    for (size_t i = 0; i < ARRAY_LEN(open_to_remote); i++)
-        if (strcmp(q->question->path, open_to_remote[i]) == 0)
-            return fine;
-    return (struct refusal){
-        MHD_HTTP_FORBIDDEN,
-        "from another machine only /metrics, /-/healthy and /-/ready are open, and "
-        "/api/v1/write with its token"};
-}
-
 static struct refusal (*const checks[])(struct inquiry *) = {
-    check_length, check_address, check_method, check_host, check_body, check_right,
+    check_length, check_address, check_method, check_host, check_body,
 };
 
-static int64_t patience(enum verb_id verb)
+static int64_t patience(const struct question *question)
 {
+    enum verb_id verb = question->verb;
     for (size_t i = 0; i < ARRAY_LEN(slow_verbs); i++)
         if (slow_verbs[i].verb == verb)
             return slow_verbs[i].patience_ns;
-    return CORE_PATIENCE_NS;
+    bool is_act = question->is_deed || (verb != VERB_INVALID && verbs[verb].place != VERB_AT_CORE);
+    return is_act ? OTHER_PATIENCE_NS : CORE_PATIENCE_NS;
 }
 
 struct refusal request_check(const struct request *r, const struct peer *peer, const char *method,
@@ -171,6 +174,7 @@ struct refusal request_check(const struct request *r, const struct peer *peer, c
         if (refusal.status != 0)
             return refusal;
     }
-    ret->patience_ns = patience(ret->verb);
+    ret->is_query = ret->verb != VERB_INVALID && verbs[ret->verb].is_query;
+    ret->patience_ns = patience(ret);
     return fine;
 }

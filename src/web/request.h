@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "host.h"
+#include "net/gate.h"
 #include "stream.h"
 #include "verb/verb.h"
 
@@ -32,7 +33,8 @@ enum peer_kind {
 /** Who asks, as far as the connection tells. */
 struct peer {
     enum peer_kind kind;
-    char principal[32]; /**< "unix:UID", "loopback", "remote" */
+    bool is_tls;
+    char address[64]; /**< for the audit log */
     struct sockaddr_storage addr;
     struct sockaddr_storage local;
 };
@@ -47,11 +49,16 @@ struct refusal {
 struct question {
     char *storage;
     const char *method;
+    const char *allow; /**< methods that the path has, where the request's is none of them */
+    enum verb_id verb; /**< VERB_INVALID: core says that there is none */
     const char *path;
     const char *query;
     int64_t patience_ns; /**< how long to wait for core */
-    enum verb_id verb;   /**< VERB_INVALID: core says what there is */
-    size_t body_max;     /**< 0: a body is refused */
+    bool is_query;       /**< wait for as long as queries may take, besides */
+    bool takes_form;
+    bool takes_json;
+    size_t body_max; /**< 0: a body is refused */
+    bool is_deed;    /**< a POST of verb/deed.h, which is none of `verb` */
 };
 
 /** One HTTP request; lives until MHD has sent its response or lost its connection. */
@@ -63,9 +70,13 @@ struct request {
     bool gzip;
     bool is_cross_origin; /**< a page that may read the answer asks */
     struct question question;
-    struct buf body; /**< of the request, as far as it has come */
-    void *work;      /**< what a verb with a body keeps while core is asked, or NULL */
-    uint32_t id;     /**< of the question to core, while it is open */
+    struct buf body;  /**< of the request, as far as it has come */
+    void *work;       /**< what a verb with a body keeps while core is asked, or NULL */
+    uint32_t id;      /**< of the question to core, while it is open */
+    uint32_t gate_id; /**< of the question to act about its credential, while that is open */
+    struct gate_question shown; /**< its credential; `storage` NULL: none */
+    char *user;                 /**< of a login */
+    char *grant;                /**< what act gave for it */
     unsigned status;
     size_t body_len; /**< of the response, as far as it is in memory */
     struct MHD_Response *response;
@@ -79,8 +90,8 @@ bool request_has_body(const struct request *r);
 size_t request_body_length(const struct request *r);
 
 /**
- * Check a request that is complete up to its header: address, method, Host, body, what its peer
- * may read. Status 0: *ret says what to ask core.
+ * Check a request that is complete up to its header: address, method, Host, body. Status 0: *ret
+ * says what to ask core, who decides whether the asker may.
  */
 struct refusal request_check(const struct request *r, const struct peer *peer, const char *method,
                              const struct host_names *names, struct question *ret);

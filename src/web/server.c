@@ -16,9 +16,13 @@
 #include <unistd.h>
 
 #include "answer.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "conn.h"
+#include "credential.h"
+#include "gate.h"
 #include "host.h"
+#include "limit.h"
 #include "link.h"
 #include "origin.h"
 #include "verb/verb.h"
@@ -43,6 +47,7 @@
 #define ACCEPTS_PER_TURN 64
 #define RUNS_PER_TURN 16
 #define LISTENERS_MAX 32
+#define TLS_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 // Header, URI and MHD's own needs together; a longer header is answered 431.
 #define CONN_MEMORY ((size_t)32 * 1024)
 #define MHD_CONNECTIONS_MAX 30000u
@@ -51,15 +56,26 @@ struct listener {
     struct server *server;
     struct watch watch;
     bool is_unix;
+    bool is_tls;
+};
+
+// MHD speaks either HTTP or HTTPS.
+enum { PLAIN, TLS, ENGINES };
+
+struct engine {
+    struct MHD_Daemon *mhd; // NULL: there is no certificate
+    struct watch watch;
 };
 
 struct server {
     struct loop *loop;
     const struct clock *clock;
-    struct MHD_Daemon *mhd;
-    struct watch mhd_watch;
+    struct engine engines[ENGINES];
     bool mhd_due; // something was resumed or added since MHD ran
     struct link link;
+    struct gate gate; // to act
+    struct limit *limit;
+    int64_t rate_limit; // requests a second
 
     struct listener listeners[LISTENERS_MAX];
     size_t n_listeners;
@@ -116,11 +132,17 @@ static void decide(struct request *r, unsigned status, struct MHD_Response *resp
     }
 }
 
+static const char *allowed(const struct request *r)
+{
+    const char *allow = r->question.allow;
+    return !allow || strcmp(allow, MHD_HTTP_METHOD_GET) == 0 ? "GET, HEAD" : allow;
+}
+
 static void refuse(struct request *r, unsigned status, const char *detail)
 {
     struct MHD_Response *response = answer_problem(status, detail);
     if (response && status == MHD_HTTP_METHOD_NOT_ALLOWED)
-        MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
+        MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, allowed(r));
     if (response && status == MHD_HTTP_UNAUTHORIZED)
         MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
     if (response && status == MHD_HTTP_SERVICE_UNAVAILABLE)
@@ -178,6 +200,8 @@ static void core_answered(void *asker, const struct ipc_frame *frame, char *payl
             answer_begin(payload, frame->len, r->mhd, r->gzip, &stream_events, r, &response);
     else
         response = answer_from_core(payload, frame->len, r->gzip);
+    if (response && frame->status == MHD_HTTP_UNAUTHORIZED)
+        MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
     if (response && frame->status >= 200 && frame->status <= 599) {
         decide(r, frame->status, response, len);
         return;
@@ -249,11 +273,16 @@ static void watch_client(struct conn *c)
     (void)loop_watch(c->server->loop, &c->hangup, EPOLLRDHUP);
 }
 
-static bool asks_query(const struct request *r)
+static void wait_for(struct request *r, int64_t patience_ns)
 {
-    return r->question.verb != VERB_INVALID && verbs[r->question.verb].is_query;
+    bool waiting = r->state == REQUEST_WAITING;
+    r->state = REQUEST_WAITING;
+    set_deadline(r->conn, CONN_CORE, patience_ns);
+    if (!waiting)
+        MHD_suspend_connection(r->mhd);
 }
 
+// With the grant that act gave, or the connection itself, of which core knows what it is worth.
 static void ask_core(struct request *r)
 {
     struct server *s = r->conn->server;
@@ -265,21 +294,167 @@ static void ask_core(struct request *r)
                               .query = question->query,
                               .form = r->body.len > 0 ? r->body.data : "",
                               .accept = accept ? accept : "",
-                              .principal = r->conn->peer.principal};
-    if (strlen(ask.form) != r->body.len) {
-        refuse(r, MHD_HTTP_BAD_REQUEST, "the body is no form");
-        return;
-    }
-    if (link_ask(&s->link, &ask, r, &r->id) < 0) {
+                              .principal = r->grant ? r->grant : "",
+                              .address = r->conn->peer.address};
+    if (link_ask(&s->link, &ask, r->grant ? -1 : r->conn->fd, r, &r->id) < 0) {
         core_lost(r);
         return;
     }
-    r->state = REQUEST_WAITING;
-    set_deadline(r->conn, CONN_CORE,
-                 question->patience_ns + (asks_query(r) ? s->query_timeout_ns : 0));
-    MHD_suspend_connection(r->mhd);
-    if (asks_query(r))
+    wait_for(r, question->patience_ns + (question->is_query ? s->query_timeout_ns : 0));
+    if (question->is_query)
         watch_client(r->conn);
+}
+
+// Credentials
+
+static void refuse_credential(struct request *r, const struct verdict *v)
+{
+    CLEANUP(freep) char *seconds = mem_printf("%u", MAX_OF(v->retry_s, 1u));
+    struct MHD_Response *response = NULL;
+    if (v->status == MHD_HTTP_TOO_MANY_REQUESTS)
+        response = answer_problem(MHD_HTTP_TOO_MANY_REQUESTS, "too many tries failed; wait");
+    else if (v->status != MHD_HTTP_UNAUTHORIZED)
+        response = answer_problem(MHD_HTTP_SERVICE_UNAVAILABLE,
+                                  "tokens and sessions cannot be checked now; try again");
+    if (!response) {
+        refuse(r, MHD_HTTP_UNAUTHORIZED, "no such token or session, or no such name and password");
+        return;
+    }
+    MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, seconds);
+    decide(r,
+           v->status == MHD_HTTP_TOO_MANY_REQUESTS ? MHD_HTTP_TOO_MANY_REQUESTS
+                                                   : MHD_HTTP_SERVICE_UNAVAILABLE,
+           response, 0);
+}
+
+static bool is_read(const struct request *r)
+{
+    return strcmp(r->question.method, MHD_HTTP_METHOD_GET) == 0;
+}
+
+static void take_verdict(struct request *r, const struct verdict *v)
+{
+    const char *sent = header_of(r, CREDENTIAL_CSRF_HEADER);
+    if (v->status != MHD_HTTP_OK)
+        refuse_credential(r, v);
+    else if (r->shown.kind == GATE_SESSION &&
+             (r->is_cross_origin ||
+              (!is_read(r) &&
+               !credential_may_change(v->csrf, sent, header_of(r, "Sec-Fetch-Site")))))
+        refuse(r, MHD_HTTP_FORBIDDEN,
+               "a session's request that changes something needs its " CREDENTIAL_CSRF_HEADER);
+    else {
+        r->grant = mem_strdup(v->grant);
+        ask_core(r);
+    }
+}
+
+static void answer_session(struct request *r, const struct verdict *v)
+{
+    static const char mime[] = "application/json";
+    CLEANUP(buf_done) struct buf body;
+    struct json j;
+    size_t len = 0;
+    buf_init(&body, 4096);
+    buf_put(&body, mime, sizeof(mime));
+    json_init(&j, &body);
+    json_object_begin(&j);
+    if (*v->csrf)
+        json_kv_string(&j, "csrf", v->csrf);
+    json_object_end(&j);
+    char *payload = buf_take(&body, &len);
+    struct MHD_Response *response = payload ? answer_from_core(payload, len, false) : NULL;
+    CLEANUP(freep) char *cookie = credential_cookie(v->session, r->conn->peer.is_tls);
+    if (response)
+        MHD_add_response_header(response, MHD_HTTP_HEADER_SET_COOKIE, cookie);
+    decide(r, MHD_HTTP_OK, response, 0);
+}
+
+static void act_answered(void *asker, const struct verdict *v)
+{
+    struct request *r = asker;
+    struct gate *g = &r->conn->server->gate;
+    bool is_door = r->question.verb == VERB_LOGIN || r->question.verb == VERB_LOGOUT;
+    r->gate_id = 0;
+    if (r->question.verb == VERB_LOGOUT)
+        gate_forget(g, &(struct gate_question){.kind = GATE_SESSION, .secret = r->shown.secret});
+    else if (v->status == MHD_HTTP_OK && !is_door)
+        gate_keep(g, &r->shown, v, now_ns(r->conn->server));
+    if (is_door && v->status == MHD_HTTP_OK)
+        answer_session(r, v);
+    else if (is_door)
+        refuse_credential(r, v);
+    else
+        take_verdict(r, v);
+}
+
+static void ask_act(struct request *r)
+{
+    static const struct verdict away = {MHD_HTTP_SERVICE_UNAVAILABLE, "", "", "", 1};
+    if (gate_ask(&r->conn->server->gate, &r->shown, r, &r->gate_id) < 0)
+        refuse_credential(r, &away);
+    else
+        wait_for(r, r->question.patience_ns);
+}
+
+static void show(struct request *r, enum gate_kind kind, char *secret, char *user)
+{
+    gate_question_done(&r->shown);
+    free(r->user);
+    r->user = user;
+    r->shown = (struct gate_question){.kind = kind,
+                                      .secret = secret,
+                                      .user = user ? user : "",
+                                      .address = r->conn->peer.address,
+                                      .storage = secret};
+}
+
+static void log_in(struct request *r)
+{
+    char *user = NULL, *password = NULL;
+    if (!credential_may_login(header_of(r, "Sec-Fetch-Site")) || r->is_cross_origin) {
+        refuse(r, MHD_HTTP_FORBIDDEN, "pages of another origin may not log in");
+        return;
+    }
+    if (credential_read_login(r->body.data ? r->body.data : "", r->body.len, &user, &password) <
+        0) {
+        refuse(r, MHD_HTTP_BAD_REQUEST, "the body must hold user and password");
+        return;
+    }
+    show(r, GATE_LOGIN, password, user);
+    ask_act(r);
+}
+
+// Who asks? Then core or act is asked.
+static void proceed(struct request *r)
+{
+    struct server *s = r->conn->server;
+    enum gate_kind kind;
+    char *secret = NULL;
+    struct verdict known;
+    if (r->body.len > 0 && strlen(r->body.data) != r->body.len) {
+        refuse(r, MHD_HTTP_BAD_REQUEST, "the body holds a NUL");
+        return;
+    }
+    if (r->question.verb == VERB_LOGIN) {
+        log_in(r);
+        return;
+    }
+    int shown = credential_read(header_of(r, MHD_HTTP_HEADER_AUTHORIZATION),
+                                header_of(r, MHD_HTTP_HEADER_COOKIE), &kind, &secret);
+    if (shown < 0 || (shown == 0 && r->question.verb == VERB_LOGOUT)) {
+        refuse(r, MHD_HTTP_UNAUTHORIZED, "this needs a token: Authorization: Bearer …");
+        return;
+    }
+    if (shown == 0) {
+        ask_core(r);
+        return;
+    }
+    show(r, r->question.verb == VERB_LOGOUT ? GATE_LOGOUT : kind, secret, NULL);
+    if (gate_known(&s->gate, &r->shown, now_ns(s), &known))
+        take_verdict(r, &known);
+    else
+        ask_act(r);
 }
 
 // A page of another origin in somebody's browser: may it ask at all?
@@ -297,7 +472,7 @@ static bool check_origin(struct request *r, const char *method)
 
 static bool wants_gzip(const struct request *r, const char *method)
 {
-    return (r->conn->peer.kind == PEER_REMOTE || asks_query(r)) &&
+    return (r->conn->peer.kind == PEER_REMOTE || r->question.is_query) &&
            strcmp(method, MHD_HTTP_METHOD_HEAD) != 0 &&
            answer_accepts_gzip(header_of(r, MHD_HTTP_HEADER_ACCEPT_ENCODING));
 }
@@ -311,7 +486,7 @@ static void answer_preflight(struct request *r)
         MHD_add_response_header(response, MHD_HTTP_HEADER_ACCESS_CONTROL_ALLOW_METHODS,
                                 "GET, HEAD, POST");
         MHD_add_response_header(response, MHD_HTTP_HEADER_ACCESS_CONTROL_ALLOW_HEADERS,
-                                "Accept, Content-Type");
+                                "Accept, Authorization, Content-Type");
         MHD_add_response_header(response, MHD_HTTP_HEADER_ACCESS_CONTROL_MAX_AGE, "600");
     }
     decide(r, MHD_HTTP_NO_CONTENT, response, 0);
@@ -323,10 +498,10 @@ static void answer_preflight(struct request *r)
 static void begin_body(struct request *r)
 {
     struct server *s = r->conn->server;
-    bool is_form = verbs[r->question.verb].form;
-    size_t len = request_body_length(r), max = is_form ? VERB_FORM_MAX : s->receive_max;
+    bool is_write = r->question.verb == VERB_WRITE;
+    size_t len = request_body_length(r), max = is_write ? s->receive_max : r->question.body_max;
     struct refusal refusal = {0};
-    if (!is_form)
+    if (is_write)
         refusal = write_check(s->door, r);
     if (refusal.status == 0 && len > max)
         refusal = (struct refusal){MHD_HTTP_CONTENT_TOO_LARGE,
@@ -359,6 +534,8 @@ static void drop_body(struct request *r)
 {
     if (r->conn)
         r->conn->server->upload_bytes -= r->body.len;
+    if (r->body.data) // a password, perhaps
+        explicit_bzero(r->body.data, r->body.len);
     buf_done(&r->body);
 }
 
@@ -379,9 +556,7 @@ static void write_samples(struct request *r)
     } else if (!frame || link_write(&s->link, frame, len, r, &r->id) < 0) {
         core_lost(r);
     } else {
-        r->state = REQUEST_WAITING;
-        set_deadline(r->conn, CONN_CORE, WRITE_PATIENCE_NS);
-        MHD_suspend_connection(r->mhd);
+        wait_for(r, WRITE_PATIENCE_NS);
     }
     samples_writer_free(out);
 }
@@ -407,6 +582,10 @@ static void open_request(struct request *r, const char *method)
     else if (!may_ask)
         refuse(r, MHD_HTTP_FORBIDDEN,
                "pages of this origin may not ask; web.origins would have to name it");
+    else if (r->conn->peer.kind == PEER_REMOTE &&
+             !limit_take(s->limit, (const struct sockaddr *)&r->conn->peer.addr, s->rate_limit,
+                         now_ns(s)))
+        refuse(r, MHD_HTTP_TOO_MANY_REQUESTS, "too many requests from this address");
     else if (s->body_bytes > BODIES_MAX)
         refuse(r, MHD_HTTP_SERVICE_UNAVAILABLE, "too many answers wait for slow clients");
     else if (r->question.body_max > 0)
@@ -432,10 +611,12 @@ static enum MHD_Result queue_answer(struct request *r)
 
 static void end_request(struct request *r)
 {
-    if (r->state == REQUEST_BODY && !verbs[r->question.verb].form)
+    if (r->state == REQUEST_DECIDED)
+        return;
+    if (r->question.verb == VERB_WRITE)
         write_samples(r);
-    else if (r->state != REQUEST_DECIDED)
-        ask_core(r);
+    else
+        proceed(r);
 }
 
 // MHD calls once for the header, for each part of a body, and again at the end of the request. An
@@ -484,6 +665,8 @@ static void on_completed(void *cls, struct MHD_Connection *mhd, void **context,
         if (r->id != 0)
             link_cancel(&s->link, r->id);
         drop_body(r);
+        if (r->gate_id != 0)
+            gate_cancel(&s->gate, r->gate_id);
         s->in_flight--;
         s->body_bytes -= r->body_len;
         r->conn->request = NULL;
@@ -491,6 +674,9 @@ static void on_completed(void *cls, struct MHD_Connection *mhd, void **context,
     }
     if (r->response)
         MHD_destroy_response(r->response);
+    gate_question_done(&r->shown);
+    free(r->user);
+    free(r->grant);
     free(r->question.storage);
     free(r->work);
     free(r->uri);
@@ -568,23 +754,14 @@ static int identify(int fd, bool is_unix, struct peer *ret)
     socklen_t len = sizeof(ret->local);
     if (getsockname(fd, (struct sockaddr *)&ret->local, &len) < 0)
         return -errno;
-    const char *name = "loopback";
+    const struct sockaddr *addr = (const struct sockaddr *)&ret->addr;
     if (is_unix) {
-        struct ucred who;
-        len = sizeof(who);
-        if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) < 0)
-            return -errno;
         ret->kind = PEER_UNIX;
-        snprintf(ret->principal, sizeof(ret->principal), "unix:%u", (unsigned)who.uid);
+        snprintf(ret->address, sizeof(ret->address), "unix");
         return 0;
     }
-    if (host_is_loopback((const struct sockaddr *)&ret->addr)) {
-        ret->kind = PEER_LOOPBACK;
-    } else {
-        ret->kind = PEER_REMOTE;
-        name = "remote";
-    }
-    snprintf(ret->principal, sizeof(ret->principal), "%s", name);
+    ret->kind = host_is_loopback(addr) ? PEER_LOOPBACK : PEER_REMOTE;
+    host_address(addr, ret->address, sizeof(ret->address));
     return 0;
 }
 
@@ -597,20 +774,23 @@ static void turn_away(int fd)
 }
 
 // Takes over the socket in any case.
-static void admit(struct server *s, int fd, bool is_unix, const struct sockaddr_storage *addr,
+static void admit(const struct listener *l, int fd, const struct sockaddr_storage *addr,
                   socklen_t addr_len)
 {
+    struct server *s = l->server;
+    struct MHD_Daemon *mhd = s->engines[l->is_tls ? TLS : PLAIN].mhd;
     CLEANUP(freep) struct conn *c = mem_zalloc(sizeof(*c));
     c->server = s;
     c->fd = fd;
     c->peer.addr = *addr;
-    if (identify(fd, is_unix, &c->peer) < 0 || client_has_too_many(s, &c->peer)) {
+    c->peer.is_tls = l->is_tls;
+    if (identify(fd, l->is_unix, &c->peer) < 0 || client_has_too_many(s, &c->peer)) {
         turn_away(fd);
         return;
     }
     s->adding = c;
     // MHD closes the socket where it fails.
-    if (MHD_add_connection(s->mhd, fd, (const struct sockaddr *)addr, addr_len) == MHD_YES &&
+    if (MHD_add_connection(mhd, fd, (const struct sockaddr *)addr, addr_len) == MHD_YES &&
         !s->adding)
         c = NULL; // MHD holds it now
     s->adding = NULL;
@@ -626,7 +806,7 @@ static void listener_ready(uint32_t events, void *arg)
         socklen_t len = sizeof(addr);
         int fd = accept4(l->watch.fd, (struct sockaddr *)&addr, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
-            admit(s, fd, l->is_unix, &addr, len);
+            admit(l, fd, &addr, len);
             update_accepting(s);
             continue;
         }
@@ -647,6 +827,8 @@ static void expire(struct conn *c)
 {
     if (c->phase == CONN_CORE && c->request && c->request->state == REQUEST_WAITING) {
         link_cancel(&c->server->link, c->request->id);
+        gate_cancel(&c->server->gate, c->request->gate_id);
+        c->request->gate_id = 0;
         refuse(c->request, MHD_HTTP_SERVICE_UNAVAILABLE, "vherd's core did not answer in time");
         set_deadline(c, CONN_RESPONSE, RESPONSE_NS);
         return;
@@ -673,13 +855,23 @@ static void sweep(struct server *s)
     update_accepting(s);
 }
 
-static void run_mhd(struct server *s)
+// True where there is more to do at once.
+static bool run_engine(struct engine *e)
 {
     MHD_UNSIGNED_LONG_LONG wait = 1;
+    if (!e->mhd)
+        return false;
+    (void)MHD_run(e->mhd);
+    return MHD_get_timeout(e->mhd, &wait) == MHD_YES && wait == 0;
+}
+
+static void run_mhd(struct server *s)
+{
     for (int i = 0; i < RUNS_PER_TURN; i++) {
+        bool again = false;
         s->mhd_due = false;
-        (void)MHD_run(s->mhd);
-        bool again = MHD_get_timeout(s->mhd, &wait) == MHD_YES && wait == 0;
+        for (size_t k = 0; k < ENGINES; k++)
+            again |= run_engine(&s->engines[k]);
         if (!again && !s->mhd_due)
             return;
     }
@@ -728,22 +920,46 @@ bool server_is_orphan(const struct server *s)
 
 // Life
 
-static int start_mhd(struct server *s, struct err *err)
+static int start_mhd(struct server *s, struct engine *e, unsigned flags,
+                     struct MHD_OptionItem *options, struct err *err)
 {
-    s->mhd = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME,
-                              0, NULL, NULL, on_request, s, MHD_OPTION_CONNECTION_LIMIT,
-                              MHD_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONN_MEMORY,
-                              MHD_OPTION_CONNECTION_TIMEOUT, 0u, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-                              MHD_OPTION_URI_LOG_CALLBACK, on_uri, s, MHD_OPTION_UNESCAPE_CALLBACK,
-                              keep_escapes, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, s,
-                              MHD_OPTION_NOTIFY_CONNECTION, on_connection, s,
-                              MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
-    if (!s->mhd)
+    e->mhd = MHD_start_daemon(
+        flags | MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL,
+        on_request, s, MHD_OPTION_CONNECTION_LIMIT, MHD_CONNECTIONS_MAX,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONN_MEMORY, MHD_OPTION_CONNECTION_TIMEOUT, 0u,
+        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_URI_LOG_CALLBACK, on_uri, s,
+        MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
+        s, MHD_OPTION_NOTIFY_CONNECTION, on_connection, s, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
+        MHD_OPTION_ARRAY, options, MHD_OPTION_END);
+    if (!e->mhd)
         return err_set(err, EIO, "libmicrohttpd does not start");
-    const union MHD_DaemonInfo *info = MHD_get_daemon_info(s->mhd, MHD_DAEMON_INFO_EPOLL_FD);
-    s->mhd_watch = (struct watch){.fd = info->epoll_fd, .ready = mhd_ready, .arg = s};
-    int r = loop_watch(s->loop, &s->mhd_watch, EPOLLIN);
+    const union MHD_DaemonInfo *info = MHD_get_daemon_info(e->mhd, MHD_DAEMON_INFO_EPOLL_FD);
+    e->watch = (struct watch){.fd = info->epoll_fd, .ready = mhd_ready, .arg = s};
+    int r = loop_watch(s->loop, &e->watch, EPOLLIN);
     return r < 0 ? err_set(err, -r, "epoll: %s", strerror(-r)) : 0;
+}
+
+static int start_engines(struct server *s, const struct server_tls *tls, struct err *err)
+{
+    struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
+    struct MHD_OptionItem secure[] = {
+        {MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)tls->certificate},
+        {MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)tls->key},
+        {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)TLS_PRIORITIES},
+        {MHD_OPTION_END, 0, NULL},
+    };
+    int r = start_mhd(s, &s->engines[PLAIN], 0, none, err);
+    if (r == 0 && tls->key)
+        r = start_mhd(s, &s->engines[TLS], MHD_USE_TLS, secure, err);
+    return r;
+}
+
+static void stop_engine(struct server *s, struct engine *e)
+{
+    if (!e->mhd)
+        return;
+    (void)loop_watch(s->loop, &e->watch, 0);
+    MHD_stop_daemon(TAKE_PTR(e->mhd));
 }
 
 static void take_conf(struct server *s, const struct conf *conf)
@@ -752,10 +968,11 @@ static void take_conf(struct server *s, const struct conf *conf)
     s->origins = conf->web.origins;
     s->max = (size_t)conf->web.max_connections;
     s->query_timeout_ns = conf->query.timeout_ns;
+    s->rate_limit = conf->web.rate_limit;
 }
 
 int server_new(struct loop *loop, const struct clock *clock, const struct conf *conf,
-               struct server **ret, struct err *err)
+               const struct server_tls *tls, struct server **ret, struct err *err)
 {
     struct server *s = mem_zalloc(sizeof(*s));
     s->loop = loop;
@@ -767,9 +984,11 @@ int server_new(struct loop *loop, const struct clock *clock, const struct conf *
         s->own_name[0] = '\0';
     s->receive_max = (size_t)conf->receive.max_body_bytes;
     link_init(&s->link, loop, &link_events);
+    gate_init(&s->gate, loop, act_answered);
+    s->limit = limit_new();
     int r = write_door_new(conf, &s->door, err);
     if (r == 0)
-        r = start_mhd(s, err);
+        r = start_engines(s, tls, err);
     if (r < 0) {
         server_free(s);
         return r;
@@ -784,21 +1003,21 @@ void server_free(struct server *s)
         return;
     // MHD must not be stopped with suspended connections: losing core decides them all.
     link_done(&s->link);
-    if (s->mhd) {
-        run_mhd(s);
-        (void)loop_watch(s->loop, &s->mhd_watch, 0);
-        s->accepting = false;
-        MHD_stop_daemon(s->mhd);
-    }
+    gate_done(&s->gate);
+    run_mhd(s);
+    s->accepting = false;
+    for (size_t i = 0; i < ENGINES; i++)
+        stop_engine(s, &s->engines[i]);
     for (size_t i = 0; i < s->n_listeners; i++) {
         (void)loop_watch(s->loop, &s->listeners[i].watch, 0);
         close(s->listeners[i].watch.fd);
     }
     write_door_free(s->door);
+    limit_free(s->limit);
     free(s);
 }
 
-int server_listen(struct server *s, int fd)
+int server_listen(struct server *s, int fd, bool is_tls)
 {
     CLEANUP(closep) int owned = fd;
     struct sockaddr_storage local;
@@ -807,8 +1026,10 @@ int server_listen(struct server *s, int fd)
         return -E2BIG;
     if (getsockname(fd, (struct sockaddr *)&local, &len) < 0)
         return -errno;
+    if (is_tls && !s->engines[TLS].mhd)
+        return -EPROTO;
     struct listener *l = &s->listeners[s->n_listeners];
-    *l = (struct listener){.server = s, .is_unix = local.ss_family == AF_UNIX};
+    *l = (struct listener){.server = s, .is_unix = local.ss_family == AF_UNIX, .is_tls = is_tls};
     l->watch = (struct watch){.fd = fd, .ready = listener_ready, .arg = l};
     int r = loop_watch(s->loop, &l->watch, EPOLLIN);
     if (r < 0)
@@ -821,6 +1042,11 @@ int server_listen(struct server *s, int fd)
 void server_connect_core(struct server *s, int fd)
 {
     link_connect(&s->link, fd);
+}
+
+void server_connect_act(struct server *s, int fd)
+{
+    gate_connect(&s->gate, fd);
 }
 
 void server_configure(struct server *s, const struct conf *conf)

@@ -10,19 +10,28 @@
 /** The HTTP server on sockets that it was given; one thread, driven by its loop. */
 struct server;
 
+/** For HTTPS; PEM, NULL: none. */
+struct server_tls {
+    const char *certificate, *key;
+};
+
 /**
  * Everything that needs the file system or new descriptors is done here, so that the sandbox may
- * close behind it. The caller owns *ret; `loop`, `clock` and `conf` are borrowed.
+ * close behind it. The caller owns *ret; `loop`, `clock` and `conf` are borrowed; so
+ * is `tls`, until this returns.
  */
 int server_new(struct loop *loop, const struct clock *clock, const struct conf *conf,
-               struct server **ret, struct err *err);
+               const struct server_tls *tls, struct server **ret, struct err *err);
 void server_free(struct server *s);
 
 /** Serve a listening socket (TCP or Unix), which the server takes over. 0 or -errno. */
-int server_listen(struct server *s, int fd);
+int server_listen(struct server *s, int fd, bool is_tls);
 
 /** A connection to core, taken over; the one before is dropped. */
 void server_connect_core(struct server *s, int fd);
+
+/** The same to act. */
+void server_connect_act(struct server *s, int fd);
 
 /** Take over what a reload may change; the configuration is borrowed until the next one. */
 void server_configure(struct server *s, const struct conf *conf);

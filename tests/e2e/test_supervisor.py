@@ -53,8 +53,8 @@ class Starting(unittest.TestCase):
             self.assertIn("VHERD_X", names)
             self.assertNotIn("LD_SECRET", names)
             descriptors = os.listdir(f"/proc/{daemon.process_named('act')}/fd")
-            # The fake closes the socket to core, which it does not use.
-            self.assertEqual(sorted(descriptors), ["0", "1", "2", "3"])
+            # The fake closes the socket to core, which it does not use, and keeps the one to web.
+            self.assertEqual(sorted(descriptors), ["0", "1", "2", "3", "4"])
 
     def test_the_configuration_reaches_the_processes(self):
         with fakedaemon.FakeDaemon({"libvirt": {"interval": "7s"}}) as daemon:

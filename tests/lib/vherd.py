@@ -82,7 +82,9 @@ class Daemon:
         self.environment = dict(os.environ, **(environment or {}))
         self.process = None
         self.store = self.directory + ".store"
-        self.config = {"web": {"listen": [], "socket": self.socket}, "store": {"path": self.store}}
+        self.config = {"web": {"listen": [], "socket": self.socket},
+                       "act": {"state": os.path.join(self.directory, "act")},
+                       "store": {"path": self.store}}
         for section, keys in (config or {}).items():
             self.config.setdefault(section, {}).update(keys)
         self.write_config()

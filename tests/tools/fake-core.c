@@ -40,6 +40,7 @@ struct fake {
     bool started, stopping;
     struct buf samples; // taken so far, a line each
     struct samples_written written;
+    bool has_fd; // of the request being answered
 };
 
 struct route {
@@ -73,6 +74,8 @@ static void answer_echo(struct fake *f, uint32_t id, const struct ipc_request *r
     json_kv_string(&j, "form", r->form);
     json_kv_string(&j, "accept", r->accept);
     json_kv_string(&j, "principal", r->principal);
+    json_kv_string(&j, "address", r->address);
+    json_kv_bool(&j, "connection", f->has_fd);
     json_kv_u64(&j, "pid", (uint64_t)getpid());
     json_object_end(&j);
     respond(f, id, 200, "application/json", b.data, b.len);
@@ -270,6 +273,7 @@ static int take_message(struct fake *f)
     if (type == CONTROL_PEER && strcmp(text, "web") == 0) {
         ipc_free(f->web);
         f->web = ipc_new(fd, 4 << 20);
+        ipc_accept_fds(f->web);
         fd = -1;
     }
     f->started |= type == CONTROL_START;
@@ -282,6 +286,7 @@ static void serve_web(struct fake *f)
     struct ipc_frame frame;
     int r = ipc_flush(f->web);
     while (r == 0 && (r = ipc_recv(f->web, &frame)) == 1) {
+        f->has_fd = frame.fd >= 0;
         answer(f, &frame);
         r = 0;
     }

@@ -118,8 +118,9 @@ static const struct {
     const char *message;
 } wrong[] = {
     {"webb:\n  listen: []\n", "f:1:1: unknown section \"webb\"; did you mean \"web\"?"},
-    {"disks:\n", "f:1:1: unknown section \"disks\"; known: libvirt, kernel, agent, metrics, "
-                 "store, web, query, plan, log, global, textfile, receive, scrape, remote_write"},
+    {"disks:\n",
+     "f:1:1: unknown section \"disks\"; known: libvirt, kernel, agent, metrics, "
+     "store, web, act, query, plan, log, global, textfile, receive, scrape, remote_write"},
     {"listen: []\n", "f:1:1: unknown section \"listen\"; \"listen\" belongs under \"web:\""},
     {"web.listen: []\n", "f:1:1: unknown section \"web.listen\"; \"listen\" belongs under "
                          "\"web:\""},

@@ -7,7 +7,9 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -204,7 +206,8 @@ static void requests_survive_encoding(void **state)
                             .query = "a=1&b=%20",
                             .form = "b=2&c=%33",
                             .accept = "",
-                            .principal = "unix:1000"};
+                            .principal = "1 viewer",
+                            .address = "::1"};
     struct ipc_request got;
     CLEANUP(buf_done) struct buf b;
     buf_init(&b, 4096);
@@ -215,6 +218,7 @@ static void requests_survive_encoding(void **state)
     assert_string_equal(got.query, r.query);
     assert_string_equal(got.accept, "");
     assert_string_equal(got.principal, r.principal);
+    assert_string_equal(got.address, "::1");
     static const char *const params[][2] = {{"a", "1"}, {"b", "2"}, {"c", "3"}};
     for (size_t i = 0; i < ARRAY_LEN(params); i++) {
         CLEANUP(freep) char *value = ipc_request_param(&got, params[i][0]);
@@ -375,9 +379,81 @@ static void malformed_control_messages_are_refused(void **state)
     close(c[1]);
 }
 
+static ino_t inode_of(int fd)
+{
+    struct stat st;
+    assert_int_equal(fstat(fd, &st), 0);
+    return st.st_ino;
+}
+
+// Frames with and without descriptors, among them some larger than the socket takes at once: each
+// descriptor arrives with its own frame.
+static void descriptors_arrive_with_their_frames(void **state)
+{
+    enum { FRAMES = 40 };
+    int s[2], before = fds_open();
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, s), 0);
+    struct ipc *a = ipc_new(s[0], 1 << 20), *b = ipc_new(s[1], 1 << 20);
+    ipc_accept_fds(b);
+    CLEANUP(freep) char *large = mem_zalloc(300000);
+    ino_t sent[FRAMES] = {0};
+    for (uint32_t i = 0; i < FRAMES; i++) {
+        CLEANUP(closep) int fd = i % 3 == 0 ? -1 : memfd_create("x", MFD_CLOEXEC);
+        size_t len = i % 7 == 2 ? 300000 : i;
+        if (fd >= 0)
+            sent[i] = inode_of(fd);
+        assert_int_equal(ipc_send_fd(a, IPC_REQUEST, i, 0, large, len, NULL, 0, fd), 0);
+    }
+    assert_true(ipc_wants_write(a));
+    for (uint32_t i = 0; i < FRAMES;) {
+        struct ipc_frame f;
+        int r = ipc_recv(b, &f);
+        assert_true(r >= 0);
+        if (r == 0) {
+            assert_int_equal(ipc_flush(a), 0);
+            continue;
+        }
+        assert_int_equal(f.id, i);
+        assert_int_equal(f.fd >= 0, sent[i] != 0);
+        if (f.fd >= 0)
+            assert_int_equal(inode_of(f.fd), sent[i]);
+        if (i % 2 == 0) {
+            int mine = ipc_take_fd(b);
+            closep(&mine);
+        }
+        i++;
+    }
+    ipc_free(a);
+    ipc_free(b);
+    assert_int_equal(fds_open(), before);
+}
+
+static void an_announced_descriptor_must_come(void **state)
+{
+    int s[2];
+    const uint32_t header[4] = {0, 1, IPC_REQUEST, 1};
+    struct ipc_frame f;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, s), 0);
+    struct ipc *b = ipc_new(s[1], 1 << 20);
+    ipc_accept_fds(b);
+    assert_int_equal(write(s[0], header, sizeof(header)), sizeof(header));
+    assert_int_equal(ipc_recv(b, &f), -EPROTO);
+    ipc_free(b);
+    close(s[0]);
+    // And who takes none closes the connection.
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, s), 0);
+    b = ipc_new(s[1], 1 << 20);
+    assert_int_equal(write(s[0], header, sizeof(header)), sizeof(header));
+    assert_int_equal(ipc_recv(b, &f), -EPROTO);
+    ipc_free(b);
+    close(s[0]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(descriptors_arrive_with_their_frames),
+        cmocka_unit_test(an_announced_descriptor_must_come),
         cmocka_unit_test(frames_arrive_whole_and_in_order),
         cmocka_unit_test(a_frame_may_come_byte_by_byte),
         cmocka_unit_test(a_large_frame_is_queued_and_arrives_intact),

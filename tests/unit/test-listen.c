@@ -167,18 +167,18 @@ static void tcp_addresses_open_or_say_why_not(void **state)
 {
     struct listen_tcp a, b;
     struct err err = {0};
-    assert_int_equal(listen_tcp_open("127.0.0.1:0", &a, &err), 0);
+    assert_int_equal(listen_tcp_open("127.0.0.1:0", false, &a, &err), 0);
     assert_int_equal(strncmp(a.url, "http://127.0.0.1:", 17), 0);
     const char *address = a.url + strlen("http://");
-    assert_int_equal(listen_tcp_open(address, &b, &err), -EADDRINUSE);
+    assert_int_equal(listen_tcp_open(address, false, &b, &err), -EADDRINUSE);
     assert_non_null(strstr(err.message, address));
     assert_non_null(strstr(err.message, "in use"));
     listen_tcp_done(&a);
-    assert_int_equal(listen_tcp_open("192.0.2.1:9177", &b, &err), -EADDRNOTAVAIL);
+    assert_int_equal(listen_tcp_open("192.0.2.1:9177", false, &b, &err), -EADDRNOTAVAIL);
     static const char *const malformed[] = {"",          "127.0.0.1",      "localhost:9177",
                                             "[::1:9177", "127.0.0.1:http", "127.0.0.1:99999999999"};
     for (size_t i = 0; i < ARRAY_LEN(malformed); i++)
-        if (listen_tcp_open(malformed[i], &b, &err) != -EINVAL)
+        if (listen_tcp_open(malformed[i], false, &b, &err) != -EINVAL)
             fail_msg("\"%s\"", malformed[i]);
 }
 
@@ -186,7 +186,7 @@ static void ipv6_addresses_open(void **state)
 {
     struct listen_tcp l;
     struct err err = {0};
-    int r = listen_tcp_open("[::1]:0", &l, &err);
+    int r = listen_tcp_open("[::1]:0", false, &l, &err);
     if (r == -EADDRNOTAVAIL || r == -EAFNOSUPPORT)
         skip();
     assert_int_equal(r, 0);

@@ -215,6 +215,25 @@ static void both_versions_of_nova_metadata(void **state)
     batch_free(b);
 }
 
+static void our_own_metadata(void **state)
+{
+    struct batch *b =
+        read_ok("<domain type='kvm'><metadata>"
+                "<x:vm xmlns:x='urn:other'><x:owner>mallory</x:owner></x:vm>"
+                "<vherd:vm xmlns:vherd='urn:vherd:vm:1'><vherd:owner>alice</vherd:owner>"
+                "<vherd:label name='env' value='test'/><vherd:label name='tier' value=''/>"
+                "<vherd:label name='alone'/><vherd:label value='nameless'/></vherd:vm>"
+                "</metadata></domain>");
+    assert_string_equal(attr(b, "", ATTR_VM_OWNER), "alice");
+    assert_string_equal(attr(b, "env", ATTR_LABEL_VALUE), "test");
+    assert_true(fact(b, "env", FACT_LABEL_ONE) == 1);
+    assert_null(row(b, "alone", -1, ATTR_LABEL_VALUE));
+    batch_free(b);
+    b = read_ok("<domain type='kvm'><metadata/></domain>");
+    assert_null(attr(b, "", ATTR_VM_OWNER));
+    batch_free(b);
+}
+
 static void an_empty_domain_has_no_facts(void **state)
 {
     struct batch *b = read_ok("<domain/>");
@@ -352,6 +371,7 @@ int main(void)
         cmocka_unit_test(each_limit_has_a_fact_of_its_own),
         cmocka_unit_test(interfaces_by_tap_or_address),
         cmocka_unit_test(both_versions_of_nova_metadata),
+        cmocka_unit_test(our_own_metadata),
         cmocka_unit_test(an_empty_domain_has_no_facts),
         cmocka_unit_test(a_stopped_domain),
         cmocka_unit_test(a_balloon_without_period_never_reports),

@@ -41,6 +41,9 @@ void json_nothing(struct json *j);
 /** Nanoseconds, written as seconds, exactly. */
 void json_ns_as_s(struct json *j, int64_t ns);
 
+/** A value that is JSON already, written by a JSON encoder. */
+void json_raw(struct json *j, const char *text);
+
 /** Key and value in one call. */
 void json_kv_string(struct json *j, const char *key, const char *s);
 void json_kv_u64(struct json *j, const char *key, uint64_t v);

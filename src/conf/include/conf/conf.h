@@ -16,6 +16,21 @@
 #include "base/log.h"
 #include "conf/targets.h"
 
+/** Roles that a key may give, in the order of enum verb_role. */
+enum conf_role {
+    CONF_ROLE_NONE,
+    CONF_ROLE_VIEWER,
+    CONF_ROLE_OPERATOR,
+    CONF_ROLE_ADMIN,
+};
+
+/** From where something may be read without a token. */
+enum conf_open {
+    CONF_OPEN_NONE,
+    CONF_OPEN_LOOPBACK,
+    CONF_OPEN_ALL,
+};
+
 /** The configuration in force; every text is owned and never NULL. */
 struct conf {
     char *path; /**< the file it came from, "" = defaults */
@@ -68,15 +83,27 @@ struct conf {
     } store;
 
     struct {
-        struct conf_list listen;  /**< web.listen: [127.0.0.1:9177]; [::1]:9177; [] = no TCP */
-        struct conf_list hosts;   /**< web.hosts: further names that callers may use; [] */
-        char *socket;             /**< web.socket: "" = /run/vherd/vherd.sock or the user's */
-        char *socket_group;       /**< web.socket_group: "" = root only; may read all VMs */
-        char *user;               /**< web.user: "" = vherd where it exists, else nobody */
-        int64_t max_connections;  /**< web.max_connections: 256, 8..10000 */
+        struct conf_list listen;      /**< web.listen: [127.0.0.1:9177]; [::1]:9177; [] = no TCP */
+        struct conf_list hosts;       /**< web.hosts: further names that callers may use; [] */
+        char *socket;                 /**< web.socket: "" = /run/vherd/vherd.sock or the user's */
+        char *socket_group;           /**< web.socket_group: "" = root only */
+        enum conf_role socket_role;   /**< web.socket_role: of its members; viewer */
+        enum conf_role loopback_role; /**< web.loopback_role: none or viewer; viewer */
+        enum conf_open metrics;       /**< web.metrics: without a token; loopback */
+        struct conf_list tls_listen;  /**< web.tls_listen: addresses for HTTPS; [] */
+        char *tls_certificate;        /**< web.tls_certificate: PEM; "" = one of our own */
+        char *tls_key;                /**< web.tls_key: PEM; "" = one of our own */
+        char *user;                   /**< web.user: "" = vherd where it exists, else nobody */
+        int64_t max_connections;      /**< web.max_connections: 256, 8..10000 */
+        int64_t rate_limit; /**< web.rate_limit: requests a second of one address; 100, 0 = none */
         struct conf_list origins; /**< web.origins: whose pages may read answers; [] */
         bool sandbox;             /**< web.sandbox: true; false only for debuggers */
     } web;
+
+    struct {
+        int64_t parallel; /**< act.parallel: tasks at the same time; 4, 1..32 */
+        char *state;      /**< act.state: "" = /var/lib/vherd/act as root, else the user's */
+    } act;
 
     struct {
         int64_t timeout_ns;     /**< query.timeout: of one query, its wait in the queue too; 30s */
@@ -138,6 +165,9 @@ char *conf_socket_path(const struct conf *c);
 
 /** The store's directory in force. Caller frees. */
 char *conf_store_path(const struct conf *c);
+
+/** The directory of act's database in force: act.state, or the default. Caller frees. */
+char *conf_act_state(const struct conf *c);
 
 /** The libvirt URI in force. Caller frees. */
 char *conf_libvirt_uri(const struct conf *c);

@@ -40,7 +40,7 @@ enum lane {
 };
 
 /** How a fact's number is kept in memory and what it is in base units. */
-enum store {
+enum fact_store {
     STORE_PLAIN, /**< in its base unit */
     STORE_NS,    /**< whole nanoseconds; exposed as seconds */
 };
@@ -74,7 +74,7 @@ struct kind_desc {
 struct fact_desc {
     enum kind kind;
     enum lane lane;
-    enum store store;
+    enum fact_store store;
     bool brief; /**< also in lists, not only where one object is shown */
     const char *json;
     const char *help;

@@ -28,7 +28,8 @@
     X(FS, "filesystems", VM)                                                                       \
     X(PERF, "perf_events", VM)                                                                     \
     X(EVENT, "events", VM)                                                                         \
-    X(MISS, "unavailable", VM)
+    X(MISS, "unavailable", VM)                                                                     \
+    X(LABEL, "labels", VM)
 
 /** X(kind, id, brief, JSON field, help); the first of a kind is its key. */
 #define MODEL_ATTRS(X)                                                                             \
@@ -78,6 +79,7 @@
     X(VM, GUEST_KERNEL, D, "guest_kernel", "Kernel release that the guest agent reports.")         \
     X(VM, GUEST_TIMEZONE, D, "guest_timezone", "Time zone that the guest agent reports.")          \
     X(VM, GUEST_USERS, D, "guest_users", "Users who are logged in, comma-separated.")              \
+    X(VM, OWNER, D, "owner", "Owner in vherd's metadata.")                                         \
     X(VM, NOVA_NAME, D, "openstack_name", "Instance name in Nova's metadata.")                     \
     X(VM, NOVA_FLAVOR, D, "openstack_flavor", "Flavor in Nova's metadata.")                        \
     X(VM, NOVA_USER, D, "openstack_user", "User in Nova's metadata.")                              \
@@ -113,7 +115,9 @@
     X(PERF, EVENT, B, "event", "Perf event.")                                                      \
     X(EVENT, NAME, B, "event", "Lifecycle or device event.")                                       \
     X(MISS, WHAT, B, "what", "What could not be read.")                                            \
-    X(MISS, REASON, B, "reason", "Why.")
+    X(MISS, REASON, B, "reason", "Why.")                                                           \
+    X(LABEL, NAME, B, "name", "Label that vherd's metadata in the domain XML give the VM.")        \
+    X(LABEL, VALUE, B, "value", "Its value.")
 
 #define MODEL_FACTS(X)                                                                             \
     /* The host. */                                                                                \
@@ -474,6 +478,7 @@
     X(FS, USED, AGENT, PLAIN, B, "used_bytes", "Space in use.")                                    \
     X(PERF, COUNT, LIBVIRT, PLAIN, B, "count", "Count of the event.")                              \
     X(EVENT, COUNT, SELF, PLAIN, B, "count", "Events seen since vherd started.")                   \
-    X(MISS, ONE, SELF, PLAIN, D, "unavailable", "1 where something could not be read.")
+    X(MISS, ONE, SELF, PLAIN, D, "unavailable", "1 where something could not be read.")            \
+    X(LABEL, ONE, CONFIG, PLAIN, D, "label", "1 for a label.")
 
 #endif

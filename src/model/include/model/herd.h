@@ -126,7 +126,7 @@ const char *object_attr_above(const struct object *o, enum attr attr);
 /** Set (copied) or clear (NULL) an attribute; true where it changed. */
 bool object_set_attr(struct object *o, enum attr attr, const char *text);
 
-/** A fact of the object itself as kept (see enum store), NaN = absent; ignores its age. */
+/** A fact of the object itself as kept (see enum fact_store), NaN = absent; ignores its age. */
 double object_fact(const struct object *o, enum fact fact);
 
 /**

@@ -13,6 +13,12 @@
 size_t render_metrics(const struct herd *h, unsigned sets, bool misnamed, int64_t mono_ns,
                       struct buf *out);
 
+/**
+ * The same for those VMs for which `shows(vm, arg)` is true, without the host's own metrics.
+ */
+size_t render_metrics_of(const struct herd *h, unsigned sets, bool misnamed, int64_t mono_ns,
+                         bool (*shows)(const struct vm *vm, void *arg), void *arg, struct buf *out);
+
 /** How much of an object goes into JSON. */
 enum render_depth {
     RENDER_BRIEF, /**< its own brief fields */

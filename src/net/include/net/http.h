@@ -8,7 +8,11 @@
 /** Where the daemon listens. */
 struct http_target {
     const char *socket; /**< path of its Unix socket, or NULL: */
-    const char *url;    /**< "http://127.0.0.1:9177" */
+    const char *url;    /**< "http://127.0.0.1:9177", "https://host:9178" */
+    const char *token;  /**< shown as a bearer token; NULL: none */
+    const char
+        *ca; /**< PEM file of those who may have signed its certificate; NULL: the system's */
+    const char *pin; /**< "sha256//BASE64" of its public key, in place of a signature; or NULL */
 };
 
 struct http_client; /**< keeps its connection open between requests; used by one thread */
@@ -27,5 +31,12 @@ int http_get(struct http_client *c, const char *path, int timeout_ms, int *ret_s
 /** The same as a POST with a form ("a=1&b=2", encoded). */
 int http_post_form(struct http_client *c, const char *path, const char *form, int timeout_ms,
                    int *ret_status, struct buf *body, struct err *err);
+
+/**
+ * The same with any method and a JSON body (NULL: none); what the answer holds goes to `body`
+ * whatever its status.
+ */
+int http_send(struct http_client *c, const char *method, const char *path, const char *json,
+              int timeout_ms, int *ret_status, struct buf *body, struct err *err);
 
 #endif

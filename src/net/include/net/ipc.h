@@ -6,8 +6,9 @@
  * How vherd's processes talk.
  *
  * Peers (core–web, core–act, core–send) exchange frames over a stream socket: a 16-byte header in
- * host byte order {u32 length, u32 id, u16 type, u16 status, u32 zero} and a payload. A frame
- * that is malformed or too large closes the connection.
+ * host byte order {u32 length, u32 id, u16 type, u16 status, u32 flags} and a payload. A frame
+ * that is malformed or too large closes the connection. Flag 1: a descriptor comes along
+ * (SCM_RIGHTS, with the frame's first byte).
  *
  * The supervisor talks to each process over a seqpacket socket (its descriptor 3): one message a
  * packet, {u32 type, text}, with at most one descriptor passed along.
@@ -52,6 +53,7 @@ struct ipc_frame {
     uint16_t status;
     const char *payload; /**< not NUL-terminated */
     size_t len;
+    int fd; /**< that came along, or -1; closed at the next call, see ipc_take_fd() */
 };
 
 struct ipc; /**< one end of a peer connection; used by one thread */
@@ -70,6 +72,19 @@ int ipc_send(struct ipc *c, enum ipc_type type, uint32_t id, uint16_t status, co
 
 /** Bytes that wait for the socket. */
 size_t ipc_queued(const struct ipc *c);
+
+/**
+ * The same with a descriptor, which is copied; -1 = none. -EMFILE: no descriptor is left for a copy
+ * that must wait.
+ */
+int ipc_send_fd(struct ipc *c, enum ipc_type type, uint32_t id, uint16_t status, const void *a,
+                size_t a_len, const void *b, size_t b_len, int fd);
+
+/** Let descriptors come along from now on; without it those that come are dropped by the kernel. */
+void ipc_accept_fds(struct ipc *c);
+
+/** Take over the descriptor of the frame that ipc_recv() gave last; -1 = none. */
+int ipc_take_fd(struct ipc *c);
 
 /** True while queued bytes wait for the socket: poll for writing, then ipc_flush(). */
 bool ipc_wants_write(const struct ipc *c);
@@ -92,13 +107,14 @@ struct ipc_request {
     const char *method;    /**< "GET", "POST" */
     const char *path;      /**< decoded, absolute, without query */
     const char *query;     /**< raw, without "?"; "" where there is none */
-    const char *form;      /**< the body of a POST with a form, raw; "" where there is none */
+    const char *form;      /**< the body of a POST: a form, raw, or JSON; "" where there is none */
     const char *accept;    /**< Accept header or "" */
-    const char *principal; /**< "unix:UID", "loopback", "remote"; a grant later */
-    char *storage;         /**< owned */
+    const char *principal; /**< a grant (auth/grant.h); "": the connection that comes along says */
+    const char *address; /**< where it came from, for the audit log; "" where that is no address */
+    char *storage;       /**< owned */
 };
 
-/** Encode: six NUL-ended texts. The result is in `out`. */
+/** Encode: seven NUL-ended texts. The result is in `out`. */
 void ipc_request_encode(const struct ipc_request *r, struct buf *out);
 
 /** Decode (copies); 0 or -EPROTO. Free with ipc_request_done(). */
@@ -118,14 +134,18 @@ char *ipc_request_param(const struct ipc_request *r, const char *name);
 /* The supervisor's channel. */
 
 enum control_type {
-    CONTROL_CONFIG = 1, /**< to a process: the whole configuration, conf_encode() */
-    CONTROL_PEER,       /**< to a process: text = peer's name, descriptor = its stream socket */
-    CONTROL_LISTEN,     /**< to web: text = address as configured, descriptor listens */
-    CONTROL_START,      /**< to a process: all of the first round has been said; go */
-    CONTROL_READY,      /**< from a process: it serves; text = its sandbox in words */
-    CONTROL_STOP,       /**< to a process: end in order */
-    CONTROL_PROCESSES,  /**< to core: JSON [{"name","pid","restarts","sandbox"}] */
-    CONTROL_FATAL,      /**< from a process: a sentence for the person; it will exit */
+    CONTROL_CONFIG = 1,  /**< to a process: the whole configuration, conf_encode() */
+    CONTROL_PEER,        /**< to a process: text = peer's name, descriptor = its stream socket */
+    CONTROL_LISTEN,      /**< to web: text = address as configured, for HTTPS with "tls " in front;
+                            descriptor listens */
+    CONTROL_START,       /**< to a process: all of the first round has been said; go */
+    CONTROL_READY,       /**< from a process: it serves; text = its sandbox in words */
+    CONTROL_STOP,        /**< to a process: end in order */
+    CONTROL_PROCESSES,   /**< to core: JSON [{"name","pid","restarts","sandbox"}] */
+    CONTROL_CERTIFICATE, /**< to web: PEM, before the listening sockets */
+    CONTROL_TLS_KEY,     /**< to web: its private key, PEM */
+    CONTROL_KEY,         /**< to core and act: text = the key of grants, in hex */
+    CONTROL_FATAL,       /**< from a process: a sentence for the person; it will exit */
 };
 
 #define CONTROL_TEXT_MAX (128u * 1024)

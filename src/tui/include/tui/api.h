@@ -30,6 +30,10 @@ int api_post_text(struct http_client *c, const char *path, const char *form, int
 /** api_get_text(), parsed. The caller owns *ret (json_decref). */
 int api_get(struct http_client *c, const char *path, int timeout_ms, json_t **ret, struct err *err);
 
+/** Send a method with a JSON body (NULL: none); the answer parsed, as api_get(). */
+int api_send(struct http_client *c, const char *method, const char *path, const char *json,
+             int timeout_ms, json_t **ret, struct err *err);
+
 /** Parse an answer; 0 or -EPROTO. The caller owns *ret. */
 int api_parse(const char *text, size_t len, json_t **ret, struct err *err);
 

@@ -22,6 +22,25 @@ enum verb_id {
     VERB_READY,
     VERB_WRITE,
     VERB_PAGE,
+    VERB_LOGIN,
+    VERB_LOGOUT,
+    VERB_WHOAMI,
+    VERB_USER_LIST,
+    VERB_USER_ADD,
+    VERB_USER_SET,
+    VERB_USER_REMOVE,
+    VERB_USER_PASSWORD,
+    VERB_TOKEN_LIST,
+    VERB_TOKEN_CREATE,
+    VERB_TOKEN_REVOKE,
+    VERB_AUDIT_LIST,
+    VERB_AUDIT_VERIFY,
+    VERB_TASK_LIST,
+    VERB_TASK_SHOW,
+    VERB_TASK_CANCEL,
+    VERB_VM_DEFINITION,
+    VERB_SNAPSHOT_LIST,
+    VERB_OPENAPI,
     VERB_QUERY,
     VERB_QUERY_RANGE,
     VERB_QUERY_EXEMPLARS,
@@ -46,6 +65,8 @@ enum verb_role {
     ROLE_VIEWER,
     ROLE_OPERATOR,
     ROLE_ADMIN,
+    ROLE_MAX,
+    ROLE_INVALID = -1,
 };
 
 enum verb_type {
@@ -54,13 +75,28 @@ enum verb_type {
     VERB_TYPE_FLAG,
 };
 
+/** Which process answers a verb. */
+enum verb_place {
+    VERB_AT_CORE,
+    VERB_AT_ACT, /**< core passes it on */
+    VERB_AT_WEB,
+};
+
+/** What a verb is about, and so which scope it takes. */
+enum verb_reach {
+    VERB_REACH_ALL,  /**< the whole host: all VMs must be in the scope */
+    VERB_REACH_VM,   /**< the VM that the path names */
+    VERB_REACH_LIST, /**< VMs; those outside the scope are left out */
+    VERB_REACH_SELF, /**< who asks */
+};
+
 struct verb_param {
     const char *name; /**< query parameter, and long option of the CLI; NULL ends the list */
     enum verb_type type;
     const char *help;
 };
 
-#define VERB_PARAMS_MAX 8
+#define VERB_PARAMS_MAX 12
 
 /** Longest form that a request may carry. */
 #define VERB_FORM_MAX ((size_t)2 * 1024 * 1024)
@@ -70,11 +106,14 @@ struct verb {
     const char *method; /**< "GET" */
     const char *path;   /**< "/vherd/v1/vms/{vm}" */
     enum verb_role role;
+    enum verb_reach reach;
+    enum verb_place place;
     const char *command; /**< the CLI's word ("show"), NULL where it has none */
     const char *operand; /**< the CLI's operand ("VM"), fills the path's {…}; or NULL */
     const char *summary; /**< one line */
     const char *details; /**< a paragraph for manual and API description */
     const char *answers; /**< media type */
+    bool takes_json;     /**< its parameters are members of a JSON object in the body */
     bool form;           /**< POST with the parameters as a form in its body does the same */
     bool is_query;       /**< runs on core's workers, for as long as query.timeout allows */
     size_t body_max;     /**< bytes that a request's body may have; 0: it has none */

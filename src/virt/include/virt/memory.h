@@ -41,6 +41,18 @@ int memory_fault(const struct uuid *uuid, enum memory_fault fault);
 void memory_libvirt_down(int open_errno);
 void memory_libvirt_up(void);
 
+/** A guest that does not follow a request to shut down, or does again. 0 or -errno. */
+int memory_deaf(const struct uuid *uuid, bool deaf);
+
+/** Pretend that the VM has so many checkpoints. 0 or -errno. */
+int memory_checkpoints(const struct uuid *uuid, int n);
+
+/** Room in the pool "default", where volumes take their full size; 0 = no end. */
+void memory_pool_limit(uint64_t bytes);
+
+/** Calls of virt_memory_manage that changed something, since the last reset. */
+uint64_t memory_changes(void);
+
 /** Calls that are stuck now. */
 size_t memory_stuck_calls(void);
 

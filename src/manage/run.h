@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#ifndef MANAGE_RUN_PRIVATE_H
+#define MANAGE_RUN_PRIVATE_H
+
+/*
+ * What the files of handlers share. Layer: private to src/manage.
+ */
+
+#include "base/mem.h"
+#include "manage/run.h"
+
+struct handler {
+    int (*check)(struct manage_run *r, struct err *err); /**< NULL: nothing beyond the VM's being */
+    int (*run)(struct manage_run *r, struct err *err);
+    /** See manage_mend(); NULL: `says` is what is true of a deed that broke off. */
+    int (*mend)(struct manage_run *r, const json_t *notes, char *ret_now, size_t size,
+                struct err *err);
+};
+
+extern const struct handler power_handlers[DEED_MAX];
+extern const struct handler define_handlers[DEED_MAX];
+extern const struct handler delete_handlers[DEED_MAX];
+extern const struct handler size_handlers[DEED_MAX];
+extern const struct handler device_handlers[DEED_MAX];
+extern const struct handler snapshot_handlers[DEED_MAX];
+
+/** A sentence of what will be done. */
+void run_say(struct manage_run *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/** Write a note; takes `note` over. */
+int run_note(struct manage_run *r, json_t *note, struct err *err);
+
+/** Fields of the body. */
+const char *run_text(const struct manage_run *r, const char *field);
+int64_t run_number(const struct manage_run *r, const char *field, int64_t otherwise);
+bool run_flag(const struct manage_run *r, const char *field);
+
+/** Is a text of the body this word? An absent one is `otherwise`. */
+bool run_is(const struct manage_run *r, const char *field, const char *word, const char *otherwise);
+
+/** The field `scope` as enum virt_scope. */
+unsigned run_scope(const struct manage_run *r);
+
+/** The VM now; *ret to be freed with virt_domain_done(). */
+int run_lookup(struct manage_run *r, struct virt_domain *ret, struct err *err);
+
+/** Does it have a hypervisor process? 0, 1 or -errno. */
+int run_active(struct manage_run *r, struct err *err);
+
+/** 0 where the VM is off; else -ESRCH with why that is needed ("to be renamed"). */
+int run_need_off(struct manage_run *r, const char *why, struct err *err);
+
+/** Find a VM by name: 1 (uuid in *ret), 0 or -errno. */
+int run_find(struct manage_run *r, const char *name, struct uuid *ret, struct err *err);
+
+/** Sleep `ms`; -ECANCELED where somebody wants it to end. */
+int run_pause(struct manage_run *r, int ms);
+
+/** The notes whose member `make` is `what`, from *at on; NULL at the end. */
+const json_t *run_notes_next(const json_t *notes, const char *make, size_t *at);
+
+/** Take away the volumes that notes say were being made. 0, or -errno where one stays. */
+int run_unmake_volumes(struct manage_run *r, const json_t *notes, size_t *ret_n, struct err *err);
+
+/** The label of a VM whose images are below linked clones. */
+#define LINKED_BASE "vherd_linked_base"
+
+/** The name of another VM that uses an image, itself or as what is below (caller frees); *ret NULL
+ * where there is none. 0 or -errno. */
+int run_other_user(struct manage_run *r, const struct virt_disk *image, char **ret,
+                   struct err *err);
+
+/** Make the volume for one disk of a body; the names go to *disk. See create.c. */
+int run_make_disk(struct manage_run *r, const json_t *wanted, const char *volume,
+                  struct virt_disk *disk, struct err *err);
+
+/** Can run_make_disk() succeed? Adds the sentence. */
+int run_check_disk(struct manage_run *r, const json_t *wanted, const char *volume, struct err *err);
+
+#endif

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#ifndef VIRT_LIBVIRT_CHANGE_H
+#define VIRT_LIBVIRT_CHANGE_H
+
+/*
+ * What the files that change VMs through libvirt share. Layer: private to src/virt.
+ */
+
+#include "libvirt_priv.h"
+#include "virt/manage.h"
+
+/** One call on one domain. */
+struct change {
+    struct use use;
+    virDomainPtr domain;
+};
+
+/** Zeroed on failure but for what virt_change_end() gives back. */
+int virt_change_begin(struct change *c, struct virt *v, const struct uuid *uuid, struct err *err);
+void virt_change_end(struct change *c);
+
+/** The first words of a call on a domain: `c` for the rest of the function, or out. */
+#define CHANGE(c, v, uuid, err)                                                                    \
+    struct change c CLEANUP(virt_change_end);                                                      \
+    int c##_error = virt_change_begin(&c, v, uuid, err);                                           \
+    if (c##_error < 0)                                                                             \
+    return c##_error
+
+/** libvirt's flags for a scope; the live part falls away where the VM does not run. */
+unsigned virt_change_flags(const struct change *c, unsigned scope);
+
+/** Fill a volume's path from its pool and name; nothing where it has no name. */
+int virt_volume_find(struct use *use, struct virt_volume *v, struct err *err);
+
+int virt_libvirt_size(struct virt *v, const struct uuid *uuid, struct virt_size *ret,
+                      struct err *err);
+int virt_libvirt_set_vcpus(struct virt *v, const struct uuid *uuid, unsigned n, unsigned scope,
+                           bool max, struct err *err);
+int virt_libvirt_set_memory(struct virt *v, const struct uuid *uuid, uint64_t bytes, unsigned scope,
+                            bool max, struct err *err);
+int virt_libvirt_cpu_limits(struct virt *v, const struct uuid *uuid,
+                            const struct virt_cpu_limits *limits, unsigned scope, struct err *err);
+int virt_libvirt_pin(struct virt *v, const struct uuid *uuid, unsigned vcpu, const char *cpus,
+                     unsigned scope, struct err *err);
+int virt_libvirt_attach_disk(struct virt *v, const struct uuid *uuid, const struct virt_disk *disk,
+                             unsigned scope, struct err *err);
+int virt_libvirt_detach_disk(struct virt *v, const struct uuid *uuid, const char *target,
+                             unsigned scope, struct err *err);
+int virt_libvirt_attach_nic(struct virt *v, const struct uuid *uuid, const struct virt_nic *nic,
+                            unsigned scope, struct err *err);
+int virt_libvirt_detach_nic(struct virt *v, const struct uuid *uuid, const char *mac,
+                            unsigned scope, struct err *err);
+int virt_libvirt_disk_limits(struct virt *v, const struct uuid *uuid, const char *target,
+                             const struct virt_disk_limits *limits, unsigned scope,
+                             struct err *err);
+int virt_libvirt_nic_limits(struct virt *v, const struct uuid *uuid, const char *mac,
+                            const struct virt_nic_limits *limits, unsigned scope, struct err *err);
+int virt_libvirt_grow_disk(struct virt *v, const struct uuid *uuid, const char *target,
+                           uint64_t bytes, struct err *err);
+
+int virt_libvirt_volume(struct virt *v, const char *pool, const char *volume,
+                        struct virt_volume_info *ret, struct err *err);
+int virt_libvirt_create_volume(struct virt *v, const struct virt_volume_spec *spec,
+                               struct err *err);
+int virt_libvirt_copy_volume(struct virt *v, const struct virt_volume_spec *spec,
+                             const char *from_pool, const char *from_volume, struct err *err);
+int virt_libvirt_fill_volume(struct virt *v, const char *pool, const char *volume, const void *data,
+                             size_t len, struct err *err);
+int virt_libvirt_grow_volume(struct virt *v, const char *pool, const char *volume, uint64_t bytes,
+                             struct err *err);
+int virt_libvirt_delete_volume(struct virt *v, const char *pool, const char *volume,
+                               struct err *err);
+
+int virt_libvirt_snapshots(struct virt *v, const struct uuid *uuid, struct virt_snapshot **ret,
+                           size_t *ret_n, struct err *err);
+int virt_libvirt_create_snapshot(struct virt *v, const struct uuid *uuid, const char *name,
+                                 enum virt_snapshot_kind kind, bool quiesce, struct err *err);
+int virt_libvirt_revert(struct virt *v, const struct uuid *uuid, const char *name, struct err *err);
+int virt_libvirt_delete_snapshot(struct virt *v, const struct uuid *uuid, const char *name,
+                                 struct err *err);
+int virt_libvirt_checkpoints(struct virt *v, const struct uuid *uuid, struct err *err);
+
+#endif

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Volumes of storage pools through libvirt, which runs qemu-img itself.
+#include <errno.h>
+#include <libxml/parser.h>
+#include <libxml/tree.h>
+#include <string.h>
+
+#include "base/esc.h"
+#include "libvirt_change.h"
+
+#define XML_MAX 65536
+
+static inline void pool_freep(virStoragePoolPtr *p)
+{
+    if (*p)
+        virStoragePoolFree(*p);
+}
+
+static inline void vol_freep(virStorageVolPtr *v)
+{
+    if (*v)
+        virStorageVolFree(*v);
+}
+
+static virStoragePoolPtr find_pool(struct use *use, const char *name, struct err *err)
+{
+    virStoragePoolPtr pool = virStoragePoolLookupByName(use->conn, name);
+    if (!pool) {
+        virt_libvirt_error(err, "looking up a storage pool");
+        return NULL;
+    }
+    if (virStoragePoolIsActive(pool) != 0)
+        return pool;
+    err_set(err, ESRCH, "the storage pool \"%s\" is not active", name);
+    virStoragePoolFree(pool);
+    return NULL;
+}
+
+// A volume that came without libvirt's doing is known after a refresh only.
+static virStorageVolPtr find_volume(struct use *use, const char *pool_name, const char *name,
+                                    struct err *err)
+{
+    virStoragePoolPtr pool CLEANUP(pool_freep) = find_pool(use, pool_name, err);
+    if (!pool)
+        return NULL;
+    virStorageVolPtr vol = virStorageVolLookupByName(pool, name);
+    if (!vol && virStoragePoolRefresh(pool, 0) == 0)
+        vol = virStorageVolLookupByName(pool, name);
+    if (!vol)
+        err_set(err, ENOENT, "the pool \"%s\" has no volume \"%s\"", pool_name, name);
+    return vol;
+}
+
+static int code_of(const struct err *why, struct err *err)
+{
+    if (err)
+        *err = *why;
+    return -why->code;
+}
+
+int virt_volume_find(struct use *use, struct virt_volume *v, struct err *err)
+{
+    struct err why = {0};
+    if (!v->pool || v->path)
+        return 0;
+    virStorageVolPtr vol CLEANUP(vol_freep) = find_volume(use, v->pool, v->volume, &why);
+    if (!vol)
+        return code_of(&why, err);
+    virStorageVolInfo info = {0};
+    char *path CLEANUP(freep) = virStorageVolGetPath(vol);
+    if (!path || virStorageVolGetInfo(vol, &info) < 0)
+        return virt_libvirt_error(err, "looking up a volume");
+    v->path = mem_strdup(path);
+    v->block = info.type == VIR_STORAGE_VOL_BLOCK;
+    return 0;
+}
+
+static const xmlNode *child(const xmlNode *n, const char *name)
+{
+    n = n ? n->children : NULL;
+    while (n && strcmp((const char *)n->name, name) != 0)
+        n = n->next;
+    return n;
+}
+
+static void read_xml(const char *xml, struct virt_volume_info *ret)
+{
+    xmlDoc *doc = xmlReadMemory(xml, (int)strlen(xml), NULL, NULL,
+                                XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
+    const xmlNode *root = doc ? xmlDocGetRootElement(doc) : NULL;
+    const xmlNode *format = child(child(root, "target"), "format");
+    const xmlNode *backing = child(child(root, "backingStore"), "path");
+    xmlChar *type = format ? xmlGetProp(format, (const xmlChar *)"type") : NULL;
+    xmlChar *path = backing ? xmlNodeGetContent(backing) : NULL;
+    ret->format = mem_strdup((char *)type);
+    ret->backing = path && *path ? mem_strdup((char *)path) : NULL;
+    xmlFree(type);
+    xmlFree(path);
+    xmlFreeDoc(doc);
+}
+
+int virt_libvirt_volume(struct virt *v, const char *pool, const char *volume,
+                        struct virt_volume_info *ret, struct err *err)
+{
+    USE(use, v, err);
+    struct err why = {0};
+    virStorageVolPtr vol CLEANUP(vol_freep) = find_volume(&use, pool, volume, &why);
+    if (!vol)
+        return code_of(&why, err);
+    virStorageVolInfo info;
+    char *xml CLEANUP(freep) = virStorageVolGetXMLDesc(vol, 0);
+    if (!xml || virStorageVolGetInfo(vol, &info) < 0)
+        return virt_libvirt_error(err, "reading a volume");
+    *ret = (struct virt_volume_info){.capacity_bytes = info.capacity,
+                                     .allocation_bytes = info.allocation};
+    read_xml(xml, ret);
+    return 0;
+}
+
+static void write_volume(const struct virt_volume_spec *s, const char *backing, struct buf *out)
+{
+    buf_puts(out, "<volume><name>");
+    esc_html(out, s->volume);
+    buf_printf(out, "</name><capacity unit='bytes'>%ju</capacity>", (uintmax_t)s->capacity_bytes);
+    if (strcmp(s->format, "raw") == 0)
+        buf_puts(out, "<allocation unit='bytes'>0</allocation>");
+    buf_printf(out, "<target><format type='%s'/></target>", s->format);
+    if (backing) {
+        buf_puts(out, "<backingStore><path>");
+        esc_html(out, backing);
+        buf_printf(out, "</path><format type='%s'/></backingStore>", s->backing_format);
+    }
+    buf_puts(out, "</volume>");
+}
+
+static int refuse_taken(virStoragePoolPtr pool, const struct virt_volume_spec *spec,
+                        struct err *err)
+{
+    virStorageVolPtr old CLEANUP(vol_freep) = virStorageVolLookupByName(pool, spec->volume);
+    return old ? err_set(err, EEXIST, "the pool \"%s\" has a volume \"%s\" already", spec->pool,
+                         spec->volume)
+               : 0;
+}
+
+int virt_libvirt_create_volume(struct virt *v, const struct virt_volume_spec *spec, struct err *err)
+{
+    USE(use, v, err);
+    struct err why = {0};
+    virStoragePoolPtr pool CLEANUP(pool_freep) = find_pool(&use, spec->pool, &why);
+    if (!pool)
+        return code_of(&why, err);
+    int r = refuse_taken(pool, spec, err);
+    if (r < 0)
+        return r;
+    char *backing CLEANUP(freep) = NULL;
+    if (spec->backing_volume) {
+        virStorageVolPtr below CLEANUP(vol_freep) =
+            find_volume(&use, spec->backing_pool, spec->backing_volume, &why);
+        if (!below)
+            return code_of(&why, err);
+        backing = virStorageVolGetPath(below);
+    }
+    struct buf xml CLEANUP(buf_done);
+    buf_init(&xml, XML_MAX);
+    write_volume(spec, backing, &xml);
+    virStorageVolPtr vol CLEANUP(vol_freep) = virStorageVolCreateXML(pool, xml.data, 0);
+    return vol ? 0 : virt_libvirt_error(err, "making a volume");
+}
+
+int virt_libvirt_copy_volume(struct virt *v, const struct virt_volume_spec *spec,
+                             const char *from_pool, const char *from_volume, struct err *err)
+{
+    USE(use, v, err);
+    struct err why = {0};
+    virStoragePoolPtr pool CLEANUP(pool_freep) = find_pool(&use, spec->pool, &why);
+    virStorageVolPtr from CLEANUP(vol_freep) =
+        pool ? find_volume(&use, from_pool, from_volume, &why) : NULL;
+    if (!from)
+        return code_of(&why, err);
+    int r = refuse_taken(pool, spec, err);
+    if (r < 0)
+        return r;
+    struct buf xml CLEANUP(buf_done);
+    buf_init(&xml, XML_MAX);
+    write_volume(spec, NULL, &xml);
+    virStorageVolPtr vol CLEANUP(vol_freep) = virStorageVolCreateXMLFrom(pool, xml.data, from, 0);
+    return vol ? 0 : virt_libvirt_error(err, "copying a volume");
+}
+
+int virt_libvirt_fill_volume(struct virt *v, const char *pool, const char *volume, const void *data,
+                             size_t len, struct err *err)
+{
+    USE(use, v, err);
+    struct err why = {0};
+    virStorageVolPtr vol CLEANUP(vol_freep) = find_volume(&use, pool, volume, &why);
+    if (!vol)
+        return code_of(&why, err);
+    virStreamPtr stream = virStreamNew(use.conn, 0);
+    int r = stream && virStorageVolUpload(vol, stream, 0, len, 0) == 0 ? 0 : -1;
+    for (size_t at = 0; r == 0 && at < len;) {
+        int n = virStreamSend(stream, (const char *)data + at, MIN_OF(len - at, (size_t)262120));
+        if (n <= 0)
+            r = -1;
+        else
+            at += (size_t)n;
+    }
+    if (r == 0)
+        r = virStreamFinish(stream);
+    r = r < 0 ? virt_libvirt_error(err, "writing a volume") : 0;
+    if (r < 0 && stream)
+        virStreamAbort(stream);
+    if (stream)
+        virStreamFree(stream);
+    return r;
+}
+
+int virt_libvirt_grow_volume(struct virt *v, const char *pool, const char *volume, uint64_t bytes,
+                             struct err *err)
+{
+    USE(use, v, err);
+    struct err why = {0};
+    virStorageVolPtr vol CLEANUP(vol_freep) = find_volume(&use, pool, volume, &why);
+    virStorageVolInfo info;
+    if (!vol)
+        return code_of(&why, err);
+    if (virStorageVolGetInfo(vol, &info) < 0)
+        return virt_libvirt_error(err, "reading a volume");
+    if (bytes < info.capacity)
+        return err_set(err, EINVAL, "the disk has %llu bytes: shrinking would cut data off",
+                       info.capacity);
+    return virStorageVolResize(vol, bytes, 0) < 0 ? virt_libvirt_error(err, "growing a volume") : 0;
+}
+
+int virt_libvirt_delete_volume(struct virt *v, const char *pool, const char *volume,
+                               struct err *err)
+{
+    USE(use, v, err);
+    struct err why = {0};
+    virStorageVolPtr vol CLEANUP(vol_freep) = find_volume(&use, pool, volume, &why);
+    if (!vol)
+        return code_of(&why, err);
+    return virStorageVolDelete(vol, 0) < 0 ? virt_libvirt_error(err, "deleting a volume") : 0;
+}

@@ -1,0 +1,359 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Deeds on the in-memory hypervisor: what they do, what they refuse, and what is left when they
+// break off at each of their notes.
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/mem.h"
+#include "manage/run.h"
+#include "virt/memory.h"
+
+struct fixture {
+    struct virt *virt;
+    json_t *notes;
+    int notes_left; // the one after these fails, as if vherd ended there; -1 = none does
+    struct clock_fake clock;
+};
+
+static int on_note(void *arg, const json_t *note)
+{
+    struct fixture *f = arg;
+    if (f->notes_left == 0)
+        return -EIO;
+    f->notes_left -= f->notes_left > 0;
+    json_array_append(f->notes, (json_t *)note);
+    return 0;
+}
+
+static void on_progress(void *arg, double ratio, const char *phrase) {}
+
+static bool never(void *arg)
+{
+    return false;
+}
+
+static int setup(void **state)
+{
+    struct fixture *f = mem_zalloc(sizeof(*f));
+    struct err err = {0};
+    clock_fake_init(&f->clock, NS_PER_S, 1000 * NS_PER_S);
+    memory_reset(&f->clock.clock);
+    const struct virt_params params = {
+        .uri = "memory:///", .read_write = true, .clock = &f->clock.clock};
+    assert_int_equal(virt_memory.open(&params, &f->virt, &err), 0);
+    f->notes = json_array();
+    f->notes_left = -1;
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+    json_decref(f->notes);
+    virt_memory.close(f->virt);
+    memory_reset(NULL);
+    free(f);
+    return 0;
+}
+
+static bool find(struct fixture *f, const char *name, struct virt_domain *ret)
+{
+    struct virt_domain *all = NULL;
+    size_t n = 0;
+    bool found = false;
+    assert_int_equal(virt_memory.list(f->virt, &all, &n, NULL), 0);
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(all[i].name, name) != 0)
+            continue;
+        *ret = all[i];
+        ret->name = NULL;
+        found = true;
+    }
+    virt_domains_free(all, n);
+    return found;
+}
+
+static bool volume_is_there(struct fixture *f, const char *name)
+{
+    struct virt_volume_info info = {0};
+    int r = virt_memory_manage.volume(f->virt, "default", name, &info, NULL);
+    virt_volume_info_done(&info);
+    return r == 0;
+}
+
+enum how { CHECK, DO, MEND };
+
+static int perform(struct fixture *f, enum how how, enum deed_id id, const char *vm,
+                   const char *body, char *now, struct err *err)
+{
+    json_t *fields = json_loads(body, 0, NULL);
+    struct virt_domain d = {0};
+    find(f, vm, &d);
+    assert_int_equal(deed_check(&deeds[id], fields, err), 0);
+    struct manage_run r = {.ops = &virt_memory,
+                           .manage = &virt_memory_manage,
+                           .virt = f->virt,
+                           .deed = &deeds[id],
+                           .uuid = d.uuid,
+                           .vm = vm,
+                           .principal = "user:alice",
+                           .body = fields,
+                           .steps = json_array(),
+                           .result = json_object(),
+                           .note = on_note,
+                           .progress = on_progress,
+                           .cancelled = never,
+                           .arg = f};
+    int w = how == CHECK ? manage_check(&r, err)
+            : how == DO  ? manage_do(&r, err)
+                         : manage_mend(&r, f->notes, now, 512, err);
+    if (how == CHECK && w == 0)
+        assert_true(json_array_size(r.steps) > 0);
+    json_decref(r.steps);
+    json_decref(r.result);
+    json_decref(fields);
+    return w;
+}
+
+static void well(struct fixture *f, enum deed_id id, const char *vm, const char *body)
+{
+    struct err err = {0};
+    json_array_clear(f->notes);
+    if (perform(f, CHECK, id, vm, body, NULL, &err) < 0 ||
+        perform(f, DO, id, vm, body, NULL, &err) < 0)
+        fail_msg("%s: %s", deeds[id].name, err.message);
+}
+
+static void refused(struct fixture *f, enum deed_id id, const char *vm, const char *body, int code,
+                    const char *says)
+{
+    struct err err = {0};
+    uint64_t before = memory_changes();
+    assert_int_equal(perform(f, CHECK, id, vm, body, NULL, &err), -code);
+    if (!strstr(err.message, says))
+        fail_msg("%s: \"%s\"", deeds[id].name, err.message);
+    assert_int_equal(memory_changes(), before);
+}
+
+#define WEB                                                                                        \
+    "{\"name\":\"web\",\"memory\":\"64M\",\"disks\":[{\"pool\":\"default\",\"size\":\"1G\"},"      \
+    "{\"pool\":\"default\",\"size\":\"2G\"}],\"labels\":{\"role\":\"web\"}}"
+
+static void test_life(void **state)
+{
+    struct fixture *f = *state;
+    struct virt_domain d = {0};
+    well(f, DEED_CREATE, "web", WEB);
+    assert_true(find(f, "web", &d));
+    assert_int_equal(d.id, -1);
+    assert_true(volume_is_there(f, "web-vda.qcow2") && volume_is_there(f, "web-vdb.qcow2"));
+    struct virt_spec spec = {0};
+    assert_int_equal(virt_memory_manage.spec(f->virt, &d.uuid, &spec, NULL), 0);
+    assert_string_equal(spec.owner, "user:alice");
+    assert_string_equal(spec.labels[0].value, "web");
+    virt_spec_done(&spec);
+    refused(f, DEED_CREATE, "web", WEB, EEXIST, "exists");
+    refused(f, DEED_CREATE, "thief",
+            "{\"name\":\"thief\",\"memory\":\"64M\",\"disks\":[{\"pool\":\"default\","
+            "\"volume\":\"web-vda.qcow2\"}]}",
+            ESRCH, "a disk of web");
+    refused(f, DEED_SHUTDOWN, "web", "{}", ESRCH, "not running");
+    well(f, DEED_START, "web", "{}");
+    refused(f, DEED_START, "web", "{}", ESRCH, "running already");
+    refused(f, DEED_RESUME, "web", "{}", ESRCH, "not paused");
+    refused(f, DEED_DELETE, "web", "{\"disks\":\"delete\"}", ESRCH, "it must be off");
+    refused(f, DEED_RENAME, "web", "{\"name\":\"www\"}", ESRCH, "it must be off");
+    well(f, DEED_PAUSE, "web", "{}");
+    well(f, DEED_RESUME, "web", "{}");
+    refused(f, DEED_SET_VCPUS, "web", "{\"vcpus\":2}", EINVAL, "1 vCPUs at most");
+    refused(f, DEED_RESTORE, "web", "{}", ESRCH, "running already");
+    well(f, DEED_SAVE, "web", "{}");
+    well(f, DEED_RESTORE, "web", "{}");
+    well(f, DEED_SHUTDOWN, "web", "{}");
+    refused(f, DEED_RESTORE, "web", "{}", ESRCH, "no memory");
+    well(f, DEED_SET, "web", "{\"vcpus\":3,\"memory\":\"128M\",\"owner\":\"bob\"}");
+    well(f, DEED_RENAME, "web", "{\"name\":\"www\"}");
+    well(f, DEED_GROW_DISK, "www", "{\"target\":\"vda\",\"size\":\"3G\"}");
+    well(f, DEED_ATTACH_DISK, "www", "{\"pool\":\"default\",\"size\":\"1G\"}");
+    assert_true(volume_is_there(f, "www-vdc.qcow2"));
+    well(f, DEED_DETACH_DISK, "www", "{\"target\":\"vdc\",\"volume_fate\":\"delete\"}");
+    assert_false(volume_is_there(f, "www-vdc.qcow2"));
+    refused(f, DEED_DETACH_DISK, "www", "{\"target\":\"vdc\"}", ENOENT, "no disk vdc");
+    well(f, DEED_DELETE, "www", "{\"disks\":\"delete\"}");
+    assert_false(find(f, "www", &d));
+    assert_false(volume_is_there(f, "web-vda.qcow2") || volume_is_there(f, "web-vdb.qcow2"));
+}
+
+static void test_deaf_guest(void **state)
+{
+    struct fixture *f = *state;
+    struct virt_domain d = {0};
+    struct err err = {0};
+    well(f, DEED_CREATE, "web", WEB);
+    well(f, DEED_START, "web", "{}");
+    find(f, "web", &d);
+    memory_deaf(&d.uuid, true);
+    assert_int_equal(perform(f, DO, DEED_SHUTDOWN, "web", "{\"timeout\":1}", NULL, &err),
+                     -ETIMEDOUT);
+    find(f, "web", &d);
+    assert_true(d.id >= 0);
+    well(f, DEED_SHUTDOWN, "web", "{\"timeout\":1,\"fallback\":\"destroy\"}");
+    find(f, "web", &d);
+    assert_int_equal(d.id, -1);
+}
+
+// However many notes could be written, what is left is all or nothing.
+static void break_off(struct fixture *f, enum deed_id id, const char *vm, const char *body,
+                      const char *made, const char *volume)
+{
+    for (int notes = 0; notes < 4; notes++) {
+        struct virt_domain d = {0};
+        struct err err = {0};
+        char now[512] = "";
+        json_array_clear(f->notes);
+        f->notes_left = notes;
+        int r = perform(f, DO, id, vm, body, NULL, &err);
+        f->notes_left = -1;
+        int done = perform(f, MEND, id, vm, body, now, &err);
+        assert_int_equal(done, r == 0);
+        // Mending may itself have broken off: again, with the same outcome.
+        assert_int_equal(perform(f, MEND, id, vm, body, now, &err), done);
+        assert_int_equal(find(f, made, &d), done);
+        assert_int_equal(volume_is_there(f, volume), done);
+        if (done)
+            return;
+        assert_string_not_equal(now, "");
+    }
+    fail_msg("%s never succeeded", deeds[id].name);
+}
+
+static void test_broken_create_leaves_nothing(void **state)
+{
+    break_off(*state, DEED_CREATE, "web", WEB, "web", "web-vda.qcow2");
+}
+
+static void test_broken_clone_leaves_nothing(void **state)
+{
+    struct fixture *f = *state;
+    well(f, DEED_CREATE, "web", WEB);
+    break_off(f, DEED_CLONE, "web", "{\"name\":\"copy\"}", "copy", "copy-vda.qcow2");
+    assert_true(volume_is_there(f, "web-vda.qcow2"));
+}
+
+static void test_full_pool(void **state)
+{
+    struct fixture *f = *state;
+    struct err err = {0};
+    struct virt_domain d = {0};
+    char now[512] = "";
+    memory_pool_limit(INT64_C(2) << 30);
+    assert_int_equal(perform(f, DO, DEED_CREATE, "web", WEB, NULL, &err), -ENOSPC);
+    assert_int_equal(perform(f, MEND, DEED_CREATE, "web", WEB, now, &err), 0);
+    assert_false(volume_is_there(f, "web-vda.qcow2"));
+    assert_false(find(f, "web", &d));
+}
+
+static void test_foreign_volume_is_never_taken_away(void **state)
+{
+    struct fixture *f = *state;
+    struct err err = {0};
+    char now[512] = "";
+    const struct virt_volume_spec theirs = {
+        .pool = "default", .volume = "web-vdb.qcow2", .format = "raw", .capacity_bytes = 4096};
+    assert_int_equal(virt_memory_manage.create_volume(f->virt, &theirs, &err), 0);
+    assert_int_equal(perform(f, DO, DEED_CREATE, "web", WEB, NULL, &err), -EEXIST);
+    assert_int_equal(perform(f, MEND, DEED_CREATE, "web", WEB, now, &err), 0);
+    assert_true(volume_is_there(f, "web-vdb.qcow2"));
+    assert_false(volume_is_there(f, "web-vda.qcow2"));
+}
+
+static void test_broken_delete_goes_on(void **state)
+{
+    struct fixture *f = *state;
+    struct virt_domain d = {0};
+    struct err err = {0};
+    char now[512] = "";
+    const char *body = "{\"disks\":\"delete\"}";
+    well(f, DEED_CREATE, "web", WEB);
+    find(f, "web", &d);
+    // Before its notes are whole the VM stays.
+    json_array_clear(f->notes);
+    f->notes_left = 1;
+    assert_int_equal(perform(f, DO, DEED_DELETE, "web", body, NULL, &err), -EIO);
+    assert_int_equal(perform(f, MEND, DEED_DELETE, "web", body, now, &err), 0);
+    assert_true(find(f, "web", &d) && volume_is_there(f, "web-vda.qcow2"));
+    // Once the definition is gone the volumes go too.
+    json_array_clear(f->notes);
+    f->notes_left = -1;
+    for (const char *t = "ab"; *t; t++) {
+        CLEANUP(freep) char *name = mem_printf("web-vd%c.qcow2", *t);
+        json_array_append_new(f->notes, json_pack("{s:s, s:s, s:s}", "make", "volume", "pool",
+                                                  "default", "volume", name));
+    }
+    assert_int_equal(virt_memory_manage.undefine(f->virt, &d.uuid, 0, &err), 0);
+    assert_int_equal(perform(f, MEND, DEED_DELETE, "web", body, now, &err), 1);
+    assert_false(volume_is_there(f, "web-vda.qcow2") || volume_is_there(f, "web-vdb.qcow2"));
+}
+
+static void test_linked_base_is_guarded(void **state)
+{
+    struct fixture *f = *state;
+    well(f, DEED_CREATE, "base",
+         "{\"name\":\"base\",\"memory\":\"64M\",\"disks\":[{\"pool\":"
+         "\"default\",\"size\":\"1G\"}]}");
+    well(f, DEED_CLONE, "base", "{\"name\":\"leaf\",\"linked\":true}");
+    refused(f, DEED_START, "base", "{}", ESRCH, "base of the linked clone leaf");
+    well(f, DEED_START, "leaf", "{}");
+    well(f, DEED_DESTROY, "leaf", "{}");
+    well(f, DEED_DELETE, "base", "{\"disks\":\"delete\"}");
+    assert_true(volume_is_there(f, "base-vda.qcow2"));
+}
+
+static void test_snapshots(void **state)
+{
+    struct fixture *f = *state;
+    struct virt_domain d = {0};
+    well(f, DEED_CREATE, "web", WEB);
+    find(f, "web", &d);
+    well(f, DEED_SNAPSHOT_CREATE, "web", "{\"name\":\"a\"}");
+    refused(f, DEED_SNAPSHOT_CREATE, "web", "{\"name\":\"a\"}", EEXIST, "already");
+    refused(f, DEED_SNAPSHOT_CREATE, "web", "{\"name\":\"x\",\"kind\":\"external\"}", ESRCH,
+            "internal snapshots");
+    refused(f, DEED_SNAPSHOT_CREATE, "web", "{\"name\":\"x\",\"quiesce\":true}", EINVAL,
+            "quiesced");
+    refused(f, DEED_DELETE, "web", "{\"disks\":\"delete\"}", ESRCH, "1 snapshots");
+    memory_checkpoints(&d.uuid, 2);
+    refused(f, DEED_SNAPSHOT_REVERT, "web", "{\"name\":\"a\"}", ESRCH, "2 checkpoints");
+    memory_checkpoints(&d.uuid, 0);
+    well(f, DEED_SNAPSHOT_REVERT, "web", "{\"name\":\"a\"}");
+    refused(f, DEED_SNAPSHOT_REVERT, "web", "{\"name\":\"b\"}", ENOENT, "no snapshot");
+    well(f, DEED_SNAPSHOT_DELETE, "web", "{\"name\":\"a\"}");
+    well(f, DEED_SNAPSHOT_CREATE, "web", "{\"name\":\"e\",\"kind\":\"external\"}");
+    refused(f, DEED_SNAPSHOT_REVERT, "web", "{\"name\":\"e\"}", ESRCH, "external");
+    refused(f, DEED_DELETE, "web", "{\"disks\":\"delete\",\"snapshots\":\"delete\"}", ESRCH,
+            "one by one");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_life, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_deaf_guest, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_broken_create_leaves_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_broken_clone_leaves_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_full_pool, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_foreign_volume_is_never_taken_away, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_broken_delete_goes_on, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_linked_base_is_guarded, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_snapshots, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

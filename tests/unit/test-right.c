@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Role × verb × scope, every cell written down.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "auth/grant.h"
+#include "base/mem.h"
+
+// Asked about the VM "web-1" of alice. Columns: scope all; covers it; another's; all, but by a
+// token that is for another's; none. A allowed, U unknown, F forbidden, H hidden.
+static const char *const scopes[][2] = {{"all", "all"},
+                                        {"owner:alice", "name:web-*"},
+                                        {"owner:bob", "all"},
+                                        {"all", "owner:bob"},
+                                        {"none", "all"}};
+
+struct row {
+    enum verb_id verb;
+    const char *none, *viewer, *operator, * admin;
+};
+
+static const struct row rows[] = {
+    {VERB_VM_LIST, "UUUUU", "AAAAA", "AAAAA", "AAAAA"},
+    {VERB_VM_SHOW, "UUUUU", "AAHHH", "AAHHH", "AAHHH"},
+    {VERB_HOST, "UUUUU", "AFFFF", "AFFFF", "AFFFF"},
+    {VERB_STATUS, "UUUUU", "AFFFF", "AFFFF", "AFFFF"},
+    {VERB_METRICS, "AAAAA", "AAAAA", "AAAAA", "AAAAA"},
+    {VERB_VM_DIRTY_RATE, "UUUUU", "FFHHH", "AAHHH", "AAHHH"},
+    {VERB_PLAN, "UUUUU", "AFFFF", "AFFFF", "AFFFF"},
+    {VERB_HEALTHY, "AAAAA", "AAAAA", "AAAAA", "AAAAA"},
+    {VERB_READY, "AAAAA", "AAAAA", "AAAAA", "AAAAA"},
+    {VERB_WRITE, "AAAAA", "AAAAA", "AAAAA", "AAAAA"},
+    {VERB_PAGE, "UUUUU", "AAAAA", "AAAAA", "AAAAA"},
+    {VERB_LOGIN, "AAAAA", "AAAAA", "AAAAA", "AAAAA"},
+    {VERB_LOGOUT, "AAAAA", "AAAAA", "AAAAA", "AAAAA"},
+    {VERB_WHOAMI, "UUUUU", "AAAAA", "AAAAA", "AAAAA"},
+    {VERB_USER_LIST, "UUUUU", "FFFFF", "FFFFF", "AFFFF"},
+    {VERB_USER_ADD, "UUUUU", "FFFFF", "FFFFF", "AFFFF"},
+    {VERB_USER_SET, "UUUUU", "FFFFF", "FFFFF", "AFFFF"},
+    {VERB_USER_REMOVE, "UUUUU", "FFFFF", "FFFFF", "AFFFF"},
+    {VERB_USER_PASSWORD, "UUUUU", "AAAAA", "AAAAA", "AAAAA"},
+    {VERB_TOKEN_LIST, "UUUUU", "AAAAA", "AAAAA", "AAAAA"},
+    {VERB_TOKEN_CREATE, "UUUUU", "AAAAA", "AAAAA", "AAAAA"},
+    {VERB_TOKEN_REVOKE, "UUUUU", "AAAAA", "AAAAA", "AAAAA"},
+    {VERB_AUDIT_LIST, "UUUUU", "FFFFF", "FFFFF", "AFFFF"},
+    {VERB_AUDIT_VERIFY, "UUUUU", "FFFFF", "FFFFF", "AFFFF"},
+    {VERB_TASK_LIST, "UUUUU", "AAAAA", "AAAAA", "AAAAA"},
+    {VERB_TASK_SHOW, "UUUUU", "AAAAA", "AAAAA", "AAAAA"},
+    {VERB_TASK_CANCEL, "UUUUU", "FFFFF", "AAAAA", "AAAAA"},
+    {VERB_VM_DEFINITION, "UUUUU", "AAHHH", "AAHHH", "AAHHH"},
+    {VERB_SNAPSHOT_LIST, "UUUUU", "AAHHH", "AAHHH", "AAHHH"},
+    {VERB_OPENAPI, "UUUUU", "AAAAA", "AAAAA", "AAAAA"},
+    {VERB_QUERY, "UUUUU", "AFFFF", "AFFFF", "AFFFF"},
+    {VERB_QUERY_RANGE, "UUUUU", "AFFFF", "AFFFF", "AFFFF"},
+    {VERB_QUERY_EXEMPLARS, "UUUUU", "AFFFF", "AFFFF", "AFFFF"},
+    {VERB_FORMAT_QUERY, "UUUUU", "AFFFF", "AFFFF", "AFFFF"},
+    {VERB_PARSE_QUERY, "UUUUU", "AFFFF", "AFFFF", "AFFFF"},
+    {VERB_SERIES, "UUUUU", "AFFFF", "AFFFF", "AFFFF"},
+    {VERB_LABELS, "UUUUU", "AFFFF", "AFFFF", "AFFFF"},
+    {VERB_LABEL_VALUES, "UUUUU", "AFFFF", "AFFFF", "AFFFF"},
+    {VERB_METADATA, "UUUUU", "AFFFF", "AFFFF", "AFFFF"},
+    {VERB_TARGETS, "UUUUU", "AFFFF", "AFFFF", "AFFFF"},
+    {VERB_STATUS_BUILDINFO, "UUUUU", "AFFFF", "AFFFF", "AFFFF"},
+    {VERB_STATUS_RUNTIMEINFO, "UUUUU", "AFFFF", "AFFFF", "AFFFF"},
+    {VERB_STATUS_FLAGS, "UUUUU", "AFFFF", "AFFFF", "AFFFF"},
+    {VERB_STATUS_TSDB, "UUUUU", "AFFFF", "AFFFF", "AFFFF"},
+    {VERB_STATUS_CONFIG, "UUUUU", "FFFFF", "AFFFF", "AFFFF"},
+};
+
+static const struct row *row_of(enum verb_id verb)
+{
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        if (rows[i].verb == verb)
+            return &rows[i];
+    fail_msg("no row for %s %s", verbs[verb].method, verbs[verb].path);
+    return NULL;
+}
+
+static struct grant make(enum verb_role role, const char *const scope[2])
+{
+    struct grant g = {.role = role};
+    struct err err = {0};
+    assert_int_equal(scope_parse(scope[0], &g.scope, &err), 0);
+    assert_int_equal(scope_parse(scope[1], &g.limit, &err), 0);
+    return g;
+}
+
+static void every_cell(void **state)
+{
+    static const struct auth_object vm = {.vm = "web-1", .owner = "alice"};
+    for (int verb = 0; verb < VERB_MAX; verb++) {
+        const struct row *row = row_of((enum verb_id)verb);
+        const char *const cells[ROLE_MAX] = {row->none, row->viewer, row->operator, row->admin };
+        for (int role = 0; role < ROLE_MAX; role++) {
+            assert_int_equal(strlen(cells[role]), ARRAY_LEN(scopes));
+            for (size_t i = 0; i < ARRAY_LEN(scopes); i++) {
+                CLEANUP(grant_done) struct grant g = make((enum verb_role)role, scopes[i]);
+                enum auth_verdict v = auth_may_use(&g, &verbs[verb]);
+                if (verbs[verb].reach == VERB_REACH_VM && v != AUTH_UNKNOWN)
+                    v = auth_allows(&g, verbs[verb].role, &vm);
+                if ("AUFH"[v] != cells[role][i])
+                    fail_msg("%s %s, %s, scope %s and %s: %c", verbs[verb].method, verbs[verb].path,
+                             auth_role_name((enum verb_role)role), scopes[i][0], scopes[i][1],
+                             "AUFH"[v]);
+            }
+        }
+    }
+}
+
+static void lists_leave_out(void **state)
+{
+    static const bool covered[] = {true, true, false, false, false};
+    static const struct auth_object vm = {.vm = "web-1", .owner = "alice"};
+    for (size_t i = 0; i < ARRAY_LEN(scopes); i++) {
+        CLEANUP(grant_done) struct grant g = make(ROLE_VIEWER, scopes[i]);
+        assert_int_equal(auth_covers(&g, &vm), covered[i]);
+        assert_int_equal(auth_covers_all(&g), i == 0);
+    }
+}
+
+static void nobody_may_do_nothing(void **state)
+{
+    CLEANUP(grant_done) struct grant g;
+    static const struct auth_object vm = {.vm = "web-1", .owner = "anonymous"};
+    grant_anonymous(&g);
+    assert_int_equal(auth_allows(&g, ROLE_NONE, NULL), AUTH_ALLOWED);
+    assert_int_equal(auth_allows(&g, ROLE_VIEWER, NULL), AUTH_UNKNOWN);
+    assert_int_equal(auth_allows(&g, ROLE_VIEWER, &vm), AUTH_UNKNOWN);
+    assert_false(auth_covers(&g, &vm));
+}
+
+static void role_names(void **state)
+{
+    for (int role = 0; role < ROLE_MAX; role++)
+        assert_int_equal(auth_role_parse(auth_role_name((enum verb_role)role)), role);
+    assert_int_equal(auth_role_parse("Admin"), ROLE_INVALID);
+    assert_int_equal(auth_role_parse(""), ROLE_INVALID);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_cell),
+        cmocka_unit_test(lists_leave_out),
+        cmocka_unit_test(nobody_may_do_nothing),
+        cmocka_unit_test(role_names),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

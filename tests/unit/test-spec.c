@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/mem.h"
+#include "virt/manage.h"
+
+static const char hostile[] = "<a href=\"x\">'&]]>";
+
+static void write_one(struct buf *out)
+{
+    struct virt_spec s = {
+        .name = (char *)hostile,
+        .memory_bytes = 64 << 20,
+        .vcpus = 2,
+        .max_vcpus = 4,
+        .owner = (char *)hostile,
+        .cmdline = (char *)hostile,
+        .kernel = {.path = (char *)"/k"},
+        .disks = {{.source = {.path = (char *)"/img/<x>'\"&"},
+                   .target = (char *)"vda",
+                   .format = (char *)"qcow2"}},
+        .n_disks = 1,
+        .nics = {{.network = (char *)"default"}, {.bridge = (char *)"br0"}},
+        .n_nics = 2,
+        .labels = {{(char *)"role", (char *)hostile}},
+        .n_labels = 1,
+    };
+    s.uuid.b[15] = 7;
+    buf_init(out, 1 << 20);
+    virt_spec_write(&s, "qemu", out);
+}
+
+static void test_round_trip(void **state)
+{
+    CLEANUP(buf_done) struct buf xml;
+    CLEANUP(virt_spec_done) struct virt_spec r = {0};
+    struct err err = {0};
+    write_one(&xml);
+    assert_int_equal(virt_spec_read(xml.data, xml.len, &r, &err), 0);
+    assert_string_equal(r.name, hostile);
+    assert_string_equal(r.owner, hostile);
+    assert_string_equal(r.cmdline, hostile);
+    assert_string_equal(r.labels[0].value, hostile);
+    assert_string_equal(r.disks[0].source.path, "/img/<x>'\"&");
+    assert_int_equal(r.memory_bytes, 64 << 20);
+    assert_int_equal(r.vcpus, 2);
+    assert_int_equal(r.max_vcpus, 4);
+    assert_int_equal(r.uuid.b[15], 7);
+    assert_int_equal(r.n_nics, 2);
+    assert_string_equal(r.nics[1].bridge, "br0");
+}
+
+static void test_copy_is_another_vm(void **state)
+{
+    CLEANUP(buf_done) struct buf xml;
+    CLEANUP(freep) char *copy = NULL;
+    CLEANUP(virt_spec_done) struct virt_spec r = {0};
+    struct err err = {0};
+    const struct virt_disk disk = {
+        .source = {.path = (char *)"/img/new"}, .target = (char *)"vda", .format = (char *)"raw"};
+    const struct uuid fresh = {{9}};
+    write_one(&xml);
+    assert_int_equal(virt_spec_copy(xml.data, xml.len, "b<", &fresh, &disk, 1, &copy, &err), 0);
+    assert_int_equal(virt_spec_read(copy, strlen(copy), &r, &err), 0);
+    assert_string_equal(r.name, "b<");
+    assert_true(uuid_equal(&r.uuid, &fresh));
+    assert_string_equal(r.disks[0].source.path, "/img/new");
+    assert_string_equal(r.disks[0].format, "raw");
+    assert_null(strstr(copy, "/img/&lt;x"));
+    assert_null(strstr(copy, "<mac"));
+}
+
+static void test_refusals(void **state)
+{
+    static const char *const bad[] = {
+        "", "<domain", "<network/>", "<domain/>",
+        "<!DOCTYPE d [<!ENTITY x 'y'>]><domain><name>&x;</name></domain>"};
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        struct virt_spec r = {0};
+        struct err err = {0};
+        assert_int_equal(virt_spec_read(bad[i], strlen(bad[i]), &r, &err), -EINVAL);
+        assert_string_not_equal(err.message, "");
+    }
+}
+
+static void test_plugged_vcpus(void **state)
+{
+    static const char xml[] = "<domainsnapshot><domain><vcpus>"
+                              "<vcpu id='0' enabled='yes' hotpluggable='no'/>"
+                              "<vcpu id='1' enabled='yes' hotpluggable='yes'/>"
+                              "<vcpu id='2' enabled='no' hotpluggable='yes'/>"
+                              "</vcpus></domain></domainsnapshot>";
+    assert_int_equal(virt_plugged_vcpus(xml, sizeof(xml) - 1), 1);
+    assert_int_equal(virt_plugged_vcpus("<domain/>", 9), 0);
+    assert_int_equal(virt_plugged_vcpus("", 0), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_copy_is_another_vm),
+        cmocka_unit_test(test_refusals), cmocka_unit_test(test_plugged_vcpus)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
