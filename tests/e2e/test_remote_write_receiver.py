@@ -140,7 +140,8 @@ class Receiving(unittest.TestCase):
 
     def test_elsewhere_bodies_stay_refused(self):
         body = remotewrite.encode_1([])
-        self.assertEqual(self.post(body, path="/vherd/v1/vms")[0], 405)
+        self.assertEqual(self.post(body, path="/vherd/v1/host")[0], 405)
+        self.assertEqual(self.post(body, path="/vherd/v1/vms")[0], 415)
         self.assertEqual(self.post(body, path="/api/v1/write/")[0], 405)
 
     def test_many_large_ones_cost_bounded_memory(self):

@@ -122,6 +122,7 @@ int main(void)
     uv_async_init(&c->loop, &c->wake, on_wake);
     c->wake.data = c;
     peer_init(&c->web, c, "web", web_frame, web_gone);
+    c->web.takes_fds = true;
     peer_init(&c->act, c, "act", ignore, nothing);
     peer_init(&c->send, c, "send", ignore, nothing);
     if (control_begin(c, &err) < 0)

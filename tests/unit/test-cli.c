@@ -168,8 +168,8 @@ static void test_commands_are_complete(void **state)
         const struct command *c = command_find(first);
         assert_non_null(c);
         bool is_word = verbs[v].command[len] == '\0';
-        for (size_t w = 0; c->words && c->words[w]; w++)
-            is_word |= strcmp(c->words[w], verbs[v].command + len + 1) == 0;
+        for (size_t w = 0; !is_word && c->words && c->words[w]; w++)
+            is_word = strcmp(c->words[w], verbs[v].command + len + 1) == 0;
         assert_true(is_word);
     }
 }
