@@ -249,11 +249,50 @@ static void test_tail_left_behind(void **state)
     tsdb_close(db);
 }
 
+// One append of many new series: no sample stands in the log before what its series is.
+static void test_tail_of_many_new_series(void **state)
+{
+    enum { MANY = 60000 };
+    struct tsdb *db = open_store(*state, 1 << 30);
+    CLEANUP(freep) uint32_t *ref = mem_zalloc(MANY * sizeof(*ref));
+    CLEANUP(freep) union tsdb_value *v = mem_zalloc(MANY * sizeof(*v));
+    const struct tsdb_kind_of real = {TSDB_DOUBLE, 0, false, 0};
+    for (int i = 0; i < MANY; i++) {
+        char number[16];
+        snprintf(number, sizeof(number), "%d", i);
+        struct label label[] = {{"__name__", "x"}, {"i", number}};
+        assert_int_equal(tsdb_series(db, label, 2, &real, &ref[i], NULL), 0);
+        v[i].f64 = i + 0.5;
+    }
+    struct tsdb_tail_position position = {0};
+    struct tsdb_tail *tail = NULL;
+    assert_int_equal(tsdb_tail_open(db, "test", &position, &tail, NULL), 0);
+    assert_int_equal(tsdb_append(db, T0, ref, v, MANY, NULL), 0);
+    assert_int_equal(tsdb_settle(db, NULL), 0);
+    assert_int_equal(tsdb_append(db, T0 + 1000, ref, v, 1, NULL), 0); // ends what is to be read
+    size_t n = 0;
+    struct tsdb_tail_batch b = {0};
+    for (int i = 0; i < 2000 && n <= MANY; i++) {
+        int r = tsdb_tail_next(tail, 100000, &b, NULL);
+        assert_true(r >= 0);
+        n += r == 1 ? b.n : 0;
+        if (r == 1 && b.sample[b.n - 1].t_ms > T0)
+            break;
+        usleep(r == 1 ? 0 : 5000);
+    }
+    assert_int_equal(n, MANY + 1);
+    tsdb_tail_close(tail);
+    tsdb_close(db);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_records),      cmocka_unit_test(test_every_bit),
-        cmocka_unit_test(test_every_length), TSDB_TEST(test_tail),
+        TSDB_TEST(test_tail_of_many_new_series),
+        cmocka_unit_test(test_records),
+        cmocka_unit_test(test_every_bit),
+        cmocka_unit_test(test_every_length),
+        TSDB_TEST(test_tail),
         TSDB_TEST(test_tail_left_behind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
