@@ -33,6 +33,7 @@ static struct tsdb_options options_of(const struct conf *conf)
     struct tsdb_options o;
     tsdb_options_init(&o);
     o.clock = &clock_system;
+    o.late_ms = KEEP_LATE_MS;
     o.flush_ms = conf->store.flush_ns / NS_PER_MS;
     o.fsync_ms = conf->store.fsync_ns / NS_PER_MS;
     o.log_max_bytes = (uint64_t)conf->store.log_size;
