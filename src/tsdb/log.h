@@ -154,9 +154,12 @@ void log_keep(struct log *l, uint64_t number, uint64_t bytes);
 void log_delete(struct log *l, uint64_t up_to);
 
 #define LOG_NAME_BYTES 32
+/** A file of a higher number is not ours; a series remembers its segment in 32 bits. */
+#define LOG_SEGMENT_MAX (UINT32_MAX / 2)
 
 /** The file of a segment. */
 void log_name(uint64_t segment, char out[LOG_NAME_BYTES]);
+/** Exactly the names that log_name() gives. */
 bool log_parse_name(const char *name, uint64_t *ret);
 
 #endif

@@ -43,7 +43,11 @@ bool log_parse_name(const char *name, uint64_t *ret)
     if (len < 12 || strcmp(name + len - 4, ".log") != 0)
         return false;
     CLEANUP(freep) char *digits = mem_strndup(name, len - 4);
-    return number_parse_u64(digits, ret) == 0;
+    char own[LOG_NAME_BYTES];
+    if (number_parse_u64(digits, ret) < 0 || *ret == 0 || *ret > LOG_SEGMENT_MAX)
+        return false;
+    log_name(*ret, own);
+    return strcmp(own, name) == 0;
 }
 
 void log_init(struct log *l, int dirfd, uint64_t segment, const struct tsdb_options *o)

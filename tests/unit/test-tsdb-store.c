@@ -497,9 +497,63 @@ static void test_clock(void **state)
     tsdb_close(db);
 }
 
+// A counter over the whole range of its type: a rise that does not fit the type is no fall.
+static void test_largest_values(void **state)
+{
+    static const struct tsdb_kind_of counter = {TSDB_SCALED, 0, true, 1.0};
+    const int64_t value[] = {-9000000000000000000, 9000000000000000000};
+    struct tsdb *db = open_store(*state);
+    uint32_t ref = series(db, "cpu", "a", &counter);
+    for (size_t i = 0; i < ARRAY_LEN(value); i++) {
+        union tsdb_value v = {.i64 = value[i]};
+        assert_int_equal(tsdb_append(db, T0 + (int64_t)i * 1000, &ref, &v, 1, NULL), 0);
+    }
+    struct tsdb_quality *q = NULL;
+    size_t n = 0;
+    assert_int_equal(tsdb_quality(db, "domain", &q, &n), 0);
+    assert_int_equal(n, 1);
+    assert_int_equal(q[0].resets, 0);
+    assert_int_equal(q[0].impossible, 1);
+    free(q);
+    tsdb_close(db);
+}
+
+static void make_fifo(const char *dir, const char *name)
+{
+    CLEANUP(freep) char *path = mem_printf("%s/%s", dir, name);
+    assert_int_equal(mkfifo(path, 0600), 0);
+}
+
+// What others put into the directory neither stops the store nor costs samples.
+static void test_foreign_files(void **state)
+{
+    struct tsdb *db = open_store(*state);
+    uint32_t ref = series(db, "cpu", "a", &ns);
+    append_line(db, &ref, 1, 0, 10);
+    tsdb_close(db);
+    make_fifo(*state, "log/00000099.log");
+    make_fifo(*state, "log/18446744073709551615.log");
+    make_fifo(*state, "log/0000000000000007.log");
+    make_fifo(*state, "blocks/0s-0-7200-00000001.blk");
+    make_fifo(*state, "blocks/a-18446744073709551614.blk");
+    CLEANUP(freep) char *folder = mem_printf("%s/blocks/folder.blk", (char *)*state);
+    assert_int_equal(mkdir(folder, 0700), 0);
+    for (int i = 1; i < 4; i++) {
+        db = open_store(*state);
+        expect_line(db, "a", 0, 10 * i);
+        ref = series(db, "cpu", "a", &ns);
+        append_line(db, &ref, 1, i * 10, 10);
+        if (i == 2)
+            settle(db);
+        tsdb_close(db);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TSDB_TEST(test_largest_values),
+        TSDB_TEST(test_foreign_files),
         TSDB_TEST(test_head_block_and_reopened),
         TSDB_TEST(test_second_opener),
         TSDB_TEST(test_late_and_duplicate),
