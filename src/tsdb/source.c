@@ -68,6 +68,7 @@ static int add_series(struct set *set, const struct labels *labels, struct set_s
         return r;
     set->labels[set->base.n] = labels;
     *ret = &set->series[set->base.n++];
+    **ret = (struct set_series){.first_part = NO_PART, .last_part = NO_PART}; // may be freed so
     return set_enter(set, (uint32_t)(set->base.n - 1));
 }
 
