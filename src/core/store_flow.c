@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/map.h"
 #include "base/mem.h"
@@ -16,6 +17,10 @@
 
 #define KEY_MAX (64u * 1024 - 1)
 #define SWEEP_EVERY 4096 // commits; a series that none of so many has touched is let go
+
+// A sample further ahead of the clock is refused, as Prometheus does: it would count as the newest
+// of the store, and the host's own samples would be told the time by it after a restart.
+#define AHEAD_MAX_MS (INT64_C(10) * 60 * 1000)
 
 // A series that came in.
 struct inflow {
@@ -88,6 +93,8 @@ static int sink_append(void *arg, const struct label *label, size_t n, int64_t t
 {
     struct store_flow *f = arg;
     struct inflow *in;
+    if (t_ms > clock_real_ns(&clock_system) / NS_PER_MS + AHEAD_MAX_MS)
+        return -ERANGE;
     int r = inflow_find(f, label, n, &in);
     if (r < 0)
         return r;
