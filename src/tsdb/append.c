@@ -118,6 +118,7 @@ int tsdb_append(struct tsdb *db, int64_t t_ms, const uint32_t *ref, const union 
     atomic_store(&h->owner_waits, true);
     pthread_mutex_lock(&h->lock);
     atomic_store(&h->owner_waits, false);
+    log_resume(&db->log);
     describe_again(db, n);
     bool no_room = is_full(db);
     for (size_t i = 0; i < n; i++) {

@@ -97,7 +97,8 @@ void log_put(struct log *l, const void *data, size_t len)
 {
     pthread_mutex_lock(&l->lock);
     struct log_part *part = l->last;
-    if (l->unwritten_bytes + len > l->unwritten_max) {
+    l->is_dropping |= l->unwritten_bytes + len > l->unwritten_max;
+    if (l->is_dropping) {
         l->dropped_bytes += len;
     } else {
         if (!part || part->segment != l->segment || part->data.len > PART_BYTES) {
@@ -112,6 +113,16 @@ void log_put(struct log *l, const void *data, size_t len)
         l->waiting_bytes += len;
         if (l->waiting_bytes > SOON_BYTES && !l->error)
             pthread_cond_signal(&l->wake);
+    }
+    pthread_mutex_unlock(&l->lock);
+}
+
+void log_resume(struct log *l)
+{
+    pthread_mutex_lock(&l->lock);
+    if (l->is_dropping && l->unwritten_bytes <= l->unwritten_max / 2) {
+        l->is_dropping = false;
+        l->segment++;
     }
     pthread_mutex_unlock(&l->lock);
 }

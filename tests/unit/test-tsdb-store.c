@@ -549,9 +549,51 @@ static void test_foreign_files(void **state)
     }
 }
 
+static void wait_for_log(struct tsdb *db)
+{
+    struct tsdb_status s = {.log_unwritten_bytes = 1};
+    for (int i = 0; i < 3000 && s.log_unwritten_bytes > 0; i++) {
+        usleep(5000);
+        tsdb_status(db, &s);
+    }
+    assert_int_equal(s.log_unwritten_bytes, 0);
+}
+
+// Log was given up while the disk took none. Once it takes some again, what is written can be read:
+// the descriptions of series, too, that were among what was given up.
+static void test_log_after_a_full_disk(void **state)
+{
+    struct tsdb_options o;
+    struct tsdb *db = NULL;
+    struct tsdb_status s = {0};
+    tsdb_options_init(&o);
+    o.flush_ms = 5;
+    o.memory_max_bytes = 256 << 10;
+    assert_int_equal(tsdb_open(*state, &o, &db, NULL), 0);
+    CLEANUP(freep) char *taken = mem_printf("%s/log/00000001.log", (char *)*state);
+    assert_int_equal(mkdir(taken, 0700), 0); // no segment can be begun
+    uint32_t first = series(db, "cpu", "first", &gauge), ref = 0;
+    for (int i = 0; i < 20000 && s.log_dropped_bytes == 0; i++) {
+        assert_int_equal(tsdb_append_one(db, first, T0 + i * 1000, sin(i)), 0);
+        tsdb_status(db, &s);
+    }
+    assert_true(s.log_dropped_bytes > 0);
+    ref = series(db, "cpu", "a", &ns);
+    append_line(db, &ref, 1, 0, 3);
+    assert_int_equal(rmdir(taken), 0);
+    wait_for_log(db);
+    append_line(db, &ref, 1, 3, 20);
+    tsdb_close(db);
+    // The head is not written when the store is closed: the log alone answers.
+    db = open_store(*state);
+    expect_line(db, "a", 3, 20);
+    tsdb_close(db);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TSDB_TEST(test_log_after_a_full_disk),
         TSDB_TEST(test_largest_values),
         TSDB_TEST(test_foreign_files),
         TSDB_TEST(test_head_block_and_reopened),
