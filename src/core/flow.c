@@ -153,6 +153,14 @@ bool flow_position(const struct flow *f, const char *name, struct samples_positi
     return p != NULL;
 }
 
+const char *flow_remote(const struct flow *f, size_t i, struct samples_position *ret)
+{
+    if (i >= f->n_places)
+        return NULL;
+    *ret = f->places[i].position;
+    return f->places[i].name;
+}
+
 // Samples in
 
 struct taking {

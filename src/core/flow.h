@@ -68,6 +68,9 @@ int flow_save(struct flow *f, struct err *err);
 // The place that is kept for a remote. False: none.
 bool flow_position(const struct flow *f, const char *name, struct samples_position *ret);
 
+// The i-th remote that has a place, in no order; NULL: there are no more.
+const char *flow_remote(const struct flow *f, size_t i, struct samples_position *ret);
+
 struct flow_stats {
     uint64_t samples, rejected, frames, malformed;
 };

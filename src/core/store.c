@@ -14,6 +14,7 @@
 #include "tsdb/tsdb.h"
 
 #define FLOW_EVERY_MS 2000
+#define REMOTES_KEPT_NS (3600 * NS_PER_S) // one that has not asked by then was taken out
 
 // Parents of a path, with the usual rights; the last element is the store's own affair.
 static int make_parents(const char *path)
@@ -91,6 +92,8 @@ static void on_flow_timer(uv_timer_t *handle)
 {
     struct core *c = handle->data;
     struct flow_saving *s = &c->saving;
+    if (c->store_flow)
+        store_flow_let_go(c->store_flow, clock_mono_ns(&clock_system));
     if (s->is_under_way || !flow_take(c->flow, &s->text))
         return;
     s->is_under_way = true;
@@ -111,6 +114,16 @@ static void end_flow(struct core *c)
     free(TAKE_PTR(c->saving.directory));
 }
 
+// From the start on, before the first of them asks: the store may write its first block any time.
+static void keep_for_remotes(struct core *c)
+{
+    int64_t until_ns = clock_mono_ns(&clock_system) + REMOTES_KEPT_NS;
+    struct samples_position place;
+    const char *name;
+    for (size_t i = 0; c->store_flow && (name = flow_remote(c->flow, i, &place)); i++)
+        store_flow_keep(c->store_flow, name, &place, until_ns);
+}
+
 static void open_flow(struct core *c, const char *path)
 {
     struct flow_params params = {.send = send_flow};
@@ -122,6 +135,7 @@ static void open_flow(struct core *c, const char *path)
         params.directory = path;
     }
     c->flow = flow_new(&params);
+    keep_for_remotes(c);
     c->saving.directory = mem_strdup(path);
     uv_sem_init(&c->saving.written, 0);
     uv_timer_init(&c->loop, &c->flow_timer);
