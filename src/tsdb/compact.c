@@ -171,7 +171,9 @@ static int carry_out(struct tsdb *db, const struct view *v, struct work *w)
     if (r == -EBADMSG && bad) {
         // Its other columns still answer; it is left alone from now on.
         bad->is_bad = true;
+        pthread_mutex_lock(&db->notes_lock);
         db->unreadable++;
+        pthread_mutex_unlock(&db->notes_lock);
         store_note(db,
                    "block %s is damaged in part: what is whole is still read, and it is not "
                    "merged with others",

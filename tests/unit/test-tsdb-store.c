@@ -590,9 +590,44 @@ static void test_log_after_a_full_disk(void **state)
     tsdb_close(db);
 }
 
+static void expect_domains(struct tsdb *db, int64_t start_ms, int64_t end_ms, const char *wanted)
+{
+    struct query_source *source = tsdb_source(db);
+    struct query_matcher m = {QUERY_NOT_EQUAL, "domain", "", NULL};
+    struct query_texts texts = {0};
+    char got[64] = "";
+    assert_int_equal(
+        source->ops->label_values(source, "domain", &m, 1, start_ms, end_ms, &texts, NULL), 0);
+    for (size_t i = 0; i < texts.n; i++)
+        snprintf(got + strlen(got), sizeof(got) - strlen(got), "%s ", texts.text[i]);
+    query_texts_done(&texts);
+    assert_string_equal(got, wanted);
+}
+
+// Those of series in blocks only, in both, and in the head only, each once and in its time.
+static void test_label_values_of_head_and_blocks(void **state)
+{
+    const int64_t day_ms = 24 * 3600000;
+    struct tsdb *db = open_store(*state);
+    assert_int_equal(tsdb_append_one(db, series(db, "g", "old", &gauge), T0, 1), 0);
+    assert_int_equal(tsdb_append_one(db, series(db, "g", "both", &gauge), T0, 1), 0);
+    settle(db);
+    assert_int_equal(tsdb_append_one(db, series(db, "g", "both", &gauge), T0 + day_ms, 1), 0);
+    assert_int_equal(tsdb_append_one(db, series(db, "g", "new", &gauge), T0 + day_ms, 1), 0);
+    for (int i = 0; i < 2; i++) {
+        expect_domains(db, 0, INT64_MAX, "both new old ");
+        expect_domains(db, T0 - 1000, T0 + 1000, "both old ");
+        expect_domains(db, T0 + day_ms, T0 + day_ms, "both new ");
+        expect_domains(db, 0, T0 - 10 * day_ms, "");
+        settle(db);
+    }
+    tsdb_close(db);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TSDB_TEST(test_label_values_of_head_and_blocks),
         TSDB_TEST(test_log_after_a_full_disk),
         TSDB_TEST(test_largest_values),
         TSDB_TEST(test_foreign_files),
