@@ -18,8 +18,9 @@
 #define GROUPS_MAX (LANE_MAX + 1)
 #define LANE_INFO LANE_MAX // info metrics: not of any lane
 #define LABEL_ATTRS_MAX 64
-// A clock that is set back by more than this (to 1970) is not believed.
-#define BACK_MAX_MS (INT64_C(400) * 24 * 3600 * 1000)
+// A clock that is set back by more than this (to 1970) is not believed: the store would refuse what
+// comes then. A day apart from its limit, as other writers may be ahead of this one.
+#define BACK_MAX_MS (KEEP_LATE_MS - INT64_C(24) * 3600 * 1000)
 
 // A metric of some kind of object.
 struct row {

@@ -53,6 +53,17 @@ struct waiting {
     struct uuid uuid;
 };
 
+// Positions of remote write on their way to the disk, by a worker: a disk may take its time.
+struct flow_saving {
+    uv_work_t work;
+    uv_sem_t written; // posted by the worker when it is done
+    struct buf text;
+    char *directory;
+    struct err err;
+    int result;
+    bool is_under_way;
+};
+
 struct query_source;
 
 struct core {
@@ -72,6 +83,7 @@ struct core {
     struct store_flow *store_flow; // of db
     struct flow *flow;             // what comes without a db is counted and dropped
     uv_timer_t flow_timer;
+    struct flow_saving saving;
     struct exposition exposition;
     struct waiting *waiting;
     struct forward *forwards; // requests that act has

@@ -104,26 +104,45 @@ static int sync_directory(const char *path)
     return fd < 0 || fsync(fd) < 0 ? -errno : 0;
 }
 
-int flow_save(struct flow *f, struct err *err)
+bool flow_take(struct flow *f, struct buf *ret)
 {
     if (!f->changed || !f->p.directory)
-        return 0;
-    CLEANUP(freep) char *path = mem_printf("%s/" FILE_NAME, f->p.directory);
-    CLEANUP(freep) char *fresh = mem_printf("%s.new", path);
-    CLEANUP(buf_done) struct buf text;
-    buf_init(&text, FILE_BYTES_MAX);
+        return false;
+    f->changed = false;
+    buf_init(ret, FILE_BYTES_MAX);
     for (size_t i = 0; i < f->n_places; i++)
-        buf_printf(&text, "%" PRIu64 " %" PRIu64 " %s\n", f->places[i].position.a,
+        buf_printf(ret, "%" PRIu64 " %" PRIu64 " %s\n", f->places[i].position.a,
                    f->places[i].position.b, f->places[i].name);
-    int r = text.error ? text.error : write_file(fresh, &text);
+    return true;
+}
+
+void flow_untake(struct flow *f)
+{
+    f->changed = true;
+}
+
+int flow_write(const char *directory, const struct buf *text, struct err *err)
+{
+    CLEANUP(freep) char *path = mem_printf("%s/" FILE_NAME, directory);
+    CLEANUP(freep) char *fresh = mem_printf("%s.new", path);
+    int r = text->error ? text->error : write_file(fresh, text);
     if (r == 0 && rename(fresh, path) < 0)
         r = -errno;
     if (r == 0)
-        r = sync_directory(f->p.directory);
+        r = sync_directory(directory);
+    return r < 0 ? err_set(err, -r, "%s: %s", path, strerror(-r)) : 0;
+}
+
+int flow_save(struct flow *f, struct err *err)
+{
+    struct buf text;
+    if (!flow_take(f, &text))
+        return 0;
+    int r = flow_write(f->p.directory, &text, err);
+    buf_done(&text);
     if (r < 0)
-        return err_set(err, -r, "%s: %s", path, strerror(-r));
-    f->changed = false;
-    return 0;
+        flow_untake(f);
+    return r;
 }
 
 bool flow_position(const struct flow *f, const char *name, struct samples_position *ret)
@@ -132,6 +151,14 @@ bool flow_position(const struct flow *f, const char *name, struct samples_positi
     if (p)
         *ret = p->position;
     return p != NULL;
+}
+
+const char *flow_remote(const struct flow *f, size_t i, struct samples_position *ret)
+{
+    if (i >= f->n_places)
+        return NULL;
+    *ret = f->places[i].position;
+    return f->places[i].name;
 }
 
 // Samples in

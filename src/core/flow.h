@@ -12,8 +12,9 @@
 
 // Takes samples.
 struct flow_sink {
-    // One sample; labels in any order. 0, or why it was refused (-ERANGE: too old, -EEXIST: another
-    // value at this time, -EINVAL: no label set, -ENOSPC …), which is counted and told.
+    // One sample; labels in any order. 0, or why it was refused (-ERANGE: too old or of the future,
+    // -EEXIST: another value at this time, -EINVAL: no label set, -ENOSPC …), which is counted and
+    // told.
     int (*append)(void *arg, const struct label *label, size_t n, int64_t t_ms, double v);
     void (*family)(void *arg, const struct expo_family *f); // may be NULL
     // After each frame: what was appended may be made durable in one go. 0 or -errno: nothing of it
@@ -52,12 +53,23 @@ void flow_free(struct flow *f);
 // A frame from send or web. 1: taken; 0: not of ours; -EPROTO: malformed, drop the connection.
 int flow_frame(struct flow *f, void *peer, const struct ipc_frame *frame);
 
-// Write positions that were acknowledged since the last time (atomic, fsync). Call each second or
-// so and at the end. 0 or -errno.
+// Positions that were acknowledged since the last time, as text for flow_write(); the caller frees
+// it. False: there are none, or there is no directory.
+bool flow_take(struct flow *f, struct buf *ret);
+
+// Put the text of flow_take() into the file (atomic, fsync). Waits for the disk: any thread but the
+// loop's, one at a time. 0 or -errno; after a failure flow_untake() has it written the next time.
+int flow_write(const char *directory, const struct buf *text, struct err *err);
+void flow_untake(struct flow *f);
+
+// All of that at once, at the end. 0 or -errno.
 int flow_save(struct flow *f, struct err *err);
 
 // The place that is kept for a remote. False: none.
 bool flow_position(const struct flow *f, const char *name, struct samples_position *ret);
+
+// The i-th remote that has a place, in no order; NULL: there are no more.
+const char *flow_remote(const struct flow *f, size_t i, struct samples_position *ret);
 
 struct flow_stats {
     uint64_t samples, rejected, frames, malformed;

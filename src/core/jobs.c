@@ -44,6 +44,7 @@ struct jobs {
     struct job *ready, **ready_end;
     size_t count, working, concurrency, most;
     size_t held, most_held;
+    bool ending; // nothing new is taken while the last workers are waited for
 };
 
 struct jobs *jobs_new(const struct jobs_params *p)
@@ -162,6 +163,7 @@ void jobs_free(struct jobs *j)
 {
     if (!j)
         return;
+    j->ending = true;
     jobs_forget_all(j);
     while (j->working > 0)
         uv_run(j->params.loop, UV_RUN_ONCE);
@@ -178,9 +180,10 @@ void jobs_limit(struct jobs *j, size_t concurrency, size_t most, size_t most_hel
 
 int jobs_add(struct jobs *j, uint32_t id, const struct job_ops *ops, void *arg, int64_t deadline_ns)
 {
-    if (j->count >= j->most || j->held > j->most_held) {
+    bool busy = j->ending || j->count >= j->most;
+    if (busy || j->held > j->most_held) {
         ops->free(arg);
-        return j->count >= j->most ? -EBUSY : -ENOMEM;
+        return busy ? -EBUSY : -ENOMEM;
     }
     struct job *job = mem_zalloc(sizeof(*job));
     job->work.data = job;

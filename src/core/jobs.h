@@ -45,14 +45,15 @@ struct jobs_params {
 };
 
 struct jobs *jobs_new(const struct jobs_params *p);
-void jobs_free(struct jobs *j); // waits for the workers; no answer is sent any more
+// Waits for the workers, for which the loop runs on; no answer is sent and no job taken any more.
+void jobs_free(struct jobs *j);
 
 // How many work at the same time, how many jobs there may be in all, and at how many bytes held by
 // answers that slow clients still take no new job is let in.
 void jobs_limit(struct jobs *j, size_t concurrency, size_t most, size_t most_held);
 
-// Takes over `arg` in any case. 0, -EBUSY (there are as many as may be), -ENOMEM (they hold as much
-// as they may).
+// Takes over `arg` in any case. 0, -EBUSY (there are as many as may be, or it ends), -ENOMEM (they
+// hold as much as they may).
 int jobs_add(struct jobs *j, uint32_t id, const struct job_ops *ops, void *arg,
              int64_t deadline_ns);
 

@@ -36,5 +36,7 @@ void queries_limit(struct core *c)
 
 void queries_end(struct core *c)
 {
-    jobs_free(TAKE_PTR(c->jobs));
+    // Requests may still come meanwhile, and are refused.
+    jobs_free(c->jobs);
+    c->jobs = NULL;
 }

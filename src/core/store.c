@@ -14,6 +14,7 @@
 #include "tsdb/tsdb.h"
 
 #define FLOW_EVERY_MS 2000
+#define REMOTES_KEPT_NS (3600 * NS_PER_S) // one that has not asked by then was taken out
 
 // Parents of a path, with the usual rights; the last element is the store's own affair.
 static int make_parents(const char *path)
@@ -33,6 +34,7 @@ static struct tsdb_options options_of(const struct conf *conf)
     struct tsdb_options o;
     tsdb_options_init(&o);
     o.clock = &clock_system;
+    o.late_ms = KEEP_LATE_MS;
     o.flush_ms = conf->store.flush_ns / NS_PER_MS;
     o.fsync_ms = conf->store.fsync_ns / NS_PER_MS;
     o.log_max_bytes = (uint64_t)conf->store.log_size;
@@ -60,16 +62,66 @@ static void send_flow(void *peer, enum ipc_type type, uint32_t id, int status, c
     peer_send(peer, type, id, status, a, a_len, b, b_len);
 }
 
-static void save_flow(struct core *c)
+static void write_flow(uv_work_t *work)
 {
-    struct err err = {0};
-    if (flow_save(c->flow, &err) < 0)
-        log_warning("%s", err.message);
+    struct flow_saving *s = work->data;
+    s->result = flow_write(s->directory, &s->text, &s->err);
+    uv_sem_post(&s->written);
+}
+
+static void flow_written(struct core *c)
+{
+    struct flow_saving *s = &c->saving;
+    uv_sem_wait(&s->written);
+    s->is_under_way = false;
+    buf_done(&s->text);
+    if (s->result < 0) {
+        log_warning("%s", s->err.message);
+        flow_untake(c->flow);
+    }
+}
+
+static void after_write_flow(uv_work_t *work, int status)
+{
+    struct core *c = work->loop->data;
+    if (c->saving.is_under_way)
+        flow_written(c);
 }
 
 static void on_flow_timer(uv_timer_t *handle)
 {
-    save_flow(handle->data);
+    struct core *c = handle->data;
+    struct flow_saving *s = &c->saving;
+    if (c->store_flow)
+        store_flow_let_go(c->store_flow, clock_mono_ns(&clock_system));
+    if (s->is_under_way || !flow_take(c->flow, &s->text))
+        return;
+    s->is_under_way = true;
+    s->work.data = s;
+    uv_queue_work(&c->loop, &s->work, write_flow, after_write_flow);
+}
+
+// The loop does not run any more.
+static void end_flow(struct core *c)
+{
+    struct err err = {0};
+    if (c->saving.is_under_way)
+        flow_written(c);
+    if (flow_save(c->flow, &err) < 0)
+        log_warning("%s", err.message);
+    flow_free(TAKE_PTR(c->flow));
+    uv_sem_destroy(&c->saving.written);
+    free(TAKE_PTR(c->saving.directory));
+}
+
+// From the start on, before the first of them asks: the store may write its first block any time.
+static void keep_for_remotes(struct core *c)
+{
+    int64_t until_ns = clock_mono_ns(&clock_system) + REMOTES_KEPT_NS;
+    struct samples_position place;
+    const char *name;
+    for (size_t i = 0; c->store_flow && (name = flow_remote(c->flow, i, &place)); i++)
+        store_flow_keep(c->store_flow, name, &place, until_ns);
 }
 
 static void open_flow(struct core *c, const char *path)
@@ -83,6 +135,9 @@ static void open_flow(struct core *c, const char *path)
         params.directory = path;
     }
     c->flow = flow_new(&params);
+    keep_for_remotes(c);
+    c->saving.directory = mem_strdup(path);
+    uv_sem_init(&c->saving.written, 0);
     uv_timer_init(&c->loop, &c->flow_timer);
     c->flow_timer.data = c;
     uv_timer_start(&c->flow_timer, on_flow_timer, FLOW_EVERY_MS, FLOW_EVERY_MS);
@@ -144,8 +199,7 @@ void store_reload(struct core *c)
 void store_close(struct core *c)
 {
     if (c->flow)
-        save_flow(c);
-    flow_free(TAKE_PTR(c->flow));
+        end_flow(c);
     store_flow_free(TAKE_PTR(c->store_flow));
     keep_free(TAKE_PTR(c->keep));
     c->source = NULL;

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/map.h"
 #include "base/mem.h"
@@ -16,6 +17,10 @@
 
 #define KEY_MAX (64u * 1024 - 1)
 #define SWEEP_EVERY 4096 // commits; a series that none of so many has touched is let go
+
+// A sample further ahead of the clock is refused, as Prometheus does: it would count as the newest
+// of the store, and the host's own samples would be told the time by it after a restart.
+#define AHEAD_MAX_MS (INT64_C(10) * 60 * 1000)
 
 // A series that came in.
 struct inflow {
@@ -31,6 +36,7 @@ struct outflow {
     char *name;
     struct tsdb_tail *tail;
     struct tsdb_tail_position at; // what the tail would give next
+    int64_t until_ns;             // kept by store_flow_keep(), not asked for since; 0: asked for
 };
 
 struct store_flow {
@@ -88,6 +94,8 @@ static int sink_append(void *arg, const struct label *label, size_t n, int64_t t
 {
     struct store_flow *f = arg;
     struct inflow *in;
+    if (t_ms > clock_real_ns(&clock_system) / NS_PER_MS + AHEAD_MAX_MS)
+        return -ERANGE;
     int r = inflow_find(f, label, n, &in);
     if (r < 0)
         return r;
@@ -150,6 +158,23 @@ static int outflow_open(struct store_flow *f, struct outflow *o, struct tsdb_tai
     return 0;
 }
 
+void store_flow_keep(struct store_flow *f, const char *name, const struct samples_position *place,
+                     int64_t until_ns)
+{
+    struct outflow *o = outflow_of(f, name);
+    if (outflow_open(f, o, (struct tsdb_tail_position){place->a, place->b}) == 0)
+        o->until_ns = until_ns;
+}
+
+void store_flow_let_go(struct store_flow *f, int64_t now_ns)
+{
+    for (struct outflow *o = f->outflows; o; o = o->next)
+        if (o->until_ns && o->until_ns < now_ns) {
+            tsdb_tail_close(TAKE_PTR(o->tail));
+            o->until_ns = 0;
+        }
+}
+
 static int put_batch(const struct tsdb_tail_batch *b, struct samples_writer *out)
 {
     for (size_t i = 0; i < b->n; i++) {
@@ -167,6 +192,7 @@ static int source_read(void *arg, const char *name, const struct samples_positio
     struct store_flow *f = arg;
     struct outflow *o = outflow_of(f, name);
     struct tsdb_tail_position start = {from->a, from->b};
+    o->until_ns = 0;
     struct err err = {0};
     for (size_t max = max_samples;; max /= 4) {
         int r = 0;

@@ -13,6 +13,12 @@ struct store_flow;
 struct store_flow *store_flow_new(struct tsdb *db);
 void store_flow_free(struct store_flow *f);
 
+// Keep the log for a remote from its place on before it has asked for it, until then at the latest
+// (monotonic time); store_flow_let_go() is to be called now and then.
+void store_flow_keep(struct store_flow *f, const char *name, const struct samples_position *place,
+                     int64_t until_ns);
+void store_flow_let_go(struct store_flow *f, int64_t now_ns);
+
 extern const struct flow_sink store_flow_sink;
 extern const struct flow_source store_flow_source;
 

@@ -47,6 +47,13 @@ static void hand_over(struct tsdb *db, struct buf *stage)
     buf_reset(stage);
 }
 
+// Whoever follows the log reads it once: what a series is stands before its samples.
+static void hand_over_all(struct tsdb *db)
+{
+    hand_over(db, &db->stage_series);
+    hand_over(db, &db->stage);
+}
+
 static void describe(struct tsdb *db, struct series *s, uint32_t ref)
 {
     struct tsdb_kind_of of = {s->kind, s->scale, s->is_counter, (double)s->max_rate};
@@ -111,6 +118,7 @@ int tsdb_append(struct tsdb *db, int64_t t_ms, const uint32_t *ref, const union 
     atomic_store(&h->owner_waits, true);
     pthread_mutex_lock(&h->lock);
     atomic_store(&h->owner_waits, false);
+    log_resume(&db->log);
     describe_again(db, n);
     bool no_room = is_full(db);
     for (size_t i = 0; i < n; i++) {
@@ -127,12 +135,11 @@ int tsdb_append(struct tsdb *db, int64_t t_ms, const uint32_t *ref, const union 
         log_samples_put(&log, ref[i], s->kind, v[i]);
         if (db->stage.len > STAGE_BYTES) {
             log_samples_end(&log);
-            hand_over(db, &db->stage);
+            hand_over_all(db);
         }
     }
     log_samples_end(&log);
-    hand_over(db, &db->stage_series);
-    hand_over(db, &db->stage);
+    hand_over_all(db);
     pthread_mutex_unlock(&h->lock);
     if (ret) {
         ret->stored += appended.stored;

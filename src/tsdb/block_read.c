@@ -82,10 +82,12 @@ static int find_sections(struct block *b, struct err *err)
 
 int block_open(int dirfd, const char *name, struct block **ret, struct err *err)
 {
-    CLEANUP(closep) int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC);
+    CLEANUP(closep) int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     struct stat st;
     if (fd < 0 || fstat(fd, &st) < 0)
         return err_set(err, errno, "%s", strerror(errno));
+    if (!S_ISREG(st.st_mode))
+        return err_set(err, EINVAL, "not a file");
     if (st.st_size < HEADER_BYTES + FOOTER_BYTES)
         return damaged(err, "too short");
     CLEANUP(block_freep) struct block *b = mem_zalloc(sizeof(*b));

@@ -119,6 +119,19 @@ static bool find_deleted(const struct view *v, struct work *w)
     return false;
 }
 
+// Whether a start would replay log that is in blocks already: a reader is behind, and no block is
+// left that says so.
+static bool may_be_replayed(struct tsdb *db, const struct view *v)
+{
+    for (size_t i = 0; i < v->n; i++)
+        if (v->block[i]->meta.log_covered >= db->log_covered)
+            return false;
+    pthread_mutex_lock(&db->log.lock);
+    bool is_kept = db->log.n_kept > 0 && db->log.kept[0].number <= db->log_covered;
+    pthread_mutex_unlock(&db->log.lock);
+    return is_kept;
+}
+
 // Deletions that no file needs any more. One that was made since the head was last written stays.
 static int forget_deletions(struct tsdb *db, const struct view *v)
 {
@@ -132,7 +145,7 @@ static int forget_deletions(struct tsdb *db, const struct view *v)
             is_done &= !v->block[k]->is_bad || v->block[k]->meta.deletions >= d->number;
         *(is_done ? &gone[n_gone++] : &left[n++]) = d;
     }
-    if (n_gone == 0)
+    if (n_gone == 0 || may_be_replayed(db, v))
         return 0;
     int r = deletions_write(db, left, n);
     if (r < 0)
@@ -158,7 +171,9 @@ static int carry_out(struct tsdb *db, const struct view *v, struct work *w)
     if (r == -EBADMSG && bad) {
         // Its other columns still answer; it is left alone from now on.
         bad->is_bad = true;
+        pthread_mutex_lock(&db->notes_lock);
         db->unreadable++;
+        pthread_mutex_unlock(&db->notes_lock);
         store_note(db,
                    "block %s is damaged in part: what is whole is still read, and it is not "
                    "merged with others",

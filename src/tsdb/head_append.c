@@ -166,9 +166,13 @@ static void check_schedule(struct series *s, int64_t pause_ms)
 
 static void check_value(struct series *s, int64_t pause_ms, union tsdb_value v)
 {
-    double rise = s->kind == TSDB_SCALED
-                      ? (double)(v.i64 - s->last.i64) / codec_power_of_ten(s->scale)
-                      : v.f64 - s->last.f64;
+    double rise = v.f64 - s->last.f64;
+    if (s->kind == TSDB_SCALED) {
+        int64_t step;
+        bool is_beyond = __builtin_sub_overflow(v.i64, s->last.i64, &step);
+        rise = is_beyond ? (double)v.i64 - (double)s->last.i64 : (double)step;
+        rise /= codec_power_of_ten(s->scale);
+    }
     if (s->is_counter && rise < 0)
         s->resets++;
     if (s->max_rate > 0 && rise * 1000 > (double)s->max_rate * (double)pause_ms)

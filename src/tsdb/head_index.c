@@ -23,7 +23,12 @@ void head_init(struct head *h, struct pins *pins, uint32_t series_max, int64_t l
                        .series_max = series_max,
                        .late_ms = MIN_OF(late_ms, HEAD_LATE_MAX_MS),
                        .newest_ms = INT64_MIN / 2};
-    pthread_rwlock_init(&h->index, NULL);
+    pthread_rwlockattr_t attributes;
+    pthread_rwlockattr_init(&attributes);
+    // Else the owner waits as long as one query begins before another has ended.
+    pthread_rwlockattr_setkind_np(&attributes, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+    pthread_rwlock_init(&h->index, &attributes);
+    pthread_rwlockattr_destroy(&attributes);
     pthread_mutex_init(&h->lock, NULL);
     h->names = map_new();
     h->arena = arena_new();
@@ -134,6 +139,16 @@ static uint32_t *find(const struct head *h, const struct label *label, uint32_t 
     return &h->table[i];
 }
 
+// Enters all series anew; the table is of zeros.
+static void fill_table(struct head *h)
+{
+    for (uint32_t ref = 0; ref < h->n_slots; ref++) {
+        const struct labels *l = head_slot(h, ref)->labels;
+        if (l)
+            *find(h, l->label, l->n) = ref + 1;
+    }
+}
+
 static int resize_table(struct head *h, size_t size)
 {
     uint32_t *table = calloc(size, sizeof(*table));
@@ -142,11 +157,7 @@ static int resize_table(struct head *h, size_t size)
     free(h->table);
     h->table = table;
     h->table_size = size;
-    for (uint32_t ref = 0; ref < h->n_slots; ref++) {
-        const struct labels *l = head_slot(h, ref)->labels;
-        if (l)
-            *find(h, l->label, l->n) = ref + 1;
-    }
+    fill_table(h);
     return 0;
 }
 
@@ -325,7 +336,8 @@ void head_collect(struct head *h)
         }
         h->n_series -= n;
         // In place of the entries of dead series: all others anew.
-        resize_table(h, h->table_size);
+        memset(h->table, 0, h->table_size * sizeof(h->table[0]));
+        fill_table(h);
     }
     pthread_mutex_unlock(&h->lock);
     pthread_rwlock_unlock(&h->index);

@@ -113,6 +113,7 @@ struct log {
     struct log_part *first, *last; /**< wait for the disk */
     uint64_t unwritten_bytes, dropped_bytes, unwritten_max;
     uint64_t waiting_bytes;   /**< of first to last */
+    bool is_dropping;         /**< records are given up, until log_resume() */
     struct log_segment *kept; /**< segments on the disk, sorted */
     size_t n_kept, kept_cap;
     int error; /**< of the last write, -errno; 0: it succeeded */
@@ -138,8 +139,17 @@ int log_start(struct log *l);
 void log_stop(struct log *l);
 void log_done(struct log *l);
 
-/** Hand over records (copied). Never waits for the disk. */
+/**
+ * Hand over records (copied). Never waits for the disk: what is too much is given up, and so is all
+ * behind it.
+ */
 void log_put(struct log *l, const void *data, size_t len);
+
+/**
+ * Where records had to be given up and there is room again, go on in a new segment: what the lost
+ * ones described is described anew there. Call where records begin; `segment` may change.
+ */
+void log_resume(struct log *l);
 
 /** Later records go to a new segment; returns the number of the one that is full now. */
 uint64_t log_roll(struct log *l);
@@ -154,9 +164,12 @@ void log_keep(struct log *l, uint64_t number, uint64_t bytes);
 void log_delete(struct log *l, uint64_t up_to);
 
 #define LOG_NAME_BYTES 32
+/** A file of a higher number is not ours; a series remembers its segment in 32 bits. */
+#define LOG_SEGMENT_MAX (UINT32_MAX / 2)
 
 /** The file of a segment. */
 void log_name(uint64_t segment, char out[LOG_NAME_BYTES]);
+/** Exactly the names that log_name() gives. */
 bool log_parse_name(const char *name, uint64_t *ret);
 
 #endif

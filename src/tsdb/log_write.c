@@ -43,7 +43,11 @@ bool log_parse_name(const char *name, uint64_t *ret)
     if (len < 12 || strcmp(name + len - 4, ".log") != 0)
         return false;
     CLEANUP(freep) char *digits = mem_strndup(name, len - 4);
-    return number_parse_u64(digits, ret) == 0;
+    char own[LOG_NAME_BYTES];
+    if (number_parse_u64(digits, ret) < 0 || *ret == 0 || *ret > LOG_SEGMENT_MAX)
+        return false;
+    log_name(*ret, own);
+    return strcmp(own, name) == 0;
 }
 
 void log_init(struct log *l, int dirfd, uint64_t segment, const struct tsdb_options *o)
@@ -93,7 +97,8 @@ void log_put(struct log *l, const void *data, size_t len)
 {
     pthread_mutex_lock(&l->lock);
     struct log_part *part = l->last;
-    if (l->unwritten_bytes + len > l->unwritten_max) {
+    l->is_dropping |= l->unwritten_bytes + len > l->unwritten_max;
+    if (l->is_dropping) {
         l->dropped_bytes += len;
     } else {
         if (!part || part->segment != l->segment || part->data.len > PART_BYTES) {
@@ -108,6 +113,16 @@ void log_put(struct log *l, const void *data, size_t len)
         l->waiting_bytes += len;
         if (l->waiting_bytes > SOON_BYTES && !l->error)
             pthread_cond_signal(&l->wake);
+    }
+    pthread_mutex_unlock(&l->lock);
+}
+
+void log_resume(struct log *l)
+{
+    pthread_mutex_lock(&l->lock);
+    if (l->is_dropping && l->unwritten_bytes <= l->unwritten_max / 2) {
+        l->is_dropping = false;
+        l->segment++;
     }
     pthread_mutex_unlock(&l->lock);
 }

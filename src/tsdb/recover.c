@@ -23,13 +23,14 @@ static bool ends_with(const char *name, const char *suffix)
     return n > k && strcmp(name + n - k, suffix) == 0;
 }
 
-// The number between the last '-' and the suffix: no later block may take it again.
+// The number between the last '-' and the suffix: no later block may take it again. Names of others
+// may hold any number.
 static void note_serial(struct tsdb *db, const char *name)
 {
     const char *dash = strrchr(name, '-');
     uint64_t serial = 0;
     const char *p = dash ? dash + 1 : name;
-    if (dash && number_scan_u64(&p, &serial))
+    if (dash && number_scan_u64(&p, &serial) && serial < UINT64_MAX / 2)
         db->next_serial = MAX_OF(db->next_serial, serial + 1);
 }
 
@@ -178,10 +179,15 @@ static void replay_segment(struct tsdb *db, uint64_t segment, bool is_last)
 {
     char name[LOG_NAME_BYTES];
     log_name(segment, name);
-    CLEANUP(closep) int fd = openat(db->log_dirfd, name, O_RDONLY | O_CLOEXEC);
+    CLEANUP(closep) int fd = openat(db->log_dirfd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     struct stat st;
     if (fd < 0 || fstat(fd, &st) < 0) {
         store_note(db, "log %s: %s", name, strerror(errno));
+        db->unreadable++;
+        return;
+    }
+    if (!S_ISREG(st.st_mode)) {
+        store_note(db, "log %s is not a file", name);
         db->unreadable++;
         return;
     }

@@ -68,6 +68,7 @@ static int add_series(struct set *set, const struct labels *labels, struct set_s
         return r;
     set->labels[set->base.n] = labels;
     *ret = &set->series[set->base.n++];
+    **ret = (struct set_series){.first_part = NO_PART, .last_part = NO_PART}; // may be freed so
     return set_enter(set, (uint32_t)(set->base.n - 1));
 }
 
@@ -216,17 +217,22 @@ static int fill(struct set *set, const struct query_matcher *matcher, size_t n)
     return r;
 }
 
-static int select_series(struct query_source *source, const struct query_matcher *matcher, size_t n,
-                         const struct query_hints *hints, size_t max_series, struct query_set **ret,
-                         struct err *err)
+static struct set *set_new(struct tsdb *db, const struct query_hints *hints, size_t max_series)
 {
-    struct tsdb *db = (struct tsdb *)source;
     struct set *set = mem_zalloc(sizeof(*set));
     set->db = db;
     set->hints = *hints;
     set->max_series = max_series;
     set->memory = arena_new();
     pin_enter(&db->pins, &set->pin);
+    return set;
+}
+
+static int select_series(struct query_source *source, const struct query_matcher *matcher, size_t n,
+                         const struct query_hints *hints, size_t max_series, struct query_set **ret,
+                         struct err *err)
+{
+    struct set *set = set_new((struct tsdb *)source, hints, max_series);
     int r = fill(set, matcher, n);
     set->base.ops = &source_ops;
     set->base.labels = set->labels;
@@ -260,28 +266,68 @@ static void hand_out(const struct map *seen, struct query_texts *ret)
     qsort(ret->text, ret->n, sizeof(ret->text[0]), by_text);
 }
 
+static void note_labels(struct map *seen, const struct labels *l, const char *name)
+{
+    const char *value = name ? labels_get(l, name) : NULL;
+    if (value)
+        note_text(seen, value);
+    for (uint32_t k = 0; !name && k < l->n; k++)
+        note_text(seen, l->label[k].name);
+}
+
+static int note_block(struct set *set, const struct block *b, const struct query_matcher *matcher,
+                      size_t n, const char *name, struct map *seen)
+{
+    struct match_index index = block_index(b);
+    CLEANUP(freep) uint64_t *bits = NULL;
+    int r = match_bits(&index, matcher, n, &bits);
+    if (r == -EBADMSG)
+        return set_damaged(set, b);
+    for (uint32_t i = 0; r == 0 && (i = match_next(bits, b->meta.n_series, i)) != UINT32_MAX; i++) {
+        struct block_series s;
+        struct labels *labels = block_series(b, i, &s) == 0 ? block_labels(b, &s) : NULL;
+        if (!labels)
+            return set_damaged(set, b);
+        note_labels(seen, labels, name);
+        labels_free(labels);
+    }
+    return r;
+}
+
+// Series of blocks one by one: all series of all time would not fit into memory.
+static int note_texts(struct set *set, const struct query_matcher *matcher, size_t n,
+                      const char *name, struct map *seen)
+{
+    int r = select_head(set, matcher, n);
+    if (r == 0)
+        r = set_plan(set);
+    if (r < 0)
+        return r;
+    drop_empty(set);
+    for (size_t i = 0; i < set->base.n; i++)
+        note_labels(seen, set->labels[i], name);
+    for (size_t i = 0; r == 0 && i < set->view->n; i++)
+        if (set_wants(set, set->view->block[i]))
+            r = note_block(set, set->view->block[i], matcher, n, name, seen);
+    return r;
+}
+
 // Names of labels (name NULL) or the values of one.
 static int texts(struct query_source *source, const char *name, const struct query_matcher *matcher,
                  size_t n, int64_t start_ms, int64_t end_ms, struct query_texts *ret,
                  struct err *err)
 {
     struct query_hints hints = {start_ms, end_ms, RESOLUTION_HOUR_MS, 0};
-    struct query_set *set = NULL;
-    int r = select_series(source, matcher, n, &hints, 0, &set, err);
-    if (r < 0)
-        return r;
+    struct set *set = set_new((struct tsdb *)source, &hints, 0);
     struct map *seen = map_new();
-    for (size_t i = 0; i < set->n; i++) {
-        const struct labels *l = set->labels[i];
-        const char *value = name ? labels_get(l, name) : NULL;
-        if (value)
-            note_text(seen, value);
-        for (uint32_t k = 0; !name && k < l->n; k++)
-            note_text(seen, l->label[k].name);
-    }
+    int r = note_texts(set, matcher, n, name, seen);
+    set_free(&set->base);
     hand_out(seen, ret);
     map_free(seen);
-    set_free(set);
+    if (r < 0) {
+        query_texts_done(ret);
+        return err_set(err, -r, "reading labels: %s", strerror(-r));
+    }
     return 0;
 }
 

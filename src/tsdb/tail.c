@@ -28,6 +28,7 @@ struct tsdb_tail {
     struct tsdb *db;
     char *name;
     struct tsdb_tail_position done; // under tails_lock
+    bool is_told;                   // under tails_lock: that it loses log
     struct tsdb_tail_position at;   // handed out up to here
     int fd;                         // of segment at.segment
     uint64_t window_at;             // where in the file the window begins
@@ -320,12 +321,14 @@ uint64_t tails_need(struct tsdb *db, uint64_t covered)
 {
     uint64_t up_to = covered, limit = beyond_limit(db);
     pthread_mutex_lock(&db->tails_lock);
-    for (const struct tsdb_tail *t = db->tails; t; t = t->next) {
+    for (struct tsdb_tail *t = db->tails; t; t = t->next) {
         uint64_t read = t->done.segment > 0 ? t->done.segment - 1 : 0;
+        bool was_told = t->is_told;
+        t->is_told = read < MIN_OF(limit, covered);
         if (read >= up_to)
             continue;
         up_to = MAX_OF(read, MIN_OF(limit, covered));
-        if (read < limit)
+        if (t->is_told && !was_told)
             store_note(db, "the log outgrew its limit: %s is behind and loses what it has not read",
                        t->name);
     }

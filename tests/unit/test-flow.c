@@ -193,6 +193,39 @@ static void test_position_survives(void **state)
     assert_int_equal(rmdir(directory), 0);
 }
 
+// What is acknowledged while a worker writes is written the next time, as is what could not be.
+static void test_taken_while_it_is_written(void **state)
+{
+    char directory[] = "/tmp/vherd-flow-XXXXXX";
+    assert_non_null(mkdtemp(directory));
+    struct fake f = {.log = 100};
+    struct flow *flow = make(&f, directory);
+    struct buf first, second;
+    assert_false(flow_take(flow, &first));
+    tell_done(flow, &f, 10);
+    assert_true(flow_take(flow, &first));
+    assert_false(flow_take(flow, &second));
+    tell_done(flow, &f, 20);
+    assert_string_equal(first.data, "1 10 far\n");
+    assert_int_equal(flow_write("/nonexistent/directory", &first, NULL), -ENOENT);
+    flow_untake(flow);
+    buf_done(&first);
+    assert_true(flow_take(flow, &second));
+    assert_string_equal(second.data, "1 20 far\n");
+    assert_int_equal(flow_write(directory, &second, NULL), 0);
+    assert_false(flow_take(flow, &first));
+    buf_done(&second);
+    flow_free(flow);
+    flow = make(&f, directory);
+    struct samples_position at;
+    assert_true(flow_position(flow, "far", &at) && at.b == 20);
+    flow_free(flow);
+    buf_done(&f.sent);
+    CLEANUP(freep) char *path = mem_printf("%s/remote-write", directory);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(rmdir(directory), 0);
+}
+
 static void test_damaged_file_costs_its_line(void **state)
 {
     char directory[] = "/tmp/vherd-flow-XXXXXX";
@@ -244,6 +277,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_samples_in),
         cmocka_unit_test(test_position_survives),
+        cmocka_unit_test(test_taken_while_it_is_written),
         cmocka_unit_test(test_damaged_file_costs_its_line),
         cmocka_unit_test(test_unwritable_directory_is_told),
         cmocka_unit_test(test_malformed_and_foreign),

@@ -263,6 +263,37 @@ static void ends_with_work_under_way(void **state)
     jobs_add(s->jobs, 2, &ops, new_work(s), INT64_MAX);
 }
 
+struct late_request {
+    uv_timer_t timer; // first
+    struct seen *seen;
+    int result;
+};
+
+static void on_late_request(uv_timer_t *timer)
+{
+    struct late_request *late = (struct late_request *)timer;
+    late->result = jobs_add(late->seen->jobs, 9, &ops, new_work(late->seen), INT64_MAX);
+    uv_close((uv_handle_t *)timer, NULL);
+}
+
+// What the loop is still told while the last worker is waited for.
+static void takes_nothing_while_it_ends(void **state)
+{
+    struct seen *s = *state;
+    struct work *w = new_work(s);
+    w->until_cancelled = true;
+    w->sleep_ms = 100;
+    jobs_add(s->jobs, 1, &ops, w, INT64_MAX);
+    struct late_request late = {.seen = s};
+    uv_timer_init(&s->loop, &late.timer);
+    uv_timer_start(&late.timer, on_late_request, 0, 0);
+    jobs_free(s->jobs);
+    s->jobs = NULL;
+    assert_int_equal(late.result, -EBUSY);
+    assert_int_equal(s->freed, 2);
+    uv_run(&s->loop, UV_RUN_DEFAULT);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
@@ -276,6 +307,7 @@ int main(void)
         TEST(slow_clients_hold_only_so_much),
         TEST(what_is_forgotten_sends_nothing),
         TEST(ends_with_work_under_way),
+        TEST(takes_nothing_while_it_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -57,6 +57,7 @@ static void stage_init(struct stage *s)
     struct tsdb_options options;
     tsdb_options_init(&options);
     options.clock = &s->clock.clock;
+    options.late_ms = KEEP_LATE_MS;
     struct err err = {0};
     assert_int_equal(tsdb_open(s->directory, &options, &s->db, &err), 0);
     s->herd = herd_new();
@@ -273,6 +274,30 @@ static void test_a_clock_that_jumps_makes_no_interval_negative(void **state)
     stage_done(&s);
 }
 
+// A clock that was a day ahead, and right again: series that have samples of tomorrow go on.
+static void test_a_clock_set_back_costs_no_samples(void **state)
+{
+    const int64_t ahead_ns[] = {6 * 3600 * NS_PER_S, 15 * 24 * 3600 * NS_PER_S,
+                                90 * 24 * 3600 * NS_PER_S};
+    for (size_t k = 0; k < ARRAY_LEN(ahead_ns); k++) {
+        struct stage s;
+        stage_init(&s);
+        struct vm *vm = add_vm(&s, 1, "web");
+        for (int i = 0; i < 9; i++) {
+            if (i == 3)
+                s.clock.real += ahead_ns[k];
+            if (i == 6)
+                s.clock.real -= ahead_ns[k];
+            set(&s, &vm->obj, FACT_VM_RSS, 4096 * (i + 1));
+            sample(&s);
+        }
+        struct point p[POINTS_MAX];
+        assert_int_equal(points_of(&s, "vherd_vm_resident_bytes", "domain", "web", p), 9);
+        assert_int_equal(keep_stats(s.keep).refused, 0);
+        stage_done(&s);
+    }
+}
+
 static void test_other_sets_after_a_reload(void **state)
 {
     struct stage s;
@@ -318,6 +343,7 @@ int main(void)
         cmocka_unit_test(test_slow_lanes_are_repeated_then_ended),
         cmocka_unit_test(test_state_is_not_shown_while_libvirt_is_away),
         cmocka_unit_test(test_a_clock_that_jumps_makes_no_interval_negative),
+        cmocka_unit_test(test_a_clock_set_back_costs_no_samples),
         cmocka_unit_test(test_other_sets_after_a_reload),
         cmocka_unit_test(test_completeness_of_a_lane),
     };

@@ -497,9 +497,140 @@ static void test_clock(void **state)
     tsdb_close(db);
 }
 
+// A counter over the whole range of its type: a rise that does not fit the type is no fall.
+static void test_largest_values(void **state)
+{
+    static const struct tsdb_kind_of counter = {TSDB_SCALED, 0, true, 1.0};
+    const int64_t value[] = {-9000000000000000000, 9000000000000000000};
+    struct tsdb *db = open_store(*state);
+    uint32_t ref = series(db, "cpu", "a", &counter);
+    for (size_t i = 0; i < ARRAY_LEN(value); i++) {
+        union tsdb_value v = {.i64 = value[i]};
+        assert_int_equal(tsdb_append(db, T0 + (int64_t)i * 1000, &ref, &v, 1, NULL), 0);
+    }
+    struct tsdb_quality *q = NULL;
+    size_t n = 0;
+    assert_int_equal(tsdb_quality(db, "domain", &q, &n), 0);
+    assert_int_equal(n, 1);
+    assert_int_equal(q[0].resets, 0);
+    assert_int_equal(q[0].impossible, 1);
+    free(q);
+    tsdb_close(db);
+}
+
+static void make_fifo(const char *dir, const char *name)
+{
+    CLEANUP(freep) char *path = mem_printf("%s/%s", dir, name);
+    assert_int_equal(mkfifo(path, 0600), 0);
+}
+
+// What others put into the directory neither stops the store nor costs samples.
+static void test_foreign_files(void **state)
+{
+    struct tsdb *db = open_store(*state);
+    uint32_t ref = series(db, "cpu", "a", &ns);
+    append_line(db, &ref, 1, 0, 10);
+    tsdb_close(db);
+    make_fifo(*state, "log/00000099.log");
+    make_fifo(*state, "log/18446744073709551615.log");
+    make_fifo(*state, "log/0000000000000007.log");
+    make_fifo(*state, "blocks/0s-0-7200-00000001.blk");
+    make_fifo(*state, "blocks/a-18446744073709551614.blk");
+    CLEANUP(freep) char *folder = mem_printf("%s/blocks/folder.blk", (char *)*state);
+    assert_int_equal(mkdir(folder, 0700), 0);
+    for (int i = 1; i < 4; i++) {
+        db = open_store(*state);
+        expect_line(db, "a", 0, 10 * i);
+        ref = series(db, "cpu", "a", &ns);
+        append_line(db, &ref, 1, i * 10, 10);
+        if (i == 2)
+            settle(db);
+        tsdb_close(db);
+    }
+}
+
+static void wait_for_log(struct tsdb *db)
+{
+    struct tsdb_status s = {.log_unwritten_bytes = 1};
+    for (int i = 0; i < 3000 && s.log_unwritten_bytes > 0; i++) {
+        usleep(5000);
+        tsdb_status(db, &s);
+    }
+    assert_int_equal(s.log_unwritten_bytes, 0);
+}
+
+// Log was given up while the disk took none. Once it takes some again, what is written can be read:
+// the descriptions of series, too, that were among what was given up.
+static void test_log_after_a_full_disk(void **state)
+{
+    struct tsdb_options o;
+    struct tsdb *db = NULL;
+    struct tsdb_status s = {0};
+    tsdb_options_init(&o);
+    o.flush_ms = 5;
+    o.memory_max_bytes = 256 << 10;
+    assert_int_equal(tsdb_open(*state, &o, &db, NULL), 0);
+    CLEANUP(freep) char *taken = mem_printf("%s/log/00000001.log", (char *)*state);
+    assert_int_equal(mkdir(taken, 0700), 0); // no segment can be begun
+    uint32_t first = series(db, "cpu", "first", &gauge), ref = 0;
+    for (int i = 0; i < 20000 && s.log_dropped_bytes == 0; i++) {
+        assert_int_equal(tsdb_append_one(db, first, T0 + i * 1000, sin(i)), 0);
+        tsdb_status(db, &s);
+    }
+    assert_true(s.log_dropped_bytes > 0);
+    ref = series(db, "cpu", "a", &ns);
+    append_line(db, &ref, 1, 0, 3);
+    assert_int_equal(rmdir(taken), 0);
+    wait_for_log(db);
+    append_line(db, &ref, 1, 3, 20);
+    tsdb_close(db);
+    // The head is not written when the store is closed: the log alone answers.
+    db = open_store(*state);
+    expect_line(db, "a", 3, 20);
+    tsdb_close(db);
+}
+
+static void expect_domains(struct tsdb *db, int64_t start_ms, int64_t end_ms, const char *wanted)
+{
+    struct query_source *source = tsdb_source(db);
+    struct query_matcher m = {QUERY_NOT_EQUAL, "domain", "", NULL};
+    struct query_texts texts = {0};
+    char got[64] = "";
+    assert_int_equal(
+        source->ops->label_values(source, "domain", &m, 1, start_ms, end_ms, &texts, NULL), 0);
+    for (size_t i = 0; i < texts.n; i++)
+        snprintf(got + strlen(got), sizeof(got) - strlen(got), "%s ", texts.text[i]);
+    query_texts_done(&texts);
+    assert_string_equal(got, wanted);
+}
+
+// Those of series in blocks only, in both, and in the head only, each once and in its time.
+static void test_label_values_of_head_and_blocks(void **state)
+{
+    const int64_t day_ms = 24 * 3600000;
+    struct tsdb *db = open_store(*state);
+    assert_int_equal(tsdb_append_one(db, series(db, "g", "old", &gauge), T0, 1), 0);
+    assert_int_equal(tsdb_append_one(db, series(db, "g", "both", &gauge), T0, 1), 0);
+    settle(db);
+    assert_int_equal(tsdb_append_one(db, series(db, "g", "both", &gauge), T0 + day_ms, 1), 0);
+    assert_int_equal(tsdb_append_one(db, series(db, "g", "new", &gauge), T0 + day_ms, 1), 0);
+    for (int i = 0; i < 2; i++) {
+        expect_domains(db, 0, INT64_MAX, "both new old ");
+        expect_domains(db, T0 - 1000, T0 + 1000, "both old ");
+        expect_domains(db, T0 + day_ms, T0 + day_ms, "both new ");
+        expect_domains(db, 0, T0 - 10 * day_ms, "");
+        settle(db);
+    }
+    tsdb_close(db);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TSDB_TEST(test_label_values_of_head_and_blocks),
+        TSDB_TEST(test_log_after_a_full_disk),
+        TSDB_TEST(test_largest_values),
+        TSDB_TEST(test_foreign_files),
         TSDB_TEST(test_head_block_and_reopened),
         TSDB_TEST(test_second_opener),
         TSDB_TEST(test_late_and_duplicate),

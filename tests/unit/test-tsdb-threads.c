@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Readers on threads of their own while the owner appends and the store writes and compacts: each
 // answer is a whole beginning of the series. For the thread sanitizer.
+#include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,6 +17,7 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
+#include "store.h"
 #include "tsdb-dir.h"
 #include "tsdb/tail.h"
 
@@ -144,8 +146,43 @@ static void test_readers_and_owner(void **state)
     tsdb_close(s.db);
 }
 
+static void *register_one(void *arg)
+{
+    const struct tsdb_kind_of kind = {TSDB_DOUBLE, 0, false, 0};
+    struct label label[] = {{"__name__", "new"}};
+    uint32_t ref;
+    return tsdb_series(arg, label, 1, &kind, &ref, NULL) == 0 ? NULL : arg;
+}
+
+// While the owner waits for a reader to end, no other reader begins: queries one after the other
+// would keep it waiting for ever.
+static void test_owner_goes_before_new_readers(void **state)
+{
+    struct tsdb_options o;
+    struct tsdb *db = NULL;
+    pthread_t owner;
+    void *failed = NULL;
+    tsdb_options_init(&o);
+    assert_int_equal(tsdb_open(*state, &o, &db, NULL), 0);
+    assert_int_equal(pthread_rwlock_rdlock(&db->head.index), 0);
+    assert_int_equal(pthread_create(&owner, NULL, register_one, db), 0);
+    int r = 0;
+    for (int i = 0; i < 5000 && r == 0; i++) {
+        usleep(1000);
+        r = pthread_rwlock_tryrdlock(&db->head.index);
+        if (r == 0)
+            pthread_rwlock_unlock(&db->head.index);
+    }
+    pthread_rwlock_unlock(&db->head.index);
+    pthread_join(owner, &failed);
+    assert_null(failed);
+    assert_int_equal(r, EBUSY);
+    tsdb_close(db);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {TSDB_TEST(test_readers_and_owner)};
+    const struct CMUnitTest tests[] = {TSDB_TEST(test_readers_and_owner),
+                                       TSDB_TEST(test_owner_goes_before_new_readers)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

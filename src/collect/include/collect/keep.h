@@ -20,8 +20,14 @@
  */
 #define KEEP_REPEAT_NS (10 * NS_PER_S)
 
+/**
+ * How late a sample the store has to take (tsdb_options.late_ms): a clock that is set back is
+ * followed by nearly as much, into series that have samples of later.
+ */
+#define KEEP_LATE_MS (INT64_C(23) * 24 * 3600 * 1000)
+
 struct keep_params {
-    struct tsdb *db;      /**< outlives it */
+    struct tsdb *db;      /**< opened with late_ms = KEEP_LATE_MS; outlives it */
     struct herd *herd;    /**< outlives it */
     unsigned sets;        /**< enum metric_set */
     bool misnamed;        /**< metrics whose names promtool rejects, too */

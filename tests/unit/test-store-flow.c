@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What comes from the network into a real store.
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "store_flow.h"
+#include "tsdb-dir.h"
+
+// One receiver's client with a wrong clock must not decide what time it is here.
+static void test_samples_of_the_future(void **state)
+{
+    struct tsdb_options o;
+    struct tsdb *db = NULL;
+    struct tsdb_status status;
+    const struct label label[] = {{"__name__", "up"}, {"job", "x"}};
+    const int64_t hour_ms = 3600000, now_ms = clock_real_ns(&clock_system) / NS_PER_MS;
+    tsdb_options_init(&o);
+    assert_int_equal(tsdb_open(*state, &o, &db, NULL), 0);
+    struct store_flow *f = store_flow_new(db);
+    assert_int_equal(store_flow_sink.append(f, label, 2, now_ms - hour_ms, 1), 0);
+    assert_int_equal(store_flow_sink.append(f, label, 2, now_ms + hour_ms, 1), -ERANGE);
+    assert_int_equal(store_flow_sink.append(f, label, 2, INT64_MAX, 1), -ERANGE);
+    assert_int_equal(store_flow_sink.append(f, label, 2, now_ms + 60000, 1), 0);
+    tsdb_status(db, &status);
+    assert_int_equal(status.newest_ms, now_ms + 60000);
+    store_flow_free(f);
+    tsdb_close(db);
+}
+
+static bool read_from(struct store_flow *f, const struct samples_position *place, size_t *lost)
+{
+    struct samples_writer *out = samples_writer_new(SAMPLES_FRAME_MAX);
+    struct samples_batch batch = {{0}};
+    int r = store_flow_source.read(f, "far", place, 1000, out, &batch);
+    samples_writer_free(out);
+    assert_int_equal(r, 0);
+    *lost = batch.lost;
+    return batch.next.a != place->a || batch.next.b != place->b;
+}
+
+// A receiver that was away when vherd ended finds its log after the start, whoever is first: it or
+// a block.
+static void test_log_is_kept_until_a_remote_asks(void **state)
+{
+    const struct label label[] = {{"__name__", "up"}, {"job", "x"}};
+    const struct samples_position start = {1, 32};
+    const int64_t now_ms = clock_real_ns(&clock_system) / NS_PER_MS;
+    size_t lost = 0;
+    struct tsdb_options o;
+    struct tsdb *db = NULL;
+    tsdb_options_init(&o);
+    assert_int_equal(tsdb_open(*state, &o, &db, NULL), 0);
+    struct store_flow *f = store_flow_new(db);
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(store_flow_sink.append(f, label, 2, now_ms - 10000 + i, i), 0);
+    store_flow_free(f);
+    tsdb_close(db);
+    assert_int_equal(tsdb_open(*state, &o, &db, NULL), 0);
+    f = store_flow_new(db);
+    store_flow_keep(f, "far", &start, NS_PER_S);
+    store_flow_keep(f, "gone", &start, NS_PER_S);
+    assert_int_equal(tsdb_settle(db, NULL), 0);
+    assert_true(read_from(f, &start, &lost));
+    assert_int_equal(lost, 0);
+    // Who never asks is not waited for, who did is.
+    struct tsdb_status status;
+    store_flow_let_go(f, 2 * NS_PER_S);
+    store_flow_source.done(f, "far", &(struct samples_position){9, 0});
+    assert_int_equal(store_flow_sink.append(f, label, 2, now_ms, 1), 0);
+    assert_int_equal(tsdb_settle(db, NULL), 0);
+    tsdb_status(db, &status);
+    assert_in_range(status.log_segments, 0, 1);
+    store_flow_free(f);
+    tsdb_close(db);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {TSDB_TEST(test_samples_of_the_future),
+                                       TSDB_TEST(test_log_is_kept_until_a_remote_asks)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
