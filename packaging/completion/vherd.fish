@@ -6,6 +6,7 @@ complete -c vherd -l config -r -F -d 'read this configuration instead of the def
 complete -c vherd -l json -d 'print JSON as the daemon answers it'
 complete -c vherd -l color -x -a 'auto always never' -d 'auto, always or never'
 complete -c vherd -l help -d 'show help'
+complete -c vherd -l version -d 'print the version'
 complete -c vherd -n __fish_use_subcommand -a list -d 'List the VMs of this host with their current load'
 complete -c vherd -n '__fish_seen_subcommand_from list' -l state -x -a 'running idle paused in\ shutdown shut\ off crashed pmsuspended' -d 'only VMs in this state (running, "shut off", …)'
 complete -c vherd -n '__fish_seen_subcommand_from list' -l names -d 'names only, one a line'
