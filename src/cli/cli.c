@@ -44,7 +44,7 @@ int cli_usage(const struct cli *cli, const char *format, ...)
     vsnprintf(message, sizeof(message), format, ap);
     va_end(ap);
     buf_puts(&text, message);
-    if (cli->command)
+    if (cli->command && cli->command->kind != OPERAND_COMMAND)
         buf_printf(&text, "; see `vherd help %s`", cli->command->name);
     else
         buf_puts(&text, "; see `vherd help`");
@@ -68,7 +68,8 @@ char *cli_config_path(const struct cli *cli)
     bool exists = false;
     CLEANUP(freep) char *path = conf_default_path(&exists);
     // A file that the environment names must be there.
-    return exists || getenv("VHERD_CONFIG") ? TAKE_PTR(path) : NULL;
+    const char *named = getenv("VHERD_CONFIG");
+    return exists || (named && *named) ? TAKE_PTR(path) : NULL;
 }
 
 const struct conf *cli_conf(struct cli *cli, struct err *err)
@@ -302,19 +303,24 @@ static int take_option(struct cli *cli, int argc, char **argv, int *at)
     return EXIT_WELL;
 }
 
+int cli_no_command(const struct cli *cli, const char *word)
+{
+    const char *names[32] = {NULL};
+    for (size_t i = 0; i < commands_count; i++)
+        names[i] = commands[i].name;
+    const char *near = similar_best(word, names, commands_count);
+    if (near)
+        return cli_usage(cli, "no command \"%s\"; did you mean \"%s\"?", word, near);
+    return cli_usage(cli, "no command \"%s\"", word);
+}
+
 static int take_word(struct cli *cli, const char *word)
 {
     if (!cli->command) {
         cli->command = command_find(word);
         if (cli->command)
             return EXIT_WELL;
-        const char *names[32] = {NULL};
-        for (size_t i = 0; i < commands_count; i++)
-            names[i] = commands[i].name;
-        const char *near = similar_best(word, names, commands_count);
-        if (near)
-            return cli_usage(cli, "no command \"%s\"; did you mean \"%s\"?", word, near);
-        return cli_usage(cli, "no command \"%s\"", word);
+        return cli_no_command(cli, word);
     }
     if (cli->n_operands == cli->command->most)
         return cli_usage(cli, "%s takes no operand \"%s\"", cli->command->name, word);
@@ -376,6 +382,8 @@ static int run(struct cli *cli)
             help_text(cli->command, &cli->out);
         return EXIT_WELL;
     }
+    if (cli_option(cli, "version"))
+        return cmd_version(cli);
     if (!cli->command)
         return cli_usage(cli, "which command? list, show, top, host, status, …");
     if (cli->n_operands < cli->command->least)

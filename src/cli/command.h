@@ -124,6 +124,9 @@ int cli_send(struct cli *cli, const char *method, const char *path, const char *
 int cli_fail(const struct err *err, int status);
 int cli_usage(const struct cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/** No command of that name; tells of a similar one. Returns EXIT_USAGE. */
+int cli_no_command(const struct cli *cli, const char *word);
+
 /** GET for a command that shows JSON or a view; a VM that is not there names similar ones. */
 int cli_show(struct cli *cli, const char *path, int timeout_ms,
              void (*view)(struct cli *cli, const json_t *answer));

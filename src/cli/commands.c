@@ -31,6 +31,7 @@ const struct option_desc global_options[] = {
     {"json", NULL, "print JSON as the daemon answers it", NULL, false},
     {"color", "WHEN", "auto, always or never", colors, false},
     {"help", NULL, "show help", NULL, false},
+    {"version", NULL, "print the version", NULL, false},
     {NULL},
 };
 

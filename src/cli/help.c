@@ -113,7 +113,7 @@ int cmd_help(struct cli *cli)
     }
     const struct command *c = command_find(cli->operands[0]);
     if (!c)
-        return cli_usage(cli, "no command \"%s\"", cli->operands[0]);
+        return cli_no_command(cli, cli->operands[0]);
     help_text(c, &cli->out);
     return EXIT_WELL;
 }

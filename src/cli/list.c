@@ -79,6 +79,30 @@ static void keep_state(const json_t *vms, const char *state)
     }
 }
 
+static bool is_state(const struct cli *cli, const char *state)
+{
+    const char *const *known = cli->command->options[0].values;
+    while (*known && !same_state(*known, state))
+        known++;
+    return *known;
+}
+
+// A word that libvirt may have some day is no error.
+static void view_none(struct cli *cli, const char *state)
+{
+    if (!state) {
+        buf_puts(&cli->out, "There are no VMs on this host.\n");
+        return;
+    }
+    buf_puts(&cli->out, "No VM is in that state");
+    if (!is_state(cli, state)) {
+        const char *const *known = cli->command->options[0].values;
+        for (size_t i = 0; known[i]; i++)
+            buf_printf(&cli->out, "%s%s", i ? ", " : "; states are ", known[i]);
+    }
+    buf_puts(&cli->out, ".\n");
+}
+
 static void put_names(struct cli *cli, const json_t *vms)
 {
     size_t i;
@@ -103,8 +127,7 @@ static void view(struct cli *cli, const json_t *answer)
     }
     view_table(&cli->term, NULL, vms, columns, ARRAY_LEN(columns), &cli->out);
     if (json_array_size(vms) == 0)
-        buf_puts(&cli->out, cli_option(cli, "state") ? "No VM is in that state.\n"
-                                                     : "There are no VMs on this host.\n");
+        view_none(cli, cli_option(cli, "state"));
     view_libvirt_hint(&cli->term, answer, &cli->out);
 }
 

@@ -115,11 +115,12 @@ static int ask(struct stats *s, const struct stats_metric *m, struct err *err)
     return 0;
 }
 
-// Those of which only a limit is known are none.
-static void drop_empty(struct rows *rows)
+// Rows of which only a limit is known are none.
+static void drop_unknown(struct rows *rows, double range)
 {
     size_t kept = 0;
     for (size_t i = 0; i < rows->n; i++) {
+        stats_drop_trend(rows->row[i].figure, range);
         if (isnan(rows->row[i].figure[STATS_MEAN]))
             free(rows->row[i].key);
         else
@@ -208,8 +209,12 @@ static void put_number(struct json *j, const char *key, double v)
 
 static void put_json(struct stats *s)
 {
-    static const char *const names[STATS_FIGURE_MAX] = {
-        "mean", "min", "p50", "p95", "p99", "max", "sum", "trend_per_hour", "last", "limit"};
+    static const char *const names[STATS_FIGURE_MAX] = {"mean", "min",
+                                                        "p50",  "p95",
+                                                        "p99",  "max",
+                                                        "sum",  "trend_per_hour",
+                                                        "last", "covered_seconds",
+                                                        "limit"};
     CLEANUP(buf_done) struct buf out;
     struct json j;
     buf_init(&out, 64 << 20);
@@ -288,7 +293,7 @@ static int ask_all(struct stats *s, struct stats_metric named[OPTIONS_GIVEN_MAX]
     const struct stats_metric *m = s->vm ? stats_of_vm : stats_of_host;
     for (; n == 0 && r == 0 && m->title; m++)
         r = ask(s, m, err);
-    drop_empty(&s->rows);
+    drop_unknown(&s->rows, s->range);
     return r;
 }
 

@@ -43,12 +43,17 @@ enum stats_figure {
     STATS_SUM,
     STATS_TREND, /**< per hour */
     STATS_LAST,
+    STATS_COVERED, /**< seconds of which there are samples */
     STATS_LIMIT,
     STATS_FIGURE_MAX,
 };
 
 /** The figure of a name, STATS_FIGURE_MAX where it is none. */
 enum stats_figure stats_figure_of(const char *name);
+
+/** Forget the trend, and so what follows from it, where samples cover less than a quarter of the
+ * range (seconds). */
+void stats_drop_trend(double figures[STATS_FIGURE_MAX], double range);
 
 /** Part of the limit that the mean is; NaN where there is no limit. */
 double stats_utilisation(const double figures[STATS_FIGURE_MAX]);

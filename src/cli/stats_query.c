@@ -6,6 +6,9 @@
 #include "base/mem.h"
 #include "stats.h"
 
+// Of less than a quarter of the time, a straight line says how it began, not where it goes.
+#define TREND_PART 4
+
 const struct stats_metric stats_of_vm[] = {
     {"CPU", "sum by (domain) (rate(libvirt_domain_vcpu_time_seconds_total{domain=$vm}[$w]))",
      "max by (domain) (libvirt_domain_info_virtual_cpus{domain=$vm})", "vCPUs", NULL, true},
@@ -72,9 +75,10 @@ static const struct {
     [STATS_P95] = {"p95", "quantile_over_time(0.95, ", ")"},
     [STATS_P99] = {"p99", "quantile_over_time(0.99, ", ")"},
     [STATS_MAX] = {"max", "max_over_time(", ")"},
-    [STATS_SUM] = {"sum", "avg_over_time(", ")"}, // times the range
+    [STATS_SUM] = {"sum", "sum_over_time(", ")"}, // times the step
     [STATS_TREND] = {"trend", "3600 * deriv(", ")"},
     [STATS_LAST] = {"last", "last_over_time(", ")"},
+    [STATS_COVERED] = {"covered", "count_over_time(", ")"}, // times the step
     [STATS_LIMIT] = {"limit", NULL, NULL},
 };
 
@@ -122,8 +126,8 @@ static void put_figure(const struct stats_metric *m, int i, const char *expressi
                        double step, struct buf *out)
 {
     buf_puts(out, "label_replace(");
-    if (i == STATS_SUM)
-        buf_printf(out, "%.0f * ", range);
+    if (i == STATS_SUM || i == STATS_COVERED)
+        buf_printf(out, "%.0f * ", step);
     buf_printf(out, "%s(%s)[%.0fs:%.0fs]%s, \"figure\", \"%s\", \"\", \"\")", figures[i].before,
                expression, range, step, figures[i].after, figures[i].name);
 }
@@ -149,6 +153,12 @@ void stats_query(const struct stats_metric *m, const char *vm, double range, dou
         buf_puts(out, ", \"figure\", \"limit\", \"\", \"\")");
     }
     out->error = out->error ? out->error : expression.error;
+}
+
+void stats_drop_trend(double f[STATS_FIGURE_MAX], double range)
+{
+    if (!(f[STATS_COVERED] >= range / TREND_PART))
+        f[STATS_TREND] = NAN;
 }
 
 double stats_utilisation(const double f[STATS_FIGURE_MAX])

@@ -63,8 +63,11 @@ static void view_store(const struct term *term, const json_t *answer, struct buf
         view_line(term, "Store", &line, STYLE_BAD, out);
         return;
     }
-    if (!api_text(store, "path"))
+    if (!api_text(store, "path")) {
+        buf_puts(&line, "none: this daemon keeps no samples");
+        view_line(term, "Store", &line, STYLE_NONE, out);
         return;
+    }
     format_text(store, "path", term->utf8, &line);
     buf_puts(&line, ": ");
     format_whole(store, "series", term->utf8, &line);
@@ -107,8 +110,7 @@ static void flatten_lanes(json_t *vm)
         json_object_set(vm, age, json_object_get(lane, "age_seconds"));
         json_object_set(vm, completeness, json_object_get(lane, "completeness_ratio"));
     }
-    const char *name = api_text(vm, "name");
-    if (name && !*name)
+    if (!api_text(vm, "name"))
         json_object_set_new(vm, "name", json_string("(host)"));
 }
 

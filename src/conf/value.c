@@ -32,8 +32,8 @@ void conf_duration_format(int64_t ns, struct buf *out)
         int64_t ns;
     } units[] = {{"d", 86400 * NS_PER_S}, {"h", 3600 * NS_PER_S}, {"m", 60 * NS_PER_S},
                  {"s", NS_PER_S},         {"ms", NS_PER_MS},      {"us", 1000}};
-    size_t i = 0;
-    while (i + 1 < ARRAY_LEN(units) && (ns == 0 || ns % units[i].ns != 0))
+    size_t i = ns == 0 ? 3 : 0; // "0s"
+    while (i + 1 < ARRAY_LEN(units) && ns % units[i].ns != 0)
         i++;
     buf_i64(out, ns / units[i].ns);
     buf_puts(out, units[i].name);

@@ -54,7 +54,7 @@ static void put_vm(struct buf *out, const struct herd *h, const struct vm *vm, i
         buf_puts(out, ", ");
         esc_html(out, flag);
     }
-    put_ratio(out, herd_fact(h, o, FACT_VM_CPU_UTILISATION, now));
+    put_ratio(out, herd_fact(h, o, FACT_VM_CPU_RATIO, now));
     put_ratio(out, herd_fact(h, o, FACT_VM_WAIT_RATIO, now));
     put_bytes(out, herd_fact(h, o, FACT_VM_RSS, now), "");
     put_ratio(out, herd_fact(h, o, FACT_VM_MEM_USED_RATIO, now));

@@ -153,12 +153,12 @@ static const char *add_new(const struct view *v, struct place_snapshot *s,
 {
     CLEANUP(freep) char *memory = ipc_query_param(v->request->query, "memory");
     uint64_t vcpus, bytes = 0;
-    bool has_vcpus = get_count(v->request->query, "vcpus", 4096, &vcpus) && vcpus > 0;
-    if (!memory && !has_vcpus)
+    CLEANUP(freep) char *asked = ipc_query_param(v->request->query, "vcpus");
+    if (!memory && !asked)
         return NULL;
-    if (!has_vcpus || !memory || number_parse_size(memory, &bytes) < 0 || bytes == 0 ||
-        bytes > (uint64_t)PLACE_AMOUNT_MAX)
-        return "a new VM needs vcpus, a whole number, and memory, such as 8G";
+    if (!asked || !get_count(v->request->query, "vcpus", 4096, &vcpus) || vcpus == 0 || !memory ||
+        number_parse_size(memory, &bytes) < 0 || bytes == 0 || bytes > (uint64_t)PLACE_AMOUNT_MAX)
+        return "a new VM needs vcpus, a whole number up to 4096, and memory, such as 8G";
     const char *name = request->object ? request->object : "new";
     if (place_snapshot_find_vm(s, name) >= 0)
         return "a VM of that name exists";

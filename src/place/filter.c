@@ -2,6 +2,7 @@
 // Filters in the order in which a person would ask; the costly ones last.
 #include "place/filter.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/human.h"
@@ -187,9 +188,9 @@ void place_refusal_text(const struct place_snapshot *s, const struct place_refus
     case PLACE_FILTER_AMOUNT:
         buf_printf(out, "%s: asks ", place_resource_name(refusal->resource));
         place_amount_text(refusal->resource, refusal->asked, out);
-        buf_puts(out, ", ");
-        place_amount_text(refusal->resource, refusal->free, out);
-        buf_puts(out, " left");
+        buf_puts(out, refusal->free < 0 ? ", none left: " : ", ");
+        place_amount_text(refusal->resource, llabs(refusal->free), out);
+        buf_puts(out, refusal->free < 0 ? " over the limit" : " left");
         break;
     case PLACE_FILTER_NUMA:
         buf_puts(out, "no NUMA node has room for it");

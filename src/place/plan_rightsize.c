@@ -13,6 +13,10 @@ struct totals {
     int64_t vcpus, memory_bytes, saved_vcpus, saved_bytes, added_vcpus, added_bytes;
 };
 
+#define NO_HISTORY                                                                                 \
+    "no history: of what VMs have used, nothing is stored yet, or given as cpu_history and "       \
+    "memory_history in a herd file"
+
 static void add_up(struct totals *t, const struct rightsize_vm *vm,
                    const struct rightsize_advice *a)
 {
@@ -185,7 +189,7 @@ int plan_write_rightsize(const struct writing *w)
     if (w->request->object && one < 0)
         return err_set(w->err, ENOENT, "no VM is called \"%.256s\"", w->request->object);
     if (!w->history)
-        return err_set(w->err, ENODATA, "no history yet: nothing is stored that VMs have used");
+        return err_set(w->err, ENODATA, NO_HISTORY);
     json_key(w->j, "vms");
     json_array_begin(w->j);
     for (size_t i = 0; i < w->s->n_vms; i++) {
@@ -206,6 +210,6 @@ int plan_write_rightsize(const struct writing *w)
     if (plan_write_shares(w) < 0)
         return err_set(w->err, ENOMEM, "no memory for the plan");
     if (t.advised + t.unknown == 0)
-        return err_set(w->err, ENODATA, "no history yet: nothing is stored that VMs have used");
+        return err_set(w->err, ENODATA, NO_HISTORY);
     return 0;
 }

@@ -105,7 +105,7 @@ static double days_of(const struct usage_series *s)
 int rightsize_advise(const struct rightsize_vm *vm, const struct rightsize_policy *p,
                      struct rightsize_advice *ret)
 {
-    struct rightsize_advice a = {0};
+    struct rightsize_advice a = {.least_days = p->least_days};
     double rule_cpu, rule_memory;
     a.days = fmin(days_of(&vm->cpu), days_of(&vm->memory));
     if (usage_summarise(&vm->cpu, &a.cpu) < 0 || usage_summarise(&vm->memory, &a.memory) < 0)
@@ -139,7 +139,7 @@ void rightsize_explain(const struct rightsize_vm *vm, const struct rightsize_adv
                        struct buf *out)
 {
     if (!a->known) {
-        buf_printf(out, "%.1f days of history are too few", a->days);
+        buf_printf(out, "%.1f days of history, %.0f are needed", a->days, a->least_days);
         return;
     }
     buf_printf(out, "over %.0f days the 99th percentile is ", a->days);

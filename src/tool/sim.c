@@ -47,7 +47,15 @@ static void put_count(double v, struct buf *out)
 
 static void put_latency(double v, struct buf *out)
 {
-    human_latency(v, false, out);
+    if (v > 0)
+        human_latency(v, false, out);
+    else
+        buf_puts(out, "–");
+}
+
+static void put_gib(double v, struct buf *out)
+{
+    human_bytes(v * 1024 * 1024 * 1024, out);
 }
 
 // A value of a struct: doubles, and counts of two widths.
@@ -93,8 +101,8 @@ static const struct column sample_columns[] = {
     SAMPLE("power_watts", "WATTS", DOUBLE, watts, put_fixed),
     SAMPLE("migrations", "MOVES", U64, migrations, put_count),
     SAMPLE("faults", "FAULTS", U64, faults, put_count),
-    SAMPLE("balloon_gib", "BALLOON", DOUBLE, balloon_gib, put_fixed),
-    SAMPLE("swap_gib", "SWAP", DOUBLE, swap_gib, put_fixed),
+    SAMPLE("balloon_gib", "BALLOONED", DOUBLE, balloon_gib, put_gib),
+    SAMPLE("swap_gib", "SWAPPED", DOUBLE, swap_gib, put_gib),
 };
 
 // What a run comes to; made of totals.
@@ -222,17 +230,23 @@ static void text_faults(const struct world_totals *t, struct buf *out)
                        (unsigned long long)t->faults[i]);
 }
 
+// As wide as its policy's name: two policies may differ in the last letter.
+static int summary_width(const struct summary *s)
+{
+    return (int)MAX_OF(strlen(s->policy), (size_t)14);
+}
+
 static void text_summaries(const struct summary *s, size_t n, struct buf *out)
 {
     buf_printf(out, "%-26s", "policy");
     for (size_t i = 0; i < n; i++)
-        buf_printf(out, "  %14.14s", s[i].policy);
+        buf_printf(out, "  %*s", summary_width(&s[i]), s[i].policy);
     buf_putc(out, '\n');
     for (size_t k = 0; k < ARRAY_LEN(summary_columns); k++) {
         width_put(out, summary_columns[k].title, 26, WIDTH_LEFT, "~");
         for (size_t i = 0; i < n; i++) {
             buf_puts(out, "  ");
-            cell(&summary_columns[k], &s[i], 14, WIDTH_RIGHT, out);
+            cell(&summary_columns[k], &s[i], summary_width(&s[i]), WIDTH_RIGHT, out);
         }
         buf_putc(out, '\n');
     }

@@ -61,7 +61,7 @@ struct series {
     union tsdb_value last;
     uint32_t generation, log_segment, idle;
     uint32_t holds;
-    uint8_t kind, scale, is_counter, longer;
+    uint8_t kind, scale, is_counter, shorter;
     float max_rate;
     uint32_t step_ms;
     uint32_t samples, missing, gaps, late_refused, out_of_order, duplicates, resets, impossible;

@@ -144,23 +144,28 @@ static bool is_stale(const struct series *s, union tsdb_value v)
     return s->kind == TSDB_SCALED ? v.i64 == TSDB_STALE_I64 : sample_is_stale(v.f64);
 }
 
-// A pause that is longer than the schedule is a gap, until it has become the schedule.
+// Before so many samples a series has no schedule yet; after so many shorter pauses it has another.
+#define SCHEDULE_SAMPLES 3
+
+// A pause that is longer than the schedule is a gap, and the schedule from then on until shorter
+// ones have become the rule again: a reading that comes each ten seconds and is repeated in between
+// has pauses of all lengths and lacks nothing.
 static void check_schedule(struct series *s, int64_t pause_ms)
 {
-    uint32_t step = s->step_ms;
-    if (step == 0 || pause_ms * 3 < (int64_t)step * 2) {
-        s->step_ms = (uint32_t)MIN_OF(pause_ms, (int64_t)UINT32_MAX);
-        s->longer = 0;
+    uint32_t step = s->step_ms, pause = (uint32_t)MIN_OF(pause_ms, (int64_t)UINT32_MAX);
+    if (s->samples < SCHEDULE_SAMPLES) {
+        s->step_ms = MAX_OF(step, pause);
     } else if (pause_ms * 2 > (int64_t)step * 3) {
         int64_t missing = (pause_ms + step / 2) / step - 1;
         s->gaps++;
         s->missing += (uint32_t)MIN_OF(missing, (int64_t)UINT32_MAX);
-        if (++s->longer == 8) {
-            s->step_ms = (uint32_t)MIN_OF(pause_ms, (int64_t)UINT32_MAX);
-            s->longer = 0;
-        }
-    } else {
-        s->longer = 0;
+        s->step_ms = pause;
+        s->shorter = 0;
+    } else if (pause_ms * 3 >= (int64_t)step * 2) {
+        s->shorter = 0;
+    } else if (++s->shorter == SCHEDULE_SAMPLES) {
+        s->step_ms = pause;
+        s->shorter = 0;
     }
 }
 
@@ -185,7 +190,7 @@ static void check_quality(struct series *s, int64_t t_ms, union tsdb_value v)
     if (pause_ms != s->step_ms)
         check_schedule(s, pause_ms);
     else
-        s->longer = 0;
+        s->shorter = 0;
     if ((s->is_counter || s->max_rate > 0) && !is_stale(s, v))
         check_value(s, pause_ms, v);
 }
@@ -244,7 +249,8 @@ static enum head_verdict append_late(struct head *h, struct series *s, uint32_t 
         if (make_room(h, s, &s->late, ref))
             verdict = insert(h, s->late, t_ms, v);
     }
-    s->duplicates += verdict == HEAD_DUPLICATE;
+    // That a series ends at the time of its last value says nothing against the value.
+    s->duplicates += verdict == HEAD_DUPLICATE && !is_stale(s, v);
     s->late_refused += verdict == HEAD_LATE;
     if (verdict == HEAD_STORED) {
         s->out_of_order++;

@@ -3,6 +3,7 @@
 
 import concurrent.futures
 import json
+import re
 import signal
 import time
 import unittest
@@ -34,6 +35,15 @@ class InMemory(unittest.TestCase):
         for vm in daemon.vms().values():
             self.assertLessEqual(vm["cpu_utilisation_ratio"], 1)
             self.assertGreater(vm["cpu_ratio"], 0)
+
+    def test_the_page_measures_as_the_list_does(self):
+        daemon = self.start(5)
+        wait_for("rates", 15, lambda: all(vm.get("cpu_ratio") for vm in daemon.vms().values()))
+        # CPU times advance by the same amount each second: the list may be a sample older.
+        page = daemon.get("/")[2]
+        for name, vm in daemon.vms().items():
+            shown = re.search(rf"<td>{name}<td>running<td>([0-9.]+) %", page)
+            self.assertAlmostEqual(float(shown[1]), vm["cpu_ratio"] * 100, delta=3)
 
     def test_many_vms_and_many_clients(self):
         daemon = self.start(300)

@@ -49,6 +49,14 @@ class OnFiles(unittest.TestCase):
         self.assertRegex(out, r"c +no +is in maintenance")
         self.assertRegex(out, r"a +yes +best by best-fit")
 
+    def test_the_documents_example(self):
+        with open(os.path.join(building.ROOT, "docs", "herd-file.md"), encoding="utf-8") as file:
+            example = file.read().split("```")[1].removeprefix("json")
+        status, out, errors = plan("place", "--json", herd=example)
+        self.assertEqual((status, errors), (0, ""))
+        # Not beside db1, nor in its rack.
+        self.assertEqual([(vm["vm"], vm["host"]) for vm in json.loads(out)["vms"]], [("db2", "b")])
+
     def test_every_plan_answers(self):
         for words in (["balance"], ["consolidate"], ["evacuate", "a"],
                       ["place", "fresh", "--vcpus", "2", "--memory", "1G", "--score",
@@ -70,7 +78,7 @@ class OnFiles(unittest.TestCase):
         self.assertIn("Saved", out)
         status, _, errors = plan("rightsize")
         self.assertEqual(status, 1)
-        self.assertIn("no history yet", errors)
+        self.assertIn("cpu_history", errors)
 
     def test_bad_questions_and_files(self):
         for words, herd, said in (
@@ -104,7 +112,8 @@ class OfTheDaemon(unittest.TestCase):
         found = daemon.json(f"/vherd/v1/plan/evacuate?name={host}")
         self.assertEqual({vm["reason"] for vm in found["stuck"]}, {"there is no other host"})
         for path, status in (("rightsize", 409), ("fly", 404), ("evacuate?name=zz", 404),
-                             ("place?score=odd", 400), ("place?vcpus=1", 400)):
+                             ("place?score=odd", 400), ("place?vcpus=1", 400),
+                             ("place?vcpus=x", 400), ("place?vcpus=0&memory=1G", 400)):
             self.assertEqual(daemon.get("/vherd/v1/plan/" + path)[0], status, path)
 
 

@@ -288,6 +288,21 @@ static void test_ranges_are_inclusive(void **state)
     }
 }
 
+static void test_durations_are_shown_in_documented_units(void **state)
+{
+    static const struct {
+        int64_t ns;
+        const char *text;
+    } cases[] = {
+        {0, "0s"}, {90 * NS_PER_S, "90s"}, {7200 * NS_PER_S, "2h"}, {1500 * NS_PER_MS, "1500ms"}};
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        CLEANUP(buf_done) struct buf text;
+        buf_init(&text, 64);
+        conf_duration_format(cases[i].ns, &text);
+        assert_string_equal(text.data, cases[i].text);
+    }
+}
+
 static void test_addresses(void **state)
 {
     static const struct {
@@ -513,6 +528,7 @@ int main(void)
         cmocka_unit_test(test_deep_nesting_ends_early),
         cmocka_unit_test(test_encode_reads_back),
         cmocka_unit_test(test_ranges_are_inclusive),
+        cmocka_unit_test(test_durations_are_shown_in_documented_units),
         cmocka_unit_test(test_addresses),
         cmocka_unit_test(test_load),
         cmocka_unit_test(test_default_paths),

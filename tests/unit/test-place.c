@@ -58,6 +58,11 @@ static void test_each_filter_says_why(void **state)
     refused(s, v, h, "fits");
     s->vms[v].request.of[PLACE_CPU] = 9 * PLACE_CPU_UNIT;
     refused(s, v, h, "cpu: asks 9 CPUs, 8 CPUs left");
+    s->vms[friend].host = h;
+    s->vms[friend].request.of[PLACE_CPU] = 20 * PLACE_CPU_UNIT;
+    refused(s, v, h, "cpu: asks 9 CPUs, none left: 12 CPUs over the limit");
+    s->vms[friend].request.of[PLACE_CPU] = PLACE_CPU_UNIT;
+    s->vms[friend].host = -1;
     s->hosts[h].overcommit_ratio[PLACE_CPU] = 2;
     refused(s, v, h, "fits");
     s->vms[friend].host = h;

@@ -151,8 +151,8 @@ static void every_figure_is_asked_for_once(void **state)
     buf_init(&out, 1 << 16);
     stats_query(&stats_of_vm[0], "vm1", 3600, 15, &out);
     for (int i = 0; i < STATS_FIGURE_MAX; i++) {
-        static const char *const names[] = {"mean", "min", "p50",   "p95",  "p99",
-                                            "max",  "sum", "trend", "last", "limit"};
+        static const char *const names[] = {"mean", "min",   "p50",  "p95",     "p99",  "max",
+                                            "sum",  "trend", "last", "covered", "limit"};
         CLEANUP(freep) char *label = mem_printf("\"figure\", \"%s\"", names[i]);
         const char *first = strstr(out.data, label);
         assert_non_null(first);
@@ -212,6 +212,25 @@ static void the_limit_is_reached_in_a_straight_line(void **state)
     assert_true(stats_time_to_limit(f) == 0);
 }
 
+// Half an hour of samples in a range of three: not thrice that.
+static void sums_are_of_what_there_is(void **state)
+{
+    CLEANUP(buf_done) struct buf out;
+    buf_init(&out, 1 << 16);
+    stats_query(&stats_of_vm[0], "vm1", 10800, 45, &out);
+    assert_non_null(strstr(out.data, "label_replace(45 * sum_over_time(("));
+    assert_non_null(strstr(out.data, "label_replace(45 * count_over_time(("));
+}
+
+static void a_short_past_has_no_trend(void **state)
+{
+    double f[STATS_FIGURE_MAX] = {[STATS_TREND] = 30, [STATS_COVERED] = 900};
+    stats_drop_trend(f, 3600);
+    assert_true(f[STATS_TREND] == 30);
+    stats_drop_trend(f, 3660);
+    assert_true(isnan(f[STATS_TREND]));
+}
+
 int main(void)
 {
     setenv("TZ", "UTC", 1);
@@ -226,6 +245,8 @@ int main(void)
         cmocka_unit_test(every_figure_is_asked_for_once),
         cmocka_unit_test(what_is_summed_up_is_measured),
         cmocka_unit_test(the_limit_is_reached_in_a_straight_line),
+        cmocka_unit_test(sums_are_of_what_there_is),
+        cmocka_unit_test(a_short_past_has_no_trend),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -117,7 +117,7 @@ static void test_too_little_history_is_no_advice(void **state)
     assert_int_equal(rightsize_advise(&vm, &rightsize_standard, &a), 0);
     assert_false(a.known);
     rightsize_explain(&vm, &a, &text);
-    assert_string_equal(text.data, "1.0 days of history are too few");
+    assert_string_equal(text.data, "1.0 days of history, 7 are needed");
 }
 
 static const char months[] =

@@ -200,6 +200,30 @@ static void test_quality(void **state)
     tsdb_close(db);
 }
 
+// Ten-second readings that are repeated on another ten-second grid, and one that is missing.
+static void test_uneven_schedule(void **state)
+{
+    static const int times[] = {0, 2, 10, 12, 20, 22, 30, 32, 40, 42, 50, 52, 60, 80, 82, 90, 92};
+    struct tsdb *db = open_store(*state);
+    uint32_t even = series(db, "g", "even", &gauge), uneven = series(db, "g", "uneven", &gauge);
+    for (size_t i = 0; i < ARRAY_LEN(times); i++)
+        assert_int_equal(tsdb_append_one(db, uneven, T0 + times[i] * 1000, 1), 0);
+    for (int i = 0; i < 60; i++) // each eighth is missing
+        if (i % 8 != 7)
+            assert_int_equal(tsdb_append_one(db, even, T0 + i * 1000, 1), 0);
+    assert_int_equal(tsdb_append_stale(db, uneven, T0 + 92000), -EEXIST);
+    CLEANUP(freep) struct tsdb_quality *q = NULL;
+    size_t n = 0;
+    assert_int_equal(tsdb_quality(db, "domain", &q, &n), 0);
+    assert_int_equal(n, 2);
+    assert_int_equal(q[0].gaps, 7);
+    assert_int_equal(q[0].missing, 7);
+    assert_int_equal(q[1].gaps, 1);
+    assert_int_equal(q[1].missing, 2);
+    assert_int_equal(q[1].duplicates, 0);
+    tsdb_close(db);
+}
+
 static void test_kinds(void **state)
 {
     struct tsdb *db = open_store(*state);
@@ -635,6 +659,7 @@ int main(void)
         TSDB_TEST(test_second_opener),
         TSDB_TEST(test_late_and_duplicate),
         TSDB_TEST(test_quality),
+        TSDB_TEST(test_uneven_schedule),
         TSDB_TEST(test_kinds),
         TSDB_TEST(test_matchers),
         TSDB_TEST(test_rollups),

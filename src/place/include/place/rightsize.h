@@ -33,9 +33,10 @@ struct rightsize_vm {
 };
 
 struct rightsize_advice {
-    bool known;  /**< false: too little history; only `days` says more */
-    double days; /**< of history */
-    int vcpus;   /**< recommended, 1 or more; above the provisioned where it is short */
+    bool known;        /**< false: too little history; only the days say more */
+    double days;       /**< of history */
+    double least_days; /**< of the policy */
+    int vcpus;         /**< recommended, 1 or more; above the provisioned where it is short */
     int64_t memory_bytes;
     unsigned cpu_shares;  /**< for libvirt's cpu_shares: 1024 for each CPU at the 95th percentile */
     int64_t cpu_quota_us; /**< of each vCPU in RIGHTSIZE_PERIOD_US; -1 no limit needed */
