@@ -1,20 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""./bench answer: how fast the language answers, beside Debian's Prometheus and VictoriaMetrics.
+"""./bench answer: how fast questions are answered, beside Debian's Prometheus and VictoriaMetrics.
 
-The engine is measured over samples in memory (tests/promql-query); the peers over HTTP, after one
-round that warms them."""
+All over HTTP, with the samples in the store of each, after one round that warms them."""
 
 import itertools
 import json
 import os
 import subprocess
-import time
 
 import building
 import demodata
 import promqlcompliance
+import promqldaemon
 import promqlpeer
-from answer import clients
+from answer import clients, store
 
 START_MS = promqlcompliance.START_MS
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
@@ -31,101 +30,30 @@ def queries(report):
         return [row["query"] for row in json.load(file)]
 
 
-class Figures:
-    """Seconds of each query, and the most memory that one took."""
-
-    def __init__(self, lines):
-        rows = [line.split() for line in lines]
-        self.seconds = [float(row[0]) for row in rows]
-        self.peak_bytes = max(int(row[1]) for row in rows)
-        self.answer_bytes = sum(int(row[2]) for row in rows)
-
-    @property
-    def total(self):
-        return sum(self.seconds)
-
-
-def ours(samples, asked, times, rounds, copies=1):
-    """The engine over a file of samples; the median of so many rounds of each query."""
-    program = os.path.join(building.ROOT, "build", "tests", "promql-query")
-    lines = "".join(f"{times[0]} {times[1]} {times[2]} {query}\n" for query in asked)
-    done = subprocess.run([program, "--copies", str(copies), "--time", str(rounds), samples],
-                          input=lines, stdout=subprocess.PIPE, text=True, check=True)
-    return Figures(done.stdout.splitlines())
-
-
-def one_round(peer, asked, times):
-    total = 0.0
-    for query in asked:
-        begin = time.perf_counter()
-        try:
-            peer.raw(*times, query)
-        except OSError:
-            pass  # some must fail
-        total += time.perf_counter() - begin
-    return total
-
-
-def peak_rss_bytes(pid):
-    with open(f"/proc/{pid}/status", encoding="ascii") as status:
-        for line in status:
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-    return None
-
-
-def theirs(kind, scratch, samples, asked, times, rounds):
-    """(seconds of all queries in the best of so many rounds, peak resident bytes)"""
-    directory = os.path.join(scratch, kind.name + str(times[2]))
-    os.makedirs(directory)
-    with kind(directory, samples) as peer:
-        one_round(peer, asked, times)
-        best = min(one_round(peer, asked, times) for _ in range(rounds))
-        return best, peak_rss_bytes(peer.process.pid)
-
-
-def compare(report, what, figures, scratch, samples, asked, times, rounds, least):
-    for kind in (promqlpeer.Prometheus, promqlpeer.VictoriaMetrics):
-        try:
-            seconds, peak = theirs(kind, scratch, samples, asked, times, rounds)
-        except (promqlpeer.PeerMissing, OSError) as error:
-            report.failed(f"{what}: {kind.name}", str(error))
-            continue
-        report.row(f"{what}: {kind.name}", seconds, "s")
-        report.row(f"{what}: {kind.name}, peak resident", peak / 1e6, "MB")
-        report.at_least(f"{what}: times faster than {kind.name}", seconds / figures.total, "x",
-                        least)
-
-
-def hour(report, scratch, asked, rounds):
+def hour(report, scratch, asked, count):
     samples = os.path.join(scratch, "hour")
     demodata.write(samples, demodata.series(START_MS, 7200, 5000))
     times = START_MS + HOUR_MS + 3000, START_MS + 2 * HOUR_MS - 7000, 10_000
-    figures = ours(samples, asked, times, rounds)
-    what = f"{len(asked)} queries, 1 h of 5 s"
-    report.row(f"{what}: ours", figures.total, "s")
-    report.row(f"{what}: slowest of ours", max(figures.seconds) * 1000, "ms")
-    compare(report, what, figures, scratch, samples, asked, times, rounds, 5)
+    store.compare(report, f"{len(asked)} queries, 1 h of 5 s", scratch, samples, 1, asked, times,
+                  count, 5)
 
 
-def week(report, scratch, asked, rounds, days):
-    """200 points; the peers on 90 series, which load in a minute."""
+def week(report, scratch, asked, count, days, copies):
+    """200 points."""
     samples = os.path.join(scratch, "week")
-    demodata.write(samples, demodata.series(START_MS, days * 86400, 15_000, 2))
+    rows = list(demodata.series(START_MS, days * 86400, 15_000, 2))
+    demodata.write(samples, rows)
     end, step = START_MS + days * DAY_MS - 7000, days * 432_000
-    times = end - 199 * step, end, step
-    figures = ours(samples, asked, times, rounds)
-    what = f"{len(asked)} queries, {days} days of 15 s, 90 series"
-    report.row(f"{what}: ours", figures.total, "s")
-    compare(report, what, figures, scratch, samples, asked, times, 1, 3)
-    figures = ours(samples, asked, times, 1, 11)
-    what = f"{len(asked)} queries, {days} days of 15 s, 990 series"
-    report.row(f"{what}: ours", figures.total, "s")
-    report.row(f"{what}: slowest of ours", max(figures.seconds) * 1000, "ms")
-    report.row(f"{what}: most memory of a query", figures.peak_bytes / 1e6, "MB")
+    what = f"{len(asked)} queries, {days} days of 15 s, {len(rows) * copies} series"
+    mine, peers = store.compare(report, what, scratch, samples, copies, asked,
+                                (end - 199 * step, end, step), count, 3)
+    if peers:
+        smallest = min(other.peak_bytes for other in peers)
+        report.at_most(f"{what}: ours, part of the smaller peer's memory",
+                       mine.peak_bytes / smallest, "", 1 / 3)
 
 
-def month(report, scratch, rounds):
+def month(report, scratch, count):
     samples = os.path.join(scratch, "month")
     everything = demodata.series(START_MS, 30 * 86400, 15_000, 1)
     demodata.write(samples, itertools.islice(
@@ -133,11 +61,12 @@ def month(report, scratch, rounds):
     end = START_MS + 30 * DAY_MS
     times = end - 199 * 12_960_000, end, 12_960_000
     windows = "5m", "1h"
-    figures = ours(samples, [f"rate(demo_cpu_usage_seconds_total[{window}])" for window in windows],
-                   times, rounds, 100)
-    for window, seconds in zip(windows, figures.seconds):
-        report.at_most(f"30 days of rate(…[{window}]), 100 series, 200 points", seconds * 1000,
-                       "ms", 50)
+    with promqldaemon.Stored(samples, 100) as daemon:
+        found = store.rounds(daemon, [f"rate(demo_cpu_usage_seconds_total[{window}])"
+                                      for window in windows], times, count)
+    for window, seconds, good in zip(windows, found.seconds, found.good):
+        report.at_most(f"30 days of rate(…[{window}]), 100 series, 200 points",
+                       seconds * 1000 if good else None, "ms", 50)
 
 
 def concurrent(report, seconds):
@@ -148,13 +77,13 @@ def concurrent(report, seconds):
 
 
 def run(arguments, report):
-    rounds = 3 if arguments.quick else 5
-    if not building.build("build", None, ["tests/promql-query"]):
-        report.failed("the engine", "does not build")
+    count = 3 if arguments.quick else 9
+    if not building.build("build", None, ["tests/tsdb-load"]):
+        report.failed("tests/tsdb-load", "does not build")
         return
     concurrent(report, 5 if arguments.quick else 60 if arguments.long else 15)
     asked = queries(report)
     with promqlpeer.scratch() as scratch:
-        hour(report, scratch, asked, rounds)
-        month(report, scratch, rounds)
-        week(report, scratch, asked, rounds, 1 if arguments.quick else 7)
+        hour(report, scratch, asked, count)
+        month(report, scratch, 3)
+        week(report, scratch, asked, 1, 1 if arguments.quick else 7, 11 if arguments.long else 1)

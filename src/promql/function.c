@@ -38,6 +38,11 @@ static double radians(double v)
         .name = name_, .result = V, .n_args = 1, .arg = {M}, .over = kernel,                       \
         .over_buckets = buckets                                                                    \
     }
+#define OVER_VALUES(name_, kernel, buckets)                                                        \
+    {                                                                                              \
+        .name = name_, .result = V, .n_args = 1, .arg = {M}, .over = kernel,                       \
+        .over_buckets = buckets, .reads_values = true                                              \
+    }
 #define DATE(name_)                                                                                \
     {                                                                                              \
         .name = #name_, .result = V, .n_args = 1, .variadic = 1, .arg = {V},                       \
@@ -68,7 +73,7 @@ static const struct function table[] = {
     MAP("asinh", asinh),
     MAP("atan", atan),
     MAP("atanh", atanh),
-    OVER("avg_over_time", over_avg, buckets_avg),
+    OVER_VALUES("avg_over_time", over_avg, buckets_avg),
     MAP("ceil", ceil),
     OVER("changes", over_changes, NULL),
     {.name = "clamp", .result = V, .n_args = 3, .arg = {V, S, S}, .call = call_clamp},
@@ -133,9 +138,9 @@ static const struct function table[] = {
     MAP("log2", log2),
     EXPERIMENTAL("mad_over_time"),
     EXPERIMENTAL("max_of"),
-    OVER("max_over_time", over_max, buckets_max),
+    OVER_VALUES("max_over_time", over_max, buckets_max),
     EXPERIMENTAL("min_of"),
-    OVER("min_over_time", over_min, buckets_min),
+    OVER_VALUES("min_over_time", over_min, buckets_min),
     DATE(minute),
     DATE(month),
     {.name = "pi", .result = S, .call = call_pi},
@@ -165,7 +170,7 @@ static const struct function table[] = {
     OVER("stddev_over_time", over_stddev, NULL),
     OVER("stdvar_over_time", over_stdvar, NULL),
     EXPERIMENTAL("step"),
-    OVER("sum_over_time", over_sum, buckets_sum),
+    OVER_VALUES("sum_over_time", over_sum, buckets_sum),
     MAP("tan", tan),
     MAP("tanh", tanh),
     {.name = "time", .result = S, .depends_on_time = true, .call = call_time},

@@ -33,6 +33,7 @@ struct function {
     void (*over)(struct windows *w, double *out);
     /** The same on roll-up buckets; NULL: each bucket's last sample stands for it. */
     void (*over_buckets)(struct windows *w, double *out);
+    bool reads_values; /**< over_buckets looks at min, max or sum */
 
     void (*call)(struct query *q, const struct node *node, const struct grid *g, struct value *ret);
 };

@@ -169,6 +169,9 @@ static void over_series(struct windows *w, struct value *ret)
         .end_ms = w->reference.last_ms,
         .max_resolution_ms = by_buckets ? gcd(w->range_ms, w->reference.step_ms) : 0,
         .align_ms = w->reference.start_ms,
+        .step_ms = w->reference.step_ms,
+        .window_ms = w->reference.step_ms > w->range_ms ? w->range_ms : 0,
+        .skip_values = !w->node->function->reads_values,
     };
     hints.start_ms -= hints.max_resolution_ms; // see read_windows()
     struct selection s = select_series(q, w->range->expr, &hints);

@@ -216,6 +216,9 @@ void eval_selector(struct query *q, const struct node *node, const struct grid *
         // At borders of buckets the last sample of a bucket is what the samples would give.
         .max_resolution_ms = times ? 0 : r.step_ms,
         .align_ms = r.start_ms,
+        .step_ms = r.step_ms,
+        .window_ms = r.step_ms > q->options.lookback_ms ? q->options.lookback_ms : 0,
+        .skip_values = true,
     };
     struct selection s = select_series(q, node, &hints);
     ret->type = PROMQL_VECTOR;

@@ -122,6 +122,17 @@ int block_values_f64(const struct block *b, const struct block_series *s,
                      const struct block_chunk *c, double *v);
 int block_buckets(const struct block *b, const struct block_chunk *c, struct query_bucket *out);
 
+/**
+ * Of the buckets of a chunk those that hints->window_ms lets a reader need, at most c->n; the last
+ * of the chunk is always among them, as it may come before a window of the next. 0, -EBADMSG,
+ * -ENOMEM.
+ */
+int block_buckets_needed(const struct block *b, const struct block_chunk *c,
+                         const struct query_hints *hints, struct query_bucket *out, size_t *ret_n);
+
+/** The bytes of a column; NULL where they are damaged. */
+const uint8_t *block_column(const struct block *b, uint64_t at, size_t *ret_len);
+
 /** The block's label index, for match_bits(). */
 struct match_index block_index(const struct block *b);
 

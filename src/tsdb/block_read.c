@@ -252,8 +252,7 @@ int block_next_chunk(const struct block *b, struct block_series *s, struct block
     return 0;
 }
 
-// The bytes of a column; NULL where they are damaged.
-static const uint8_t *column(const struct block *b, uint64_t at, size_t *ret_len)
+const uint8_t *block_column(const struct block *b, uint64_t at, size_t *ret_len)
 {
     size_t end = (size_t)(b->symbols - b->data);
     if (at < HEADER_BYTES || at > end || end - at < BLOB_HEAD)
@@ -269,14 +268,14 @@ static const uint8_t *column(const struct block *b, uint64_t at, size_t *ret_len
 static int get_i64(const struct block *b, uint64_t at, int64_t *x, size_t n)
 {
     size_t len = 0;
-    const uint8_t *p = column(b, at, &len);
+    const uint8_t *p = block_column(b, at, &len);
     return p ? codec_get_i64(p, len, x, n) : -EBADMSG;
 }
 
 static int get_f64(const struct block *b, uint64_t at, double *x, size_t n)
 {
     size_t len = 0;
-    const uint8_t *p = column(b, at, &len);
+    const uint8_t *p = block_column(b, at, &len);
     return p ? codec_get_f64(p, len, x, n) : -EBADMSG;
 }
 
@@ -299,41 +298,6 @@ int block_values_f64(const struct block *b, const struct block_series *s,
     int r = get_i64(b, c->column[0], (int64_t *)v, c->n);
     if (r == 0)
         codec_scale((const int64_t *)v, c->n, s->scale, v);
-    return r;
-}
-
-int block_buckets(const struct block *b, const struct block_chunk *c, struct query_bucket *out)
-{
-    CLEANUP(freep) int64_t *i64 = malloc(c->n * sizeof(*i64));
-    if (!i64)
-        return -ENOMEM;
-    double *f64 = (double *)i64;
-    int r = block_times(b, c, i64);
-    for (size_t i = 0; i < c->n; i++)
-        out[i].end_ms = i64[i];
-#define WHOLE(column_, assignment)                                                                 \
-    if (r == 0)                                                                                    \
-        r = get_i64(b, c->column[column_], i64, c->n);                                             \
-    for (size_t i = 0; r == 0 && i < c->n; i++)                                                    \
-        assignment;
-#define REAL(column_, field_)                                                                      \
-    if (r == 0)                                                                                    \
-        r = get_f64(b, c->column[column_], f64, c->n);                                             \
-    for (size_t i = 0; r == 0 && i < c->n; i++)                                                    \
-        out[i].field_ = f64[i];
-    WHOLE(COLUMN_FIRST_MS, out[i].first_ms = out[i].end_ms - i64[i])
-    WHOLE(COLUMN_LAST_MS, out[i].last_ms = out[i].end_ms - i64[i])
-    REAL(COLUMN_FIRST, first)
-    REAL(COLUMN_LAST, last)
-    REAL(COLUMN_MIN, min)
-    REAL(COLUMN_MAX, max)
-    REAL(COLUMN_SUM, sum)
-    REAL(COLUMN_INCREASE, increase)
-    WHOLE(COLUMN_COUNT, out[i].count = (uint32_t)i64[i])
-    WHOLE(COLUMN_RESETS,
-          (out[i].resets = (uint32_t)((uint64_t)i64[i] >> 1), out[i].stale = i64[i] & 1))
-#undef WHOLE
-#undef REAL
     return r;
 }
 

@@ -26,6 +26,15 @@ size_t codec_put_f64(const double *x, size_t n, uint8_t *out);
 int codec_get_i64(const uint8_t *p, size_t len, int64_t *x, size_t n);
 int codec_get_f64(const uint8_t *p, size_t len, double *x, size_t n);
 
+/** Indexes [from, to). */
+struct codec_part {
+    size_t from, to;
+};
+
+/** The same, where only these parts of x are needed; what else is in x means nothing. */
+int codec_get_f64_parts(const uint8_t *p, size_t len, double *x, size_t n,
+                        const struct codec_part *part, size_t n_parts);
+
 /**
  * Whole numbers read as doubles: x / 10^scale, TSDB_STALE_I64 as the staleness marker. `x` and `v`
  * may be the same memory.

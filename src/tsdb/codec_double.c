@@ -101,7 +101,20 @@ size_t codec_put_f64(const double *x, size_t n, uint8_t *out)
     return 1 + codec_put_i64((const int64_t *)x, n, p);
 }
 
-static int get_decimal(const uint8_t *p, const uint8_t *end, double *x, size_t n)
+static void convert(double *x, struct codec_part part, int decimals)
+{
+    const int64_t *whole = (const int64_t *)x;
+    double power = codec_power_of_ten(decimals);
+    if (decimals == 0)
+        for (size_t i = part.from; i < part.to; i++)
+            x[i] = (double)whole[i];
+    else
+        for (size_t i = part.from; i < part.to; i++)
+            x[i] = (double)whole[i] / power;
+}
+
+static int get_decimal(const uint8_t *p, const uint8_t *end, double *x, size_t n,
+                       const struct codec_part *part, size_t n_parts)
 {
     if (p == end)
         return -EBADMSG;
@@ -116,17 +129,11 @@ static int get_decimal(const uint8_t *p, const uint8_t *end, double *x, size_t n
             return -EBADMSG;
         p += 8;
     }
-    int64_t *whole = (int64_t *)x;
-    int r = codec_get_i64(p, (size_t)(end - p), whole, n);
+    int r = codec_get_i64(p, (size_t)(end - p), (int64_t *)x, n);
     if (r < 0)
         return r;
-    double power = codec_power_of_ten(decimals);
-    if (decimals == 0)
-        for (size_t i = 0; i < n; i++)
-            x[i] = (double)whole[i];
-    else
-        for (size_t i = 0; i < n; i++)
-            x[i] = (double)whole[i] / power;
+    for (size_t i = 0; i < n_parts; i++)
+        convert(x, part[i], decimals);
     for (uint64_t i = 0, at = 0; i < exceptions; i++, exception += 8) {
         at += varint_get(&exception, end);
         if (at >= n)
@@ -139,10 +146,17 @@ static int get_decimal(const uint8_t *p, const uint8_t *end, double *x, size_t n
 
 int codec_get_f64(const uint8_t *p, size_t len, double *x, size_t n)
 {
+    struct codec_part all = {0, n};
+    return codec_get_f64_parts(p, len, x, n, &all, 1);
+}
+
+int codec_get_f64_parts(const uint8_t *p, size_t len, double *x, size_t n,
+                        const struct codec_part *part, size_t n_parts)
+{
     if (len == 0 || n == 0)
         return -EBADMSG;
     if (*p == FORM_DECIMAL)
-        return get_decimal(p + 1, p + len, x, n);
+        return get_decimal(p + 1, p + len, x, n, part, n_parts);
     if (*p == FORM_BITS)
         return codec_get_i64(p + 1, len - 1, (int64_t *)x, n);
     return -EBADMSG;

@@ -48,11 +48,11 @@ static int take_buckets(struct set *set, const struct set_part *part, const stru
         set->buckets_cap = cap;
     }
     struct query_bucket *b = set->bucket + set->n_buckets;
-    int r = block_buckets(part->block, c, b);
+    size_t kept = 0, n;
+    int r = block_buckets_needed(part->block, c, &set->hints, b, &n);
     if (r < 0)
         return r;
-    size_t kept = 0;
-    for (size_t i = 0; i < c->n; i++)
+    for (size_t i = 0; i < n; i++)
         if (b[i].end_ms >= start_ms && b[i].end_ms <= end_ms)
             b[kept++] = b[i];
     set->n_buckets += kept;

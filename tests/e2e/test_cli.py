@@ -169,6 +169,7 @@ class Commands(unittest.TestCase):
                 (("metrics", "--set", "nova"), "vherd, tinkoff, inovex"),
                 (("completion", "csh"), "bash, zsh or fish"),
                 (("config", "chekc"), "check or show"), (("help", "nothing"), "no command"),
+                (("help", "lits"), 'did you mean "list"?'),
                 (("top", "--json"), "vherd list --json")):
             self.assertIn(part, self.fails(2, *arguments), arguments)
 
@@ -179,6 +180,14 @@ class Commands(unittest.TestCase):
             self.assertIn(f"  {command} ", whole)
             self.assertIn(f"Usage: vherd {command}", self.well("help", command))
             self.assertEqual(self.well("help", command), self.well(command, "--help"))
+
+    def test_version(self):
+        self.assertEqual(self.well("--version"), self.well("version"))
+        self.assertRegex(self.well("version"), r"\Avherd \d+\.\d+\.\d+\n\Z")
+
+    def test_states(self):
+        self.assertEqual(self.well("list", "--state", "pmsuspended"), "No VM is in that state.\n")
+        self.assertIn("states are running, idle", self.well("list", "--state", "runing"))
 
     def test_options_stand_anywhere(self):
         wanted = self.well("list", "--names")
@@ -311,6 +320,13 @@ class Config(unittest.TestCase):
         self.assertEqual(fakeapi.vherd("config", "check", self.path), wanted)
         for command in ("list", "daemon", "top"):
             self.assertEqual(fakeapi.vherd(command, "--config", self.path), wanted)
+
+    def test_an_empty_environment_variable_names_no_file(self):
+        status, _, errors = fakeapi.vherd("version", environment={"VHERD_CONFIG": ""})
+        self.assertEqual((status, errors), (0, ""))
+        _, _, errors = fakeapi.vherd("list", "--url", "http://127.0.0.1:1",
+                                     environment={"VHERD_CONFIG": ""})
+        self.assertIn("nobody answers", errors)
 
     def test_missing_file(self):
         for arguments in (("config", "check", self.path), ("--config", self.path, "list"),

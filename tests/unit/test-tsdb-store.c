@@ -375,6 +375,88 @@ static void test_rollups(void **state)
     tsdb_close(db);
 }
 
+// Minute buckets of a selection; what they point to goes with the set.
+static size_t minutes(struct tsdb *db, const struct query_hints *hints, struct query_set **set,
+                      const struct query_bucket **ret)
+{
+    struct query_matcher m = {QUERY_EQUAL, "__name__", "cpu", NULL};
+    struct query_source *source = tsdb_source(db);
+    const struct query_run *run;
+    size_t n;
+    assert_int_equal(source->ops->select(source, &m, 1, hints, 0, set, NULL), 0);
+    assert_int_equal((*set)->n, 1);
+    assert_int_equal((*set)->ops->read(*set, 0, hints->start_ms, hints->end_ms, &run, &n, NULL), 0);
+    assert_int_equal(n, 1);
+    assert_int_equal(run[0].resolution_ms, 60000);
+    *ret = run[0].bucket;
+    return run[0].n;
+}
+
+static bool is_needed(const struct query_hints *h, int64_t end_ms)
+{
+    for (int64_t t = h->align_ms; t <= h->end_ms + h->step_ms; t += h->step_ms)
+        if (end_ms > t - h->window_ms && end_ms <= t)
+            return true;
+    return false;
+}
+
+static void check_windows(struct tsdb *db, const struct query_hints *hints)
+{
+    const struct query_bucket *all, *some;
+    struct query_set *all_set = NULL, *some_set = NULL;
+    struct query_hints whole = *hints;
+    whole.window_ms = 0;
+    size_t n_all = minutes(db, &whole, &all_set, &all);
+    size_t n_some = minutes(db, hints, &some_set, &some), at = 0;
+    assert_true(n_some < n_all / 2);
+    for (size_t i = 0; i < n_all; i++) {
+        bool found = at < n_some && some[at].end_ms == all[i].end_ms;
+        bool before = i + 1 < n_all && is_needed(hints, all[i + 1].end_ms);
+        assert_true(found || !(is_needed(hints, all[i].end_ms) || before));
+        if (!found)
+            continue;
+        const struct query_bucket *a = &all[i], *b = &some[at++];
+        assert_true(a->first_ms == b->first_ms && a->last_ms == b->last_ms);
+        assert_true(a->first == b->first && a->last == b->last && a->increase == b->increase);
+        assert_true(a->count == b->count && a->resets == b->resets && a->stale == b->stale);
+        assert_true(hints->skip_values || (a->min == b->min && a->max == b->max));
+        assert_true(hints->skip_values || a->sum == b->sum);
+    }
+    assert_int_equal(at, n_some);
+    all_set->ops->free_set(all_set);
+    some_set->ops->free_set(some_set);
+}
+
+// Two days each 10 s, with resets: of the buckets those in windows, and the one before each.
+static void test_windows(void **state)
+{
+    struct tsdb *db = open_store(*state);
+    uint32_t ref = series(db, "cpu", "a", &ns);
+    const int64_t start = T0 - T0 % 86400000, end = start + 2 * 86400000;
+    for (int i = 1; i <= 18000; i++) {
+        union tsdb_value v = {.i64 = (i % 701) * INT64_C(1000000000)};
+        if (i % 97 > 12) // with minutes that have no sample
+            tsdb_append(db, start + i * INT64_C(10000), &ref, &v, 1, NULL);
+        if (i % 2000 == 0)
+            settle(db);
+    }
+    settle(db);
+    struct query_hints hints = {.start_ms = start + 1,
+                                .end_ms = end - 3 * 3600000,
+                                .max_resolution_ms = 60000,
+                                .window_ms = 300000};
+    static const int64_t steps_ms[] = {900000, 3000000, 12960000, 86400000};
+    for (size_t i = 0; i < 2 * ARRAY_LEN(steps_ms); i++) {
+        hints.step_ms = steps_ms[i / 2];
+        hints.skip_values = i % 2;
+        for (int64_t offset = -2; offset <= 2; offset++) {
+            hints.align_ms = start + offset * 3600000;
+            check_windows(db, &hints);
+        }
+    }
+    tsdb_close(db);
+}
+
 static void test_delete(void **state)
 {
     struct tsdb *db = open_store(*state);
@@ -663,6 +745,7 @@ int main(void)
         TSDB_TEST(test_kinds),
         TSDB_TEST(test_matchers),
         TSDB_TEST(test_rollups),
+        TSDB_TEST(test_windows),
         TSDB_TEST(test_delete),
         TSDB_TEST(test_snapshot),
         TSDB_TEST(test_retention),

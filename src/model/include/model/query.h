@@ -86,11 +86,17 @@ struct query_run {
  * wherever they still exist. Else buckets of a resolution that divides max_resolution_ms, and whose
  * borders fall on `align_ms` + k·resolution, are as good as samples to the reader. Where samples
  * are gone but roll-ups remain, buckets are given in either case.
+ *
+ * window_ms > 0: of buckets only those are needed that reach into a window
+ * (align_ms + k·step_ms - window_ms, align_ms + k·step_ms], k = 0, 1, …, and the one before each
+ * window. skip_values: min, max and sum of buckets are not looked at and may be anything.
  */
 struct query_hints {
     int64_t start_ms, end_ms;
     int64_t max_resolution_ms;
     int64_t align_ms;
+    int64_t step_ms, window_ms;
+    bool skip_values;
 };
 
 /** Series that a selection holds, in no particular order. */
