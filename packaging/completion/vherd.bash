@@ -12,7 +12,7 @@ _vherd_expression() {
 }
 _vherd() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
-    local commands=$'list\nshow\ntop\nhost\nstatus\nmetrics\nquery\nstats\ndirty-rate\nplan\nconfig\nsim\ndaemon\ncompletion\nversion\nhelp'
+    local commands=$'list\nshow\ntop\nhost\nstatus\nmetrics\nquery\nstats\nexport\nimport\nstore\ndirty-rate\nplan\nconfig\nsim\ndaemon\ncompletion\nversion\nhelp'
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then _vherd_words "$commands"; return; fi
     case ${COMP_WORDS[1]} in
@@ -106,6 +106,40 @@ _vherd() {
         esac
         if [[ $cur == -* ]]; then _vherd_words $'--range\n--end\n--metric\n--socket\n--url\n--config\n--json\n--color\n--help'; return; fi
         _vherd_words "$(vherd list --names 2>/dev/null)"
+        ;;
+    export)
+        case $prev in
+        --match)  return ;;
+        --start)  return ;;
+        --end)  return ;;
+        --socket) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --url)  return ;;
+        --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --color) _vherd_words $'auto\nalways\nnever'; return ;;
+        esac
+        if [[ $cur == -* ]]; then _vherd_words $'--match\n--start\n--end\n--socket\n--url\n--config\n--json\n--color\n--help'; return; fi
+        mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+        ;;
+    import)
+        case $prev in
+        --socket) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --url)  return ;;
+        --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --color) _vherd_words $'auto\nalways\nnever'; return ;;
+        esac
+        if [[ $cur == -* ]]; then _vherd_words $'--socket\n--url\n--config\n--json\n--color\n--help'; return; fi
+        mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+        ;;
+    store)
+        case $prev in
+        --socket) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --url)  return ;;
+        --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --color) _vherd_words $'auto\nalways\nnever'; return ;;
+        esac
+        if [[ $cur == -* ]]; then _vherd_words $'--socket\n--url\n--config\n--json\n--color\n--help'; return; fi
+        if ((COMP_CWORD == 2)); then _vherd_words $'snapshot'
+        else mapfile -t COMPREPLY < <(compgen -f -- "$cur"); fi
         ;;
     dirty-rate)
         case $prev in

@@ -32,6 +32,15 @@ complete -c vherd -n '__fish_seen_subcommand_from stats' -l range -x -d 'over th
 complete -c vherd -n '__fish_seen_subcommand_from stats' -l end -x -d 'up to this time; now if absent'
 complete -c vherd -n '__fish_seen_subcommand_from stats' -l metric -x -d 'this metric (a counter'\''s rate); may be repeated'
 complete -c vherd -n '__fish_seen_subcommand_from stats' -a '(vherd list --names 2>/dev/null)'
+complete -c vherd -n __fish_use_subcommand -a export -d 'Write stored samples as OpenMetrics text'
+complete -c vherd -n '__fish_seen_subcommand_from export' -l match -x -d 'only series that this PromQL selector matches; may be repeated'
+complete -c vherd -n '__fish_seen_subcommand_from export' -l start -x -d 'from this time on (Unix seconds, RFC 3339, 18:30, -1h)'
+complete -c vherd -n '__fish_seen_subcommand_from export' -l end -x -d 'up to this time'
+complete -c vherd -n '__fish_seen_subcommand_from export' -F
+complete -c vherd -n __fish_use_subcommand -a import -d 'Put samples from OpenMetrics text into the store'
+complete -c vherd -n '__fish_seen_subcommand_from import' -F
+complete -c vherd -n __fish_use_subcommand -a store -d 'Copy the store while it is in use'
+complete -c vherd -n '__fish_seen_subcommand_from store' -F -a 'snapshot'
 complete -c vherd -n __fish_use_subcommand -a dirty-rate -d 'Measure how fast a VM dirties its memory'
 complete -c vherd -n '__fish_seen_subcommand_from dirty-rate' -l seconds -x -d 'how long to measure, 1 to 60; 1 if absent'
 complete -c vherd -n '__fish_seen_subcommand_from dirty-rate' -a '(vherd list --names 2>/dev/null)'
@@ -63,4 +72,4 @@ complete -c vherd -n __fish_use_subcommand -a completion -d 'Print the completio
 complete -c vherd -n '__fish_seen_subcommand_from completion' -a 'bash zsh fish'
 complete -c vherd -n __fish_use_subcommand -a version -d 'Print the version'
 complete -c vherd -n __fish_use_subcommand -a help -d 'Show help, of one command or of all'
-complete -c vherd -n '__fish_seen_subcommand_from help' -a 'list show top host status metrics query stats dirty-rate plan config sim daemon completion version help'
+complete -c vherd -n '__fish_seen_subcommand_from help' -a 'list show top host status metrics query stats export import store dirty-rate plan config sim daemon completion version help'

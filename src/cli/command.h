@@ -21,7 +21,7 @@ enum {
     EXIT_USAGE = 2,
 };
 
-#define OPERANDS_MAX 4
+#define OPERANDS_MAX 64
 #define COMMAND_OPTIONS_MAX 10
 #define OPTIONS_GIVEN_MAX 64
 
@@ -40,6 +40,7 @@ enum operand_kind {
     OPERAND_COMMAND,
     OPERAND_WORD, /**< one of `words`, then perhaps a file */
     OPERAND_EXPR, /**< PromQL */
+    OPERAND_FILE,
 };
 
 struct cli;
@@ -107,6 +108,9 @@ int cli_get(struct cli *cli, const char *path, int timeout_ms, json_t **ret, str
 int cli_get_text(struct cli *cli, const char *path, int timeout_ms, struct buf *body,
                  struct err *err);
 
+/** The client, connected to on first use; NULL with `err` set. */
+struct http_client *cli_client(struct cli *cli, struct err *err);
+
 /** POST of a form, as api_post_text(). */
 int cli_post_text(struct cli *cli, const char *path, const char *form, int timeout_ms,
                   struct buf *body, struct err *err);
@@ -129,8 +133,10 @@ int cmd_completion(struct cli *cli);
 int cmd_config(struct cli *cli);
 int cmd_daemon(struct cli *cli);
 int cmd_dirty_rate(struct cli *cli);
+int cmd_export(struct cli *cli);
 int cmd_help(struct cli *cli);
 int cmd_host(struct cli *cli);
+int cmd_import(struct cli *cli);
 int cmd_list(struct cli *cli);
 int cmd_metrics(struct cli *cli);
 int cmd_query(struct cli *cli);
@@ -139,6 +145,7 @@ int cmd_show(struct cli *cli);
 int cmd_stats(struct cli *cli);
 int cmd_sim(struct cli *cli);
 int cmd_status(struct cli *cli);
+int cmd_store(struct cli *cli);
 int cmd_top(struct cli *cli);
 int cmd_version(struct cli *cli);
 

@@ -11,6 +11,7 @@ static const char *const sim_words[] = {"run", "cloudsim", NULL};
 static const char *const sim_modes[] = {"A", "B", "C", NULL};
 static const char *const plans[] = {"place",    "balance",   "consolidate",
                                     "evacuate", "rightsize", NULL};
+static const char *const store_words[] = {"snapshot", NULL};
 static const char *const shells[] = {"bash", "zsh", "fish", NULL};
 static const char *const states[] = {"running",  "idle",    "paused",      "in shutdown",
                                      "shut off", "crashed", "pmsuspended", NULL};
@@ -81,6 +82,47 @@ const struct command commands[] = {
                     {"metric", "NAME", "this metric (a counter's rate); may be repeated", NULL,
                      true}},
         .run = cmd_stats,
+    },
+    {
+        .name = "export",
+        .operand = "[FILE]",
+        .kind = OPERAND_FILE,
+        .most = 1,
+        .summary = "Write stored samples as OpenMetrics text",
+        .details = "To the file, or to standard output: every sample with its timestamp, series "
+                   "by series. The end of a series is written as a sample with the value NaN. "
+                   "What is kept as roll-ups only is left out.",
+        .options = {{"match", "SELECTOR",
+                     "only series that this PromQL selector matches; may be repeated", NULL, true},
+                    {"start", "TIME", "from this time on (Unix seconds, RFC 3339, 18:30, -1h)"},
+                    {"end", "TIME", "up to this time"}},
+        .run = cmd_export,
+    },
+    {
+        .name = "import",
+        .operand = "FILE...",
+        .kind = OPERAND_FILE,
+        .least = 1,
+        .most = OPERANDS_MAX,
+        .summary = "Put samples from OpenMetrics text into the store",
+        .details = "Reads files of OpenMetrics text with timestamps (`-`: standard input), also "
+                   "compressed with zstd, and sends their samples to the daemon in order of time. "
+                   "A series that the daemon is sampling, or has sampled within the last hours, "
+                   "takes nothing older than 15 minutes: that is refused and counted. A NaN is "
+                   "taken for the end of its series. Needs the Unix socket.",
+        .run = cmd_import,
+    },
+    {
+        .name = "store",
+        .operand = "snapshot [NAME]",
+        .kind = OPERAND_WORD,
+        .least = 1,
+        .most = 2,
+        .words = store_words,
+        .summary = "Copy the store while it is in use",
+        .details = "`snapshot` writes a copy of all samples below `snapshots` in the store's "
+                   "directory and prints its path. Needs the Unix socket.",
+        .run = cmd_store,
     },
     {.name = "dirty-rate", .kind = OPERAND_VM, .least = 1, .most = 1, .run = cmd_dirty_rate},
     {

@@ -77,6 +77,8 @@ static void (*const views[VERB_MAX])(const struct view *v) = {
     [VERB_STATUS_FLAGS] = view_status_flags,
     [VERB_STATUS_TSDB] = view_status_tsdb,
     [VERB_PLAN] = view_plan,
+    [VERB_EXPORT] = view_export,
+    [VERB_SNAPSHOT] = view_snapshot,
 };
 
 // Until accounts exist, a place in the network may read, and only who passed the permissions of the

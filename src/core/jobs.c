@@ -110,8 +110,9 @@ static void send_out(struct job *job)
     const struct buf *out = &job->out;
     bool broken = out->error != 0;
     if (!job->begun) {
-        p->send(p->arg, job->more ? IPC_BEGIN : IPC_RESPONSE, job->id, job->status, p->type,
-                strlen(p->type) + 1, out->data, out->len);
+        const char *type = job->ops->type && job->status == 200 ? job->ops->type : p->type;
+        p->send(p->arg, job->more ? IPC_BEGIN : IPC_RESPONSE, job->id, job->status, type,
+                strlen(type) + 1, out->data, out->len);
         job->begun = true;
         if (!job->more)
             return;

@@ -171,17 +171,40 @@ static void set_options(struct http_client *c, const char *url, int timeout_ms, 
     curl_easy_setopt(c->curl, CURLOPT_WRITEDATA, sink);
 }
 
-// `form` NULL: GET.
-static int perform(struct http_client *c, const char *path, const char *form, int timeout_ms,
-                   int *ret_status, struct buf *body, struct err *err)
+// The body of a POST; `data` NULL: GET. `type` NULL: a form.
+struct posting {
+    const char *type;
+    const char *data;
+    size_t len;
+};
+
+static struct curl_slist *set_posting(struct http_client *c, const struct posting *p)
+{
+    struct curl_slist *headers = NULL;
+    curl_easy_setopt(c->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)p->len);
+    curl_easy_setopt(c->curl, CURLOPT_POSTFIELDS, p->data);
+    if (!p->type)
+        return NULL;
+    CLEANUP(freep) char *type = mem_printf("Content-Type: %s", p->type);
+    headers = curl_slist_append(headers, type);
+    // Nothing here asks before it sends.
+    headers = curl_slist_append(headers, "Expect:");
+    curl_easy_setopt(c->curl, CURLOPT_HTTPHEADER, headers);
+    return headers;
+}
+
+static int perform(struct http_client *c, const char *path, const struct posting *posting,
+                   int timeout_ms, int *ret_status, struct buf *body, struct err *err)
 {
     CLEANUP(freep) char *url = mem_printf("%s%s", c->url, path);
     struct sink sink = {.body = body};
+    struct curl_slist *headers = NULL;
     curl_easy_reset(c->curl);
     set_options(c, url, timeout_ms, &sink);
-    if (form)
-        curl_easy_setopt(c->curl, CURLOPT_POSTFIELDS, form);
+    if (posting->data)
+        headers = set_posting(c, posting);
     CURLcode code = curl_easy_perform(c->curl);
+    curl_slist_free_all(headers);
     if (code != CURLE_OK)
         return explain(c, code, timeout_ms, &sink, err);
     long status = 0;
@@ -193,11 +216,61 @@ static int perform(struct http_client *c, const char *path, const char *form, in
 int http_get(struct http_client *c, const char *path, int timeout_ms, int *ret_status,
              struct buf *body, struct err *err)
 {
-    return perform(c, path, NULL, timeout_ms, ret_status, body, err);
+    return perform(c, path, &(struct posting){0}, timeout_ms, ret_status, body, err);
 }
 
 int http_post_form(struct http_client *c, const char *path, const char *form, int timeout_ms,
                    int *ret_status, struct buf *body, struct err *err)
 {
-    return perform(c, path, form, timeout_ms, ret_status, body, err);
+    struct posting posting = {NULL, form, strlen(form)};
+    return perform(c, path, &posting, timeout_ms, ret_status, body, err);
+}
+
+int http_post(struct http_client *c, const char *path, const char *content_type, const char *data,
+              size_t len, int timeout_ms, int *ret_status, struct buf *body, struct err *err)
+{
+    struct posting posting = {content_type, data, len};
+    return perform(c, path, &posting, timeout_ms, ret_status, body, err);
+}
+
+struct stream {
+    struct http_client *client;
+    http_take_fn *take;
+    void *arg;
+    int result;
+    struct sink problem;
+};
+
+static size_t take_piece(char *data, size_t size, size_t n, void *arg)
+{
+    struct stream *s = arg;
+    long status = 0;
+    curl_easy_getinfo(s->client->curl, CURLINFO_RESPONSE_CODE, &status);
+    if (status != 200)
+        return take_body(data, size, n, &s->problem);
+    s->result = s->take(s->arg, data, size * n);
+    return s->result < 0 ? 0 : size * n;
+}
+
+int http_get_stream(struct http_client *c, const char *path, int idle_ms, http_take_fn *take,
+                    void *arg, int *ret_status, struct buf *problem, struct err *err)
+{
+    CLEANUP(freep) char *url = mem_printf("%s%s", c->url, path);
+    struct stream s = {.client = c, .take = take, .arg = arg, .problem.body = problem};
+    curl_easy_reset(c->curl);
+    set_options(c, url, 0, &s.problem);
+    curl_easy_setopt(c->curl, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS);
+    curl_easy_setopt(c->curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
+    curl_easy_setopt(c->curl, CURLOPT_LOW_SPEED_TIME, (long)(idle_ms + 999) / 1000);
+    curl_easy_setopt(c->curl, CURLOPT_WRITEFUNCTION, take_piece);
+    curl_easy_setopt(c->curl, CURLOPT_WRITEDATA, &s);
+    CURLcode code = curl_easy_perform(c->curl);
+    if (s.result < 0)
+        return err_set(err, -s.result, "%s", strerror(-s.result));
+    if (code != CURLE_OK)
+        return explain(c, code, idle_ms, &s.problem, err);
+    long status = 0;
+    curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &status);
+    *ret_status = (int)status;
+    return 0;
 }

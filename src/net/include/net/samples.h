@@ -110,8 +110,10 @@ int samples_batch_decode(const char *payload, size_t len, struct samples_batch *
 
 /** core's answer to IPC_SAMPLES, IPC_WRITTEN. */
 struct samples_written {
-    uint64_t samples;  /**< taken */
-    uint64_t rejected; /**< refused: out of order, malformed */
+    uint64_t samples;   /**< taken */
+    uint64_t rejected;  /**< refused: out of order, malformed */
+    uint64_t late;      /**< of them: older than the store takes of their series */
+    uint64_t duplicate; /**< of them: there is a sample of that time already */
     char reason[200];  /**< of the first refusal, "" where there was none */
 };
 
