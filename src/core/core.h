@@ -69,6 +69,9 @@ struct core {
     struct store_flow *store_flow; // of db
     struct flow *flow;             // what comes without a db is counted and dropped
     uv_timer_t flow_timer;
+    uv_work_t flow_work;
+    uv_sem_t flow_written;           // posted by the worker at its end
+    struct flow_saving *flow_saving; // under way on a worker
     struct exposition exposition;
     struct waiting *waiting;
     struct query_source *source; // stored samples; NULL while there is no store

@@ -104,26 +104,58 @@ static int sync_directory(const char *path)
     return fd < 0 || fsync(fd) < 0 ? -errno : 0;
 }
 
-int flow_save(struct flow *f, struct err *err)
+struct flow_saving {
+    char *directory;
+    char *path;
+    struct buf text;
+    int result;
+};
+
+struct flow_saving *flow_saving_begin(struct flow *f)
 {
     if (!f->changed || !f->p.directory)
-        return 0;
-    CLEANUP(freep) char *path = mem_printf("%s/" FILE_NAME, f->p.directory);
-    CLEANUP(freep) char *fresh = mem_printf("%s.new", path);
-    CLEANUP(buf_done) struct buf text;
-    buf_init(&text, FILE_BYTES_MAX);
+        return NULL;
+    struct flow_saving *s = mem_zalloc(sizeof(*s));
+    s->directory = mem_strdup(f->p.directory);
+    s->path = mem_printf("%s/%s", f->p.directory, FILE_NAME);
+    buf_init(&s->text, FILE_BYTES_MAX);
     for (size_t i = 0; i < f->n_places; i++)
-        buf_printf(&text, "%" PRIu64 " %" PRIu64 " %s\n", f->places[i].position.a,
+        buf_printf(&s->text, "%" PRIu64 " %" PRIu64 " %s\n", f->places[i].position.a,
                    f->places[i].position.b, f->places[i].name);
-    int r = text.error ? text.error : write_file(fresh, &text);
-    if (r == 0 && rename(fresh, path) < 0)
-        r = -errno;
-    if (r == 0)
-        r = sync_directory(f->p.directory);
-    if (r < 0)
-        return err_set(err, -r, "%s: %s", path, strerror(-r));
     f->changed = false;
-    return 0;
+    return s;
+}
+
+void flow_saving_write(struct flow_saving *s)
+{
+    CLEANUP(freep) char *fresh = mem_printf("%s.new", s->path);
+    int r = s->text.error ? s->text.error : write_file(fresh, &s->text);
+    if (r == 0 && rename(fresh, s->path) < 0)
+        r = -errno;
+    s->result = r == 0 ? sync_directory(s->directory) : r;
+}
+
+int flow_saving_end(struct flow *f, struct flow_saving *s, struct err *err)
+{
+    int r = s->result;
+    if (r < 0) {
+        f->changed = true;
+        err_set(err, -r, "%s: %s", s->path, strerror(-r));
+    }
+    free(s->directory);
+    free(s->path);
+    buf_done(&s->text);
+    free(s);
+    return r;
+}
+
+int flow_save(struct flow *f, struct err *err)
+{
+    struct flow_saving *s = flow_saving_begin(f);
+    if (!s)
+        return 0;
+    flow_saving_write(s);
+    return flow_saving_end(f, s, err);
 }
 
 bool flow_position(const struct flow *f, const char *name, struct samples_position *ret)

@@ -56,6 +56,13 @@ int flow_frame(struct flow *f, void *peer, const struct ipc_frame *frame);
 // so and at the end. 0 or -errno.
 int flow_save(struct flow *f, struct err *err);
 
+// The same in three steps, so that a slow disk is waited for by another thread: the loop begins and
+// ends, any thread writes. One at a time; what is acknowledged meanwhile is for the next one.
+struct flow_saving;
+struct flow_saving *flow_saving_begin(struct flow *f); // NULL: nothing has changed
+void flow_saving_write(struct flow_saving *s);
+int flow_saving_end(struct flow *f, struct flow_saving *s, struct err *err); // frees `s`
+
 // The place that is kept for a remote. False: none.
 bool flow_position(const struct flow *f, const char *name, struct samples_position *ret);
 

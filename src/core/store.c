@@ -60,16 +60,37 @@ static void send_flow(void *peer, enum ipc_type type, uint32_t id, int status, c
     peer_send(peer, type, id, status, a, a_len, b, b_len);
 }
 
-static void save_flow(struct core *c)
+static void write_flow(uv_work_t *work)
+{
+    struct core *c = work->data;
+    flow_saving_write(c->flow_saving);
+    uv_sem_post(&c->flow_written);
+}
+
+static void end_saving(struct core *c)
 {
     struct err err = {0};
-    if (flow_save(c->flow, &err) < 0)
+    uv_sem_wait(&c->flow_written);
+    if (flow_saving_end(c->flow, TAKE_PTR(c->flow_saving), &err) < 0)
         log_warning("%s", err.message);
 }
 
+static void flow_was_written(uv_work_t *work, int status)
+{
+    end_saving(work->data);
+}
+
+// A slow disk holds up a worker, not the loop.
 static void on_flow_timer(uv_timer_t *handle)
 {
-    save_flow(handle->data);
+    struct core *c = handle->data;
+    if (c->flow_saving)
+        return;
+    c->flow_saving = flow_saving_begin(c->flow);
+    if (!c->flow_saving)
+        return;
+    c->flow_work.data = c;
+    uv_queue_work(&c->loop, &c->flow_work, write_flow, flow_was_written);
 }
 
 static void open_flow(struct core *c, const char *path)
@@ -83,6 +104,7 @@ static void open_flow(struct core *c, const char *path)
         params.directory = path;
     }
     c->flow = flow_new(&params);
+    uv_sem_init(&c->flow_written, 0);
     uv_timer_init(&c->loop, &c->flow_timer);
     c->flow_timer.data = c;
     uv_timer_start(&c->flow_timer, on_flow_timer, FLOW_EVERY_MS, FLOW_EVERY_MS);
@@ -141,10 +163,22 @@ void store_reload(struct core *c)
                        c->conf->kernel.interval_ns);
 }
 
+// The loop does not run any more.
+static void close_flow(struct core *c)
+{
+    struct err err = {0};
+    if (!c->flow)
+        return;
+    if (c->flow_saving)
+        end_saving(c);
+    if (flow_save(c->flow, &err) < 0)
+        log_warning("%s", err.message);
+    uv_sem_destroy(&c->flow_written);
+}
+
 void store_close(struct core *c)
 {
-    if (c->flow)
-        save_flow(c);
+    close_flow(c);
     flow_free(TAKE_PTR(c->flow));
     store_flow_free(TAKE_PTR(c->store_flow));
     keep_free(TAKE_PTR(c->keep));

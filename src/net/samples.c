@@ -11,6 +11,7 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "model/labels.h"
+#include "model/query.h"
 
 #define VERSION 1
 #define TEXT_BYTES_MAX LABELS_BYTES_MAX
@@ -147,6 +148,11 @@ int samples_put(struct samples_writer *w, const struct label *label, size_t n, i
     w->samples++;
     w->records++;
     return w->out.error;
+}
+
+int samples_put_end(struct samples_writer *w, const struct label *label, size_t n, int64_t t_ms)
+{
+    return samples_put(w, label, n, t_ms, sample_stale());
 }
 
 int samples_put_family(struct samples_writer *w, const struct expo_family *f)

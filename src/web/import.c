@@ -8,7 +8,6 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "conn.h"
-#include "model/query.h"
 #include "net/expo.h"
 
 struct reading {
@@ -31,8 +30,9 @@ static int take_sample(void *arg, const struct expo_sample *s)
         reading->why->line = s->line;
         return -EINVAL;
     }
-    double v = isnan(s->v) ? sample_stale() : s->v;
-    return samples_put(reading->out, s->label, s->n, s->t_ms, v);
+    if (isnan(s->v))
+        return samples_put_end(reading->out, s->label, s->n, s->t_ms);
+    return samples_put(reading->out, s->label, s->n, s->t_ms, s->v);
 }
 
 struct refusal import_decode(const struct request *r, struct samples_writer *out,

@@ -226,6 +226,38 @@ static void test_unwritable_directory_is_told(void **state)
     buf_done(&f.sent);
 }
 
+static void test_saving_in_steps(void **state)
+{
+    char directory[] = "/tmp/vherd-flow-XXXXXX";
+    assert_non_null(mkdtemp(directory));
+    struct fake f = {.log = 100};
+    struct flow *flow = make(&f, directory);
+    struct samples_position at;
+    assert_null(flow_saving_begin(flow));
+    tell_done(flow, &f, 10);
+    struct flow_saving *saving = flow_saving_begin(flow);
+    assert_non_null(saving);
+    tell_done(flow, &f, 20); // comes while the file is being written
+    flow_saving_write(saving);
+    assert_int_equal(flow_saving_end(flow, saving, NULL), 0);
+    struct flow *other = make(&f, directory);
+    assert_true(flow_position(other, "far", &at) && at.b == 10);
+    flow_free(other);
+    saving = flow_saving_begin(flow);
+    assert_non_null(saving);
+    flow_saving_write(saving);
+    assert_int_equal(flow_saving_end(flow, saving, NULL), 0);
+    assert_null(flow_saving_begin(flow));
+    flow_free(flow);
+    other = make(&f, directory);
+    assert_true(flow_position(other, "far", &at) && at.b == 20);
+    flow_free(other);
+    buf_done(&f.sent);
+    CLEANUP(freep) char *path = mem_printf("%s/remote-write", directory);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(rmdir(directory), 0);
+}
+
 static void test_malformed_and_foreign(void **state)
 {
     struct fake f = {0};
@@ -246,6 +278,7 @@ int main(void)
         cmocka_unit_test(test_position_survives),
         cmocka_unit_test(test_damaged_file_costs_its_line),
         cmocka_unit_test(test_unwritable_directory_is_told),
+        cmocka_unit_test(test_saving_in_steps),
         cmocka_unit_test(test_malformed_and_foreign),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
