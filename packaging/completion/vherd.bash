@@ -12,7 +12,7 @@ _vherd_expression() {
 }
 _vherd() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
-    local commands=$'list\nshow\ntop\nhost\nstatus\nmetrics\nquery\nstats\nexport\nimport\nstore\ndirty-rate\nplan\nconfig\nsim\ndaemon\ncompletion\nversion\nhelp'
+    local commands=$'list\nshow\ntop\nhost\nstatus\nmetrics\nquery\nstats\nexport\nimport\nstore\nreplay\ndirty-rate\nplan\nconfig\nsim\ndaemon\ncompletion\nversion\nhelp'
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then _vherd_words "$commands"; return; fi
     case ${COMP_WORDS[1]} in
@@ -140,6 +140,20 @@ _vherd() {
         if [[ $cur == -* ]]; then _vherd_words $'--socket\n--url\n--config\n--json\n--color\n--help'; return; fi
         if ((COMP_CWORD == 2)); then _vherd_words $'snapshot'
         else mapfile -t COMPREPLY < <(compgen -f -- "$cur"); fi
+        ;;
+    replay)
+        case $prev in
+        --start)  return ;;
+        --end)  return ;;
+        --step)  return ;;
+        --speed)  return ;;
+        --socket) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --url)  return ;;
+        --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --color) _vherd_words $'auto\nalways\nnever'; return ;;
+        esac
+        if [[ $cur == -* ]]; then _vherd_words $'--start\n--end\n--step\n--speed\n--socket\n--url\n--config\n--json\n--color\n--help'; return; fi
+        mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         ;;
     dirty-rate)
         case $prev in

@@ -41,6 +41,12 @@ complete -c vherd -n __fish_use_subcommand -a import -d 'Put samples from OpenMe
 complete -c vherd -n '__fish_seen_subcommand_from import' -F
 complete -c vherd -n __fish_use_subcommand -a store -d 'Copy the store while it is in use'
 complete -c vherd -n '__fish_seen_subcommand_from store' -F -a 'snapshot'
+complete -c vherd -n __fish_use_subcommand -a replay -d 'Show recorded history as if it were live'
+complete -c vherd -n '__fish_seen_subcommand_from replay' -l start -x -d 'from this time on'
+complete -c vherd -n '__fish_seen_subcommand_from replay' -l end -x -d 'up to this time'
+complete -c vherd -n '__fish_seen_subcommand_from replay' -l step -x -d 'distance between two tables; 10s if absent'
+complete -c vherd -n '__fish_seen_subcommand_from replay' -l speed -x -d 'so many times as fast as it was; without pauses if absent'
+complete -c vherd -n '__fish_seen_subcommand_from replay' -F
 complete -c vherd -n __fish_use_subcommand -a dirty-rate -d 'Measure how fast a VM dirties its memory'
 complete -c vherd -n '__fish_seen_subcommand_from dirty-rate' -l seconds -x -d 'how long to measure, 1 to 60; 1 if absent'
 complete -c vherd -n '__fish_seen_subcommand_from dirty-rate' -a '(vherd list --names 2>/dev/null)'
@@ -72,4 +78,4 @@ complete -c vherd -n __fish_use_subcommand -a completion -d 'Print the completio
 complete -c vherd -n '__fish_seen_subcommand_from completion' -a 'bash zsh fish'
 complete -c vherd -n __fish_use_subcommand -a version -d 'Print the version'
 complete -c vherd -n __fish_use_subcommand -a help -d 'Show help, of one command or of all'
-complete -c vherd -n '__fish_seen_subcommand_from help' -a 'list show top host status metrics query stats export import store dirty-rate plan config sim daemon completion version help'
+complete -c vherd -n '__fish_seen_subcommand_from help' -a 'list show top host status metrics query stats export import store replay dirty-rate plan config sim daemon completion version help'

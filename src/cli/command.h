@@ -123,6 +123,9 @@ int cli_usage(const struct cli *cli, const char *format, ...) __attribute__((for
 int cli_show(struct cli *cli, const char *path, int timeout_ms,
              void (*view)(struct cli *cli, const json_t *answer));
 
+/** The table of `vherd list`. */
+void list_table(struct cli *cli, const json_t *vms);
+
 /** JSON text on standard output: as it is, or indented and safe on a terminal. */
 void cli_put_json(struct cli *cli, const char *text, size_t len);
 
@@ -141,6 +144,7 @@ int cmd_list(struct cli *cli);
 int cmd_metrics(struct cli *cli);
 int cmd_query(struct cli *cli);
 int cmd_plan(struct cli *cli);
+int cmd_replay(struct cli *cli);
 int cmd_show(struct cli *cli);
 int cmd_stats(struct cli *cli);
 int cmd_sim(struct cli *cli);

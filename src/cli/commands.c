@@ -124,6 +124,23 @@ const struct command commands[] = {
                    "directory and prints its path. Needs the Unix socket.",
         .run = cmd_store,
     },
+    {
+        .name = "replay",
+        .operand = "FILE|DIR",
+        .kind = OPERAND_FILE,
+        .least = 1,
+        .most = 1,
+        .summary = "Show recorded history as if it were live",
+        .details = "What `vherd list` would have shown, step by step, out of a store's directory "
+                   "that no daemon has open, a snapshot of `vherd store snapshot`, or a file of "
+                   "`vherd export` or `./bench record`. Rates are over a step. Does not need the "
+                   "daemon.",
+        .options = {{"start", "TIME", "from this time on"},
+                    {"end", "TIME", "up to this time"},
+                    {"step", "DURATION", "distance between two tables; 10s if absent"},
+                    {"speed", "N", "so many times as fast as it was; without pauses if absent"}},
+        .run = cmd_replay,
+    },
     {.name = "dirty-rate", .kind = OPERAND_VM, .least = 1, .most = 1, .run = cmd_dirty_rate},
     {
         .name = "plan",

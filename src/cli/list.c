@@ -94,6 +94,11 @@ static void put_names(struct cli *cli, const json_t *vms)
     }
 }
 
+void list_table(struct cli *cli, const json_t *vms)
+{
+    view_table(&cli->term, NULL, vms, columns, ARRAY_LEN(columns), &cli->out);
+}
+
 static void view(struct cli *cli, const json_t *answer)
 {
     const json_t *vms = api_list(answer, "vms");
@@ -101,7 +106,7 @@ static void view(struct cli *cli, const json_t *answer)
         put_names(cli, vms);
         return;
     }
-    view_table(&cli->term, NULL, vms, columns, ARRAY_LEN(columns), &cli->out);
+    list_table(cli, vms);
     if (json_array_size(vms) == 0)
         buf_puts(&cli->out, cli_option(cli, "state") ? "No VM is in that state.\n"
                                                      : "There are no VMs on this host.\n");

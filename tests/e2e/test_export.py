@@ -127,3 +127,47 @@ class Transfer(unittest.TestCase):
             want = values(a, '{instance="a"}', newest - 5, newest, 1)
             with self.target(path=path) as other:
                 self.assertEqual(values(other, '{instance="a"}', newest - 5, newest, 1), want)
+
+    def replay(self, daemon, *words):
+        out, _ = run(daemon, "replay", *words, "--json")
+        return [json.loads(line) for line in out.splitlines()]
+
+    def check_replayed(self, steps, live):
+        self.assertGreaterEqual(len(steps), 3)
+        times = [step["time"] for step in steps]
+        self.assertEqual(times, [times[0] + i for i in range(len(times))])
+        last = {vm["name"]: vm for vm in steps[-1]["vms"]}
+        self.assertEqual(set(last), set(live))
+        for name, vm in last.items():
+            for field in ("state", "vcpus_current", "memory_current_bytes"):
+                self.assertEqual(vm[field], live[name][field], name)
+            # The back end's guests work evenly.
+            self.assertAlmostEqual(vm["cpu_ratio"], live[name]["cpu_ratio"], delta=0.2)
+
+    def test_a_snapshot_an_export_and_a_recording_are_replayed(self):
+        recording = os.path.join(self.top.name, "recording")
+        with self.source() as a:
+            vherd.wait_for("rates", 30, lambda: all("cpu_ratio" in vm and "state" in vm
+                                                    for vm in a.vms().values()))
+            with open(recording, "w", encoding="utf-8") as file:
+                for second in range(4):
+                    time.sleep(1)
+                    for line in a.get("/metrics")[2].splitlines():
+                        if not line.startswith("#"):
+                            file.write(f"{line} {1700000000 + second}\n")
+                        elif second == 0:
+                            file.write(line + "\n")
+            time.sleep(2)
+            live = a.vms()
+            path = run(a, "store", "snapshot", "x")[0].strip()
+            run(a, "export", self.file)
+            for source in (path, self.file, recording):
+                with self.subTest(source):
+                    self.check_replayed(self.replay(a, source, "--step", "1s"), live)
+            out, _ = run(a, "replay", self.file, "--step", "1s", "--speed", "50")
+            self.assertIn("NAME", out)
+            self.assertIn("vm1", out)
+            # The store itself is in use, and what is none is not made one.
+            self.assertIn("another process", run(a, "replay", a.store, status=2)[1])
+            self.assertIn("no store", run(a, "replay", self.top.name, status=2)[1])
+            self.assertEqual(self.replay(a, self.file, "--start", "2100-01-01T00:00:00Z"), [])
