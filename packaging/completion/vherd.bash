@@ -12,7 +12,7 @@ _vherd_expression() {
 }
 _vherd() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
-    local commands=$'vm\nsnapshot\ntask\napply\ninventory\nlist\nshow\ntop\nhost\nstatus\nmetrics\nquery\nstats\ndirty-rate\nplan\nuser\ntoken\naudit-log\nwhoami\nconfig\nsim\ndaemon\ncompletion\nversion\nhelp'
+    local commands=$'vm\nsnapshot\ntask\napply\ninventory\nlist\nshow\ntop\nhost\nstatus\nmetrics\nquery\nstats\nexport\nimport\nstore\nreplay\ndirty-rate\nplan\nuser\ntoken\naudit-log\nwhoami\nconfig\nsim\ndaemon\ncompletion\nversion\nhelp'
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then _vherd_words "$commands"; return; fi
     case ${COMP_WORDS[1]} in
@@ -28,7 +28,7 @@ _vherd() {
         --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --color) _vherd_words $'auto\nalways\nnever'; return ;;
         esac
-        if [[ $cur == -* ]]; then _vherd_words $'--wait\n--all\n--match\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help'; return; fi
+        if [[ $cur == -* ]]; then _vherd_words $'--wait\n--all\n--match\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
         if ((COMP_CWORD == 2)); then _vherd_words $'create\nclone\nstart\nshutdown\nreboot\nreset\ndestroy\npause\nresume\nsave\nrestore\nrename\nset\ndelete\nset-vcpus\nset-memory\nset-cpu\npin\nattach-disk\ndetach-disk\ngrow-disk\nlimit-disk\nattach-nic\ndetach-nic\nlimit-nic\ndefinition'
         else _vherd_words "$(vherd list --names 2>/dev/null)"; fi
         ;;
@@ -44,7 +44,7 @@ _vherd() {
         --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --color) _vherd_words $'auto\nalways\nnever'; return ;;
         esac
-        if [[ $cur == -* ]]; then _vherd_words $'--wait\n--all\n--match\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help'; return; fi
+        if [[ $cur == -* ]]; then _vherd_words $'--wait\n--all\n--match\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
         if ((COMP_CWORD == 2)); then _vherd_words $'list\ncreate\nrevert\ndelete'
         else _vherd_words "$(vherd list --names 2>/dev/null)"; fi
         ;;
@@ -61,7 +61,7 @@ _vherd() {
         --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --color) _vherd_words $'auto\nalways\nnever'; return ;;
         esac
-        if [[ $cur == -* ]]; then _vherd_words $'--state\n--vm\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help'; return; fi
+        if [[ $cur == -* ]]; then _vherd_words $'--state\n--vm\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
         if ((COMP_CWORD == 2)); then _vherd_words $'list\nshow\ncancel\nwait'
         else mapfile -t COMPREPLY < <(compgen -f -- "$cur"); fi
         ;;
@@ -76,7 +76,7 @@ _vherd() {
         --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --color) _vherd_words $'auto\nalways\nnever'; return ;;
         esac
-        if [[ $cur == -* ]]; then _vherd_words $'--diff\n--dry-run\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help'; return; fi
+        if [[ $cur == -* ]]; then _vherd_words $'--diff\n--dry-run\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
         if ((COMP_CWORD == 2)); then _vherd_words $''
         else mapfile -t COMPREPLY < <(compgen -f -- "$cur"); fi
         ;;
@@ -92,7 +92,7 @@ _vherd() {
         --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --color) _vherd_words $'auto\nalways\nnever'; return ;;
         esac
-        if [[ $cur == -* ]]; then _vherd_words $'--list\n--host\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help'; return; fi
+        if [[ $cur == -* ]]; then _vherd_words $'--list\n--host\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
         :
         ;;
     list)
@@ -107,7 +107,7 @@ _vherd() {
         --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --color) _vherd_words $'auto\nalways\nnever'; return ;;
         esac
-        if [[ $cur == -* ]]; then _vherd_words $'--state\n--names\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help'; return; fi
+        if [[ $cur == -* ]]; then _vherd_words $'--state\n--names\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
         :
         ;;
     show)
@@ -121,7 +121,7 @@ _vherd() {
         --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --color) _vherd_words $'auto\nalways\nnever'; return ;;
         esac
-        if [[ $cur == -* ]]; then _vherd_words $'--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help'; return; fi
+        if [[ $cur == -* ]]; then _vherd_words $'--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
         _vherd_words "$(vherd list --names 2>/dev/null)"
         ;;
     top)
@@ -135,7 +135,7 @@ _vherd() {
         --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --color) _vherd_words $'auto\nalways\nnever'; return ;;
         esac
-        if [[ $cur == -* ]]; then _vherd_words $'--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help'; return; fi
+        if [[ $cur == -* ]]; then _vherd_words $'--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
         :
         ;;
     host)
@@ -149,7 +149,7 @@ _vherd() {
         --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --color) _vherd_words $'auto\nalways\nnever'; return ;;
         esac
-        if [[ $cur == -* ]]; then _vherd_words $'--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help'; return; fi
+        if [[ $cur == -* ]]; then _vherd_words $'--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
         :
         ;;
     status)
@@ -163,7 +163,7 @@ _vherd() {
         --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --color) _vherd_words $'auto\nalways\nnever'; return ;;
         esac
-        if [[ $cur == -* ]]; then _vherd_words $'--data\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help'; return; fi
+        if [[ $cur == -* ]]; then _vherd_words $'--data\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
         :
         ;;
     metrics)
@@ -178,7 +178,7 @@ _vherd() {
         --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --color) _vherd_words $'auto\nalways\nnever'; return ;;
         esac
-        if [[ $cur == -* ]]; then _vherd_words $'--set\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help'; return; fi
+        if [[ $cur == -* ]]; then _vherd_words $'--set\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
         :
         ;;
     query)
@@ -198,7 +198,7 @@ _vherd() {
         --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --color) _vherd_words $'auto\nalways\nnever'; return ;;
         esac
-        if [[ $cur == -* ]]; then _vherd_words $'--range\n--step\n--start\n--end\n--time\n--plot\n--csv\n--complete\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help'; return; fi
+        if [[ $cur == -* ]]; then _vherd_words $'--range\n--step\n--start\n--end\n--time\n--plot\n--csv\n--complete\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
         _vherd_expression
         ;;
     stats)
@@ -215,8 +215,72 @@ _vherd() {
         --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --color) _vherd_words $'auto\nalways\nnever'; return ;;
         esac
-        if [[ $cur == -* ]]; then _vherd_words $'--range\n--end\n--metric\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help'; return; fi
+        if [[ $cur == -* ]]; then _vherd_words $'--range\n--end\n--metric\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
         _vherd_words "$(vherd list --names 2>/dev/null)"
+        ;;
+    export)
+        case $prev in
+        --match)  return ;;
+        --start)  return ;;
+        --end)  return ;;
+        --socket) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --url)  return ;;
+        --server)  return ;;
+        --token-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --ca-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --pin)  return ;;
+        --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --color) _vherd_words $'auto\nalways\nnever'; return ;;
+        esac
+        if [[ $cur == -* ]]; then _vherd_words $'--match\n--start\n--end\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
+        mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+        ;;
+    import)
+        case $prev in
+        --socket) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --url)  return ;;
+        --server)  return ;;
+        --token-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --ca-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --pin)  return ;;
+        --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --color) _vherd_words $'auto\nalways\nnever'; return ;;
+        esac
+        if [[ $cur == -* ]]; then _vherd_words $'--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
+        mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+        ;;
+    store)
+        case $prev in
+        --socket) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --url)  return ;;
+        --server)  return ;;
+        --token-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --ca-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --pin)  return ;;
+        --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --color) _vherd_words $'auto\nalways\nnever'; return ;;
+        esac
+        if [[ $cur == -* ]]; then _vherd_words $'--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
+        if ((COMP_CWORD == 2)); then _vherd_words $'snapshot'
+        else mapfile -t COMPREPLY < <(compgen -f -- "$cur"); fi
+        ;;
+    replay)
+        case $prev in
+        --start)  return ;;
+        --end)  return ;;
+        --step)  return ;;
+        --speed)  return ;;
+        --socket) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --url)  return ;;
+        --server)  return ;;
+        --token-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --ca-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --pin)  return ;;
+        --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --color) _vherd_words $'auto\nalways\nnever'; return ;;
+        esac
+        if [[ $cur == -* ]]; then _vherd_words $'--start\n--end\n--step\n--speed\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
+        mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         ;;
     dirty-rate)
         case $prev in
@@ -230,7 +294,7 @@ _vherd() {
         --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --color) _vherd_words $'auto\nalways\nnever'; return ;;
         esac
-        if [[ $cur == -* ]]; then _vherd_words $'--seconds\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help'; return; fi
+        if [[ $cur == -* ]]; then _vherd_words $'--seconds\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
         _vherd_words "$(vherd list --names 2>/dev/null)"
         ;;
     plan)
@@ -251,7 +315,7 @@ _vherd() {
         --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --color) _vherd_words $'auto\nalways\nnever'; return ;;
         esac
-        if [[ $cur == -* ]]; then _vherd_words $'--name\n--score\n--candidates\n--moves\n--vcpus\n--memory\n--herd\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help'; return; fi
+        if [[ $cur == -* ]]; then _vherd_words $'--name\n--score\n--candidates\n--moves\n--vcpus\n--memory\n--herd\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
         if ((COMP_CWORD == 2)); then _vherd_words $'place\nbalance\nconsolidate\nevacuate\nrightsize'
         else mapfile -t COMPREPLY < <(compgen -f -- "$cur"); fi
         ;;
@@ -271,7 +335,7 @@ _vherd() {
         --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --color) _vherd_words $'auto\nalways\nnever'; return ;;
         esac
-        if [[ $cur == -* ]]; then _vherd_words $'--role\n--scope\n--owner\n--disabled\n--password-file\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help'; return; fi
+        if [[ $cur == -* ]]; then _vherd_words $'--role\n--scope\n--owner\n--disabled\n--password-file\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
         if ((COMP_CWORD == 2)); then _vherd_words $'list\nadd\nset\nremove\npassword'
         else mapfile -t COMPREPLY < <(compgen -f -- "$cur"); fi
         ;;
@@ -290,7 +354,7 @@ _vherd() {
         --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --color) _vherd_words $'auto\nalways\nnever'; return ;;
         esac
-        if [[ $cur == -* ]]; then _vherd_words $'--user\n--role\n--scope\n--expires\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help'; return; fi
+        if [[ $cur == -* ]]; then _vherd_words $'--user\n--role\n--scope\n--expires\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
         if ((COMP_CWORD == 2)); then _vherd_words $'list\ncreate\nrevoke'
         else mapfile -t COMPREPLY < <(compgen -f -- "$cur"); fi
         ;;
@@ -315,7 +379,7 @@ _vherd() {
         --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --color) _vherd_words $'auto\nalways\nnever'; return ;;
         esac
-        if [[ $cur == -* ]]; then _vherd_words $'--principal\n--verb\n--object\n--result\n--text\n--since\n--until\n--after\n--limit\n--verify\n--head\n--export\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help'; return; fi
+        if [[ $cur == -* ]]; then _vherd_words $'--principal\n--verb\n--object\n--result\n--text\n--since\n--until\n--after\n--limit\n--verify\n--head\n--export\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
         :
         ;;
     whoami)
@@ -329,7 +393,7 @@ _vherd() {
         --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --color) _vherd_words $'auto\nalways\nnever'; return ;;
         esac
-        if [[ $cur == -* ]]; then _vherd_words $'--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help'; return; fi
+        if [[ $cur == -* ]]; then _vherd_words $'--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
         :
         ;;
     config)
@@ -343,7 +407,7 @@ _vherd() {
         --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --color) _vherd_words $'auto\nalways\nnever'; return ;;
         esac
-        if [[ $cur == -* ]]; then _vherd_words $'--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help'; return; fi
+        if [[ $cur == -* ]]; then _vherd_words $'--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
         if ((COMP_CWORD == 2)); then _vherd_words $'check\nshow'
         else mapfile -t COMPREPLY < <(compgen -f -- "$cur"); fi
         ;;
@@ -363,7 +427,7 @@ _vherd() {
         --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --color) _vherd_words $'auto\nalways\nnever'; return ;;
         esac
-        if [[ $cur == -* ]]; then _vherd_words $'--policy\n--compare\n--report\n--csv\n--traces\n--mode\n--seed\n--timing\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help'; return; fi
+        if [[ $cur == -* ]]; then _vherd_words $'--policy\n--compare\n--report\n--csv\n--traces\n--mode\n--seed\n--timing\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
         if ((COMP_CWORD == 2)); then _vherd_words $'run\ncloudsim'
         else mapfile -t COMPREPLY < <(compgen -f -- "$cur"); fi
         ;;
@@ -379,7 +443,7 @@ _vherd() {
         --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --color) _vherd_words $'auto\nalways\nnever'; return ;;
         esac
-        if [[ $cur == -* ]]; then _vherd_words $'--foreground\n--simulate\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help'; return; fi
+        if [[ $cur == -* ]]; then _vherd_words $'--foreground\n--simulate\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
         :
         ;;
     completion)
@@ -393,7 +457,7 @@ _vherd() {
         --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --color) _vherd_words $'auto\nalways\nnever'; return ;;
         esac
-        if [[ $cur == -* ]]; then _vherd_words $'--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help'; return; fi
+        if [[ $cur == -* ]]; then _vherd_words $'--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
         if ((COMP_CWORD == 2)); then _vherd_words $'bash\nzsh\nfish'
         else mapfile -t COMPREPLY < <(compgen -f -- "$cur"); fi
         ;;
@@ -408,7 +472,7 @@ _vherd() {
         --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --color) _vherd_words $'auto\nalways\nnever'; return ;;
         esac
-        if [[ $cur == -* ]]; then _vherd_words $'--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help'; return; fi
+        if [[ $cur == -* ]]; then _vherd_words $'--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
         :
         ;;
     help)
@@ -422,7 +486,7 @@ _vherd() {
         --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --color) _vherd_words $'auto\nalways\nnever'; return ;;
         esac
-        if [[ $cur == -* ]]; then _vherd_words $'--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help'; return; fi
+        if [[ $cur == -* ]]; then _vherd_words $'--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
         _vherd_words "$commands"
         ;;
     esac

@@ -156,6 +156,11 @@ int cli_post_text(struct cli *cli, const char *path, const char *form, int timeo
     return r < 0 ? r : api_post_text(cli->client, path, form, timeout_ms, body, err);
 }
 
+struct http_client *cli_client(struct cli *cli, struct err *err)
+{
+    return open_client(cli, err) < 0 ? NULL : cli->client;
+}
+
 int cli_get(struct cli *cli, const char *path, int timeout_ms, json_t **ret, struct err *err)
 {
     int r = open_client(cli, err);

@@ -41,6 +41,7 @@ enum operand_kind {
     OPERAND_COMMAND,
     OPERAND_WORD, /**< one of `words`, then perhaps a file */
     OPERAND_EXPR, /**< PromQL */
+    OPERAND_FILE,
 };
 
 struct cli;
@@ -112,6 +113,9 @@ int cli_get(struct cli *cli, const char *path, int timeout_ms, json_t **ret, str
 int cli_get_text(struct cli *cli, const char *path, int timeout_ms, struct buf *body,
                  struct err *err);
 
+/** The client, connected to on first use; NULL with `err` set. */
+struct http_client *cli_client(struct cli *cli, struct err *err);
+
 /** POST of a form, as api_post_text(). */
 int cli_post_text(struct cli *cli, const char *path, const char *form, int timeout_ms,
                   struct buf *body, struct err *err);
@@ -148,6 +152,8 @@ char *deed_path(const struct deed *deed, const char *vm);
 /** Say what became of tasks: all of `tasks` (an array) are waited for; an exit status. */
 int task_wait(struct cli *cli, json_t *tasks, struct err *err);
 void task_line(struct cli *cli, const json_t *task);
+/** The table of `vherd list`. */
+void list_table(struct cli *cli, const json_t *vms);
 
 /** JSON text on standard output: as it is, or indented and safe on a terminal. */
 void cli_put_json(struct cli *cli, const char *text, size_t len);
@@ -164,17 +170,21 @@ int cmd_task(struct cli *cli);
 int cmd_config(struct cli *cli);
 int cmd_daemon(struct cli *cli);
 int cmd_dirty_rate(struct cli *cli);
+int cmd_export(struct cli *cli);
 int cmd_help(struct cli *cli);
 int cmd_host(struct cli *cli);
+int cmd_import(struct cli *cli);
 int cmd_list(struct cli *cli);
 int cmd_metrics(struct cli *cli);
 int cmd_query(struct cli *cli);
 int cmd_plan(struct cli *cli);
+int cmd_replay(struct cli *cli);
 int cmd_show(struct cli *cli);
 int cmd_stats(struct cli *cli);
 int cmd_sim(struct cli *cli);
 int cmd_status(struct cli *cli);
 int cmd_token(struct cli *cli);
+int cmd_store(struct cli *cli);
 int cmd_top(struct cli *cli);
 int cmd_user(struct cli *cli);
 int cmd_version(struct cli *cli);

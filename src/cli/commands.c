@@ -15,6 +15,7 @@ static const char *const user_words[] = {"list", "add", "set", "remove", "passwo
 static const char *const token_words[] = {"list", "create", "revoke", NULL};
 static const char *const yes_no[] = {"yes", "no", NULL};
 static const char *const roles[] = {"viewer", "operator", "admin", NULL};
+static const char *const store_words[] = {"snapshot", NULL};
 static const char *const shells[] = {"bash", "zsh", "fish", NULL};
 static const char *const states[] = {"running",  "idle",    "paused",      "in shutdown",
                                      "shut off", "crashed", "pmsuspended", NULL};
@@ -175,6 +176,64 @@ const struct command commands[] = {
                     {"metric", "NAME", "this metric (a counter's rate); may be repeated", NULL,
                      true}},
         .run = cmd_stats,
+    },
+    {
+        .name = "export",
+        .operand = "[FILE]",
+        .kind = OPERAND_FILE,
+        .most = 1,
+        .summary = "Write stored samples as OpenMetrics text",
+        .details = "To the file, or to standard output: every sample with its timestamp, series "
+                   "by series. The end of a series is written as a sample with the value NaN. "
+                   "What is kept as roll-ups only is left out.",
+        .options = {{"match", "SELECTOR",
+                     "only series that this PromQL selector matches; may be repeated", NULL, true},
+                    {"start", "TIME", "from this time on (Unix seconds, RFC 3339, 18:30, -1h)"},
+                    {"end", "TIME", "up to this time"}},
+        .run = cmd_export,
+    },
+    {
+        .name = "import",
+        .operand = "FILE...",
+        .kind = OPERAND_FILE,
+        .least = 1,
+        .most = OPERANDS_MAX,
+        .summary = "Put samples from OpenMetrics text into the store",
+        .details = "Reads files of OpenMetrics text with timestamps (`-`: standard input), also "
+                   "compressed with zstd, and sends their samples to the daemon in order of time. "
+                   "A series that the daemon is sampling, or has sampled within the last hours, "
+                   "takes nothing older than 15 minutes: that is refused and counted. A NaN is "
+                   "taken for the end of its series. Needs the Unix socket.",
+        .run = cmd_import,
+    },
+    {
+        .name = "store",
+        .operand = "snapshot [NAME]",
+        .kind = OPERAND_WORD,
+        .least = 1,
+        .most = 2,
+        .words = store_words,
+        .summary = "Copy the store while it is in use",
+        .details = "`snapshot` writes a copy of all samples below `snapshots` in the store's "
+                   "directory and prints its path. Needs the Unix socket.",
+        .run = cmd_store,
+    },
+    {
+        .name = "replay",
+        .operand = "FILE|DIR",
+        .kind = OPERAND_FILE,
+        .least = 1,
+        .most = 1,
+        .summary = "Show recorded history as if it were live",
+        .details = "What `vherd list` would have shown, step by step, out of a store's directory "
+                   "that no daemon has open, a snapshot of `vherd store snapshot`, or a file of "
+                   "`vherd export` or `./bench record`. Rates are over a step. Does not need the "
+                   "daemon.",
+        .options = {{"start", "TIME", "from this time on"},
+                    {"end", "TIME", "up to this time"},
+                    {"step", "DURATION", "distance between two tables; 10s if absent"},
+                    {"speed", "N", "so many times as fast as it was; without pauses if absent"}},
+        .run = cmd_replay,
     },
     {.name = "dirty-rate", .kind = OPERAND_VM, .least = 1, .most = 1, .run = cmd_dirty_rate},
     {

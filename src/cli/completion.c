@@ -60,6 +60,7 @@ static void bash_operands(const struct command *c, struct buf *out)
         [OPERAND_VM] = "        _vherd_words \"$(vherd list --names 2>/dev/null)\"\n",
         [OPERAND_EXPR] = "        _vherd_expression\n",
         [OPERAND_COMMAND] = "        _vherd_words \"$commands\"\n",
+        [OPERAND_FILE] = "        mapfile -t COMPREPLY < <(compgen -f -- \"$cur\")\n",
         [OPERAND_WORD] = NULL,
     };
     if (lines[c->kind]) {
@@ -155,6 +156,8 @@ static void zsh_command(const struct command *c, struct buf *out)
         buf_puts(out, " \\\n            '1:command:_vherd_commands'");
     if (c->kind == OPERAND_EXPR)
         buf_puts(out, " \\\n            '1:expression:_vherd_expression'");
+    if (c->kind == OPERAND_FILE)
+        buf_puts(out, " \\\n            '*:file:_files'");
     if (c->kind == OPERAND_WORD) {
         buf_puts(out, " \\\n            '1:what:(");
         put_words(c->words, " ", out);
@@ -226,6 +229,8 @@ static void fish_command(const struct command *c, struct buf *out)
                    "complete -c vherd%s -a '(vherd query --complete (commandline -ct) "
                    "2>/dev/null)'\n",
                    seen);
+    if (c->kind == OPERAND_FILE)
+        buf_printf(out, "complete -c vherd%s -F\n", seen);
     if (c->kind == OPERAND_WORD) {
         buf_printf(out, "complete -c vherd%s%s -a '", seen, c->most > 1 && !c->group ? " -F" : "");
         put_words(c->words, " ", out);

@@ -118,6 +118,11 @@ static void put_names(struct cli *cli, const json_t *vms)
     }
 }
 
+void list_table(struct cli *cli, const json_t *vms)
+{
+    view_table(&cli->term, NULL, vms, columns, ARRAY_LEN(columns), &cli->out);
+}
+
 static void view(struct cli *cli, const json_t *answer)
 {
     const json_t *vms = api_list(answer, "vms");
@@ -125,7 +130,7 @@ static void view(struct cli *cli, const json_t *answer)
         put_names(cli, vms);
         return;
     }
-    view_table(&cli->term, NULL, vms, columns, ARRAY_LEN(columns), &cli->out);
+    list_table(cli, vms);
     if (json_array_size(vms) == 0)
         view_none(cli, cli_option(cli, "state"));
     view_libvirt_hint(&cli->term, answer, &cli->out);

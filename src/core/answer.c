@@ -86,6 +86,8 @@ static void (*const views[VERB_MAX])(const struct view *v) = {
     [VERB_STATUS_FLAGS] = view_status_flags,
     [VERB_STATUS_TSDB] = view_status_tsdb,
     [VERB_PLAN] = view_plan,
+    [VERB_EXPORT] = view_export,
+    [VERB_SNAPSHOT] = view_snapshot,
 };
 
 // Labels of a VM, as many as a scope can ask for.

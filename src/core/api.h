@@ -26,6 +26,12 @@ void view_series(const struct view *v);
 void view_labels(const struct view *v);
 void view_label_values(const struct view *v);
 
+// api_export.c
+void view_export(const struct view *v);
+
+// api_snapshot.c
+void view_snapshot(const struct view *v);
+
 // api_tsdb.c
 void view_status_tsdb(const struct view *v);
 

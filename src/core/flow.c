@@ -178,6 +178,8 @@ static int take_sample(void *arg, const struct label *label, size_t n, int64_t t
         t->written.samples++;
         return 0;
     }
+    t->written.late += r == -ERANGE;
+    t->written.duplicate += r == -EEXIST;
     if (t->written.rejected++ == 0)
         snprintf(t->written.reason, sizeof(t->written.reason), "%s", strerror(-r));
     return 0;

@@ -111,8 +111,11 @@ static void send_out(struct job *job)
     const struct buf *out = &job->out;
     bool broken = out->error != 0;
     if (!job->begun) {
-        const char *failed = job->status >= 400 ? job->ops->failed_type : NULL;
-        const char *type = failed ? failed : p->type;
+        const char *type = p->type;
+        if (job->status >= 400 && job->ops->failed_type)
+            type = job->ops->failed_type;
+        else if (job->status == 200 && job->ops->type)
+            type = job->ops->type;
         p->send(p->arg, job->more ? IPC_BEGIN : IPC_RESPONSE, job->id, job->status, type,
                 strlen(type) + 1, out->data, out->len);
         job->begun = true;

@@ -34,6 +34,7 @@ struct job_ops {
     size_t (*held)(const void *arg);
     void (*free)(void *arg);
     const char *failed_type; // content type of answers with a status from 400; NULL: as all others
+    const char *type;        // content type of an answer with status 200; NULL: that of all others
 };
 
 struct jobs_params {

@@ -88,6 +88,7 @@ static void after_write_flow(uv_work_t *work, int status)
         flow_written(c);
 }
 
+// A slow disk holds up a worker, not the loop.
 static void on_flow_timer(uv_timer_t *handle)
 {
     struct core *c = handle->data;

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "model/catalogue.h"
 #include "model/labels.h"
 #include "tsdb/tail.h"
 
@@ -49,6 +50,7 @@ struct store_flow {
 static int key_of(const struct label *label, size_t n, char *key, size_t *ret_len)
 {
     size_t len = 0;
+    key[0] = '\0'; // of no label
     for (size_t i = 0; i < n; i++) {
         size_t name = strlen(label[i].name) + 1, value = strlen(label[i].value) + 1;
         if (name + value > KEY_MAX - len)
@@ -61,24 +63,39 @@ static int key_of(const struct label *label, size_t n, char *key, size_t *ret_le
     return 0;
 }
 
+static bool is_whole_ns(const struct label *label, size_t n)
+{
+    const char *name = "";
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(label[i].name, LABEL_METRIC_NAME) == 0)
+            name = label[i].value;
+    for (size_t i = 0; i < model_metrics_count; i++) {
+        const struct metric_desc *m = &model_metrics[i];
+        if (strcmp(m->name, name) == 0)
+            return m->fact != FACT_INVALID && model_facts[m->fact].store == STORE_NS;
+    }
+    return false;
+}
+
 static int inflow_find(struct store_flow *f, const struct label *label, size_t n,
                        struct inflow **ret)
 {
     char key[KEY_MAX];
-    size_t len;
+    size_t len = 0;
     int r = key_of(label, n, key, &len);
     if (r < 0)
         return r;
     *ret = map_get(f->inflows, key, len);
     if (*ret)
         return 0;
-    struct tsdb_kind_of of = {.kind = TSDB_DOUBLE};
+    static const struct tsdb_kind_of kinds[] = {
+        {.kind = TSDB_DOUBLE}, {.kind = TSDB_SCALED, .scale = 9, .is_counter = true}};
+    // What the host itself samples has one kind only; it may be imported before it is sampled.
+    bool is_scaled = is_whole_ns(label, n);
     uint32_t ref;
-    r = tsdb_series(f->db, label, n, &of, &ref, NULL);
-    if (r == -EDOM) { // the host's own series, of whole numbers: it has one kind only
-        of = (struct tsdb_kind_of){.kind = TSDB_SCALED, .scale = 9, .is_counter = true};
-        r = tsdb_series(f->db, label, n, &of, &ref, NULL);
-    }
+    r = tsdb_series(f->db, label, n, &kinds[is_scaled], &ref, NULL);
+    if (r == -EDOM)
+        r = tsdb_series(f->db, label, n, &kinds[!is_scaled], &ref, NULL);
     if (r < 0)
         return r;
     struct inflow *in = mem_zalloc(sizeof(*in) + len);
@@ -233,7 +250,28 @@ static void source_done(void *arg, const char *name, const struct samples_positi
         tsdb_tail_done(o->tail, &at);
 }
 
-const struct flow_source store_flow_source = {.read = source_read, .done = source_done};
+// Rows of one name stand together in the catalogue.
+static int source_families(void *arg, struct samples_writer *out)
+{
+    static const enum expo_type types[] = {
+        [METRIC_COUNTER] = EXPO_COUNTER, [METRIC_GAUGE] = EXPO_GAUGE};
+    for (size_t i = 0; i < model_metrics_count; i++) {
+        const struct metric_desc *m = &model_metrics[i];
+        if (i > 0 && strcmp(m->name, m[-1].name) == 0)
+            continue;
+        const char *help = m->help ? m->help : model_facts[m->fact].help;
+        int r = samples_put_family(out, &(struct expo_family){m->name, types[m->type], help, ""});
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+const struct flow_source store_flow_source = {
+    .read = source_read,
+    .done = source_done,
+    .families = source_families,
+};
 
 struct store_flow *store_flow_new(struct tsdb *db)
 {

@@ -24,7 +24,6 @@ struct http_client {
     char *socket; // NULL where `url` is used
     char *url;    // without a slash at its end
     char *token, *ca, *pin;
-    struct curl_slist *headers;
 };
 
 static void init_library(void)
@@ -56,7 +55,6 @@ void http_client_free(struct http_client *c)
     if (!c)
         return;
     curl_easy_cleanup(c->curl);
-    curl_slist_free_all(c->headers);
     free(c->socket);
     free(c->url);
     if (c->token)
@@ -204,23 +202,28 @@ static void set_security(struct http_client *c)
     }
 }
 
-// A body is a form or JSON.
+// A body of that type; of no type: a form. `data` NULL: none.
 struct content {
-    const char *method, *form, *json;
+    const char *method, *type, *data;
+    size_t len;
 };
 
-static void set_body(struct http_client *c, const struct content *content)
+static struct curl_slist *set_body(struct http_client *c, const struct content *content)
 {
-    if (content->form)
-        curl_easy_setopt(c->curl, CURLOPT_POSTFIELDS, content->form);
-    else if (strcmp(content->method, "GET") != 0)
+    bool is_post = strcmp(content->method, "POST") == 0;
+    if (content->data) {
+        curl_easy_setopt(c->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)content->len);
+        curl_easy_setopt(c->curl, CURLOPT_POSTFIELDS, content->data);
+    }
+    if (strcmp(content->method, "GET") != 0 && !(is_post && content->data))
         curl_easy_setopt(c->curl, CURLOPT_CUSTOMREQUEST, content->method);
-    if (!content->json)
-        return;
-    if (!c->headers)
-        c->headers = curl_slist_append(NULL, "Content-Type: application/json");
-    curl_easy_setopt(c->curl, CURLOPT_HTTPHEADER, c->headers);
-    curl_easy_setopt(c->curl, CURLOPT_POSTFIELDS, content->json);
+    if (!content->type)
+        return NULL;
+    CLEANUP(freep) char *type = mem_printf("Content-Type: %s", content->type);
+    struct curl_slist *headers = curl_slist_append(NULL, type);
+    headers = curl_slist_append(headers, "Expect:"); // nothing here asks before it sends
+    curl_easy_setopt(c->curl, CURLOPT_HTTPHEADER, headers);
+    return headers;
 }
 
 static int perform(struct http_client *c, const char *path, const struct content *content,
@@ -228,11 +231,13 @@ static int perform(struct http_client *c, const char *path, const struct content
 {
     CLEANUP(freep) char *url = mem_printf("%s%s", c->url, path);
     struct sink sink = {.body = body};
+    struct curl_slist *headers = NULL;
     curl_easy_reset(c->curl);
     set_options(c, url, timeout_ms, &sink);
     set_security(c);
-    set_body(c, content);
+    headers = set_body(c, content);
     CURLcode code = curl_easy_perform(c->curl);
+    curl_slist_free_all(headers);
     if (code != CURLE_OK)
         return explain(c, code, timeout_ms, &sink, err);
     long status = 0;
@@ -244,20 +249,70 @@ static int perform(struct http_client *c, const char *path, const struct content
 int http_get(struct http_client *c, const char *path, int timeout_ms, int *ret_status,
              struct buf *body, struct err *err)
 {
-    return perform(c, path, &(struct content){"GET", NULL, NULL}, timeout_ms, ret_status, body,
-                   err);
+    return perform(c, path, &(struct content){.method = "GET"}, timeout_ms, ret_status, body, err);
 }
 
 int http_post_form(struct http_client *c, const char *path, const char *form, int timeout_ms,
                    int *ret_status, struct buf *body, struct err *err)
 {
-    return perform(c, path, &(struct content){"POST", form, NULL}, timeout_ms, ret_status, body,
-                   err);
+    struct content content = {"POST", NULL, form, strlen(form)};
+    return perform(c, path, &content, timeout_ms, ret_status, body, err);
 }
 
 int http_send(struct http_client *c, const char *method, const char *path, const char *json,
               int timeout_ms, int *ret_status, struct buf *body, struct err *err)
 {
-    return perform(c, path, &(struct content){method, NULL, json}, timeout_ms, ret_status, body,
-                   err);
+    struct content content = {method, json ? "application/json" : NULL, json,
+                              json ? strlen(json) : 0};
+    return perform(c, path, &content, timeout_ms, ret_status, body, err);
+}
+
+int http_post(struct http_client *c, const char *path, const char *content_type, const char *data,
+              size_t len, int timeout_ms, int *ret_status, struct buf *body, struct err *err)
+{
+    struct content content = {"POST", content_type, data, len};
+    return perform(c, path, &content, timeout_ms, ret_status, body, err);
+}
+
+struct stream {
+    struct http_client *client;
+    http_take_fn *take;
+    void *arg;
+    int result;
+    struct sink problem;
+};
+
+static size_t take_piece(char *data, size_t size, size_t n, void *arg)
+{
+    struct stream *s = arg;
+    long status = 0;
+    curl_easy_getinfo(s->client->curl, CURLINFO_RESPONSE_CODE, &status);
+    if (status != 200)
+        return take_body(data, size, n, &s->problem);
+    s->result = s->take(s->arg, data, size * n);
+    return s->result < 0 ? 0 : size * n;
+}
+
+int http_get_stream(struct http_client *c, const char *path, int idle_ms, http_take_fn *take,
+                    void *arg, int *ret_status, struct buf *problem, struct err *err)
+{
+    CLEANUP(freep) char *url = mem_printf("%s%s", c->url, path);
+    struct stream s = {.client = c, .take = take, .arg = arg, .problem.body = problem};
+    curl_easy_reset(c->curl);
+    set_options(c, url, 0, &s.problem);
+    set_security(c);
+    curl_easy_setopt(c->curl, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS);
+    curl_easy_setopt(c->curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
+    curl_easy_setopt(c->curl, CURLOPT_LOW_SPEED_TIME, (long)(idle_ms + 999) / 1000);
+    curl_easy_setopt(c->curl, CURLOPT_WRITEFUNCTION, take_piece);
+    curl_easy_setopt(c->curl, CURLOPT_WRITEDATA, &s);
+    CURLcode code = curl_easy_perform(c->curl);
+    if (s.result < 0)
+        return err_set(err, -s.result, "%s", strerror(-s.result));
+    if (code != CURLE_OK)
+        return explain(c, code, idle_ms, &s.problem, err);
+    long status = 0;
+    curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &status);
+    *ret_status = (int)status;
+    return 0;
 }

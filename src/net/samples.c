@@ -11,6 +11,7 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "model/labels.h"
+#include "model/query.h"
 
 #define VERSION 1
 #define TEXT_BYTES_MAX LABELS_BYTES_MAX
@@ -147,6 +148,11 @@ int samples_put(struct samples_writer *w, const struct label *label, size_t n, i
     w->samples++;
     w->records++;
     return w->out.error;
+}
+
+int samples_put_end(struct samples_writer *w, const struct label *label, size_t n, int64_t t_ms)
+{
+    return samples_put(w, label, n, t_ms, sample_stale());
 }
 
 int samples_put_family(struct samples_writer *w, const struct expo_family *f)
@@ -439,12 +445,14 @@ int samples_batch_decode(const char *payload, size_t len, struct samples_batch *
     return 0;
 }
 
-#define WRITTEN_HEAD (2 * sizeof(uint64_t))
+#define WRITTEN_HEAD (4 * sizeof(uint64_t))
 
 void samples_written_encode(const struct samples_written *w, struct buf *out)
 {
     buf_put(out, &w->samples, sizeof(w->samples));
     buf_put(out, &w->rejected, sizeof(w->rejected));
+    buf_put(out, &w->late, sizeof(w->late));
+    buf_put(out, &w->duplicate, sizeof(w->duplicate));
     buf_puts(out, w->reason);
 }
 
@@ -454,7 +462,9 @@ int samples_written_decode(const char *payload, size_t len, struct samples_writt
     if (len < WRITTEN_HEAD || len - WRITTEN_HEAD >= sizeof(w.reason))
         return -EPROTO;
     memcpy(&w.samples, payload, sizeof(w.samples));
-    memcpy(&w.rejected, payload + sizeof(w.samples), sizeof(w.rejected));
+    memcpy(&w.rejected, payload + 8, sizeof(w.rejected));
+    memcpy(&w.late, payload + 16, sizeof(w.late));
+    memcpy(&w.duplicate, payload + 24, sizeof(w.duplicate));
     if (len > WRITTEN_HEAD)
         memcpy(w.reason, payload + WRITTEN_HEAD, len - WRITTEN_HEAD);
     *ret = w;

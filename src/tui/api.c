@@ -71,6 +71,28 @@ int api_send(struct http_client *c, const char *method, const char *path, const 
     return api_parse(body.data ? body.data : "", body.len, ret, err);
 }
 
+int api_post_body(struct http_client *c, const char *path, const char *content_type,
+                  const char *data, size_t len, int timeout_ms, struct buf *body, struct err *err)
+{
+    int status = 0;
+    int r = http_post(c, path, content_type, data, len, timeout_ms, &status, body, err);
+    if (r < 0)
+        return r;
+    return status == 200 ? 0 : problem(status, body, err);
+}
+
+int api_get_stream(struct http_client *c, const char *path, int idle_ms, http_take_fn *take,
+                   void *arg, struct err *err)
+{
+    int status = 0;
+    CLEANUP(buf_done) struct buf body;
+    buf_init(&body, API_ANSWER_MAX);
+    int r = http_get_stream(c, path, idle_ms, take, arg, &status, &body, err);
+    if (r < 0)
+        return r;
+    return status == 200 ? 0 : problem(status, &body, err);
+}
+
 int api_parse(const char *text, size_t len, json_t **ret, struct err *err)
 {
     json_error_t why;

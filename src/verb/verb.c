@@ -158,6 +158,53 @@ const struct verb verbs[VERB_MAX] = {
             .answers = "text/plain; charset=utf-8",
             .body_max = 32u << 20,
         },
+    [VERB_EXPORT] =
+        {
+            .id = VERB_EXPORT,
+            .method = "GET",
+            .path = "/vherd/v1/export",
+            .role = ROLE_VIEWER,
+            .summary = "Give stored samples as OpenMetrics text with timestamps",
+            .details =
+                "Series by series, in families whose type is that of docs/metrics.md, else "
+                "unknown. The end of a series is a sample with the value NaN, of counters too. "
+                "What is kept as roll-ups only is left out.",
+            .answers = "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            .is_query = true,
+            .params = {{"match[]", VERB_TYPE_STRING, "a selector; may be repeated; all if absent"},
+                       {"start", VERB_TYPE_STRING, "the earliest time"},
+                       {"end", VERB_TYPE_STRING, "the latest time"}},
+        },
+    [VERB_IMPORT] =
+        {
+            .id = VERB_IMPORT,
+            .method = "POST",
+            .path = "/vherd/v1/import",
+            .role = ROLE_ADMIN,
+            .summary = "Take samples as OpenMetrics text with timestamps",
+            .details = "Of each series the earliest sample must come first. A NaN is taken for the "
+                       "end of its series, as export writes it. Says how many samples were taken "
+                       "and refused: `late`, older by more than 15 minutes than the newest of all "
+                       "while their series has later ones; `duplicate`, of a time that is there "
+                       "already.",
+            .answers = "application/json",
+            .body_max = 32u << 20,
+        },
+    [VERB_SNAPSHOT] =
+        {
+            .id = VERB_SNAPSHOT,
+            .method = "POST",
+            .path = "/vherd/v1/store/snapshot",
+            .role = ROLE_ADMIN,
+            .summary = "Copy the store as it is now into a directory of its own",
+            .details = "Below `snapshots` in the store's directory; files are linked where they "
+                       "can be. Tells the path. Another daemon can open it as its store, and "
+                       "`vherd replay` reads it.",
+            .answers = "application/json",
+            .is_query = true,
+            .params = {{"name", VERB_TYPE_STRING,
+                        "the directory's name: letters, digits, . _ -; the time if absent"}},
+        },
     [VERB_PAGE] =
         {
             .id = VERB_PAGE,

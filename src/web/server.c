@@ -23,6 +23,7 @@
 #include "gate.h"
 #include "host.h"
 #include "limit.h"
+#include "import.h"
 #include "link.h"
 #include "origin.h"
 #include "verb/verb.h"
@@ -96,6 +97,18 @@ struct server {
     struct write_door *door;
     size_t receive_max;  // of one body with samples
     size_t upload_bytes; // of bodies that are being read
+};
+
+// Verbs whose body is samples.
+static const struct intake {
+    struct refusal (*check)(const struct write_door *d, const struct request *r);
+    struct refusal (*decode)(const struct request *r, struct samples_writer *out,
+                             struct rw_content *content, struct err *why);
+    struct MHD_Response *(*answer)(const struct rw_content *content, const char *refused,
+                                   const struct samples_written *written, unsigned *ret_status);
+} intakes[VERB_MAX] = {
+    [VERB_WRITE] = {write_check, write_decode, write_answer},
+    [VERB_IMPORT] = {import_check, import_decode, import_answer},
 };
 
 // What is kept of a body with samples until core has them.
@@ -176,7 +189,8 @@ static void core_wrote(struct request *r, const struct ipc_frame *frame, char *p
     struct writing *w = r->work;
     unsigned status = 0;
     if (w && samples_written_decode(payload ? payload : "", frame->len, &written) == 0) {
-        struct MHD_Response *response = write_answer(&w->content, w->refused, &written, &status);
+        struct MHD_Response *response =
+            intakes[r->question.verb].answer(&w->content, w->refused, &written, &status);
         if (response)
             decide(r, status, response, 0);
     }
@@ -498,11 +512,13 @@ static void answer_preflight(struct request *r)
 static void begin_body(struct request *r)
 {
     struct server *s = r->conn->server;
-    bool is_write = r->question.verb == VERB_WRITE;
-    size_t len = request_body_length(r), max = is_write ? s->receive_max : r->question.body_max;
+    enum verb_id verb = r->question.verb;
+    size_t len = request_body_length(r), max = r->question.body_max;
     struct refusal refusal = {0};
-    if (is_write)
-        refusal = write_check(s->door, r);
+    if (verb == VERB_WRITE)
+        max = s->receive_max;
+    if (verb >= 0 && verb < VERB_MAX && intakes[verb].check)
+        refusal = intakes[verb].check(s->door, r);
     if (refusal.status == 0 && len > max)
         refusal = (struct refusal){MHD_HTTP_CONTENT_TOO_LARGE,
                                    "the request is larger than receive.max_body"};
@@ -547,7 +563,7 @@ static void write_samples(struct request *r)
     struct err why = {0};
     size_t len = 0;
     r->work = w;
-    struct refusal refusal = write_decode(r, out, &w->content, &why);
+    struct refusal refusal = intakes[r->question.verb].decode(r, out, &w->content, &why);
     memcpy(w->refused, why.message, sizeof(w->refused));
     const char *frame = refusal.status == 0 ? samples_finish(out, &len) : NULL;
     drop_body(r);

@@ -151,10 +151,11 @@ static void test_around_frames(void **state)
     assert_int_equal(samples_batch_decode(b.data, 5, &batch_got, &frame, &len), -EPROTO);
 
     buf_reset(&b);
-    struct samples_written written = {5, 6, "why"}, written_got = {0};
+    struct samples_written written = {5, 6, 2, 3, "why"}, written_got = {0};
     samples_written_encode(&written, &b);
     assert_int_equal(samples_written_decode(b.data, b.len, &written_got), 0);
     assert_true(written_got.samples == 5 && written_got.rejected == 6);
+    assert_true(written_got.late == 2 && written_got.duplicate == 3);
     assert_string_equal(written_got.reason, "why");
 }
 

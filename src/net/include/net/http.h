@@ -38,5 +38,18 @@ int http_post_form(struct http_client *c, const char *path, const char *form, in
  */
 int http_send(struct http_client *c, const char *method, const char *path, const char *json,
               int timeout_ms, int *ret_status, struct buf *body, struct err *err);
+/** POST of any body. */
+int http_post(struct http_client *c, const char *path, const char *content_type, const char *data,
+              size_t len, int timeout_ms, int *ret_status, struct buf *body, struct err *err);
+
+/** Takes a piece of a body; negative ends the request and is its result. */
+typedef int http_take_fn(void *arg, const char *data, size_t len);
+
+/**
+ * GET a body of any length, given out as it comes; `idle_ms`: longest silence, rounded up to
+ * seconds. The body of another status than 200 goes to `problem`. -EIO where the body broke off.
+ */
+int http_get_stream(struct http_client *c, const char *path, int idle_ms, http_take_fn *take,
+                    void *arg, int *ret_status, struct buf *problem, struct err *err);
 
 #endif

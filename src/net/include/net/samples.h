@@ -46,6 +46,9 @@ void samples_writer_reset(struct samples_writer *w);
 int samples_put(struct samples_writer *w, const struct label *label, size_t n, int64_t t_ms,
                 double v);
 
+/** Add the marker that ends a series. The same errors. */
+int samples_put_end(struct samples_writer *w, const struct label *label, size_t n, int64_t t_ms);
+
 /** Add metadata. The same errors. */
 int samples_put_family(struct samples_writer *w, const struct expo_family *f);
 
@@ -110,9 +113,11 @@ int samples_batch_decode(const char *payload, size_t len, struct samples_batch *
 
 /** core's answer to IPC_SAMPLES, IPC_WRITTEN. */
 struct samples_written {
-    uint64_t samples;  /**< taken */
-    uint64_t rejected; /**< refused: out of order, malformed */
-    char reason[200];  /**< of the first refusal, "" where there was none */
+    uint64_t samples;   /**< taken */
+    uint64_t rejected;  /**< refused: out of order, malformed */
+    uint64_t late;      /**< of them: older than the store takes of their series */
+    uint64_t duplicate; /**< of them: there is a sample of that time already */
+    char reason[200];   /**< of the first refusal, "" where there was none */
 };
 
 void samples_written_encode(const struct samples_written *w, struct buf *out);

@@ -27,6 +27,14 @@ int api_get_text(struct http_client *c, const char *path, int timeout_ms, struct
 int api_post_text(struct http_client *c, const char *path, const char *form, int timeout_ms,
                   struct buf *body, struct err *err);
 
+/** The same with a POST of any body. */
+int api_post_body(struct http_client *c, const char *path, const char *content_type,
+                  const char *data, size_t len, int timeout_ms, struct buf *body, struct err *err);
+
+/** The same for a text of any length; see http_get_stream(). */
+int api_get_stream(struct http_client *c, const char *path, int idle_ms, http_take_fn *take,
+                   void *arg, struct err *err);
+
 /** api_get_text(), parsed. The caller owns *ret (json_decref). */
 int api_get(struct http_client *c, const char *path, int timeout_ms, json_t **ret, struct err *err);
 

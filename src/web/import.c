@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "import.h"
+
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "conn.h"
+#include "net/expo.h"
+
+struct reading {
+    struct samples_writer *out;
+    struct err *why;
+};
+
+struct refusal import_check(const struct write_door *d, const struct request *r)
+{
+    if (r->conn->peer.kind == PEER_UNIX)
+        return (struct refusal){0};
+    return (struct refusal){MHD_HTTP_FORBIDDEN, "this is answered on the Unix socket only"};
+}
+
+static int take_sample(void *arg, const struct expo_sample *s)
+{
+    struct reading *reading = arg;
+    if (!s->has_time) {
+        err_set(reading->why, EINVAL, "a sample without a timestamp");
+        reading->why->line = s->line;
+        return -EINVAL;
+    }
+    if (isnan(s->v))
+        return samples_put_end(reading->out, s->label, s->n, s->t_ms);
+    return samples_put(reading->out, s->label, s->n, s->t_ms, s->v);
+}
+
+struct refusal import_decode(const struct request *r, struct samples_writer *out,
+                             struct rw_content *content, struct err *why)
+{
+    static const struct expo_events events = {.sample = take_sample};
+    struct reading reading = {out, why};
+    int e = expo_parse(r->body.len ? r->body.data : "", r->body.len, EXPO_OPENMETRICS_LOOSE,
+                       &events, &reading, why);
+    content->samples = samples_count(out);
+    if (e == -E2BIG)
+        return (struct refusal){MHD_HTTP_CONTENT_TOO_LARGE, "the request is too large"};
+    if (e == -ENOMEM)
+        return (struct refusal){MHD_HTTP_SERVICE_UNAVAILABLE, "memory is short"};
+    if (e < 0) {
+        struct err whole = *why;
+        if (whole.line > 0)
+            err_set(why, whole.code, "line %d: %s", whole.line, whole.message);
+        return (struct refusal){MHD_HTTP_BAD_REQUEST, why->message};
+    }
+    return (struct refusal){0};
+}
+
+struct MHD_Response *import_answer(const struct rw_content *content, const char *refused,
+                                   const struct samples_written *written, unsigned *ret_status)
+{
+    CLEANUP(buf_done) struct buf text;
+    struct json j;
+    buf_init(&text, 8192);
+    json_init(&j, &text);
+    json_object_begin(&j);
+    json_kv_u64(&j, "samples", written->samples);
+    json_kv_u64(&j, "refused", written->rejected);
+    json_kv_u64(&j, "late", written->late);
+    json_kv_u64(&j, "duplicate", written->duplicate);
+    if (written->rejected > written->late + written->duplicate)
+        json_kv_string(&j, "reason", written->reason);
+    json_object_end(&j);
+    *ret_status = MHD_HTTP_OK;
+    struct MHD_Response *r =
+        MHD_create_response_from_buffer(text.len, text.data, MHD_RESPMEM_MUST_COPY);
+    if (r)
+        MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, "application/json");
+    return r;
+}

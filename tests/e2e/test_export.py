@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Export, import, snapshot: what the store holds goes out as text and comes in again."""
+
+import json
+import os
+import subprocess
+import tempfile
+import time
+import unittest
+
+import fakedaemon
+import memorydaemon
+import vherd
+
+
+def run(daemon, *words, status=0):
+    done = subprocess.run(daemon.command(*words), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          text=True, timeout=120)
+    if done.returncode != status:
+        raise AssertionError(f"{words}: {done.returncode}: {done.stdout}{done.stderr}")
+    return done.stdout, done.stderr
+
+
+def values(daemon, expression, start, end, step):
+    """{labels: [[time, value]…]} of a range query."""
+    path = (f"/api/v1/query_range?query={vherd.urllib.parse.quote(expression)}"
+            f"&start={start}&end={end}&step={step}")
+    status, _, text = daemon.get(path)
+    if status != 200:
+        raise AssertionError(text)
+    return {json.dumps(series["metric"], sort_keys=True): series["values"]
+            for series in json.loads(text)["data"]["result"]}
+
+
+class Transfer(unittest.TestCase):
+    def setUp(self):
+        self.top = tempfile.TemporaryDirectory()
+        self.file = os.path.join(self.top.name, "samples.om")
+        self.addCleanup(self.top.cleanup)
+
+    @staticmethod
+    def source():
+        return memorydaemon.MemoryDaemon(3, config={"store": {"instance": "a"}})
+
+    @staticmethod
+    def target(**store):
+        return memorydaemon.MemoryDaemon(1, config={"store": {"instance": "b", **store}})
+
+    def write(self, *lines, eof=True):
+        with open(self.file, "w", encoding="utf-8") as file:
+            file.write("".join(line + "\n" for line in lines) + ("# EOF\n" if eof else ""))
+
+    def test_what_is_exported_and_imported_answers_the_same(self):
+        with self.source() as a, self.target() as b:
+            vherd.wait_for("samples", 30, lambda: a.status()["store"]["kept_samples"] > 3000)
+            # The last series end within the exported stretch: markers have to come along.
+            a.stop()
+            a.start()
+            time.sleep(2)
+            newest = a.status()["store"]["newest"]
+            run(a, "export", self.file, "--end", str(newest))
+            with open(self.file, encoding="utf-8") as file:
+                text = file.read()
+            self.assertIn("# TYPE libvirt_domain_vcpu_time_seconds counter\n", text)
+            self.assertTrue(text.endswith("\n# EOF\n"))
+            samples = sum(not line.startswith("#") for line in text.splitlines())
+            out, _ = run(b, "import", self.file)
+            self.assertEqual(out, f"{samples} samples imported\n")
+            start = a.status()["store"]["oldest"]
+            for expression, least in (
+                    ('{instance="a"}', 300), ('count by (__name__) ({instance="a"})', 50),
+                    ('rate(libvirt_domain_vcpu_time_seconds_total{instance="a"}[5s])', 3)):
+                want = values(a, expression, start, newest, 1)
+                self.assertGreaterEqual(len(want), least)
+                self.assertEqual(values(b, expression, start, newest, 1), want)
+
+    def test_a_compressed_file_and_one_series(self):
+        with self.source() as a, self.target() as b:
+            vherd.wait_for("samples", 30, lambda: a.status()["store"]["kept_samples"] > 1000)
+            out, _ = run(a, "export", "--match", 'libvirt_up{instance="a"}', "--start", "-1h")
+            names = {line.split("{")[0] for line in out.splitlines() if not line.startswith("#")}
+            self.assertEqual(names, {"libvirt_up"})
+            packed = self.file + ".zst"
+            subprocess.run(["zstd", "-q", "-o", packed], input=out.encode(), check=True)
+            self.assertIn("samples imported", run(b, "import", packed)[0])
+
+    def test_years_ago_in_any_order(self):
+        # Two series over four days, last year; one of them backwards.
+        start, n = 1700000000, 4 * 24 * 60
+        rows = [f"old_a {i} {start + 60 * i}" for i in range(n)]
+        rows += [f"old_b {i} {start + 60 * i}" for i in reversed(range(n))]
+        self.write(*rows)
+        with self.target() as b:
+            self.assertEqual(run(b, "import", self.file)[0], f"{2 * n} samples imported\n")
+            for name in ("old_a", "old_b"):
+                got = values(b, f"count_over_time({name}[{n}m])", start + 60 * n, start + 60 * n, 1)
+                self.assertEqual([series[0][1] for series in got.values()], [str(n - 1)])
+            # A second time nothing is new.
+            out, _ = run(b, "import", self.file, status=1)
+            self.assertTrue(out.startswith("0 samples imported\n"), out)
+            self.assertIn(" refused: ", out)
+
+    def test_malformed_lines_are_named_and_nothing_is_taken(self):
+        self.write("good 1 1700000000", "bad{ 2 1700000000")
+        with self.target() as b:
+            _, err = run(b, "import", self.file, status=2)
+            self.assertIn("line 2", err)
+            self.write("timeless 1")
+            self.assertIn("timestamp", run(b, "import", self.file, status=2)[1])
+
+    def test_only_the_unix_socket_may_import_and_snapshot(self):
+        port = fakedaemon.free_port()
+        with memorydaemon.MemoryDaemon(1, config={
+                "web": {"listen": [f"127.0.0.1:{port}"]}}):
+            for path in ("/vherd/v1/import", "/vherd/v1/store/snapshot"):
+                status, _, _ = vherd.http_get(path, tcp=("127.0.0.1", port), method="POST")
+                self.assertEqual(status, 403)
+
+    def test_a_snapshot_is_a_store_of_its_own(self):
+        with self.source() as a:
+            vherd.wait_for("samples", 30, lambda: a.status()["store"]["kept_samples"] > 1000)
+            newest = a.status()["store"]["newest"]
+            path = run(a, "store", "snapshot", "first")[0].strip()
+            self.assertEqual(path, os.path.join(a.store, "snapshots", "first"))
+            self.assertIn("exists", run(a, "store", "snapshot", "first", status=1)[1])
+            self.assertIn("name", run(a, "store", "snapshot", "../x", status=1)[1])
+            want = values(a, '{instance="a"}', newest - 5, newest, 1)
+            with self.target(path=path) as other:
+                self.assertEqual(values(other, '{instance="a"}', newest - 5, newest, 1), want)
+
+    def replay(self, daemon, *words):
+        out, _ = run(daemon, "replay", *words, "--json")
+        return [json.loads(line) for line in out.splitlines()]
+
+    def check_replayed(self, steps, live):
+        self.assertGreaterEqual(len(steps), 3)
+        times = [step["time"] for step in steps]
+        self.assertEqual(times, [times[0] + i for i in range(len(times))])
+        last = {vm["name"]: vm for vm in steps[-1]["vms"]}
+        self.assertEqual(set(last), set(live))
+        for name, vm in last.items():
+            for field in ("state", "vcpus_current", "memory_current_bytes"):
+                self.assertEqual(vm[field], live[name][field], name)
+            # The back end's guests work evenly.
+            self.assertAlmostEqual(vm["cpu_ratio"], live[name]["cpu_ratio"], delta=0.2)
+
+    def test_a_snapshot_an_export_and_a_recording_are_replayed(self):
+        recording = os.path.join(self.top.name, "recording")
+        with self.source() as a:
+            vherd.wait_for("rates", 30, lambda: all("cpu_ratio" in vm and "state" in vm
+                                                    for vm in a.vms().values()))
+            with open(recording, "w", encoding="utf-8") as file:
+                for second in range(4):
+                    time.sleep(1)
+                    for line in a.get("/metrics")[2].splitlines():
+                        if not line.startswith("#"):
+                            file.write(f"{line} {1700000000 + second}\n")
+                        elif second == 0:
+                            file.write(line + "\n")
+            time.sleep(2)
+            live = a.vms()
+            path = run(a, "store", "snapshot", "x")[0].strip()
+            run(a, "export", self.file)
+            for source in (path, self.file, recording):
+                with self.subTest(source):
+                    self.check_replayed(self.replay(a, source, "--step", "1s"), live)
+            out, _ = run(a, "replay", self.file, "--step", "1s", "--speed", "50")
+            self.assertIn("NAME", out)
+            self.assertIn("vm1", out)
+            # The store itself is in use, and what is none is not made one.
+            self.assertIn("another process", run(a, "replay", a.store, status=2)[1])
+            self.assertIn("no store", run(a, "replay", self.top.name, status=2)[1])
+            self.assertEqual(self.replay(a, self.file, "--start", "2100-01-01T00:00:00Z"), [])
