@@ -280,6 +280,7 @@ static const struct scenario_vms fresh_vms = {
     .scale = 1,
     .sample_s = 300,
     .mttr_s = 120,
+    .host = -1,
 };
 
 static const struct field event_fields[] = {
@@ -521,6 +522,7 @@ void scenario_free(struct scenario *s)
         free(s->vms[i].storage);
         free(s->vms[i].traces);
         trace_set_done(&s->vms[i].set);
+        trace_set_done(&s->vms[i].memory);
     }
     for (size_t i = 0; i < s->events_n; i++)
         free(s->events[i].target);

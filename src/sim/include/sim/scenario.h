@@ -66,7 +66,10 @@ struct scenario_vms {
     double every_s;    /**< mean distance of the others; 0: all at once */
     double lifetime_s; /**< mean; 0: for ever */
     double crash_mtbf_s, hang_mtbf_s, mttr_s;
+    int32_t host;         /**< number of the host it starts on; -1: the first that fits */
     struct trace_set set; /**< loaded */
+    /** Ratios of the memory in use, at the same times as `set`; n = 0: `working_set` throughout. */
+    struct trace_set memory;
 };
 
 enum scenario_fault {
