@@ -15,6 +15,13 @@
 #define LEAST_STEP_MS 1000
 #define GAP_STEPS 2 // a VM's CPU is taken to go on over so many steps that miss
 
+#define TIME_MAX_S 253402300799.0 // the end of year 9999
+
+static int no_history(struct err *err)
+{
+    return err_set(err, ENODATA, "no history yet: nothing is stored that VMs have used");
+}
+
 struct extent {
     int64_t first_ms, last_ms;
     double longest_ms; // mean distance of samples, of the series that has the longest
@@ -68,6 +75,34 @@ static int measure(struct query_source *source, const char *name, const struct q
         r = measure_series(set, i, hints, e, err);
     if (set)
         set->ops->free_set(set);
+    return r;
+}
+
+static int measure_all(struct query_source *source, const char *const *name, size_t n, double now_s,
+                       double days, const struct sim_patience *patience, struct extent *e,
+                       struct err *err)
+{
+    struct query_hints hints = {.end_ms = (int64_t)(now_s * 1000),
+                                .max_resolution_ms = SIM_HISTORY_STEP_MS};
+    int r = 0;
+    hints.start_ms = MAX_OF(hints.end_ms - (int64_t)(days * DAY_MS), INT64_C(0));
+    for (size_t i = 0; r == 0 && i < n; i++) {
+        r = patience_left(patience, err);
+        if (r == 0)
+            r = measure(source, name[i], &hints, e, err);
+    }
+    return r;
+}
+
+static int find_end(struct query_source *source, const char *const *name, size_t n,
+                    const struct sim_patience *patience, double *ret_s, struct err *err)
+{
+    struct extent e = {INT64_MAX, INT64_MIN, 0};
+    int r = measure_all(source, name, n, TIME_MAX_S, TIME_MAX_S / 86400, patience, &e, err);
+    if (r == 0 && e.first_ms > e.last_ms)
+        r = no_history(err);
+    if (r == 0)
+        *ret_s = (double)e.last_ms / 1000;
     return r;
 }
 
@@ -125,7 +160,7 @@ static int read_vm(struct query_source *source, const char *name, const struct s
 static int lay_out(const struct extent *e, size_t n, struct sim_history *h, struct err *err)
 {
     if (e->first_ms >= e->last_ms)
-        return err_set(err, ENODATA, "no history yet: nothing is stored that VMs have used");
+        return no_history(err);
     h->step_ms = step_for(e, n);
     h->start_ms = e->first_ms - 1; // the first sample itself lies in the first step
     h->steps = (size_t)((e->last_ms - h->start_ms) / h->step_ms);
@@ -143,16 +178,12 @@ int sim_history_read(struct query_source *source, const char *const *name, size_
 {
     CLEANUP(sim_history_done) struct sim_history h = {0};
     struct extent e = {INT64_MAX, INT64_MIN, 0};
-    struct query_hints hints = {.end_ms = (int64_t)(now_s * 1000),
-                                .max_resolution_ms = SIM_HISTORY_STEP_MS};
     size_t recorded = 0;
-    hints.start_ms = hints.end_ms - (int64_t)(days * DAY_MS);
     int r = 0;
-    for (size_t i = 0; r == 0 && i < n; i++) {
-        r = patience_left(patience, err);
-        if (r == 0)
-            r = measure(source, name[i], &hints, &e, err);
-    }
+    if (isnan(now_s))
+        r = find_end(source, name, n, patience, &now_s, err);
+    if (r == 0)
+        r = measure_all(source, name, n, now_s, days, patience, &e, err);
     if (r == 0)
         r = lay_out(&e, n, &h, err);
     for (size_t i = 0; r == 0 && i < n; i++) {

@@ -80,6 +80,7 @@ static double trace(const struct world *w, struct guest *g)
 static double (*const workloads[])(const struct world *w, struct guest *g) = {
     [WORKLOAD_CONSTANT] = constant, [WORKLOAD_DAILY] = daily, [WORKLOAD_WEEKLY] = weekly,
     [WORKLOAD_BURSTY] = bursty,     [WORKLOAD_HEAVY] = heavy, [WORKLOAD_TRACE] = trace,
+    [WORKLOAD_HISTORY] = trace,
 };
 
 static bool is_blocked(const struct world *w, const struct guest *g)

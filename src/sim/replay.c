@@ -257,8 +257,8 @@ int replay_write(void *arg, const struct place_snapshot *s, const struct plan_ef
         names[i] = s->vms[i].name;
     if (!replay->source)
         return err_set(err, ENODATA, "no history yet: nothing is stored that VMs have used");
-    int r = sim_history_read(replay->source, names, s->n_vms, s->now_s, replay->days,
-                             &replay->patience, &h, err);
+    int r = sim_history_read(replay->source, names, s->n_vms, replay->to_end ? NAN : s->now_s,
+                             replay->days, &replay->patience, &h, err);
     if (r == 0)
         r = replay_run(s, &h, NULL, &replay->patience, &without, err);
     if (r == 0)

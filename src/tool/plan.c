@@ -10,8 +10,8 @@
 #include "base/number.h"
 #include "place/herd_file.h"
 #include "place/plan.h"
+#include "sim/history_store.h"
 #include "sim/replay.h"
-#include "tool/store.h"
 #include "tsdb/tsdb.h"
 
 DEFINE_FREEP(struct tsdb, tsdb_close, tsdb_closep)
@@ -109,9 +109,9 @@ static int open_history(const struct tool_plan *asked, struct replay *ret, struc
                        "--simulate on a herd file needs --history with the directory of a store or "
                        "snapshot");
     if (r == 0)
-        r = tool_store_open(asked->history, ret_db, err);
+        r = sim_store_open(asked->history, ret_db, err);
     if (r == 0)
-        ret->source = tsdb_source(*ret_db);
+        *ret = (struct replay){.source = tsdb_source(*ret_db), .days = ret->days, .to_end = true};
     return r;
 }
 

@@ -262,7 +262,7 @@ static void patience_ends(void **state)
     // Wherever it ends, nothing leaks and the reason is told.
     for (int left = 0; left < 20; left++) {
         int n = left;
-        struct replay replay = {promql_memory_source(t->m), 7, {no_patience, &n}};
+        struct replay replay = {promql_memory_source(t->m), 7, false, {no_patience, &n}};
         struct err err = {0};
         CLEANUP(buf_done) struct buf out;
         buf_init(&out, 1 << 20);
@@ -276,7 +276,7 @@ static void patience_ends(void **state)
 static void written_beside_a_plan(void **state)
 {
     struct herd *t = *state;
-    struct replay replay = {promql_memory_source(t->m), 7, {0}};
+    struct replay replay = {promql_memory_source(t->m), 7, false, {0}};
     struct err err = {0};
     CLEANUP(buf_done) struct buf out;
     buf_init(&out, 1 << 20);

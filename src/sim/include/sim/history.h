@@ -33,7 +33,8 @@ struct sim_history {
 };
 
 /**
- * Read the last `days` before `now_s` of the domains of these names, from the first sample that any
+ * Read the last `days` before `now_s` (Unix seconds; NaN: before the last sample that there is) of
+ * the domains of these names, from the first sample that any
  * of them has there. Steps are 300 s; where there is less than a day, as short as gives some 288,
  * but never shorter than twice the distance of samples. See place/history.h for the series. The
  * caller frees *ret with sim_history_done(). 0, -ENODATA (nothing is stored of any of them, or less

@@ -40,6 +40,7 @@ int replay_run(const struct place_snapshot *s, const struct sim_history *h,
 struct replay {
     struct query_source *source; /**< NULL: there is no store */
     double days;                 /**< to go back */
+    bool to_end;                 /**< from the last sample instead of the snapshot's time */
     struct sim_patience patience;
 };
 
