@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "base/clock.h"
 
+#include <stdatomic.h>
 #include <time.h>
 
 static int64_t read_clock(clockid_t id)
@@ -24,12 +25,12 @@ const struct clock clock_system = {system_mono, system_real, NULL};
 
 static int64_t fake_mono(void *arg)
 {
-    return ((struct clock_fake *)arg)->mono;
+    return atomic_load_explicit(&((struct clock_fake *)arg)->mono, memory_order_relaxed);
 }
 
 static int64_t fake_real(void *arg)
 {
-    return ((struct clock_fake *)arg)->real;
+    return atomic_load_explicit(&((struct clock_fake *)arg)->real, memory_order_relaxed);
 }
 
 void clock_fake_init(struct clock_fake *f, int64_t mono_ns, int64_t real_ns)
@@ -39,6 +40,6 @@ void clock_fake_init(struct clock_fake *f, int64_t mono_ns, int64_t real_ns)
 
 void clock_fake_advance(struct clock_fake *f, int64_t ns)
 {
-    f->mono += ns;
-    f->real += ns;
+    atomic_fetch_add_explicit(&f->mono, ns, memory_order_relaxed);
+    atomic_fetch_add_explicit(&f->real, ns, memory_order_relaxed);
 }

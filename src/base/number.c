@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <locale.h>
+#include <pthread.h>
 #include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -104,11 +105,17 @@ int number_parse_i64(const char *s, int64_t *ret)
     return 0;
 }
 
+static locale_t c_locale; // one per process, never freed
+
+static void make_c_locale(void)
+{
+    c_locale = newlocale(LC_ALL_MASK, "C", NULL);
+}
+
 int number_parse_f64(const char *s, double *ret)
 {
-    static locale_t c_locale; // one per process, never freed
-    if (!c_locale)
-        c_locale = newlocale(LC_ALL_MASK, "C", NULL);
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, make_c_locale);
     // strtod() knows more spellings than we do: blanks, "+1", "inf", "nan", "0x1p3".
     const char *digits = s + (*s == '-');
     if ((!is_digit(*digits) && *digits != '.') || (digits[0] == '0' && (digits[1] | 32) == 'x'))

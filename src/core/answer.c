@@ -30,6 +30,18 @@ static const char *title_of(int status)
     return "Error";
 }
 
+void problem_put(struct buf *out, int status, const char *detail)
+{
+    struct json j;
+    json_init(&j, out);
+    json_object_begin(&j);
+    json_kv_string(&j, "type", "about:blank");
+    json_kv_string(&j, "title", title_of(status));
+    json_kv_i64(&j, "status", status);
+    json_kv_string(&j, "detail", detail);
+    json_object_end(&j);
+}
+
 void answer_problem(struct core *c, uint32_t id, int status, const char *format, ...)
 {
     CLEANUP(freep) char *detail = NULL;
@@ -40,15 +52,8 @@ void answer_problem(struct core *c, uint32_t id, int status, const char *format,
     va_end(ap);
     CLEANUP(buf_done) struct buf body;
     buf_init(&body, 64 * 1024);
-    struct json j;
-    json_init(&j, &body);
-    json_object_begin(&j);
-    json_kv_string(&j, "type", "about:blank");
-    json_kv_string(&j, "title", title_of(status));
-    json_kv_i64(&j, "status", status);
-    json_kv_string(&j, "detail", detail);
-    json_object_end(&j);
-    answer(c, id, status, "application/problem+json", body.data, body.len);
+    problem_put(&body, status, detail);
+    answer(c, id, status, PROBLEM_TYPE, body.data, body.len);
 }
 
 static void (*const views[VERB_MAX])(const struct view *v) = {

@@ -104,7 +104,7 @@ static size_t query_held(const void *arg)
     return q->result ? q->result->peak_bytes : 0;
 }
 
-static const struct job_ops query_ops = {query_run, query_next, query_held, query_free};
+static const struct job_ops query_ops = {query_run, query_next, query_held, query_free, NULL};
 
 static struct promql_options options_of(const struct core *c)
 {
@@ -217,7 +217,7 @@ static bool text_next(void *arg, struct buf *out)
     return api_whole_next(&((struct text_job *)arg)->job, out);
 }
 
-static const struct job_ops text_ops = {text_run, text_next, api_whole_held, text_free};
+static const struct job_ops text_ops = {text_run, text_next, api_whole_held, text_free, NULL};
 
 static void start_text(const struct view *v, bool is_tree)
 {

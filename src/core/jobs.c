@@ -110,8 +110,10 @@ static void send_out(struct job *job)
     const struct buf *out = &job->out;
     bool broken = out->error != 0;
     if (!job->begun) {
-        p->send(p->arg, job->more ? IPC_BEGIN : IPC_RESPONSE, job->id, job->status, p->type,
-                strlen(p->type) + 1, out->data, out->len);
+        const char *failed = job->status >= 400 ? job->ops->failed_type : NULL;
+        const char *type = failed ? failed : p->type;
+        p->send(p->arg, job->more ? IPC_BEGIN : IPC_RESPONSE, job->id, job->status, type,
+                strlen(type) + 1, out->data, out->len);
         job->begun = true;
         if (!job->more)
             return;

@@ -33,11 +33,12 @@ struct job_ops {
     // NULL.
     size_t (*held)(const void *arg);
     void (*free)(void *arg);
+    const char *failed_type; // content type of answers with a status from 400; NULL: as all others
 };
 
 struct jobs_params {
     uv_loop_t *loop;
-    const char *type; // content type of all answers
+    const char *type; // content type of answers
     // As peer_send().
     void (*send)(void *arg, int ipc_type, uint32_t id, int status, const void *a, size_t a_len,
                  const void *b, size_t b_len);

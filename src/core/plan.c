@@ -1,22 +1,30 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Plans for the live host: a snapshot of the herd, and what place/plan.h makes of it.
+// Plans for the live host: a snapshot of the herd, taken on the loop, and what place/plan.h makes
+// of it and of stored history, on a worker.
+#include <errno.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "api.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/number.h"
-#include "core.h"
 #include "place/history.h"
 #include "place/plan.h"
+#include "sim/replay.h"
 
-#define ANSWER_MAX (IPC_PAYLOAD_MAX - 4096)
 #define MOVES_MAX 100000
 
 struct planning {
-    const struct core *c;
+    struct api_job job;
     struct place_snapshot *s;
+    struct plan_request request;
+    char *object;                 // request.object, where the client named one
     struct place_history history; // of the VM asked for last
+    const struct job_limits *limits;
+    struct replay replay; // where the plan is to be tried out
+    struct plan_trial trial;
 };
 
 static double fresh(const struct core *c, const struct object *o, enum fact fact)
@@ -101,13 +109,25 @@ static void add_vm(const struct core *c, const struct vm *vm, struct place_snaps
     add_needs(vm, s, v);
 }
 
-static int read_history(void *arg, int32_t i, struct rightsize_vm *ret)
+static int check_limits(void *arg, struct err *err)
+{
+    const struct planning *p = arg;
+    if (*p->limits->cancelled)
+        return err_set(err, ECANCELED, "the client is gone");
+    if (clock_mono_ns(&clock_system) > p->limits->deadline_ns)
+        return err_set(err, ETIME, "history took too long (limit: query.timeout)");
+    return 0;
+}
+
+static int read_history(void *arg, int32_t i, struct rightsize_vm *ret, struct err *err)
 {
     struct planning *p = arg;
     const struct place_vm *v = &p->s->vms[i];
-    struct err err = {0};
+    int r = check_limits(p, err);
+    if (r < 0)
+        return r;
     place_history_done(&p->history);
-    int r = place_history_read(p->c->source, v->name, p->s->now_s, &p->history, &err);
+    r = place_history_read(p->job.source, v->name, p->s->now_s, &p->history, err);
     if (r < 0)
         return r;
     const struct place_history *h = &p->history;
@@ -126,10 +146,29 @@ static bool get_count(const char *query, const char *name, uint64_t most, uint64
     return !text || (number_parse_u64(text, ret) == 0 && *ret <= most);
 }
 
-static const char *read_query(const struct view *v, struct plan_request *request, char **ret_name)
+static const char *read_simulate(const char *query, struct planning *p)
 {
+    CLEANUP(freep) char *simulate = ipc_query_param(query, "simulate");
+    CLEANUP(freep) char *text = ipc_query_param(query, "days");
+    uint64_t days = REPLAY_DAYS;
+    if (text && (number_parse_u64(text, &days) < 0 || days == 0 || days > SIM_HISTORY_DAYS_MAX))
+        return "days must be a whole number from 1 to 366";
+    if (!simulate || strcmp(simulate, "false") == 0)
+        return NULL;
+    if (p->request.kind == PLAN_PLACE)
+        return "place cannot be simulated: a new VM has no history";
+    p->replay = (struct replay){p->job.source, (double)days, false, {check_limits, p}};
+    p->trial = (struct plan_trial){replay_write, &p->replay};
+    p->request.trial = &p->trial;
+    return NULL;
+}
+
+static const char *read_query(const struct view *v, struct planning *p)
+{
+    struct plan_request *request = &p->request;
     const char *query = v->request->query;
     CLEANUP(freep) char *score = ipc_query_param(query, "score");
+    const char *bad;
     uint64_t candidates, moves;
     request->kind = plan_kind_parse(v->object);
     request->score = score ? place_score_parse(score) : PLACE_SCORE_BEST_FIT;
@@ -140,17 +179,20 @@ static const char *read_query(const struct view *v, struct plan_request *request
         return "candidates must be a whole number up to 1000";
     if (!get_count(query, "moves", MOVES_MAX, &moves))
         return "moves must be a whole number up to 100000";
+    bad = read_simulate(query, p);
+    if (bad)
+        return bad;
     request->candidates = candidates;
     request->moves_max = moves;
-    *ret_name = ipc_query_param(query, "name");
-    request->object = *ret_name;
+    request->object = p->object = ipc_query_param(query, "name");
     return NULL;
 }
 
 // A VM that is not there yet, under the name given or "new".
-static const char *add_new(const struct view *v, struct place_snapshot *s,
-                           struct plan_request *request)
+static const char *add_new(const struct view *v, struct planning *p)
 {
+    struct place_snapshot *s = p->s;
+    struct plan_request *request = &p->request;
     CLEANUP(freep) char *memory = ipc_query_param(v->request->query, "memory");
     uint64_t vcpus, bytes = 0;
     bool has_vcpus = get_count(v->request->query, "vcpus", 4096, &vcpus) && vcpus > 0;
@@ -171,48 +213,81 @@ static const char *add_new(const struct view *v, struct place_snapshot *s,
     return NULL;
 }
 
-static void write_plan(const struct view *v, struct planning *p, const struct plan_request *request)
+static void plan_free(void *arg)
 {
+    struct planning *p = arg;
+    place_history_done(&p->history);
+    place_snapshot_free(p->s);
+    buf_done(&p->job.whole);
+    free(p->object);
+    free(p);
+}
+
+static int status_of(int r)
+{
+    return r == -ENOENT ? 404 : r == -ENODATA ? 409 : 503;
+}
+
+static int plan_run(void *arg, const struct job_limits *limits, struct buf *out, bool *ret_more)
+{
+    struct planning *p = arg;
     struct plan_history history = {read_history, p};
     struct err err = {0};
-    CLEANUP(buf_done) struct buf body;
     struct json j;
-    buf_init(&body, ANSWER_MAX);
-    json_init(&j, &body);
-    int r = plan_write(p->s, request, v->core->source ? &history : NULL, &j, &err);
-    if (r == -ENOENT)
-        answer_problem(v->core, v->id, 404, "%s", err.message);
-    else if (r == -ENODATA)
-        answer_problem(v->core, v->id, 409, "%s", err.message);
-    else if (r < 0 || body.error)
-        answer_problem(v->core, v->id, 503, "%s", r < 0 ? err.message : "the plan is too long");
-    else
-        answer(v->core, v->id, 200, "application/json", body.data, body.len);
+    p->limits = limits;
+    buf_init(&p->job.whole, API_WHOLE_MAX);
+    json_init(&j, &p->job.whole);
+    int r = plan_write(p->s, &p->request, p->job.source ? &history : NULL, &j, &err);
+    if (r == 0 && p->job.whole.error)
+        r = err_set(&err, E2BIG, "the plan is too long");
+    if (r == 0)
+        return api_whole_begin(&p->job, out, ret_more);
+    problem_put(out, status_of(r), err.message);
+    return status_of(r);
+}
+
+static bool plan_next(void *arg, struct buf *out)
+{
+    return api_whole_next(&((struct planning *)arg)->job, out);
+}
+
+static const struct job_ops plan_ops = {plan_run, plan_next, api_whole_held, plan_free,
+                                        PROBLEM_TYPE};
+
+static void start_plan(const struct view *v, struct planning *p)
+{
+    struct core *c = v->core;
+    int64_t deadline_ns = clock_mono_ns(&clock_system) + c->conf->query.timeout_ns;
+    int r = jobs_add(c->jobs, v->id, &plan_ops, p, deadline_ns);
+    if (r == -EBUSY)
+        answer_problem(c, v->id, 503, "%zu queries are under way already (limit: query.queue)",
+                       jobs_count(c->jobs));
+    else if (r < 0)
+        answer_problem(c, v->id, 503,
+                       "slow clients hold too many answers (limit: query.max_memory_mib)");
 }
 
 void view_plan(const struct view *v)
 {
-    struct plan_request request = {0};
-    CLEANUP(freep) char *name = NULL;
-    const char *bad = read_query(v, &request, &name);
-    if (request.kind == PLAN_INVALID) {
+    struct planning *p = mem_zalloc(sizeof(*p));
+    p->job.source = v->core->source;
+    p->s = place_snapshot_new();
+    p->s->now_s = (double)clock_real_ns(&clock_system) / 1e9;
+    const char *bad = read_query(v, p);
+    int32_t host = bad ? -1 : add_host(v->core, p->s);
+    for (size_t i = 0; host >= 0 && i < v->core->herd->n_vms; i++)
+        add_vm(v->core, v->core->herd->vms[i], p->s, host);
+    if (!bad && host >= 0 && p->request.kind == PLAN_PLACE)
+        bad = add_new(v, p);
+    if (p->request.kind == PLAN_INVALID)
         answer_problem(v->core, v->id, 404,
                        "plans are place, balance, consolidate, evacuate and rightsize");
-        return;
-    }
-    struct planning p = {.c = v->core, .s = place_snapshot_new()};
-    p.s->now_s = (double)clock_real_ns(&clock_system) / 1e9;
-    int32_t host = bad ? -1 : add_host(v->core, p.s);
-    for (size_t i = 0; host >= 0 && i < v->core->herd->n_vms; i++)
-        add_vm(v->core, v->core->herd->vms[i], p.s, host);
-    if (!bad && host >= 0 && request.kind == PLAN_PLACE)
-        bad = add_new(v, p.s, &request);
-    if (bad)
+    else if (bad)
         answer_problem(v->core, v->id, 400, "%s", bad);
     else if (host < 0)
         answer_problem(v->core, v->id, 503, "the host's CPUs and memory are not known yet");
     else
-        write_plan(v, &p, &request);
-    place_history_done(&p.history);
-    place_snapshot_free(p.s);
+        start_plan(v, TAKE_PTR(p));
+    if (p)
+        plan_free(p);
 }

@@ -205,9 +205,13 @@ int plan_write_rightsize(const struct writing *w)
     for (size_t i = 0; i < w->s->n_vms; i++) {
         struct rightsize_vm vm = {0};
         struct rightsize_advice a;
-        if ((one >= 0 && (int32_t)i != one) ||
-            w->history->of_vm(w->history->arg, (int32_t)i, &vm) < 0)
+        if (one >= 0 && (int32_t)i != one)
             continue;
+        int r = w->history->of_vm(w->history->arg, (int32_t)i, &vm, w->err);
+        if (r == -ENODATA)
+            continue;
+        if (r < 0)
+            return err_wrap(w->err, "history of \"%.256s\"", w->s->vms[i].name);
         if (rightsize_advise(&vm, &rightsize_standard, &a) < 0)
             return err_set(w->err, ENOMEM, "no memory for the plan");
         if (a.known) {

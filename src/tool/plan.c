@@ -75,7 +75,7 @@ static int add_new(const struct tool_plan *asked, struct place_snapshot *s,
     return 0;
 }
 
-static int history_of(void *arg, int32_t i, struct rightsize_vm *ret)
+static int history_of(void *arg, int32_t i, struct rightsize_vm *ret, struct err *err)
 {
     const struct herd_file *f = arg;
     if ((size_t)i >= f->snapshot->n_vms)

@@ -7,10 +7,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 import building
 import fakeapi
+import promqldaemon
 from memorydaemon import MemoryDaemon
 from vherd import wait_for
 
@@ -103,9 +105,65 @@ class OfTheDaemon(unittest.TestCase):
         host = daemon.json("/vherd/v1/host")["name"]
         found = daemon.json(f"/vherd/v1/plan/evacuate?name={host}")
         self.assertEqual({vm["reason"] for vm in found["stuck"]}, {"there is no other host"})
-        for path, status in (("rightsize", 409), ("fly", 404), ("evacuate?name=zz", 404),
-                             ("place?score=odd", 400), ("place?vcpus=1", 400)):
-            self.assertEqual(daemon.get("/vherd/v1/plan/" + path)[0], status, path)
+        for path, status in (("fly", 404), ("evacuate?name=zz", 404), ("place?score=odd", 400),
+                             ("place?vcpus=1", 400)):
+            answer, headers, body = daemon.get("/vherd/v1/plan/" + path)
+            self.assertEqual(answer, status, path)
+            self.assertEqual(headers["Content-Type"], "application/problem+json")
+            self.assertEqual(json.loads(body)["status"], status)
+
+    def test_rightsize_reads_what_is_stored(self):
+        daemon = MemoryDaemon(3, config={"store": {"keep": "365d"}})
+        self.addCleanup(daemon.close)
+        with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
+            file.write(self.used("vm1", 20) + self.used("vm2", 1))
+            file.flush()
+            promqldaemon.fill(daemon.store, file.name)
+        daemon.start()
+        wait_for("three VMs", 10, lambda: len(daemon.vms()) == 3)
+        found = daemon.json("/vherd/v1/plan/rightsize")
+        by_name = {vm["vm"]: vm for vm in found["vms"]}
+        self.assertAlmostEqual(by_name["vm1"]["history_days"], 20, delta=0.1)
+        self.assertAlmostEqual(by_name["vm1"]["cpu_p99"], 0.5, delta=0.01)
+        self.assertAlmostEqual(by_name["vm1"]["memory_p99_bytes"], 1e8, delta=1e6)
+        self.assertEqual(by_name["vm1"]["advised_vcpus"], 1)
+        self.assertNotIn("advised_vcpus", by_name["vm2"], "a day is no history to act on")
+        self.assertEqual(found["total"]["too_little_history"], len(by_name) - 1)
+        found = daemon.json("/vherd/v1/plan/rightsize?name=vm2")
+        self.assertEqual([vm["vm"] for vm in found["vms"]], ["vm2"])
+        self.assertEqual(daemon.get("/vherd/v1/plan/rightsize?name=zz")[0], 404)
+
+    @staticmethod
+    def used(name, days):
+        """Half a CPU and 100 MB, up to now."""
+        now = int(time.time())
+        times = range(now - days * 86400, now, 60)
+        return "".join(
+            f'{metric}{{domain="{name}"}} {value(t - times[0])} {t}\n'
+            for metric, value in (("libvirt_domain_info_cpu_time_seconds_total",
+                                   lambda seconds: seconds / 2),
+                                  ("vherd_vm_resident_bytes", lambda seconds: 100000000))
+            for t in times)
+
+    def test_rightsize_without_a_store(self):
+        daemon = MemoryDaemon(1, config={"store": {"enabled": False}})
+        self.addCleanup(daemon.close)
+        daemon.start()
+        wait_for("a plan", 10, lambda: daemon.get("/vherd/v1/plan/place")[0] == 200)
+        status, _, body = daemon.get("/vherd/v1/plan/rightsize")
+        self.assertEqual(status, 409)
+        self.assertIn("no history yet", json.loads(body)["detail"])
+
+    def test_too_long_a_read_is_ended(self):
+        """Each VM's 60 days are some reads; so many VMs cannot be read in the least timeout."""
+        daemon = MemoryDaemon(1000, config={"query": {"timeout": "100ms"}})
+        self.addCleanup(daemon.close)
+        daemon.start()
+
+        def ended():
+            status, _, body = daemon.get("/vherd/v1/plan/rightsize")
+            return status == 503 and "query.timeout" in json.loads(body)["detail"]
+        wait_for("query.timeout ends it", 60, ended)
 
 
 class Measured(unittest.TestCase):

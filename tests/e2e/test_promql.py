@@ -2,19 +2,25 @@
 """The language against its cases: our own, other projects' where they are at hand, and Debian's
 Prometheus on the same samples."""
 
+import functools
 import os
 import re
 import subprocess
 import unittest
 
 import building
+import memorydaemon
 import promqlcompliance
+import promqldaemon
 import promqldashboards
 import promqldifferential
 
 DATA = os.path.join(building.ROOT, "tests", "data", "promql")
 PROGRAM = os.path.join(building.ROOT, "build", "tests", "promqltest")
 SUMMARY = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", re.MULTILINE)
+
+# The daemon with the samples in its store, under sanitizers.
+STORED = functools.partial(promqldaemon.Stored, make=memorydaemon.MemoryDaemon)
 
 
 def conformance(*path):
@@ -52,8 +58,8 @@ class Cases(unittest.TestCase):
         self.assertEqual(done.returncode, 1)
         self.assertIn("0 passed, 9 failed, 0 skipped", done.stdout)
 
-    def check_compliance(self, path):
-        passed, failed, skipped = promqlcompliance.run(path)
+    def check_compliance(self, path, *how):
+        passed, failed, skipped = promqlcompliance.run(path, *how)
         if skipped:
             self.skipTest("Debian's Prometheus is not to be had")
         self.assertEqual(failed, 0)
@@ -65,8 +71,8 @@ class Cases(unittest.TestCase):
     def test_compliance_queries_as_prometheus(self):
         self.check_compliance(conformance("promql-compliance", "queries.json"))
 
-    def check_dashboards(self, path, at_least):
-        passed, failed, _, held = promqldashboards.run(path)
+    def check_dashboards(self, path, at_least, *how):
+        passed, failed, _, held = promqldashboards.run(path, *how)
         self.assertEqual(failed, 0)
         self.assertGreater(passed, 0)
         if held is None:
@@ -78,6 +84,19 @@ class Cases(unittest.TestCase):
 
     def test_dashboard_expressions(self):
         self.check_dashboards(conformance("dashboards", "EXPRESSIONS.tsv"), 40)
+
+    def test_own_queries_of_the_daemon(self):
+        self.check_compliance(os.path.join(DATA, "queries.json"), STORED)
+
+    def test_compliance_queries_of_the_daemon(self):
+        """A part; all: tests/promql-compliance --daemon."""
+        self.check_compliance(conformance("promql-compliance", "queries.json"), STORED, 4)
+
+    def test_own_dashboard_expressions_of_the_daemon(self):
+        self.check_dashboards(os.path.join(DATA, "dashboards.tsv"), 6, STORED)
+
+    def test_dashboard_expressions_of_the_daemon(self):
+        self.check_dashboards(conformance("dashboards", "EXPRESSIONS.tsv"), 40, STORED)
 
     def test_generated_queries_as_prometheus(self):
         passed, failed, _ = promqldifferential.run(7, 400)

@@ -2,6 +2,7 @@
 """Expressions of Grafana dashboards: all must parse; those that concern libvirt must answer as
 Debian's Prometheus does on the same samples."""
 
+import argparse
 import os
 import random
 import re
@@ -9,6 +10,7 @@ import sys
 
 import building
 import demodata
+import promqldaemon
 import promqlpeer
 
 START_MS = 1_700_000_000_000 // 7_200_000 * 7_200_000
@@ -116,7 +118,7 @@ def compare(ours, theirs, rows):
         yield number, expression, promqlpeer.difference(mine, other), some
 
 
-def run(path, directory="build"):
+def run(path, make_ours=promqlpeer.Ours):
     """(passed, failed, skipped, how many answers compared held something; None: none compared)"""
     rows = read(path)
     asked = [(number, expression) for number, expression in rows if expression]
@@ -129,7 +131,7 @@ def run(path, directory="build"):
         samples = os.path.join(scratch, "samples")
         names = {name for _, expression in asked for name in METRIC.findall(expression)}
         demodata.write(samples, series(names))
-        with promqlpeer.Ours(samples, directory) as ours:
+        with make_ours(samples) as ours:
             bad = list(check_parsing(ours, asked))
             for number, expression, problem in bad:
                 print(f"FAIL line {number}: {expression}\n    {problem}")
@@ -151,10 +153,14 @@ def run(path, directory="build"):
 
 
 def main():
-    if len(sys.argv) != 2:
-        sys.exit("usage: dashboards FILE.tsv")
-    if not building.build("build", None, ["tests/promql-query"]):
+    parser = argparse.ArgumentParser(prog="dashboards")
+    parser.add_argument("file", metavar="FILE.tsv")
+    parser.add_argument("--daemon", action="store_true",
+                        help="ask the real daemon, with the samples in its store")
+    arguments = parser.parse_args()
+    if not building.build("build", None, ["tests/promql-query", "tests/tsdb-load"]):
         sys.exit(2)
-    passed, failed, skipped, _ = run(sys.argv[1])
+    passed, failed, skipped, _ = run(arguments.file, promqldaemon.Stored if arguments.daemon
+                                     else promqlpeer.Ours)
     print(f"{passed} passed, {failed} failed, {skipped} skipped")
     sys.exit(1 if failed or not passed else 0)

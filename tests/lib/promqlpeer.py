@@ -95,6 +95,9 @@ class Peer:
             self.process.wait()
         self.log.close()
 
+    def pids(self):
+        return [self.process.pid]
+
     def raw(self, start_ms, end_ms, step_ms, expression):
         """The body of the answer."""
         if step_ms:
@@ -124,13 +127,15 @@ class Prometheus(Peer):
 
     name = "prometheus"
 
-    def __init__(self, directory, samples):
+    def __init__(self, directory, samples, longest_block="2h"):
         super().__init__(directory)
         promtool = program("promtool")
         storage = os.path.join(directory, "prometheus")
         with open(os.path.join(directory, "prometheus.yml"), "w") as config:
             config.write("global: {}\n")
-        done = subprocess.run([promtool, "tsdb", "create-blocks-from", "openmetrics", samples,
+        # promtool reads the whole file once for each block.
+        done = subprocess.run([promtool, "tsdb", "create-blocks-from",
+                               f"--max-block-duration={longest_block}", "openmetrics", samples,
                                storage], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True)
         if done.returncode:

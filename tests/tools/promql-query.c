@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Answers queries over samples out of files, for tests and benchmarks beside other engines:
 //   promql-query [--time ROUNDS] [--copies N] FILE… < QUERIES
-// FILE: lines `name{labels} value seconds`, those of a series together, times rising. QUERIES:
-// lines `START END STEP EXPRESSION` in milliseconds, STEP 0 for an instant. Output: a line of JSON
-// for each, as Prometheus' API answers; with --time instead `SECONDS PEAK_BYTES BYTES`, the median.
+// FILE: samples.h. QUERIES: lines `START END STEP EXPRESSION` in milliseconds, STEP 0 for an
+// instant. Output: a line of JSON for each, as Prometheus' API answers; with --time instead
+// `SECONDS PEAK_BYTES BYTES`, the median.
 // --copies: each series so many times, told apart by a label `copy`.
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,89 +14,10 @@
 #include "base/mem.h"
 #include "base/number.h"
 #include "promql/memory.h"
-#include "promql/notation.h"
 #include "promql/promql.h"
+#include "samples.h"
 
 #define ANSWER_MAX_BYTES (256u << 20)
-
-// The end of the labels in a line: behind the last brace outside quotes, or the first blank.
-static size_t labels_length(const char *line)
-{
-    size_t i = 0;
-    bool quoted = false;
-    while (line[i] && line[i] != '{' && line[i] != ' ')
-        i++;
-    if (line[i] != '{')
-        return i;
-    for (; line[i] && (quoted || line[i] != '}'); i++) {
-        if (line[i] == '\\' && line[i + 1])
-            i++;
-        else if (line[i] == '"')
-            quoted = !quoted;
-    }
-    return i + 1;
-}
-
-#define COPIES_MAX 1000
-
-static void free_copies(struct labels **copy, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        labels_free(copy[i]);
-}
-
-static void make_copies(const struct labels *labels, struct labels **copy, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        struct label label[LABELS_MAX + 1];
-        char *number = mem_printf("%zu", i);
-        memcpy(label, labels->label, labels->n * sizeof(*label));
-        label[labels->n] = (struct label){"copy", n > 1 ? number : ""};
-        copy[i] = labels_new(label, labels->n + 1);
-        free(number);
-    }
-}
-
-static void load(struct promql_memory *m, const char *path, size_t copies)
-{
-    struct labels *copy[COPIES_MAX] = {0};
-    FILE *f = fopen(path, "re");
-    char *line = NULL, *last = NULL;
-    size_t size = 0;
-    struct labels *labels = NULL;
-    struct err err = {0};
-    if (!f) {
-        fprintf(stderr, "%s: %s\n", path, strerror(errno));
-        exit(2);
-    }
-    while (getline(&line, &size, f) >= 0) {
-        size_t n = labels_length(line);
-        double v, seconds;
-        if (line[0] == '#' || line[0] == '\n')
-            continue;
-        if (!last || strlen(last) != n || memcmp(last, line, n) != 0) {
-            labels_free(labels);
-            free(last);
-            last = mem_strndup(line, n);
-            if (promql_labels_parse(line, n, &labels, &err) < 0) {
-                fprintf(stderr, "%s: %s\n", line, err.message);
-                exit(2);
-            }
-            free_copies(copy, copies);
-            make_copies(labels, copy, copies);
-        }
-        char *end;
-        v = strtod(line + n, &end);
-        seconds = strtod(end, &end);
-        for (size_t i = 0; i < copies; i++)
-            (void)promql_memory_append(m, copy[i], (int64_t)(seconds * 1000 + 0.5), v);
-    }
-    free_copies(copy, copies);
-    labels_free(labels);
-    free(last);
-    free(line);
-    fclose(f);
-}
 
 static int answer(struct query_source *source, const struct promql_range *range, const char *text,
                   struct buf *out, size_t *ret_peak)
@@ -162,7 +82,7 @@ int main(int argc, char **argv)
                            : strcmp(argv[i], "--copies") == 0 ? &copies
                                                               : NULL;
         if (!option)
-            load(m, argv[i], MIN_OF(copies, COPIES_MAX));
+            samples_load(m, argv[i], MIN_OF(copies, SAMPLES_COPIES_MAX));
         else if (i + 1 == argc || number_parse_u64(argv[++i], option) < 0)
             return 2;
     }

@@ -112,7 +112,7 @@ static void test_wrong(void **state)
     }
 }
 
-static int history_of(void *arg, int32_t vm, struct rightsize_vm *ret)
+static int history_of(void *arg, int32_t vm, struct rightsize_vm *ret, struct err *err)
 {
     static int64_t t_s[2000];
     static double cpu[2000], memory[2000];

@@ -27,11 +27,11 @@ static inline int64_t clock_real_ns(const struct clock *c)
     return c->real_ns(c->arg);
 }
 
-/** A clock that stands still until told; both times move together. */
+/** A clock that stands still until told; both times move together. Any thread may read it. */
 struct clock_fake {
     struct clock clock;
-    int64_t mono;
-    int64_t real;
+    _Atomic int64_t mono;
+    _Atomic int64_t real;
 };
 
 void clock_fake_init(struct clock_fake *f, int64_t mono_ns, int64_t real_ns);

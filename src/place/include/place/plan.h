@@ -56,17 +56,17 @@ struct plan_request {
 
 /**
  * Where a VM's history for right-sizing comes from: fill *ret (what it points to holds until the
- * next call). 0; -ENODATA: there is none for this VM.
+ * next call). 0; -ENODATA: there is none for this VM; anything else ends the plan with `err`.
  */
 struct plan_history {
-    int (*of_vm)(void *arg, int32_t vm, struct rightsize_vm *ret);
+    int (*of_vm)(void *arg, int32_t vm, struct rightsize_vm *ret, struct err *err);
     void *arg;
 };
 
 /**
  * Write the plan as one JSON object. `history` NULL: there is no store, and right-sizing says so.
- * 0, -ENOENT (no such VM or host), -ENODATA (right-sizing without any history), -ENOMEM, what
- * the trial says.
+ * 0, -ENOENT (no such VM or host), -ENODATA (right-sizing without any history), -ENOMEM, or what
+ * of_vm() or the trial said.
  */
 int plan_write(const struct place_snapshot *s, const struct plan_request *request,
                const struct plan_history *history, struct json *j, struct err *err);
