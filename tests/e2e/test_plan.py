@@ -204,12 +204,14 @@ class OfTheDaemon(unittest.TestCase):
     def as_a_workload(self, daemon):
         with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
             file.write("hosts: [{name: h, cores: 4}]\nduration: 1d\nvms:\n"
-                       f"  - {{name: v, count: 3, history: {{store: {daemon.store}, days: 2}}}}\n")
+                       f"  - {{name: v, count: 2, history: {{store: {daemon.store}, days: 2}}}}\n")
             file.flush()
-            done = subprocess.run([fakeapi.PROGRAM, "sim", "run", file.name, "--json"],
+            done = subprocess.run([fakeapi.PROGRAM, "sim", "run", file.name, "--json", "--report"],
                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self.assertEqual(done.stderr, "")
-        self.assertTrue(json.loads(done.stdout)["runs"])
+        loads = [line["load_ratio"] for line in json.loads(done.stdout)["runs"][0]["timeline"]]
+        # Two of half a CPU on four, the whole first day.
+        self.assertAlmostEqual(sorted(loads)[len(loads) // 2], 0.25, delta=0.02)
 
     def test_a_short_history_is_used_and_told(self):
         daemon = MemoryDaemon(2)
