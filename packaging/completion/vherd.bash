@@ -305,7 +305,9 @@ _vherd() {
         --moves)  return ;;
         --vcpus)  return ;;
         --memory)  return ;;
+        --days)  return ;;
         --herd) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --history)  return ;;
         --socket) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --url)  return ;;
         --server)  return ;;
@@ -315,7 +317,7 @@ _vherd() {
         --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --color) _vherd_words $'auto\nalways\nnever'; return ;;
         esac
-        if [[ $cur == -* ]]; then _vherd_words $'--name\n--score\n--candidates\n--moves\n--vcpus\n--memory\n--herd\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
+        if [[ $cur == -* ]]; then _vherd_words $'--name\n--score\n--candidates\n--moves\n--vcpus\n--memory\n--simulate\n--days\n--herd\n--history\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
         if ((COMP_CWORD == 2)); then _vherd_words $'place\nbalance\nconsolidate\nevacuate\nrightsize'
         else mapfile -t COMPREPLY < <(compgen -f -- "$cur"); fi
         ;;

@@ -243,8 +243,11 @@ const struct command commands[] = {
         .least = 1,
         .most = 2,
         .words = plans,
-        .options = {{"herd", "FILE", "plan for the herd in this file, without the daemon", NULL,
-                     false}},
+        .options =
+            {{"herd", "FILE", "plan for the herd in this file, without the daemon", NULL, false},
+             {"history", "DIR",
+              "with --herd and --simulate: a snapshot of the store, or a store that no daemon "
+              "uses"}},
         .run = cmd_plan,
     },
     {

@@ -124,6 +124,52 @@ static void view_rightsize(struct cli *cli, const json_t *answer)
     view_lines(&cli->term, json_object_get(answer, "total"), totals, ARRAY_LEN(totals), &cli->out);
 }
 
+static void put_kwh(const json_t *o, const char *field, bool utf8, struct buf *out)
+{
+    buf_printf(out, "%.3f kWh", api_number(o, field));
+}
+
+static void put_share(const json_t *o, const char *field, bool utf8, struct buf *out)
+{
+    buf_printf(out, "%.3f %%", api_number(o, field) * 100);
+}
+
+static const struct view_column runs[] = {
+    {{"RUN", WIDTH_LEFT, 0, 0}, "run", format_text, NULL},
+    {{"ENERGY", WIDTH_RIGHT, 0, 0}, "energy_kwh", put_kwh, NULL},
+    {{"CPU SHORT", WIDTH_RIGHT, 0, 0}, "cpu_short_ratio", put_share, NULL},
+    {{"MEMORY SHORT", WIDTH_RIGHT, 0, 0}, "memory_short_ratio", put_share, NULL},
+    {{"UNDONE", WIDTH_RIGHT, 1, 0}, "undone_ratio", put_share, NULL},
+    {{"VM CPU SHORT", WIDTH_RIGHT, 2, 0}, "vm_cpu_short_seconds", format_age, NULL},
+    {{"VM MEMORY SHORT", WIDTH_RIGHT, 3, 0}, "vm_memory_short_seconds", format_age, NULL},
+    {{"MOVES", WIDTH_RIGHT, 0, 0}, "moves", format_whole, NULL},
+    {{"DOWNTIME", WIDTH_RIGHT, 0, 0}, "downtime_seconds", format_latency, NULL},
+};
+
+static void view_simulation(struct cli *cli, const json_t *answer)
+{
+    static const char *const names[] = {"without", "with"};
+    const json_t *simulation = json_object_get(answer, "simulation");
+    CLEANUP(json_decrefp) json_t *list = json_array();
+    if (!simulation)
+        return;
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        json_t *run = json_copy(json_object_get(simulation, names[i]));
+        json_object_set_new(run, "run", json_string(names[i]));
+        json_array_append_new(list, run);
+    }
+    CLEANUP(buf_done) struct buf title;
+    buf_init(&title, 200);
+    buf_printf(&title, "%.2f days of history, with and without the plan",
+               api_number(simulation, "history_days"));
+    view_table(&cli->term, title.data, list, runs, ARRAY_LEN(runs), &cli->out);
+    const char *note = api_text(simulation, "note");
+    if (note) {
+        esc_terminal(&cli->out, note);
+        buf_putc(&cli->out, '\n');
+    }
+}
+
 static const struct {
     const char *kind;
     void (*view)(struct cli *cli, const json_t *answer);
@@ -137,6 +183,7 @@ static void view(struct cli *cli, const json_t *answer)
     for (size_t i = 0; i < ARRAY_LEN(views); i++)
         if (strcmp(views[i].kind, cli->operands[0]) == 0)
             views[i].view(cli, answer);
+    view_simulation(cli, answer);
 }
 
 // The second operand and --name are the same.
@@ -153,7 +200,10 @@ static int from_file(struct cli *cli, const char *path)
                               .candidates = cli_option(cli, "candidates"),
                               .moves = cli_option(cli, "moves"),
                               .vcpus = cli_option(cli, "vcpus"),
-                              .memory = cli_option(cli, "memory")};
+                              .memory = cli_option(cli, "memory"),
+                              .simulate = cli_option(cli, "simulate") != NULL,
+                              .history = cli_option(cli, "history"),
+                              .days = cli_option(cli, "days")};
     struct err err = {0};
     CLEANUP(buf_done) struct buf text;
     CLEANUP(json_decrefp) json_t *answer = NULL;
@@ -200,6 +250,11 @@ int cmd_plan(struct cli *cli)
     put_param(&path, "name", name_of(cli), &sign);
     for (size_t k = 0; k < ARRAY_LEN(passed_on); k++)
         put_param(&path, passed_on[k], cli_option(cli, passed_on[k]), &sign);
+    if (cli_option(cli, "history"))
+        return cli_usage(cli, "--history is for --herd; the daemon has its own");
+    if (cli_option(cli, "simulate"))
+        put_param(&path, "simulate", "true", &sign);
+    put_param(&path, "days", cli_option(cli, "days"), &sign);
     if (path.error)
         return cli_usage(cli, "the options are too long");
     return cli_show(cli, path.data, ANSWER_MS, view);

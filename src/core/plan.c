@@ -12,6 +12,7 @@
 #include "base/number.h"
 #include "place/history.h"
 #include "place/plan.h"
+#include "sim/replay.h"
 
 #define MOVES_MAX 100000
 
@@ -22,6 +23,8 @@ struct planning {
     char *object;                 // request.object, where the client named one
     struct place_history history; // of the VM asked for last
     const struct job_limits *limits;
+    struct replay replay; // where the plan is to be tried out
+    struct plan_trial trial;
 };
 
 static double fresh(const struct core *c, const struct object *o, enum fact fact)
@@ -106,16 +109,25 @@ static void add_vm(const struct core *c, const struct vm *vm, struct place_snaps
     add_needs(vm, s, v);
 }
 
+static int check_limits(void *arg, struct err *err)
+{
+    const struct planning *p = arg;
+    if (*p->limits->cancelled)
+        return err_set(err, ECANCELED, "the client is gone");
+    if (clock_mono_ns(&clock_system) > p->limits->deadline_ns)
+        return err_set(err, ETIME, "history took too long (limit: query.timeout)");
+    return 0;
+}
+
 static int read_history(void *arg, int32_t i, struct rightsize_vm *ret, struct err *err)
 {
     struct planning *p = arg;
     const struct place_vm *v = &p->s->vms[i];
-    if (*p->limits->cancelled)
-        return err_set(err, ECANCELED, "the client is gone");
-    if (clock_mono_ns(&clock_system) > p->limits->deadline_ns)
-        return err_set(err, ETIME, "reading history took too long (limit: query.timeout)");
+    int r = check_limits(p, err);
+    if (r < 0)
+        return r;
     place_history_done(&p->history);
-    int r = place_history_read(p->job.source, v->name, p->s->now_s, &p->history, err);
+    r = place_history_read(p->job.source, v->name, p->s->now_s, &p->history, err);
     if (r < 0)
         return r;
     const struct place_history *h = &p->history;
@@ -134,11 +146,29 @@ static bool get_count(const char *query, const char *name, uint64_t most, uint64
     return !text || (number_parse_u64(text, ret) == 0 && *ret <= most);
 }
 
+static const char *read_simulate(const char *query, struct planning *p)
+{
+    CLEANUP(freep) char *simulate = ipc_query_param(query, "simulate");
+    CLEANUP(freep) char *text = ipc_query_param(query, "days");
+    uint64_t days = REPLAY_DAYS;
+    if (text && (number_parse_u64(text, &days) < 0 || days == 0 || days > SIM_HISTORY_DAYS_MAX))
+        return "days must be a whole number from 1 to 366";
+    if (!simulate || strcmp(simulate, "false") == 0)
+        return NULL;
+    if (p->request.kind == PLAN_PLACE)
+        return "place cannot be simulated: a new VM has no history";
+    p->replay = (struct replay){p->job.source, (double)days, false, {check_limits, p}};
+    p->trial = (struct plan_trial){replay_write, &p->replay};
+    p->request.trial = &p->trial;
+    return NULL;
+}
+
 static const char *read_query(const struct view *v, struct planning *p)
 {
     struct plan_request *request = &p->request;
     const char *query = v->request->query;
     CLEANUP(freep) char *score = ipc_query_param(query, "score");
+    const char *bad;
     uint64_t candidates, moves;
     request->kind = plan_kind_parse(v->object);
     request->score = score ? place_score_parse(score) : PLACE_SCORE_BEST_FIT;
@@ -149,6 +179,9 @@ static const char *read_query(const struct view *v, struct planning *p)
         return "candidates must be a whole number up to 1000";
     if (!get_count(query, "moves", MOVES_MAX, &moves))
         return "moves must be a whole number up to 100000";
+    bad = read_simulate(query, p);
+    if (bad)
+        return bad;
     request->candidates = candidates;
     request->moves_max = moves;
     request->object = p->object = ipc_query_param(query, "name");

@@ -11,31 +11,30 @@
 #define STEP_MS ((int64_t)HISTORY_STEP_S * 1000)
 #define STEPS ((size_t)HISTORY_DAYS * 86400 / HISTORY_STEP_S)
 
-struct grid {
-    int64_t start_ms;
-    double *value;     // by step
-    double *covered_s; // of counters: time that the rise in `value` took
-};
-
-// The step in which a time lies; steps are open on the left. -1 outside.
-static long step_of(const struct grid *g, int64_t t_ms)
+static int64_t grid_end(const struct place_grid *g)
 {
-    int64_t i = (t_ms - g->start_ms - 1) / STEP_MS;
-    return t_ms > g->start_ms && i < (int64_t)STEPS ? (long)i : -1;
+    return g->start_ms + (int64_t)g->n * g->step_ms;
 }
 
-static void keep_greatest(struct grid *g, int64_t t_ms, double v)
+// The step in which a time lies; steps are open on the left. -1 outside.
+static long step_of(const struct place_grid *g, int64_t t_ms)
+{
+    int64_t i = (t_ms - g->start_ms - 1) / g->step_ms;
+    return t_ms > g->start_ms && i < (int64_t)g->n ? (long)i : -1;
+}
+
+static void keep_greatest(struct place_grid *g, int64_t t_ms, double v)
 {
     long i = step_of(g, t_ms);
     if (i >= 0 && isfinite(v) && !(g->value[i] >= v))
         g->value[i] = v;
 }
 
-static void add_rise(struct grid *g, int64_t from_ms, int64_t to_ms, double rise)
+static void add_rise(struct place_grid *g, int64_t from_ms, int64_t to_ms, double rise)
 {
     long i = step_of(g, to_ms);
     // Over a gap longer than a step nobody knows when the time was spent.
-    if (i < 0 || to_ms <= from_ms || to_ms - from_ms > STEP_MS || !(rise >= 0))
+    if (i < 0 || to_ms <= from_ms || to_ms - from_ms > g->step_ms || !(rise >= 0))
         return;
     g->value[i] = (isnan(g->value[i]) ? 0 : g->value[i]) + rise;
     g->covered_s[i] += (double)(to_ms - from_ms) / 1000;
@@ -47,7 +46,8 @@ struct before {
     bool known;
 };
 
-static void take_sample(struct grid *g, bool counter, int64_t t_ms, double v, struct before *b)
+static void take_sample(struct place_grid *g, bool counter, int64_t t_ms, double v,
+                        struct before *b)
 {
     if (isnan(v)) { // a marker of staleness among them
         b->known = false;
@@ -60,7 +60,7 @@ static void take_sample(struct grid *g, bool counter, int64_t t_ms, double v, st
     *b = (struct before){t_ms, v, true};
 }
 
-static void take_bucket(struct grid *g, bool counter, const struct query_bucket *k,
+static void take_bucket(struct place_grid *g, bool counter, const struct query_bucket *k,
                         struct before *b)
 {
     if (!counter)
@@ -70,13 +70,13 @@ static void take_bucket(struct grid *g, bool counter, const struct query_bucket 
     *b = (struct before){k->last_ms, k->last, !k->stale};
 }
 
-static int read_series(struct query_set *set, size_t i, bool counter, int64_t end_ms,
-                       struct grid *g, struct err *err)
+static int read_series(struct query_set *set, size_t i, bool counter, struct place_grid *g,
+                       struct err *err)
 {
     const struct query_run *runs;
     size_t n;
     struct before before = {0};
-    int r = set->ops->read(set, i, g->start_ms, end_ms, &runs, &n, err);
+    int r = set->ops->read(set, i, g->start_ms, grid_end(g), &runs, &n, err);
     for (size_t k = 0; r == 0 && k < n; k++) {
         const struct query_run *run = &runs[k];
         for (size_t s = 0; s < run->n; s++) {
@@ -91,16 +91,16 @@ static int read_series(struct query_set *set, size_t i, bool counter, int64_t en
 
 // One metric of a domain on a fresh grid; several series (a VM that came back) lie on it together.
 static int read_metric(struct query_source *source, const char *metric, const char *domain,
-                       bool counter, int64_t end_ms, struct grid *g, struct err *err)
+                       bool counter, struct place_grid *g, struct err *err)
 {
     struct query_matcher matchers[] = {{QUERY_EQUAL, LABEL_METRIC_NAME, metric, NULL},
                                        {QUERY_EQUAL, "domain", domain, NULL}};
     struct query_hints hints = {.start_ms = g->start_ms,
-                                .end_ms = end_ms,
-                                .max_resolution_ms = STEP_MS,
+                                .end_ms = grid_end(g),
+                                .max_resolution_ms = g->step_ms,
                                 .align_ms = g->start_ms};
     struct query_set *set = NULL;
-    for (size_t i = 0; i < STEPS; i++) {
+    for (size_t i = 0; i < g->n; i++) {
         g->value[i] = NAN;
         g->covered_s[i] = 0;
     }
@@ -108,66 +108,87 @@ static int read_metric(struct query_source *source, const char *metric, const ch
     if (r < 0)
         return r;
     for (size_t i = 0; r == 0 && i < set->n; i++)
-        r = read_series(set, i, counter, end_ms, g, err);
+        r = read_series(set, i, counter, g, err);
     set->ops->free_set(set);
-    for (size_t i = 0; counter && i < STEPS; i++)
+    for (size_t i = 0; counter && i < g->n; i++)
         g->value[i] = g->covered_s[i] > 0 ? g->value[i] / g->covered_s[i] : NAN;
     return r;
 }
 
-static int keep(const struct grid *g, int64_t **ret_t_s, double **ret_value, size_t *ret_n)
+static int keep(const struct place_grid *g, int64_t **ret_t_s, double **ret_value, size_t *ret_n)
 {
     size_t n = 0;
-    *ret_t_s = calloc(STEPS, sizeof(**ret_t_s));
-    *ret_value = calloc(STEPS, sizeof(**ret_value));
+    *ret_t_s = calloc(g->n, sizeof(**ret_t_s));
+    *ret_value = calloc(g->n, sizeof(**ret_value));
     if (!*ret_t_s || !*ret_value)
         return -ENOMEM;
-    for (size_t i = 0; i < STEPS; i++) {
+    for (size_t i = 0; i < g->n; i++) {
         if (isnan(g->value[i]))
             continue;
-        (*ret_t_s)[n] = (g->start_ms + (int64_t)(i + 1) * STEP_MS) / 1000;
+        (*ret_t_s)[n] = (g->start_ms + (int64_t)(i + 1) * g->step_ms) / 1000;
         (*ret_value)[n++] = g->value[i];
     }
     *ret_n = n;
     return 0;
 }
 
-static int read_memory(struct query_source *source, const char *domain, int64_t end_ms,
-                       struct grid *g, double *used, struct err *err)
+int place_grid_cpu(struct query_source *source, const char *domain, struct place_grid *g,
+                   struct err *err)
 {
-    int r = read_metric(source, "libvirt_domain_memory_stats_available_bytes", domain, false,
-                        end_ms, g, err);
-    for (size_t i = 0; r == 0 && i < STEPS; i++)
+    return read_metric(source, "libvirt_domain_info_cpu_time_seconds_total", domain, true, g, err);
+}
+
+int place_grid_memory(struct query_source *source, const char *domain, struct place_grid *g,
+                      struct err *err)
+{
+    CLEANUP(freep) double *used = calloc(g->n, sizeof(*used));
+    if (!used)
+        return err_set(err, ENOMEM, "no memory for the history");
+    int r =
+        read_metric(source, "libvirt_domain_memory_stats_available_bytes", domain, false, g, err);
+    for (size_t i = 0; r == 0 && i < g->n; i++)
         used[i] = g->value[i];
     if (r == 0)
-        r = read_metric(source, "libvirt_domain_memory_stats_usable_bytes", domain, false, end_ms,
-                        g, err);
-    for (size_t i = 0; r == 0 && i < STEPS; i++)
+        r = read_metric(source, "libvirt_domain_memory_stats_usable_bytes", domain, false, g, err);
+    for (size_t i = 0; r == 0 && i < g->n; i++)
         used[i] -= g->value[i]; // NaN where either is missing
     if (r == 0)
-        r = read_metric(source, "vherd_vm_resident_bytes", domain, false, end_ms, g, err);
-    for (size_t i = 0; r == 0 && i < STEPS; i++)
+        r = read_metric(source, "vherd_vm_resident_bytes", domain, false, g, err);
+    for (size_t i = 0; r == 0 && i < g->n; i++)
         g->value[i] = isnan(used[i]) ? g->value[i] : fmax(0, used[i]);
     return r;
+}
+
+int place_grid_init(struct place_grid *g, int64_t start_ms, int64_t step_ms, size_t n)
+{
+    *g = (struct place_grid){start_ms, step_ms, n, calloc(n, sizeof(double)),
+                             calloc(n, sizeof(double))};
+    if (g->value && g->covered_s)
+        return 0;
+    place_grid_done(g);
+    return -ENOMEM;
+}
+
+void place_grid_done(struct place_grid *g)
+{
+    free(g->value);
+    free(g->covered_s);
+    *g = (struct place_grid){0};
 }
 
 int place_history_read(struct query_source *source, const char *domain, double now_s,
                        struct place_history *ret, struct err *err)
 {
     int64_t end_ms = (int64_t)(now_s / HISTORY_STEP_S) * STEP_MS;
-    CLEANUP(freep) double *value = calloc(STEPS, sizeof(*value));
-    CLEANUP(freep) double *covered_s = calloc(STEPS, sizeof(*covered_s));
-    CLEANUP(freep) double *used = calloc(STEPS, sizeof(*used));
-    struct grid g = {end_ms - (int64_t)STEPS * STEP_MS, value, covered_s};
+    CLEANUP(place_grid_done) struct place_grid g = {0};
     *ret = (struct place_history){0};
-    if (!value || !covered_s || !used)
+    if (place_grid_init(&g, end_ms - (int64_t)STEPS * STEP_MS, STEP_MS, STEPS) < 0)
         return err_set(err, ENOMEM, "no memory for the history");
-    int r = read_metric(source, "libvirt_domain_info_cpu_time_seconds_total", domain, true, end_ms,
-                        &g, err);
+    int r = place_grid_cpu(source, domain, &g, err);
     if (r == 0)
         r = keep(&g, &ret->cpu_t_s, &ret->cpu, &ret->n_cpu);
     if (r == 0)
-        r = read_memory(source, domain, end_ms, &g, used, err);
+        r = place_grid_memory(source, domain, &g, err);
     if (r == 0)
         r = keep(&g, &ret->memory_t_s, &ret->memory_bytes, &ret->n_memory);
     if (r < 0)

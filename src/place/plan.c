@@ -316,15 +316,28 @@ static int put_moves(const struct writing *w, const struct relocate_plan *plan)
     return put_stuck(w, plan);
 }
 
+int plan_try(const struct writing *w, const struct plan_effect *effect)
+{
+    const struct plan_trial *trial = w->request->trial;
+    return trial ? trial->write(trial->arg, w->s, effect, w->j, w->err) : 0;
+}
+
+static int finish_moves(const struct writing *w, int r, const struct relocate_plan *plan)
+{
+    if (r == 0)
+        r = put_moves(w, plan);
+    if (r < 0)
+        return err_set(w->err, -r, "no memory for the plan");
+    return plan_try(w, &(struct plan_effect){.moves = plan->moves, .n_moves = plan->n});
+}
+
 static int write_moves(const struct writing *w)
 {
     struct relocate_options options = {.moves_max = w->request->moves_max};
     CLEANUP(relocate_plan_done) struct relocate_plan plan = {0};
     int r = w->request->kind == PLAN_BALANCE ? relocate_balance(w->s, &options, &plan)
                                              : relocate_consolidate(w->s, &options, &plan);
-    if (r == 0)
-        r = put_moves(w, &plan);
-    return r < 0 ? err_set(w->err, -r, "no memory for the plan") : 0;
+    return finish_moves(w, r, &plan);
 }
 
 static int write_evacuate(const struct writing *w)
@@ -336,10 +349,7 @@ static int write_evacuate(const struct writing *w)
     if (host < 0)
         return err_set(w->err, ENOENT, "no host is called \"%.256s\"", name);
     json_kv_string(w->j, "host", name);
-    int r = relocate_evacuate(w->s, host, &options, &plan);
-    if (r == 0)
-        r = put_moves(w, &plan);
-    return r < 0 ? err_set(w->err, -r, "no memory for the plan") : 0;
+    return finish_moves(w, relocate_evacuate(w->s, host, &options, &plan), &plan);
 }
 
 static const struct {

@@ -16,6 +16,9 @@ struct writing {
     struct err *err;
 };
 
+// Have the plan tried out, where that was asked.
+int plan_try(const struct writing *w, const struct plan_effect *effect);
+
 int plan_write_rightsize(const struct writing *w);
 
 #endif

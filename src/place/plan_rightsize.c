@@ -182,6 +182,17 @@ static int plan_write_shares(const struct writing *w)
     return r;
 }
 
+static struct plan_size *sizes_now(const struct place_snapshot *s)
+{
+    struct plan_size *size = calloc(s->n_vms + 1, sizeof(*size));
+    for (size_t i = 0; size && i < s->n_vms; i++) {
+        const struct place_vector *asked = &s->vms[i].request;
+        size[i] = (struct plan_size){(double)asked->of[PLACE_CPU] / PLACE_CPU_UNIT,
+                                     asked->of[PLACE_MEMORY]};
+    }
+    return size;
+}
+
 int plan_write_rightsize(const struct writing *w)
 {
     struct totals t = {0};
@@ -190,6 +201,9 @@ int plan_write_rightsize(const struct writing *w)
         return err_set(w->err, ENOENT, "no VM is called \"%.256s\"", w->request->object);
     if (!w->history)
         return err_set(w->err, ENODATA, NO_HISTORY);
+    CLEANUP(freep) struct plan_size *sizes = sizes_now(w->s);
+    if (!sizes)
+        return err_set(w->err, ENOMEM, "no memory for the plan");
     json_key(w->j, "vms");
     json_array_begin(w->j);
     for (size_t i = 0; i < w->s->n_vms; i++) {
@@ -204,8 +218,10 @@ int plan_write_rightsize(const struct writing *w)
             return err_wrap(w->err, "history of \"%.256s\"", w->s->vms[i].name);
         if (rightsize_advise(&vm, &rightsize_standard, &a) < 0)
             return err_set(w->err, ENOMEM, "no memory for the plan");
-        if (a.known)
+        if (a.known) {
             add_up(&t, &vm, &a);
+            sizes[i] = (struct plan_size){a.vcpus, a.memory_bytes};
+        }
         t.unknown += !a.known;
         put_advice(w, &vm, &a);
     }
@@ -215,5 +231,5 @@ int plan_write_rightsize(const struct writing *w)
         return err_set(w->err, ENOMEM, "no memory for the plan");
     if (t.advised + t.unknown == 0)
         return err_set(w->err, ENODATA, NO_HISTORY);
-    return 0;
+    return plan_try(w, &(struct plan_effect){.sizes = sizes});
 }

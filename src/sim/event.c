@@ -72,7 +72,8 @@ void guests_changed(struct world *w, uint32_t guest, bool was_down)
 void guest_start(struct world *w, uint32_t guest)
 {
     struct guest *g = &w->guest[guest];
-    uint32_t node = node_find(w, guest);
+    bool is_first = g->state == GUEST_FUTURE && g->kind->host >= 0;
+    uint32_t node = is_first ? (uint32_t)g->kind->host : node_find(w, guest);
     bool was_down = guest_is_down(w, g);
     if (node == NOWHERE) {
         w->waiting += g->state != GUEST_WAITING;

@@ -66,15 +66,21 @@ static double heavy(const struct world *w, struct guest *g)
 }
 
 // Traces go round, each VM beginning with its own file.
+static double sample_of(const struct world *w, const struct guest *g, const struct trace_set *set)
+{
+    const struct trace *t = &set->trace[g->number % set->n];
+    return t->sample[(size_t)fmod(w->now_s / g->kind->sample_s, (double)t->n)];
+}
+
 static double trace(const struct world *w, struct guest *g)
 {
-    const struct trace *t = &g->kind->set.trace[g->number % g->kind->set.n];
-    return t->sample[(size_t)fmod(w->now_s / g->kind->sample_s, (double)t->n)];
+    return sample_of(w, g, &g->kind->set);
 }
 
 static double (*const workloads[])(const struct world *w, struct guest *g) = {
     [WORKLOAD_CONSTANT] = constant, [WORKLOAD_DAILY] = daily, [WORKLOAD_WEEKLY] = weekly,
     [WORKLOAD_BURSTY] = bursty,     [WORKLOAD_HEAVY] = heavy, [WORKLOAD_TRACE] = trace,
+    [WORKLOAD_HISTORY] = trace,
 };
 
 static bool is_blocked(const struct world *w, const struct guest *g)
@@ -92,6 +98,7 @@ void guest_load(const struct world *w, struct guest *g)
 {
     const struct scenario_vms *k = g->kind;
     double load = workloads[k->workload](w, g);
+    g->working = k->memory.n ? fmin(fmax(sample_of(w, g, &k->memory), 0), 1) : k->working_set;
     if (k->workload != WORKLOAD_TRACE && k->noise > 0)
         load += k->noise * maths_normal(&g->prng);
     if (g->state == GUEST_HUNG)

@@ -14,7 +14,7 @@
 static struct precopy forecast(const struct world *w, const struct guest *g, uint64_t bytes_per_s)
 {
     const struct scenario_vms *k = g->kind;
-    return precopy(k->memory_bytes, (uint64_t)((double)k->memory_bytes * k->working_set),
+    return precopy(k->memory_bytes, (uint64_t)((double)k->memory_bytes * g->working),
                    g->state == GUEST_RUNNING ? k->dirty_bytes_per_s : 0, bytes_per_s,
                    w->scenario->downtime_limit_s);
 }
@@ -145,8 +145,24 @@ void migration_cancel(struct world *w, uint32_t guest)
     node_refresh(w, to);
 }
 
+void world_direct(struct world *w, const struct place_move *move, size_t n)
+{
+    w->directed = true;
+    for (size_t i = 0; i < n; i++) {
+        mem_grow(&w->pending, &w->pending_cap, w->pending_n, sizeof(*w->pending));
+        w->pending[w->pending_n++] = move[i];
+    }
+}
+
+size_t world_pending(const struct world *w)
+{
+    return w->pending_n;
+}
+
 int world_plan(struct world *w)
 {
+    if (w->directed)
+        return 0;
     snapshot(w);
     struct place_live live = {
         .now_s = w->now_s,
@@ -176,6 +192,8 @@ void migrations_start(struct world *w)
             w->pending[left++] = *m;
         else if (is_possible(w, m))
             start(w, m);
+        else if (w->directed) // room may come with the moves before it
+            w->pending[left++] = *m;
     }
     w->pending_n = left;
 }

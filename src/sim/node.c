@@ -31,6 +31,7 @@ void node_settle(struct world *w, uint32_t node)
     t->given += n->given * span;
     t->active_s += span;
     t->contended_s += n->contended ? span : 0;
+    t->swamped_s += n->swamped ? span : 0;
     t->balloon_gib_h += n->balloon_bytes / GIB * span / HOUR_S;
     t->swap_gib_h += n->swap_bytes / GIB * span / HOUR_S;
 }
@@ -53,11 +54,12 @@ static void refresh_memory(struct world *w, struct node *n, double *ret_kept)
 {
     double memory = 0, used = 0, have = (double)n->kind->memory_bytes;
     for (size_t i = 0; i < n->n; i++) {
-        const struct scenario_vms *k = w->guest[n->tenant[i].vm].kind;
-        memory += (double)k->memory_bytes;
-        used += (double)k->memory_bytes * k->working_set;
+        const struct guest *g = &w->guest[n->tenant[i].vm];
+        memory += (double)g->kind->memory_bytes;
+        used += (double)g->kind->memory_bytes * g->working;
     }
     double over = memory - have;
+    n->swamped = used > have;
     n->balloon_bytes = fmax(fmin(over, memory - used), 0);
     n->swap_bytes = fmin(fmax(used - have, 0), (double)n->kind->swap_bytes);
     *ret_kept = used > 0 ? 1 - n->swap_bytes / used : 1;

@@ -14,6 +14,8 @@
 #include "base/mem.h"
 #include "base/number.h"
 #include "base/similar.h"
+#include "sim/history.h"
+#include "sim/history_store.h"
 #include "yaml_tree.h"
 
 #define FILE_MAX ((size_t)8 << 20)
@@ -126,6 +128,7 @@ static int read_word(struct loader *l, const struct yaml_node *n, const struct f
 static const char *const workloads[] = {
     [WORKLOAD_CONSTANT] = "constant", [WORKLOAD_DAILY] = "daily", [WORKLOAD_WEEKLY] = "weekly",
     [WORKLOAD_BURSTY] = "bursty",     [WORKLOAD_HEAVY] = "heavy", [WORKLOAD_TRACE] = "trace",
+    [WORKLOAD_HISTORY] = "history",
 };
 _Static_assert(ARRAY_LEN(workloads) == WORKLOAD_MAX, "a workload without a name");
 
@@ -230,6 +233,23 @@ static const struct scenario_storage fresh_storage = {
     .slow_ratio = 0.3,
 };
 
+static int read_map(struct loader *l, const struct yaml_node *map, const struct field *fields,
+                    void *to, int (*other)(struct loader *l, const struct yaml_node *key));
+
+static const struct field history_fields[] = {
+    {"store", read_text, AT(scenario_vms, store), 0, 0, true},
+    {"days", read_count, AT(scenario_vms, days), 1, SIM_HISTORY_DAYS_MAX, false},
+    {0},
+};
+
+// A mapping of its own whose values go into the same struct.
+static int read_history(struct loader *l, const struct yaml_node *n, void *to,
+                        const struct field *f)
+{
+    ((struct scenario_vms *)to)->workload = WORKLOAD_HISTORY;
+    return read_map(l, n, history_fields, to, NULL);
+}
+
 static const struct field vm_fields[] = {
     {"name", read_text, AT(scenario_vms, name), 0, 0, true},
     {"storage", read_text, AT(scenario_vms, storage), 0, 0, false},
@@ -252,6 +272,7 @@ static const struct field vm_fields[] = {
     {"column", read_count, AT(scenario_vms, column), 1, 1000, false},
     {"scale", read_number, AT(scenario_vms, scale), 0, 1e9, false},
     {"sample", read_duration, AT(scenario_vms, sample_s), 1, YEAR_S, false},
+    {"history", read_history, 0, 0, 0, false},
     {"arrive", read_duration, AT(scenario_vms, arrive_s), 0, 100 * YEAR_S, false},
     {"every", read_duration, AT(scenario_vms, every_s), 0, 100 * YEAR_S, false},
     {"lifetime", read_duration, AT(scenario_vms, lifetime_s), 0, 100 * YEAR_S, false},
@@ -279,7 +300,9 @@ static const struct scenario_vms fresh_vms = {
     .column = 1,
     .scale = 1,
     .sample_s = 300,
+    .days = 7,
     .mttr_s = 120,
+    .host = -1,
 };
 
 static const struct field event_fields[] = {
@@ -425,8 +448,20 @@ static int load_csv(struct loader *l, struct scenario_vms *v, const char *path)
     return 0;
 }
 
+static int load_store(struct loader *l, struct scenario_vms *v)
+{
+    if (!v->store || !l->folder)
+        return err_set(l->err, EINVAL, "%s: vms \"%s\" need a history", l->name, v->name);
+    CLEANUP(freep)
+    char *path =
+        v->store[0] == '/' ? mem_strdup(v->store) : mem_printf("%s/%s", l->folder, v->store);
+    return history_load(path, v, l->err);
+}
+
 static int load_traces(struct loader *l, struct scenario_vms *v)
 {
+    if (v->workload == WORKLOAD_HISTORY)
+        return load_store(l, v);
     if (v->workload != WORKLOAD_TRACE)
         return 0;
     if (!v->traces || !l->folder)
@@ -520,7 +555,9 @@ void scenario_free(struct scenario *s)
         free(s->vms[i].name);
         free(s->vms[i].storage);
         free(s->vms[i].traces);
+        free(s->vms[i].store);
         trace_set_done(&s->vms[i].set);
+        trace_set_done(&s->vms[i].memory);
     }
     for (size_t i = 0; i < s->events_n; i++)
         free(s->events[i].target);

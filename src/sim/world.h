@@ -31,7 +31,7 @@ struct node {
     double booked_bytes; // memory of its VMs
     // Since `settled_s`:
     double settled_s, wanted, given, watts, balloon_bytes, swap_bytes;
-    bool contended;
+    bool contended, swamped; // short of CPU, of memory
 };
 
 enum guest_state {
@@ -59,6 +59,7 @@ struct guest {
     bool bursting;
     double burst_until_s, burst_level;
     double wanted;  // MIPS now
+    double working; // share of its memory in use now
     double pause_s; // of the migration under way
     uint8_t sampled;
     double history[PLACE_HISTORY];
@@ -124,6 +125,7 @@ struct world {
     struct place_plan plan;
     struct place_move *pending; // planned, not begun yet
     size_t pending_n, pending_cap;
+    bool directed; // `pending` came from outside and nothing else is planned
     struct place_live_host *live_host;
     struct place_live_vm *live_vm;
     uint32_t *first, *listed;

@@ -10,6 +10,11 @@
 #include "base/number.h"
 #include "place/herd_file.h"
 #include "place/plan.h"
+#include "sim/history_store.h"
+#include "sim/replay.h"
+#include "tsdb/tsdb.h"
+
+DEFINE_FREEP(struct tsdb, tsdb_close, tsdb_closep)
 
 static int get_count(const char *name, const char *text, uint64_t most, uint64_t *ret,
                      struct err *err)
@@ -85,16 +90,49 @@ static int history_of(void *arg, int32_t i, struct rightsize_vm *ret, struct err
     return h->n_cpu > 0 && h->n_memory > 0 ? 0 : -ENODATA;
 }
 
+static int read_days(const char *text, double *ret, struct err *err)
+{
+    uint64_t days = REPLAY_DAYS;
+    if (text && (number_parse_u64(text, &days) < 0 || days == 0 || days > SIM_HISTORY_DAYS_MAX))
+        return err_set(err, EINVAL, "--days must be a whole number from 1 to %d, not \"%.100s\"",
+                       SIM_HISTORY_DAYS_MAX, text);
+    *ret = (double)days;
+    return 0;
+}
+
+static int open_history(const struct tool_plan *asked, struct replay *ret, struct tsdb **ret_db,
+                        struct err *err)
+{
+    int r = read_days(asked->days, &ret->days, err);
+    if (r == 0 && !asked->history)
+        return err_set(err, EINVAL,
+                       "--simulate on a herd file needs --history with the directory of a store or "
+                       "snapshot");
+    if (r == 0)
+        r = sim_store_open(asked->history, ret_db, err);
+    if (r == 0)
+        *ret = (struct replay){.source = tsdb_source(*ret_db), .days = ret->days, .to_end = true};
+    return r;
+}
+
 int tool_plan_file(const char *path, const struct tool_plan *asked, struct buf *out,
                    struct err *err)
 {
     struct plan_request request = {0};
     CLEANUP(herd_file_done) struct herd_file file = {0};
     CLEANUP(freep) char *text = NULL;
+    CLEANUP(tsdb_closep) struct tsdb *db = NULL;
+    struct replay replay = {0};
+    const struct plan_trial trial = {replay_write, &replay};
     size_t len;
     int r = read_request(asked, &request, err);
+    if (r == 0 && asked->simulate && request.kind == PLAN_PLACE)
+        return err_set(err, EINVAL, "place cannot be simulated: a new VM has no history");
+    if (r == 0 && asked->simulate)
+        r = open_history(asked, &replay, &db, err);
     if (r < 0)
         return r;
+    request.trial = asked->simulate ? &trial : NULL;
     r = fs_read_file(AT_FDCWD, path, HERD_FILE_BYTES_MAX, &text, &len);
     if (r < 0)
         return err_set(err, -r, "cannot read %s: %s", path, strerror(-r));

@@ -120,7 +120,12 @@ const struct verb verbs[VERB_MAX] = {
                        {"candidates", VERB_TYPE_INTEGER, "hosts that place shows; 8 if absent"},
                        {"moves", VERB_TYPE_INTEGER, "at most so many moves"},
                        {"vcpus", VERB_TYPE_INTEGER, "vCPUs of a new VM to place"},
-                       {"memory", VERB_TYPE_STRING, "memory of a new VM to place, such as 8G"}},
+                       {"memory", VERB_TYPE_STRING, "memory of a new VM to place, such as 8G"},
+                       {"simulate", VERB_TYPE_FLAG,
+                        "replay recorded history with and without the plan: energy, time without "
+                        "enough CPU or memory, moves, downtime; not of place"},
+                       {"days", VERB_TYPE_INTEGER,
+                        "so many days of history are replayed; 7 if absent"}},
         },
     [VERB_HEALTHY] =
         {

@@ -154,6 +154,104 @@ class OfTheDaemon(unittest.TestCase):
                                   ("vherd_vm_resident_bytes", lambda seconds: 100000000))
             for t in times)
 
+    def test_simulated_on_recorded_history(self):
+        daemon = MemoryDaemon(3, config={"store": {"keep": "365d"}})
+        self.addCleanup(daemon.close)
+        with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
+            file.write(self.used("vm1", 20) + self.used("vm2", 3))
+            file.flush()
+            promqldaemon.fill(daemon.store, file.name)
+        daemon.start()
+        wait_for("three VMs", 10, lambda: len(daemon.vms()) == 3)
+        for kind in ("balance", "consolidate", "rightsize"):
+            found = daemon.json(f"/vherd/v1/plan/{kind}?simulate=true&days=2")["simulation"]
+            self.assertAlmostEqual(found["history_days"], 2, delta=0.1)
+            self.assertEqual(found["step_seconds"], 300)
+            self.assertNotIn("note", found)
+            self.assertGreater(found["without"]["energy_kwh"], 0)
+            self.assertEqual(found["without"]["moves"], 0)
+            self.assertEqual(set(found["with"]), set(found["without"]))
+        self.assertNotIn("simulation", daemon.json("/vherd/v1/plan/balance"))
+        for query, status in (("place?simulate=true", 400), ("balance?simulate=true&days=0", 400),
+                              ("balance?simulate=true&days=x", 400)):
+            self.assertEqual(daemon.get("/vherd/v1/plan/" + query)[0], status, query)
+        done = subprocess.run([daemon.program, "plan", "balance", "--simulate", "--days", "30",
+                               "--config", daemon.config_path], stdout=subprocess.PIPE, text=True,
+                              env=dict(daemon.environment, LC_ALL="C.UTF-8"), check=True)
+        self.assertIn("with and without the plan", done.stdout)
+        self.assertIn("only 20.0 days of history", done.stdout)
+        self.assertRegex(done.stdout, r"without +[0-9.]+ kWh")
+        self.assertEqual(daemon.stop(30), 0)
+        self.on_a_herd_file(daemon)
+
+    def on_a_herd_file(self, daemon):
+        """The store that the daemon has left, for a herd of two hosts: what is packed onto one
+        host costs the energy of one."""
+        herd = {"now": 1700000000,
+                "hosts": [{"name": name, "cpus": 4, "memory_bytes": "8G"} for name in "ab"],
+                "vms": [{"name": name, "host": host, "vcpus": 1, "memory_bytes": "1G"}
+                        for name, host in (("vm1", "a"), ("vm2", "b"))]}
+        words = ("consolidate", "--simulate", "--days", "2", "--json", "--history")
+        status, out, errors = plan(*words, daemon.store, herd=herd)
+        self.assertEqual((status, errors), (0, ""))
+        answer = json.loads(out)
+        self.assertEqual(len(answer["moves"]), 1)
+        found = answer["simulation"]
+        self.assertEqual(found["with"]["moves"], 1)
+        self.assertEqual(found["with"]["moves_not_made"], 0)
+        self.assertGreater(found["with"]["copy_seconds"], 0)
+        self.assertLess(found["with"]["energy_kwh"], 0.7 * found["without"]["energy_kwh"])
+        self.assertEqual(plan(*words, daemon.store, herd=herd)[1], out)
+        for words, said in ((("balance", "--simulate"), "needs --history"),
+                            (("balance", "--simulate", "--history", "/nowhere"), "is no store"),
+                            (("place", "--simulate"), "cannot be simulated")):
+            status, _, errors = plan(*words, herd=herd)
+            self.assertNotEqual(status, 0)
+            self.assertIn(said, errors)
+        self.as_a_workload(daemon)
+
+    def as_a_workload(self, daemon):
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+            file.write("hosts: [{name: h, cores: 4}]\nduration: 1d\nvms:\n"
+                       f"  - {{name: v, count: 2, history: {{store: {daemon.store}, days: 2}}}}\n")
+            file.flush()
+            done = subprocess.run([fakeapi.PROGRAM, "sim", "run", file.name, "--json", "--report"],
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.assertEqual(done.stderr, "")
+        loads = [line["load_ratio"] for line in json.loads(done.stdout)["runs"][0]["timeline"]]
+        # Two of half a CPU on four, the whole first day.
+        self.assertAlmostEqual(sorted(loads)[len(loads) // 2], 0.25, delta=0.02)
+
+    def test_a_short_history_is_used_and_told(self):
+        daemon = MemoryDaemon(2)
+        self.addCleanup(daemon.close)
+        daemon.start()
+
+        def simulated():
+            status, _, body = daemon.get("/vherd/v1/plan/balance?simulate=true")
+            return json.loads(body)["simulation"] if status == 200 else None
+        wait_for("some steps of history", 60, simulated)
+        self.assertIn("less than a day of history", simulated()["note"])
+
+    def test_too_long_a_simulation_is_ended(self):
+        daemon = MemoryDaemon(1000, config={"query": {"timeout": "100ms"}})
+        self.addCleanup(daemon.close)
+        daemon.start()
+
+        def ended():
+            status, _, body = daemon.get("/vherd/v1/plan/balance?simulate=true")
+            return status == 503 and "query.timeout" in json.loads(body)["detail"]
+        wait_for("query.timeout ends it", 60, ended)
+
+    def test_simulation_without_a_store(self):
+        daemon = MemoryDaemon(1, config={"store": {"enabled": False}})
+        self.addCleanup(daemon.close)
+        daemon.start()
+        wait_for("a plan", 10, lambda: daemon.get("/vherd/v1/plan/place")[0] == 200)
+        status, _, body = daemon.get("/vherd/v1/plan/balance?simulate=true")
+        self.assertEqual(status, 409)
+        self.assertIn("no history yet", json.loads(body)["detail"])
+
     def test_rightsize_without_a_store(self):
         daemon = MemoryDaemon(1, config={"store": {"enabled": False}})
         self.addCleanup(daemon.close)

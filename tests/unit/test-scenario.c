@@ -74,6 +74,9 @@ static void errors(void **state)
         {"a: [[[[[[[1]]]]]]]\n", 1, 9, "too deep"},
         {"hosts: [{name: a}]\nvms: [{name: v, storage: s}]\n", 0, 0, "not there"},
         {"hosts: [{name: a}]\nvms: [{name: v, workload: trace}]\n", 0, 0, "need traces"},
+        {"hosts: [{name: a}]\nvms: [{name: v, history: {store: x}}]\n", 0, 0, "need a history"},
+        {"hosts: [{name: a}]\nvms: [{name: v, history: {days: 2}}]\n", 2, 26, "\"store\" is miss"},
+        {"hosts: [{name: a}]\nvms: [{name: v, history: {store: x, days: 0}}]\n", 2, 43, "between"},
         {"vms: [{name: v}]\n", 0, 0, "0 hosts"},
         {"hosts: [{name: a, count: 60000}, {name: b, count: 60000}]\n", 0, 0, "120000 hosts"},
     };

@@ -9,6 +9,7 @@
 
 #include "base/json.h"
 #include "place/choose.h"
+#include "place/relocate.h"
 #include "place/rightsize.h"
 
 enum plan_kind {
@@ -24,6 +25,25 @@ enum plan_kind {
 const char *plan_kind_name(enum plan_kind kind);
 enum plan_kind plan_kind_parse(const char *name);
 
+struct plan_size {
+    double vcpus;
+    int64_t memory_bytes;
+};
+
+/** What a plan would change. */
+struct plan_effect {
+    const struct relocate_move *moves; /**< in order */
+    size_t n_moves;
+    const struct plan_size *sizes; /**< of each VM of the snapshot; NULL: as they are */
+};
+
+/** Somebody who tries a plan out and adds members to its object: 0 or -errno with a message. */
+struct plan_trial {
+    int (*write)(void *arg, const struct place_snapshot *s, const struct plan_effect *effect,
+                 struct json *j, struct err *err);
+    void *arg;
+};
+
 struct plan_request {
     enum plan_kind kind;
     const char *object; /**< evacuate: the host; place: one VM, also one that runs (where would it
@@ -31,6 +51,7 @@ struct plan_request {
     enum place_score score; /**< of place */
     size_t candidates;      /**< of place: hosts shown for each VM; 0 = 8, none for over 100 VMs */
     size_t moves_max;       /**< 0 = no limit */
+    const struct plan_trial *trial; /**< of all but place; NULL: nobody tries it out */
 };
 
 /**
@@ -45,7 +66,7 @@ struct plan_history {
 /**
  * Write the plan as one JSON object. `history` NULL: there is no store, and right-sizing says so.
  * 0, -ENOENT (no such VM or host), -ENODATA (right-sizing without any history), -ENOMEM, or what
- * of_vm() said.
+ * of_vm() or the trial said.
  */
 int plan_write(const struct place_snapshot *s, const struct plan_request *request,
                const struct plan_history *history, struct json *j, struct err *err);

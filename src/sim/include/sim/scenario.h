@@ -20,11 +20,12 @@
 
 enum scenario_workload {
     WORKLOAD_CONSTANT,
-    WORKLOAD_DAILY,  /**< a wave of 24 h with its top at `peak_at` */
-    WORKLOAD_WEEKLY, /**< daily, with `weekend` of it on days 6 and 7 */
-    WORKLOAD_BURSTY, /**< `mean`, and `peak` in bursts of random length */
-    WORKLOAD_HEAVY,  /**< `mean`, and bursts of Pareto-distributed height */
-    WORKLOAD_TRACE,  /**< from files */
+    WORKLOAD_DAILY,   /**< a wave of 24 h with its top at `peak_at` */
+    WORKLOAD_WEEKLY,  /**< daily, with `weekend` of it on days 6 and 7 */
+    WORKLOAD_BURSTY,  /**< `mean`, and `peak` in bursts of random length */
+    WORKLOAD_HEAVY,   /**< `mean`, and bursts of Pareto-distributed height */
+    WORKLOAD_TRACE,   /**< from files */
+    WORKLOAD_HISTORY, /**< from a store; WORKLOAD_TRACE once it is loaded */
     WORKLOAD_MAX,
 };
 
@@ -62,11 +63,16 @@ struct scenario_vms {
     char *traces; /**< folder of PlanetLab files, or one CSV file */
     uint64_t column;
     double scale, sample_s;
+    char *store;       /**< directory of a store whose domains, by name, these VMs follow */
+    uint64_t days;     /**< of it, up to its last sample */
     double arrive_s;   /**< the first one */
     double every_s;    /**< mean distance of the others; 0: all at once */
     double lifetime_s; /**< mean; 0: for ever */
     double crash_mtbf_s, hang_mtbf_s, mttr_s;
+    int32_t host;         /**< number of the host it starts on; -1: the first that fits */
     struct trace_set set; /**< loaded */
+    /** Ratios of the memory in use, at the same times as `set`; n = 0: `working_set` throughout. */
+    struct trace_set memory;
 };
 
 enum scenario_fault {

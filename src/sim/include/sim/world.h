@@ -21,6 +21,7 @@ struct world_totals {
     double host_hours, vm_hours;  /**< of running hosts; of VMs that should run */
     double wanted, given;         /**< work, in MIPS·s */
     double contended_s, active_s; /**< of hosts: some VM got less than it wanted; running at all */
+    double swamped_s;             /**< of hosts: working sets did not fit into the memory */
     double down_s;                /**< of VMs: crashed, hung, blocked, paused or waiting */
     double balloon_gib_h, swap_gib_h;
     uint64_t migrations, failed_migrations;
@@ -49,6 +50,15 @@ struct world_sample {
 int world_new(const struct scenario *scenario, const char *policy, struct world **ret,
               struct err *err);
 void world_free(struct world *w);
+
+/**
+ * Have these moves made at the start, as soon as each is possible and in this order, and no others:
+ * the policy is not asked any more. Copied; before the first world_run().
+ */
+void world_direct(struct world *w, const struct place_move *move, size_t n);
+
+/** Moves that were not begun yet. */
+size_t world_pending(const struct world *w);
 
 /** Let everything happen up to `time_s` (seconds since the start); 0 or -ENOMEM. */
 int world_run(struct world *w, double time_s);

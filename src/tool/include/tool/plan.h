@@ -2,6 +2,8 @@
 #ifndef TOOL_PLAN_H
 #define TOOL_PLAN_H
 
+#include <stdbool.h>
+
 #include "base/buf.h"
 #include "base/err.h"
 
@@ -13,6 +15,9 @@ struct tool_plan {
     const char *candidates;
     const char *moves;
     const char *vcpus, *memory; /**< of a new VM to place */
+    bool simulate;              /**< replay the history in `history` with and without the plan */
+    const char *history;        /**< directory of a store that nobody uses, or of a snapshot */
+    const char *days;           /**< of history; 7 */
 };
 
 /**
