@@ -61,7 +61,7 @@ complete -c vherd -n '__fish_seen_subcommand_from stats' -l end -x -d 'up to thi
 complete -c vherd -n '__fish_seen_subcommand_from stats' -l metric -x -d 'this metric (a counter'\''s rate); may be repeated'
 complete -c vherd -n '__fish_seen_subcommand_from stats' -a '(vherd list --names 2>/dev/null)'
 complete -c vherd -n __fish_use_subcommand -a export -d 'Write stored samples as OpenMetrics text'
-complete -c vherd -n '__fish_seen_subcommand_from export' -l match -x -d 'only series that this PromQL selector matches; may be repeated'
+complete -c vherd -n '__fish_seen_subcommand_from export' -l match -x -d 'series that this selector matches; may be repeated'
 complete -c vherd -n '__fish_seen_subcommand_from export' -l start -x -d 'from this time on (Unix seconds, RFC 3339, 18:30, -1h)'
 complete -c vherd -n '__fish_seen_subcommand_from export' -l end -x -d 'up to this time'
 complete -c vherd -n '__fish_seen_subcommand_from export' -F

@@ -186,8 +186,8 @@ const struct command commands[] = {
         .details = "To the file, or to standard output: every sample with its timestamp, series "
                    "by series. The end of a series is written as a sample with the value NaN. "
                    "What is kept as roll-ups only is left out.",
-        .options = {{"match", "SELECTOR",
-                     "only series that this PromQL selector matches; may be repeated", NULL, true},
+        .options = {{"match", "SELECTOR", "series that this selector matches; may be repeated",
+                     NULL, true},
                     {"start", "TIME", "from this time on (Unix seconds, RFC 3339, 18:30, -1h)"},
                     {"end", "TIME", "up to this time"}},
         .run = cmd_export,

@@ -28,6 +28,7 @@ struct place {
 
 struct flow {
     struct flow_params p;
+    char *directory; // of p
     struct place places[REMOTES_MAX];
     size_t n_places;
     bool changed;
@@ -293,6 +294,8 @@ struct flow *flow_new(const struct flow_params *p)
 {
     struct flow *f = mem_zalloc(sizeof(*f));
     f->p = *p;
+    if (p->directory)
+        f->p.directory = f->directory = mem_strdup(p->directory);
     f->out = samples_writer_new(SAMPLES_FRAME_MAX);
     if (p->directory)
         load(f);
@@ -306,6 +309,7 @@ void flow_free(struct flow *f)
     for (size_t i = 0; i < f->n_places; i++)
         free(f->places[i].name);
     samples_writer_free(f->out);
+    free(f->directory);
     free(f);
 }
 

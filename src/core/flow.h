@@ -38,7 +38,7 @@ struct flow_params {
     const struct flow_sink *sink;     // NULL: what comes is counted and dropped
     const struct flow_source *source; // NULL: there is no log yet
     void *arg;
-    const char *directory; // where positions are kept, NULL: nowhere
+    const char *directory; // where positions are kept, NULL: nowhere; copied
     // How answers go out: as peer_send().
     void (*send)(void *peer, enum ipc_type type, uint32_t id, int status, const void *a,
                  size_t a_len, const void *b, size_t b_len);
