@@ -2,6 +2,7 @@
 """./bench remember: every figure that the store promises."""
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -108,17 +109,32 @@ def damage(report, quick):
     report.at_most(f"cut or flipped at {tried} places: failed", failed, "", 0)
 
 
+def openmetrics(report, times):
+    """The cases of other projects where they are, else the project's own."""
+    top = os.environ.get("VHERD_CONFORMANCE", os.path.join(ROOT, "..", "shared", "conformance"))
+    folder = os.path.join(top, "openmetrics")
+    words = [folder] if os.path.isdir(folder) else []
+    done = subprocess.run([os.path.join(ROOT, "tests", "openmetrics"), *words],
+                          stdout=subprocess.PIPE, text=True, timeout=120)
+    found = re.search(r"(\d+) passed, (\d+) failed, (\d+) skipped", done.stdout)
+    passed, failed, skipped = (int(n) for n in found.groups())
+    where = "other projects' cases" if words else "own cases only"
+    report.row(f"OpenMetrics, {where}: judged rightly", passed, "")
+    report.at_most("OpenMetrics: judged wrongly or skipped", failed + skipped, "", 0)
+
+
 def run(arguments, report):
     times = QUICK if arguments.quick else LONG if arguments.long else NORMAL
-    if not building.build("build", None, ["tests/store"]):
+    if not building.build("build", None, ["tests/store", "tests/expo-check"]):
         report.failed("build", "see above")
         return
     parts = (("append", append), ("memory", memory), ("read", read), ("size", size),
-             ("kill -9", kill))
+             ("kill -9", kill), ("OpenMetrics", openmetrics))
     for name, part in parts:
         try:
             part(report, times)
-        except (RuntimeError, OSError, KeyError, subprocess.SubprocessError) as error:
+        except (RuntimeError, OSError, KeyError, AttributeError,
+                subprocess.SubprocessError) as error:
             report.failed(name, str(error))
     try:
         damage(report, arguments.quick)
