@@ -246,8 +246,7 @@ const struct command commands[] = {
         .options =
             {{"herd", "FILE", "plan for the herd in this file, without the daemon", NULL, false},
              {"history", "DIR",
-              "with --herd and --simulate: a snapshot of the store, or a store that no daemon "
-              "uses"}},
+              "the store or snapshot to simulate with, of --herd"}},
         .run = cmd_plan,
     },
     {

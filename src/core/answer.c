@@ -162,8 +162,10 @@ static void answer_verb(struct view *v, const struct verb *verb)
         refuse(v, verdict);
     else if (verb->place == VERB_AT_ACT)
         forward_request(v);
-    else
+    else if (views[verb->id])
         views[verb->id](v);
+    else
+        answer_problem(c, v->id, 404, "there is nothing at this path; docs/api.md lists what is");
 }
 
 static void route(struct core *c, uint32_t id, const struct ipc_request *request,

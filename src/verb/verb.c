@@ -112,7 +112,9 @@ const struct verb verbs[VERB_MAX] = {
                        "`balance`, `consolidate`: moves that spread load, or free hosts. "
                        "`evacuate`: moves that empty the host of that name. `rightsize`: vCPUs, "
                        "memory, shares and quota out of what VMs have used. Each line has a "
-                       "reason, what is gained, how long it takes and the risk. Nothing is done.",
+                       "reason, what is gained, how long it takes and the risk. With --simulate, "
+                       "recorded history is replayed with and without the plan: energy, time "
+                       "without enough CPU or memory, moves, downtime. Nothing is done.",
             .answers = "application/json",
             .params = {{"name", VERB_TYPE_STRING, "the VM, or host, that the plan is about"},
                        {"score", VERB_TYPE_STRING,
@@ -121,9 +123,7 @@ const struct verb verbs[VERB_MAX] = {
                        {"moves", VERB_TYPE_INTEGER, "at most so many moves"},
                        {"vcpus", VERB_TYPE_INTEGER, "vCPUs of a new VM to place"},
                        {"memory", VERB_TYPE_STRING, "memory of a new VM to place, such as 8G"},
-                       {"simulate", VERB_TYPE_FLAG,
-                        "replay recorded history with and without the plan: energy, time without "
-                        "enough CPU or memory, moves, downtime; not of place"},
+                       {"simulate", VERB_TYPE_FLAG, "try it on recorded history; not of place"},
                        {"days", VERB_TYPE_INTEGER,
                         "so many days of history are replayed; 7 if absent"}},
         },
@@ -186,6 +186,7 @@ const struct verb verbs[VERB_MAX] = {
             .method = "POST",
             .path = "/vherd/v1/import",
             .role = ROLE_ADMIN,
+            .place = VERB_AT_WEB,
             .summary = "Take samples as OpenMetrics text with timestamps",
             .details = "Of each series the earliest sample must come first. A NaN is taken for the "
                        "end of its series, as export writes it. Says how many samples were taken "

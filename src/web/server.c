@@ -629,7 +629,8 @@ static void end_request(struct request *r)
 {
     if (r->state == REQUEST_DECIDED)
         return;
-    if (r->question.verb == VERB_WRITE)
+    enum verb_id verb = r->question.verb;
+    if (verb >= 0 && verb < VERB_MAX && intakes[verb].decode)
         write_samples(r);
     else
         proceed(r);
