@@ -243,10 +243,9 @@ const struct command commands[] = {
         .least = 1,
         .most = 2,
         .words = plans,
-        .options =
-            {{"herd", "FILE", "plan for the herd in this file, without the daemon", NULL, false},
-             {"history", "DIR",
-              "the store or snapshot to simulate with, of --herd"}},
+        .options = {{"herd", "FILE", "plan for the herd in this file, without the daemon", NULL,
+                     false},
+                    {"history", "DIR", "the store or snapshot to simulate with, of --herd"}},
         .run = cmd_plan,
     },
     {

@@ -250,7 +250,7 @@ class OfTheDaemon(unittest.TestCase):
         wait_for("a plan", 10, lambda: daemon.get("/vherd/v1/plan/place")[0] == 200)
         status, _, body = daemon.get("/vherd/v1/plan/balance?simulate=true")
         self.assertEqual(status, 409)
-        self.assertIn("no history yet", json.loads(body)["detail"])
+        self.assertIn("no history", json.loads(body)["detail"])
 
     def test_rightsize_without_a_store(self):
         daemon = MemoryDaemon(1, config={"store": {"enabled": False}})
@@ -259,7 +259,7 @@ class OfTheDaemon(unittest.TestCase):
         wait_for("a plan", 10, lambda: daemon.get("/vherd/v1/plan/place")[0] == 200)
         status, _, body = daemon.get("/vherd/v1/plan/rightsize")
         self.assertEqual(status, 409)
-        self.assertIn("no history yet", json.loads(body)["detail"])
+        self.assertIn("no history", json.loads(body)["detail"])
 
     def test_too_long_a_read_is_ended(self):
         """Each VM's 60 days are some reads; so many VMs cannot be read in the least timeout."""

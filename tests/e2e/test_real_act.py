@@ -43,6 +43,9 @@ class Act(unittest.TestCase):
             self.host.virsh("undefine", name, "--snapshots-metadata", "--managed-save", check=False)
         for name in self.volumes():
             self.host.virsh("vol-delete", name, "images", check=False)
+        for pool in POOLS:  # other tests of this host have pools of their own at these places
+            self.host.virsh("pool-destroy", pool, check=False)
+            self.host.virsh("pool-undefine", pool, check=False)
 
     def vms(self):
         return [name for name in self.host.virsh("list", "--all", "--name").split()
