@@ -45,8 +45,9 @@ def source(is_long, seconds):
         return "size: of the recording that VHERD_TRACE names"
     if is_long:
         return f"size: {guests.GUESTS} guests are recorded now, for {seconds} s"
-    return (f"size: of {os.path.relpath(SHIPPED, promqlpeer.ROOT)}; as minutes say little of blocks, "
-            f"also end to end for {seconds} s (counters go back; zstd, as in VictoriaMetrics, gains)")
+    path = os.path.relpath(SHIPPED, promqlpeer.ROOT)
+    return (f"size: of {path}; as minutes say little of blocks, also end to end for {seconds} s "
+            "(counters go back; zstd, as in VictoriaMetrics, gains)")
 
 
 def traces(top, seconds, is_long):
