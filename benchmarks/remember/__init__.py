@@ -6,19 +6,22 @@ import re
 import shutil
 import subprocess
 import tempfile
+import threading
 
 import building
+import promqlpeer
 import tsdbcrash
+from remember import outage, size
 from vherd import ROOT
 
 PROGRAM = os.path.join(ROOT, "build", "tests", "store")
 
-# A file of samples of real guests, as OpenMetrics text with timestamps; docs/store-format.md.
-TRACE = os.environ.get("VHERD_TRACE", "")
-
-QUICK = {"append": 120, "days": 30, "trace": 900, "kills": 40, "memory": 100, "many": 300000}
-NORMAL = {"append": 600, "days": 30, "trace": 3600, "kills": 200, "memory": 200, "many": 1000000}
-LONG = {"append": 3600, "days": 30, "trace": 3600, "kills": 2000, "memory": 600, "many": 1000000}
+QUICK = {"append": 120, "days": 30, "trace": 900, "scrapes": 100, "kills": 40, "memory": 100,
+         "many": 300000}
+NORMAL = {"append": 600, "days": 30, "trace": 3600, "scrapes": 600, "kills": 200, "memory": 200,
+          "many": 1000000}
+LONG = {"append": 3600, "days": 30, "trace": 3600, "scrapes": 600, "kills": 2000, "memory": 600,
+        "many": 1000000}
 
 SHAPES = ("constant", "idle counter", "CPU ns", "memory pages", "bytes in bursts")
 
@@ -66,19 +69,25 @@ def read(report, times):
         report.row(f"read, {shape}", rows[f"read_shape_{i}_per_s"] / 1e6, "M samples/s")
 
 
-def size(report, times):
-    with tempfile.TemporaryDirectory(prefix="vherd-bench-") as top:
-        path = TRACE
-        if not path:
-            report.note("VHERD_TRACE names no recorded file: made-up samples instead")
-            path = os.path.join(top, "trace")
-            subprocess.run([PROGRAM, "generate", path, "10", str(times["trace"])], check=True)
-        rows = measure("size", "DIR", path)
-    what = "recorded" if TRACE else "made up"
-    if rows["refused"] > 0:
-        report.failed("size", f"{rows['refused']:.0f} samples were refused")
-    report.at_most(f"size, {what}, {rows['samples'] / 1e6:.1f} M samples",
-                   rows["bytes_per_sample"], "B/sample", 0.8)
+def without_clock(report, times, is_long):
+    """Rows whose figures no other work on the machine can change: all of them at once."""
+    report.note(size.source(is_long, times["trace"]))
+    asides = []
+
+    def start(name, function, *arguments):
+        aside = report.aside()
+        asides.append(aside)
+        thread = threading.Thread(target=section, args=(aside, name, function, aside, *arguments))
+        thread.start()
+        return thread
+
+    with promqlpeer.scratch() as top:
+        threads = [start("size", size.run, measure, times["trace"], is_long, top),
+                   start("receiver away", outage.run, times["scrapes"])]
+        for thread in threads:
+            thread.join()
+    for aside in asides:
+        report.add(aside)
 
 
 def kill(report, times):
@@ -109,7 +118,7 @@ def damage(report, quick):
     report.at_most(f"cut or flipped at {tried} places: failed", failed, "", 0)
 
 
-def openmetrics(report, times):
+def openmetrics(report):
     """The cases of other projects where they are, else the project's own."""
     top = os.environ.get("VHERD_CONFORMANCE", os.path.join(ROOT, "..", "shared", "conformance"))
     folder = os.path.join(top, "openmetrics")
@@ -123,20 +132,22 @@ def openmetrics(report, times):
     report.at_most("OpenMetrics: judged wrongly or skipped", failed + skipped, "", 0)
 
 
+def section(report, name, function, *arguments):
+    """A part that breaks is one short row, and the others go on."""
+    try:
+        function(*arguments)
+    except (AssertionError, RuntimeError, OSError, KeyError, AttributeError, tsdbcrash.Failure,
+            subprocess.SubprocessError) as error:
+        report.failed(name, str(error))
+
+
 def run(arguments, report):
     times = QUICK if arguments.quick else LONG if arguments.long else NORMAL
-    if not building.build("build", None, ["tests/store", "tests/expo-check"]):
+    if not building.build("build", None, ["tests/store", "tests/expo-check", "tests/flow-core"]):
         report.failed("build", "see above")
         return
-    parts = (("append", append), ("memory", memory), ("read", read), ("size", size),
-             ("kill -9", kill), ("OpenMetrics", openmetrics))
-    for name, part in parts:
-        try:
-            part(report, times)
-        except (RuntimeError, OSError, KeyError, AttributeError,
-                subprocess.SubprocessError) as error:
-            report.failed(name, str(error))
-    try:
-        damage(report, arguments.quick)
-    except (tsdbcrash.Failure, OSError) as error:
-        report.failed("damage", str(error))
+    parts = (("append", append, times), ("memory", memory, times), ("read", read, times),
+             ("size", without_clock, times, arguments.long), ("kill -9", kill, times),
+             ("OpenMetrics", openmetrics), ("damage", damage, arguments.quick))
+    for name, part, *more in parts:
+        section(report, name, part, report, *more)

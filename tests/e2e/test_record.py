@@ -3,6 +3,7 @@
 
 import io
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -14,6 +15,7 @@ import vherd
 
 sys.path.append(os.path.join(vherd.ROOT, "benchmarks"))
 import record  # noqa: E402
+from remember import size  # noqa: E402
 
 
 @unittest.skipUnless(shutil.which("zstd"), "no zstd")
@@ -56,6 +58,29 @@ class Recording(unittest.TestCase):
         first = {series for second, series, _ in samples if second == min(seconds)}
         last = {series for second, series, _ in samples if second == max(seconds)}
         self.assertGreater(len(first & last), 20)
+
+    def test_laid_end_to_end(self):
+        with record.Writer(self.path) as writer:
+            for second in (500, 501, 503):
+                writer.add(f"# TYPE a counter\na {second - 500}.5\n", second)
+        text = os.path.join(self.directory, "text")
+        self.assertEqual(size.lay(self.path, text), 4)
+        self.assertEqual(size.lay(self.path, text, 2, 4), 4)
+        with open(text, encoding="utf-8") as file:
+            lines = file.read().split("\n")
+        begin = size.START_S + 1
+        self.assertEqual(lines, [f"a {value} {begin + at}" for value, at in (
+            ("0.5", 0), ("1.5", 1), ("3.5", 3), ("0.5", 4), ("1.5", 5), ("3.5", 7))] + ["# EOF", ""])
+
+    def test_what_is_shipped(self):
+        """Ten guests or more, each second, in a file that a clone can carry."""
+        self.assertLess(os.path.getsize(size.SHIPPED), 300_000)
+        seconds, guests = set(), set()
+        for second, series, _ in record.read(size.SHIPPED):
+            seconds.add(second)
+            guests.update(re.findall(r'[{,]domain="([^"]*)"', series))
+        self.assertGreaterEqual(len(guests), 10)
+        self.assertGreaterEqual(len(seconds), 110)
 
     def test_damage_is_told(self):
         with record.Writer(self.path) as writer:

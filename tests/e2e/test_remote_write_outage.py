@@ -11,16 +11,10 @@ import unittest
 import building
 import procfs
 from flow import Flow, Page, job, remote
-from remotewrite import Answer, Receiver
+from remotewrite import Answer, Receiver, key_of
 from vherd import wait_for
 
 LONG = bool(os.environ.get("VHERD_TEST_LONG"))
-
-
-def key_of(labels):
-    pairs = dict(labels)
-    inner = ", ".join(f'{name}="{value}"' for name, value in labels if name != "__name__")
-    return f"{pairs['__name__']}{{{inner}}}"
 
 
 class Outage(unittest.TestCase):
@@ -42,30 +36,26 @@ class Outage(unittest.TestCase):
                      "remote_write": [remote(self.receiver, version, queue, **more)]},
                     directory=self.directory)
 
-    def delivered(self):
-        return {(key_of(labels), t) for labels, samples in self.receiver.taken().items()
-                for t, _, _ in samples}
-
     def check_all_arrives(self, flow, seconds=60):
         """All that came in until now."""
         wanted = {(series, t) for series, t, _ in flow.samples()}
         self.assertGreater(len(wanted), 100)
         try:
-            wait_for("all samples", seconds, lambda: wanted <= self.delivered(), 0.2)
+            wait_for("all samples", seconds, lambda: wanted <= self.receiver.delivered(), 0.2)
         except AssertionError:
-            missing = wanted - self.delivered()
+            missing = wanted - self.receiver.delivered()
             self.fail(f"{len(missing)} of {len(wanted)} lost, such as {sorted(missing)[:3]}")
 
     def test_receiver_goes_and_comes(self):
         with self.flow(queue={"max_backoff": "300ms"}) as flow:
-            wait_for("samples", 20, self.delivered)
+            wait_for("samples", 20, self.receiver.delivered)
             for kind in ("closed", "failing"):
                 if kind == "closed":
                     self.receiver.stop()
                 else:
                     self.receiver.default = Answer(503)
                 time.sleep(30 if LONG else 3)
-                before = self.delivered()
+                before = self.receiver.delivered()
                 self.assertTrue({(s, t) for s, t, _ in flow.samples()} - before)
                 self.receiver.default = Answer(204)
                 if kind == "closed":
@@ -86,7 +76,7 @@ class Outage(unittest.TestCase):
 
     def test_restart_goes_on_where_it_was(self):
         with self.flow() as flow:
-            wait_for("samples", 20, self.delivered)
+            wait_for("samples", 20, self.receiver.delivered)
             self.receiver.default = Answer(503)
             time.sleep(1)
             flow.restart()
@@ -133,8 +123,8 @@ class Outage(unittest.TestCase):
             time.sleep(4)
             self.receiver.default = Answer(204)
             back = time.time() * 1000
-            wait_for("samples again", 20, self.delivered)
-            oldest = min(t for _, t in self.delivered())
+            wait_for("samples again", 20, self.receiver.delivered)
+            oldest = min(t for _, t in self.receiver.delivered())
             self.assertGreater(oldest, back - 3500)
             self.assertGreater(len(flow.samples()), 0)
 
@@ -146,7 +136,7 @@ class Outage(unittest.TestCase):
                       {"source_labels": ["__name__"], "regex": "a", "action": "keep"},
                       {"source_labels": ["i"], "regex": "(1.)", "target_label": "teen"}])]}
         with Flow(config, directory=self.directory):
-            wait_for("samples", 20, self.delivered)
+            wait_for("samples", 20, self.receiver.delivered)
         for labels in self.receiver.taken():
             pairs = dict(labels)
             self.assertEqual((pairs["__name__"], pairs["host"], pairs["job"]), ("a", "h1", "app"))

@@ -254,6 +254,11 @@ def encode_2(series):
 # The receiver
 
 
+def key_of(labels):
+    inner = ", ".join(f'{name}="{value}"' for name, value in labels if name != "__name__")
+    return f"{dict(labels)['__name__']}{{{inner}}}"
+
+
 class Answer:
     """What the receiver says: a status, or something done to the connection."""
 
@@ -403,3 +408,8 @@ class Receiver:
                 out.setdefault(tuple(series["labels"]), []).extend(
                     (sample["t"], sample["value"], sample["bits"]) for sample in series["samples"])
         return out
+
+    def delivered(self):
+        """{(series as an exposition writes it, t)} of what taken() gives."""
+        return {(key_of(labels), t) for labels, samples in self.taken().items()
+                for t, _, _ in samples}
