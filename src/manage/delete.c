@@ -77,6 +77,8 @@ int run_other_user(struct manage_run *r, const struct virt_disk *image, char **r
 {
     struct virt_domain *domains = NULL;
     size_t n = 0;
+    if (image->source.pool)
+        run_refresh(r, image->source.pool);
     int w = r->ops->list(r->virt, &domains, &n, err);
     *ret = NULL;
     for (size_t i = 0; w == 0 && !*ret && i < n; i++) {

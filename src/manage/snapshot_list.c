@@ -11,7 +11,16 @@
 int snapshots_read(struct manage_run *r, struct snapshots *ret, struct err *err)
 {
     int w = r->manage->snapshots(r->virt, &r->uuid, &ret->items, &ret->n, err);
-    return w < 0 ? w : r->manage->spec(r->virt, &r->uuid, &ret->spec, err);
+    if (w == 0)
+        w = r->manage->spec(r->virt, &r->uuid, &ret->spec, err);
+    const char *last = NULL;
+    for (size_t i = 0; w == 0 && ret->n > 0 && i < ret->spec.n_disks; i++) {
+        const char *pool = ret->spec.disks[i].source.pool;
+        if (pool && (!last || strcmp(last, pool) != 0))
+            run_refresh(r, pool);
+        last = pool;
+    }
+    return w;
 }
 
 void snapshots_done(struct snapshots *l)

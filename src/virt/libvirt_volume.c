@@ -125,6 +125,18 @@ void virt_volume_name(struct use *use, struct virt_volume *v)
     lookup_path(use, v);
 }
 
+int virt_libvirt_refresh(struct virt *v, const char *name, struct err *err)
+{
+    USE(use, v, err);
+    struct err why = {0};
+    virStoragePoolPtr pool CLEANUP(pool_freep) = find_pool(&use, name, &why);
+    if (!pool)
+        return code_of(&why, err);
+    return virStoragePoolRefresh(pool, 0) < 0
+               ? virt_libvirt_error(err, "looking into the storage pool")
+               : 0;
+}
+
 int virt_libvirt_name_volume(struct virt *v, struct virt_volume *volume, struct err *err)
 {
     USE(use, v, err);
@@ -184,7 +196,9 @@ static void write_volume(const struct virt_volume_spec *s, const char *backing, 
     buf_printf(out, "</name><capacity unit='bytes'>%ju</capacity>", (uintmax_t)s->capacity_bytes);
     if (strcmp(s->format, "raw") == 0)
         buf_puts(out, "<allocation unit='bytes'>0</allocation>");
-    buf_printf(out, "<target><format type='%s'/></target>", s->format);
+    // Version 3 of qcow2, without which there are no dirty bitmaps; libvirt's default is version 2.
+    buf_printf(out, "<target><format type='%s'/>%s</target>", s->format,
+               strcmp(s->format, "qcow2") == 0 ? "<compat>1.1</compat>" : "");
     if (backing) {
         buf_puts(out, "<backingStore><path>");
         esc_html(out, backing);

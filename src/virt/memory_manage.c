@@ -936,6 +936,11 @@ static int memory_thaw(struct virt *v, const struct uuid *uuid, struct err *err)
     return memory_agent(v, uuid, err);
 }
 
+static int memory_refresh(struct virt *v, const char *pool, struct err *err)
+{
+    return 0;
+}
+
 static int memory_name_volume(struct virt *v, struct virt_volume *volume, struct err *err)
 {
     ENTER();
@@ -1022,6 +1027,7 @@ const struct virt_manage virt_memory_manage = {
     .merge_end = memory_merge_end,
     .agent = memory_agent,
     .thaw = memory_thaw,
+    .refresh = memory_refresh,
     .name_volume = memory_name_volume,
     .place_volume = memory_place_volume,
     .checkpoints = memory_count_checkpoints,

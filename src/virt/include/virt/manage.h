@@ -339,6 +339,9 @@ struct virt_manage {
     int (*agent)(struct virt *v, const struct uuid *uuid, struct err *err);
     /** Thaw what a freeze has left frozen; 0 also where nothing was. */
     int (*thaw)(struct virt *v, const struct uuid *uuid, struct err *err);
+    /** Look into a pool again: who merges images changes what stands on what. A pool in which
+     * volumes are being made keeps what it knows. */
+    int (*refresh)(struct virt *v, const char *pool, struct err *err);
     /** Fill pool and volume of one that has a path; both stay NULL where no pool has it. */
     int (*name_volume)(struct virt *v, struct virt_volume *volume, struct err *err);
     /** Fill the path of one that has pool and name, also of one that is not there yet. */
