@@ -270,7 +270,8 @@ static void forget_stray(struct manage_run *r)
 static bool froze(const json_t *notes)
 {
     size_t at = 0;
-    return json_is_true(json_object_get(run_notes_next(notes, "snapshot", &at), "freezes"));
+    const json_t *note = run_notes_next(notes, "snapshot", &at);
+    return json_is_true(json_object_get(note, "freezes"));
 }
 
 static int undo(struct manage_run *r, const struct snapshots *l, const json_t *notes,

@@ -61,7 +61,6 @@ void memory_manage_drop(struct memory_vm *vm)
         virt_spec_done(vm->spec);
     free(vm->spec);
     virt_snapshots_free(vm->snapshots, vm->n_snapshots);
-    free(vm->merging);
 }
 
 void memory_volumes_drop(struct memory *m)
@@ -260,6 +259,10 @@ static int memory_power(struct virt *v, const struct uuid *uuid, enum virt_power
     }
     if (deaf || ends[power].state == 0)
         return 0;
+    if (power == VIRT_POWER_START_PAUSED) {
+        int r = memory_start(uuid);
+        return r < 0 ? r : memory_stop(uuid, VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_STARTING_UP);
+    }
     return ends[power].state < 0 ? memory_start(uuid)
                                  : memory_stop(uuid, ends[power].state, ends[power].reason);
 }
@@ -877,8 +880,7 @@ static int memory_chain(struct virt *v, const struct uuid *uuid, const char *tar
         ret->paths[ret->n++] = mem_strdup(name);
         name = vol ? vol->backing : NULL;
     }
-    if (vm->merging && strcmp(vm->merging, target) == 0)
-        ret->job = ret->ready = true;
+    ret->job = ret->ready = vm->merging >> at & 1;
     return 0;
 }
 
@@ -897,7 +899,7 @@ static int memory_merge(struct virt *v, const struct uuid *uuid, const char *tar
         return 0;
     }
     if (strcmp(top, s->disks[at].source.volume) == 0) {
-        mem_strset(&vm->merging, target);
+        vm->merging |= UINT32_C(1) << at;
         return 0;
     }
     for (size_t i = 0; i < m->n_volumes; i++)
@@ -912,12 +914,12 @@ static int memory_merge_end(struct virt *v, const struct uuid *uuid, const char 
     CHANGE(vm);
     struct virt_spec *s = spec_of(vm);
     size_t at = disk_at(s, target);
-    if (!vm->merging || at == s->n_disks)
+    if (at == s->n_disks || !(vm->merging >> at & 1))
         return err_set(err, ESRCH, "nothing is being merged");
     const struct memory_volume *first = volume_of(m, POOL, s->disks[at].source.volume);
     if (pivot)
         mem_strset(&s->disks[at].source.volume, first->backing);
-    mem_strset(&vm->merging, NULL);
+    vm->merging &= ~(UINT32_C(1) << at);
     return 0;
 }
 
