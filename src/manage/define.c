@@ -82,7 +82,15 @@ int run_check_disk(struct manage_run *r, const json_t *wanted, const char *volum
     if (w == 0 && image && size_of(wanted) && size_of(wanted) < info.capacity_bytes)
         w = err_set(err, EINVAL, "the image has %ju bytes, more than size",
                     (uintmax_t)info.capacity_bytes);
+    const char *format = json_string_value(json_object_get(wanted, "format"));
+    bool inferred = existing && !format;
+    // What is not said is what libvirt sees, which the guest may have written: no chain then.
+    if (w == 0 && inferred && info.backing)
+        w = err_set(err, EINVAL, "the volume %s stands on another: say format: qcow2 to use it so",
+                    existing);
     virt_volume_info_done(&info);
+    if (w == 0 && from)
+        w = run_check_image(r, pool, from, existing ? format : NULL, err);
     if (w == 0)
         w = existing ? check_unused(r, wanted, pool, existing, err)
                      : check_absent(r, pool, volume, err);
@@ -362,6 +370,9 @@ static int check_clone_disk(struct manage_run *r, const struct virt_disk *d, str
         return err_set(err, EINVAL, "the disk %s is in no storage pool", d->target);
     CLEANUP(freep) char *volume = clone_volume(r, d);
     int w = check_absent(r, d->source.pool, volume, err);
+    if (w == 0)
+        w = run_check_image(r, d->source.pool, d->source.volume, d->format ? d->format : "raw",
+                            err);
     if (w == 0)
         run_say(r, "make the volume %s in the pool %s, %s %s", volume, d->source.pool,
                 run_flag(r, "linked") ? "an overlay over" : "a copy of", d->source.volume);

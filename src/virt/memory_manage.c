@@ -938,6 +938,29 @@ static int memory_thaw(struct virt *v, const struct uuid *uuid, struct err *err)
     return memory_agent(v, uuid, err);
 }
 
+static int memory_volume_head(struct virt *v, const char *pool, const char *volume, void *ret,
+                              size_t size, size_t *ret_len, struct err *err)
+{
+    ENTER();
+    struct memory_volume *vol;
+    uint8_t *head = ret;
+    int r = find_volume(m, v, pool, volume, &vol, err);
+    if (r < 0)
+        return r;
+    memset(head, 0, size);
+    *ret_len = size;
+    if (strcmp(vol->format, "qcow2") != 0)
+        return 0;
+    memcpy(head, "QFI\xfb\0\0\0\3", 8);
+    size_t len = vol->backing ? strlen(vol->backing) : 0;
+    if (len > 0) {
+        head[15] = 104;
+        head[19] = (uint8_t)len;
+        memcpy(head + 104, vol->backing, len);
+    }
+    return 0;
+}
+
 static int memory_refresh(struct virt *v, const char *pool, struct err *err)
 {
     return 0;
@@ -1029,6 +1052,7 @@ const struct virt_manage virt_memory_manage = {
     .merge_end = memory_merge_end,
     .agent = memory_agent,
     .thaw = memory_thaw,
+    .volume_head = memory_volume_head,
     .refresh = memory_refresh,
     .name_volume = memory_name_volume,
     .place_volume = memory_place_volume,
