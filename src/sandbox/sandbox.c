@@ -83,6 +83,23 @@ int sandbox_drop_capabilities(struct buf *words, struct err *err)
     return 0;
 }
 
+int sandbox_enter_acting(const struct sandbox_acting *plan, struct buf *words, struct err *err)
+{
+    int r = sandbox_drop_capabilities(words, err);
+    if (r < 0)
+        return r;
+    add_word(words, "no new privileges");
+    if (SANITIZED || !plan->seccomp) {
+        add_word(words, SANITIZED ? "no seccomp (sanitizer build)" : "seccomp: off by web.sandbox");
+        return words->error;
+    }
+    r = seccomp_refuse_list(plan->programs, plan->network, err);
+    if (r < 0)
+        return r;
+    add_word(words, plan->programs ? "seccomp" : "seccomp, no programs");
+    return words->error;
+}
+
 static void limit(int what, rlim_t value)
 {
     struct rlimit r = {value, value};

@@ -37,6 +37,21 @@ struct sandbox_plan {
  */
 int sandbox_enter(const struct sandbox_plan *plan, struct buf *words, struct err *err);
 
+/** What a process that acts on a hypervisor may go on doing. */
+struct sandbox_acting {
+    bool seccomp;  /**< false only for debuggers */
+    bool programs; /**< run programs: libvirt's client starts ssh, or a daemon of one's own */
+    bool network;  /**< make sockets other than Unix ones */
+};
+
+/**
+ * Give up capabilities and new privileges, and have the kernel refuse (EPERM) what such a process
+ * never needs: other processes' memory, mounts, namespaces, keys, kernel modules, BPF, clocks; and,
+ * unless the plan says so, programs, processes and sockets to a network. Files can be opened as
+ * before. Holds for threads that are there already. `words` as above.
+ */
+int sandbox_enter_acting(const struct sandbox_acting *plan, struct buf *words, struct err *err);
+
 /**
  * Keep the user, give up capabilities, new privileges and the bounding set where that is allowed;
  * for processes that go on opening files. `words` as above.
