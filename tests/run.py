@@ -4,6 +4,7 @@
 import argparse
 import importlib
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -100,7 +101,16 @@ def run_lab_selftest(results, arguments):
     tally.add_tap(results, "lab/selftest", done.stdout, done.returncode)
 
 
+def heed_signals():
+    """What this process ignores, as one that a shell put into the background does SIGINT, would be
+    ignored by all that the tests start; what it catches, even to do nothing, is not."""
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
+
+
 def main():
+    heed_signals()
     arguments = parse_arguments()
     conformance = os.path.join(ROOT, "..", "shared", "conformance")
     if os.path.isdir(conformance):

@@ -8,6 +8,15 @@ import unittest
 TAP_LINE = re.compile(r"^(not ok|ok)\b\s*(?:\d+)?\s*-?\s*(.*)$")
 
 
+def gist(reason):
+    """One line of a reason; of a traceback, what was raised."""
+    lines = reason.strip().split("\n")
+    if not lines[0].startswith("Traceback"):
+        return lines[0]
+    raised = [line for line in lines if re.match(r"[\w.]+(Error|Exception|Expired|Interrupt)\b", line)]
+    return raised[-1] if raised else lines[-1]
+
+
 class Results:
     def __init__(self):
         self.passed = 0
@@ -20,7 +29,7 @@ class Results:
         setattr(self, outcome, getattr(self, outcome) + 1)
         if outcome == "passed":
             return
-        self.remarks.append((outcome, name, reason.strip().split("\n")[0]))
+        self.remarks.append((outcome, name, gist(reason)))
         print(f"{outcome}: {name}" + (f": {reason.rstrip()}" if reason else ""), flush=True)
 
     def print_summary(self, seconds):
