@@ -36,18 +36,26 @@ def parse_arguments():
     return parser.parse_args()
 
 
+def timed_build(results, *arguments, **options):
+    started = time.monotonic()
+    done = building.build(*arguments, **options)
+    results.took("build " + arguments[0], time.monotonic() - started)
+    return done
+
+
 def run_unit(results, arguments):
     lint.run(results, arguments.names)
-    for sanitizer, directory, only in (("asan", "build-asan", ()),
-                                       ("tsan", "build-tsan", () if arguments.long else THREADED)):
-        if not building.build(directory, sanitizer, ["meson-test-prereq"]):
+    threaded = () if arguments.long else THREADED
+    for sanitizer, directory, only in (("asan", "build-asan", ()), ("tsan", "build-tsan", threaded)):
+        targets = [f"tests/test-{name}" for name in only] or ["meson-test-prereq"]
+        if not timed_build(results, directory, sanitizer, targets, whole=not only):
             results.add("build " + directory, "failed", "see above")
             continue
         results.add("build " + directory, "passed")
         building.run_meson_tests(directory, results, arguments.names, only)
     # What a sanitizer cannot live with, as it is shipped.
     if not arguments.names or any(name in "sandbox" for name in arguments.names):
-        if building.build("build", None, ["tests/test-sandbox"]):
+        if timed_build(results, "build", None, ["tests/test-sandbox"]):
             building.run_meson_tests("build", results, ["sandbox"])
         else:
             results.add("build", "failed", "see above")
@@ -69,13 +77,16 @@ def e2e_cases(names):
 
 
 def run_e2e(results, arguments):
-    if not building.build("build", None, ["tests/fake-core", "tests/virt-probe", "tests/tsdb-crash"]):
+    if not timed_build(results, "build", None,
+                       ["tests/fake-core", "tests/virt-probe", "tests/tsdb-crash"]):
         results.add("build", "failed", "see above")
         return
     results.add("build", "passed")
     for file, suite in e2e_cases(arguments.names):
         print(f"== e2e/{file}", flush=True)
+        started = time.monotonic()
         suite.run(tally.UnittestResult(results))
+        results.took(f"e2e/{file}", time.monotonic() - started)
     import labhost
     labhost.down_all()
 

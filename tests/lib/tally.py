@@ -23,6 +23,10 @@ class Results:
         self.failed = 0
         self.skipped = 0
         self.remarks = []
+        self.durations = []
+
+    def took(self, what, seconds):
+        self.durations.append((seconds, what))
 
     def add(self, name, outcome, reason=""):
         """outcome: "passed", "failed" or "skipped"."""
@@ -37,6 +41,11 @@ class Results:
             print("\nNot passed:")
         for outcome, name, reason in self.remarks:
             print(f"  {outcome}: {name}" + (f": {reason}" if reason else ""))
+        longest = sorted(self.durations, reverse=True)[:15]
+        if seconds > 60 and longest:
+            print("\nTook longest:")
+            for part, what in longest:
+                print(f"  {part:5.0f} s  {what}")
         print(f"\nin {seconds:.0f} s")
         print(f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped", flush=True)
 
