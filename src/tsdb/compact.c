@@ -119,17 +119,14 @@ static bool find_deleted(const struct view *v, struct work *w)
     return false;
 }
 
-// Whether a start would replay log that is in blocks already: a reader is behind, and no block is
-// left that says so.
+// Whether a start would replay log that is in blocks already: a reader is behind or the disk is,
+// and no block is left that says so.
 static bool may_be_replayed(struct tsdb *db, const struct view *v)
 {
     for (size_t i = 0; i < v->n; i++)
         if (v->block[i]->meta.log_covered >= db->log_covered)
             return false;
-    pthread_mutex_lock(&db->log.lock);
-    bool is_kept = db->log.n_kept > 0 && db->log.kept[0].number <= db->log_covered;
-    pthread_mutex_unlock(&db->log.lock);
-    return is_kept;
+    return log_holds(&db->log, db->log_covered);
 }
 
 // Deletions that no file needs any more. One that was made since the head was last written stays.

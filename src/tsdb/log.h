@@ -113,6 +113,7 @@ struct log {
     struct log_part *first, *last; /**< wait for the disk */
     uint64_t unwritten_bytes, dropped_bytes, unwritten_max;
     uint64_t waiting_bytes;   /**< of first to last */
+    uint64_t unwritten_from;  /**< segment of the oldest record that waits; 0: none does */
     bool is_dropping;         /**< records are given up, until log_resume() */
     struct log_segment *kept; /**< segments on the disk, sorted */
     size_t n_kept, kept_cap;
@@ -156,6 +157,9 @@ uint64_t log_roll(struct log *l);
 
 /** Write and fsync now, and wait for it; 0 or -errno. */
 int log_sync(struct log *l);
+
+/** Whether a segment up to a number is on the disk, or will be. */
+bool log_holds(struct log *l, uint64_t up_to);
 
 /** Note a segment that was there before. */
 void log_keep(struct log *l, uint64_t number, uint64_t bytes);

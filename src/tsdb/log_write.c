@@ -109,6 +109,8 @@ void log_put(struct log *l, const void *data, size_t len)
             l->last = part;
         }
         buf_put(&part->data, data, len);
+        if (!l->unwritten_from)
+            l->unwritten_from = l->segment;
         l->unwritten_bytes += len;
         l->waiting_bytes += len;
         if (l->waiting_bytes > SOON_BYTES && !l->error)
@@ -133,6 +135,15 @@ uint64_t log_roll(struct log *l)
     uint64_t full = l->segment++;
     pthread_mutex_unlock(&l->lock);
     return full;
+}
+
+bool log_holds(struct log *l, uint64_t up_to)
+{
+    pthread_mutex_lock(&l->lock);
+    bool holds = (l->n_kept > 0 && l->kept[0].number <= up_to) ||
+                 (l->unwritten_from > 0 && l->unwritten_from <= up_to);
+    pthread_mutex_unlock(&l->lock);
+    return holds;
 }
 
 void log_keep(struct log *l, uint64_t number, uint64_t bytes)
@@ -246,6 +257,8 @@ static int write_all(struct log *l)
         l->taken = part->next;
         pthread_mutex_lock(&l->lock);
         l->unwritten_bytes -= part->data.len;
+        const struct log_part *next = l->taken ? l->taken : l->first;
+        l->unwritten_from = next ? next->segment : 0;
         pthread_mutex_unlock(&l->lock);
         part_free(part);
     }
