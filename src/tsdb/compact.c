@@ -18,8 +18,6 @@
 #include "merge.h"
 #include "store.h"
 
-#define GRACE_MS 60000
-
 static const uint32_t top_level[TSDB_RESOLUTIONS] = {2, 2, 3};
 
 struct work {
@@ -195,7 +193,7 @@ int compact_step(struct tsdb *db)
     CLEANUP(freep) struct block **input = mem_zalloc((v->n + 1) * sizeof(struct block *));
     struct work w = {.input = input};
     pthread_mutex_lock(&db->head.lock);
-    int64_t closed_ms = db->head.newest_ms - GRACE_MS;
+    int64_t closed_ms = db->head.newest_ms - COMPACT_GRACE_MS;
     closed_ms = MIN_OF(closed_ms, db->head.arena->min_ms - 1);
     if (db->head.frozen)
         closed_ms = MIN_OF(closed_ms, db->head.frozen->min_ms - 1);

@@ -137,7 +137,7 @@ static void replay_sample(void *arg, int64_t t_ms, const struct log_sample *samp
         r->unknown++;
         return;
     }
-    enum head_verdict verdict = head_append(h, s, own - 1, t_ms, sample->v);
+    enum head_verdict verdict = head_append_old(h, s, own - 1, t_ms, sample->v);
     r->samples += verdict == HEAD_STORED;
     r->refused += verdict == HEAD_NO_MEMORY;
 }

@@ -178,6 +178,9 @@ int rollup(const int64_t *t_ms, const double *v, size_t n, int64_t resolution,
  */
 size_t buckets_sort(struct query_bucket *b, size_t n);
 
+/** A window is closed so long after its end: samples of the lanes come a little late. */
+#define COMPACT_GRACE_MS 60000
+
 /* flush.c, compact.c, upkeep.c: the block thread */
 int flush_head(struct tsdb *db);
 /** Do one piece of compaction that is due; 1: there may be more, 0: nothing to do, -errno. */
