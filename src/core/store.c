@@ -185,8 +185,10 @@ int store_open(struct core *c, struct err *err)
 {
     CLEANUP(freep) char *path = conf_store_path(c->conf);
     int r = open_db(c, path, err);
-    if (r == 0)
+    if (r == 0) {
         open_flow(c, path);
+        imports_begin(c);
+    }
     return r;
 }
 

@@ -108,11 +108,18 @@ static void count(struct head *h, struct tsdb_appended *a, enum head_verdict ver
     }
 }
 
-typedef enum head_verdict append_fn(struct head *h, struct series *s, uint32_t ref, int64_t t_ms,
-                                    union tsdb_value v);
+/** How samples go in. */
+struct way {
+    enum head_verdict (*to_head)(struct head *h, struct series *s, uint32_t ref, int64_t t_ms,
+                                 union tsdb_value v);
+    enum log_type record;
+};
+
+static const struct way fresh = {head_append, LOG_SAMPLES};
+static const struct way history = {head_append_old, LOG_HISTORY};
 
 static int append(struct tsdb *db, int64_t t_ms, const uint32_t *ref, const union tsdb_value *v,
-                  size_t n, append_fn *to_head, struct tsdb_appended *ret)
+                  size_t n, const struct way *way, struct tsdb_appended *ret)
 {
     if (t_ms < -TSDB_TIME_MAX_MS || t_ms > TSDB_TIME_MAX_MS) {
         ret->late += n;
@@ -121,7 +128,7 @@ static int append(struct tsdb *db, int64_t t_ms, const uint32_t *ref, const unio
     struct head *h = &db->head;
     struct tsdb_appended appended = {0};
     struct log_samples log;
-    log_samples_begin(&log, &db->stage, t_ms);
+    log_samples_begin(&log, &db->stage, way->record, t_ms);
     atomic_store(&h->owner_waits, true);
     pthread_mutex_lock(&h->lock);
     atomic_store(&h->owner_waits, false);
@@ -130,7 +137,8 @@ static int append(struct tsdb *db, int64_t t_ms, const uint32_t *ref, const unio
     bool no_room = is_full(db);
     for (size_t i = 0; i < n; i++) {
         struct series *s = head_slot(h, ref[i]);
-        enum head_verdict verdict = no_room ? HEAD_NO_MEMORY : to_head(h, s, ref[i], t_ms, v[i]);
+        enum head_verdict verdict =
+            no_room ? HEAD_NO_MEMORY : way->to_head(h, s, ref[i], t_ms, v[i]);
         if (verdict != HEAD_STORED) {
             count(h, &appended, verdict);
             continue;
@@ -158,7 +166,7 @@ int tsdb_append(struct tsdb *db, int64_t t_ms, const uint32_t *ref, const union 
                 size_t n, struct tsdb_appended *ret)
 {
     struct tsdb_appended unused = {0};
-    return append(db, t_ms, ref, v, n, head_append, ret ? ret : &unused);
+    return append(db, t_ms, ref, v, n, &fresh, ret ? ret : &unused);
 }
 
 // The owner alone changes kind and scale of a slot, so it may look without the lock.
@@ -179,13 +187,13 @@ static int to_kind(const struct series *s, double v, union tsdb_value *ret)
     return (double)ret->i64 / power == v ? 0 : -EDOM;
 }
 
-static int append_one(struct tsdb *db, uint32_t ref, int64_t t_ms, double v, append_fn *to_head)
+static int append_one(struct tsdb *db, uint32_t ref, int64_t t_ms, double v, const struct way *way)
 {
     union tsdb_value value;
     struct tsdb_appended appended = {0};
     int r = to_kind(head_slot(&db->head, ref), v, &value);
     if (r == 0)
-        r = append(db, t_ms, &ref, &value, 1, to_head, &appended);
+        r = append(db, t_ms, &ref, &value, 1, way, &appended);
     if (r < 0)
         return r;
     return appended.duplicate ? -EEXIST : appended.late ? -ETIME : 0;
@@ -193,13 +201,13 @@ static int append_one(struct tsdb *db, uint32_t ref, int64_t t_ms, double v, app
 
 int tsdb_append_one(struct tsdb *db, uint32_t ref, int64_t t_ms, double v)
 {
-    return append_one(db, ref, t_ms, v, head_append);
+    return append_one(db, ref, t_ms, v, &fresh);
 }
 
 int tsdb_append_old(struct tsdb *db, uint32_t ref, int64_t t_ms, double v)
 {
     int64_t oldest_ms = tsdb_oldest_kept_ms(db);
-    return t_ms < oldest_ms ? -ETIME : append_one(db, ref, t_ms, v, head_append_old);
+    return t_ms < oldest_ms ? -ETIME : append_one(db, ref, t_ms, v, &history);
 }
 
 int64_t tsdb_oldest_kept_ms(const struct tsdb *db)

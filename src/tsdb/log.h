@@ -30,6 +30,7 @@
 enum log_type {
     LOG_SERIES = 1,  /**< ref, kind, scale, what else is known of it, labels */
     LOG_SAMPLES = 2, /**< one time, many series */
+    LOG_HISTORY = 3, /**< the same, of an import: readers that follow the log pass over it */
 };
 
 /* Writing records into a buffer; they become whole with log_end(). */
@@ -43,12 +44,13 @@ void log_series(struct buf *out, uint32_t ref, const struct tsdb_kind_of *of,
 /** Writes samples of one time one after the other, cut into records. */
 struct log_samples {
     struct buf *out;
+    enum log_type type;
     size_t at; /**< of the record; SIZE_MAX: none is begun */
     int64_t t_ms;
     uint32_t n, last_ref;
 };
 
-void log_samples_begin(struct log_samples *b, struct buf *out, int64_t t_ms);
+void log_samples_begin(struct log_samples *b, struct buf *out, enum log_type type, int64_t t_ms);
 void log_samples_put(struct log_samples *b, uint32_t ref, enum tsdb_kind kind, union tsdb_value v);
 void log_samples_end(struct log_samples *b);
 

@@ -152,7 +152,7 @@ static void replay(struct replay *r, const uint8_t *data, size_t len, struct log
             describe(r, s);
     log_cursor_init(c, data, len);
     while (log_next(c, &record))
-        if (record.type == LOG_SAMPLES)
+        if (record.type == LOG_SAMPLES || record.type == LOG_HISTORY)
             log_read_samples(&record, replay_sample, r);
 }
 

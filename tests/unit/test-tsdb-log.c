@@ -27,7 +27,7 @@ static const struct tsdb_kind_of kind = {TSDB_SCALED, 3, false, 0};
 static void put_samples(struct buf *out, int64_t t_ms, int n)
 {
     struct log_samples b;
-    log_samples_begin(&b, out, t_ms);
+    log_samples_begin(&b, out, LOG_SAMPLES, t_ms);
     for (int i = 0; i < n; i++)
         log_samples_put(&b, (uint32_t)i, i % 2 ? TSDB_DOUBLE : TSDB_SCALED,
                         i % 2 ? (union tsdb_value){.f64 = i / 2.0} : (union tsdb_value){.i64 = -i});
@@ -211,7 +211,14 @@ static void test_tail(void **state)
     db = open_store(*state, 1 << 30);
     assert_int_equal(tsdb_tail_open(db, "test", &position, &tail, NULL), 0);
     assert_true(tsdb_tail_behind(tail) > 0);
-    append(db, 200, 50);
+    append(db, 200, 25);
+    // Who follows gets what is new only: receivers refuse what is old, and what comes with it.
+    struct label label[] = {{"__name__", "x"}};
+    uint32_t ref;
+    assert_int_equal(tsdb_series(db, label, 1, &kind, &ref, NULL), 0);
+    for (int i = 1; i < 50; i++)
+        assert_int_equal(tsdb_append_old(db, ref, T0 - i * 1000, i), 0);
+    append(db, 225, 25);
     follow(tail, &position, &next, 250);
     tsdb_tail_done(tail, &position);
     assert_int_equal(tsdb_settle(db, NULL), 0);
