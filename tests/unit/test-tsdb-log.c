@@ -152,6 +152,7 @@ static struct tsdb *open_flushing(const char *dir, uint64_t log_max, int64_t flu
     tsdb_options_init(&o);
     o.flush_ms = flush_ms;
     o.log_max_bytes = log_max;
+    o.hour.age_ms = 0; // T0 is long ago
     if (tsdb_open(dir, &o, &db, &err) < 0)
         fail_msg("%s", err.message);
     return db;
