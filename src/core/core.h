@@ -78,8 +78,10 @@ struct core {
     struct conf *conf;
     struct herd *herd;
     struct collector *collector;
-    struct tsdb *db;               // NULL where nothing is kept
-    struct keep *keep;             // of db
+    struct tsdb *db;    // NULL where nothing is kept
+    struct keep *keep;  // of db
+    uint64_t news_seen; // of db, as is told_disk_error: an errno, 0: it is well
+    int told_disk_error;
     char *store_error;             // why nothing is kept though it should be; or NULL
     struct store_flow *store_flow; // of db
     struct flow *flow;             // what comes without a db is counted and dropped

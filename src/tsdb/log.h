@@ -119,7 +119,9 @@ struct log {
     bool is_dropping;         /**< records are given up, until log_resume() */
     struct log_segment *kept; /**< segments on the disk, sorted */
     size_t n_kept, kept_cap;
-    int error; /**< of the last write, -errno; 0: it succeeded */
+    int error;    /**< of the last write, -errno; 0: it succeeded */
+    bool is_gone; /**< its files were removed: nothing is written until log_begin_anew() */
+    bool is_anew; /**< the file that is open is not to be written any more */
     bool is_stopping;
     uint64_t asks, answers; /**< rounds that somebody waits for */
     int64_t flush_ms, fsync_ms;
@@ -162,6 +164,15 @@ int log_sync(struct log *l);
 
 /** Whether a segment up to a number is on the disk, or will be. */
 bool log_holds(struct log *l, uint64_t up_to);
+
+/** Whether the file that is written was removed by somebody else; as of its last fsync. */
+bool log_is_gone(struct log *l);
+
+/** Write no more where nobody would find it; true: it was written until now. */
+bool log_give_up_file(struct log *l);
+
+/** Write again, to a new segment in `dirfd`, what was not yet written. Segments before are gone. */
+void log_begin_anew(struct log *l);
 
 /** Note a segment that was there before. */
 void log_keep(struct log *l, uint64_t number, uint64_t bytes);

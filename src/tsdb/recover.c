@@ -13,6 +13,7 @@
 
 #include "base/mem.h"
 #include "base/number.h"
+#include "fault.h"
 #include "store.h"
 
 #define BAD_SUFFIX ".bad"
@@ -207,7 +208,11 @@ static void replay_segment(struct tsdb *db, uint64_t segment, bool is_last)
     }
     struct replay r = {.db = db};
     struct log_cursor c;
+    int guard = fault_guard(data, len);
     replay(&r, data, len, &c);
+    if (fault_is_hit(guard))
+        store_note(db, "log %s: the disk does not give back all of it: %s", name, strerror(EIO));
+    fault_release(guard);
     report(db, &r, &c, name, is_last);
     free(r.ref);
     munmap(data, len);

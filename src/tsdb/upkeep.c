@@ -168,7 +168,11 @@ static void *run(void *arg)
         if (monotonic_ms() < retry_ms)
             continue;
         int r = 0;
-        if (head_is_due(db)) {
+        if (directory_is_gone(db)) {
+            r = directory_restore(db);
+            store_disk_error(db, r);
+        }
+        if (r == 0 && head_is_due(db)) {
             r = flush_head(db);
             db->rolled_mono_ms = store_mono_ms(db);
         }

@@ -191,6 +191,12 @@ void tsdb_status(struct tsdb *db, struct tsdb_status *ret);
  */
 int tsdb_notes(struct tsdb *db, struct query_texts *ret);
 
+/**
+ * Of the sentences about what happened those that came since *seen, which begins at 0 and is moved
+ * on. Freed as above.
+ */
+void tsdb_news(struct tsdb *db, uint64_t *seen, struct query_texts *ret);
+
 /** Data quality of the series that share one label's value, since the store was opened. */
 struct tsdb_quality {
     const char *value; /**< "" for series without that label */
