@@ -273,7 +273,7 @@ static void test_forgotten_remotes_make_room(void **state)
     struct samples_position at;
     ask_as(flow, &f, "old0");
     tell_done(flow, &f, 7); // "far", the 64th
-    ask(flow, &f, "old1");
+    ask_as(flow, &f, "old1");
     for (int i = 0; i < 61; i++) {
         char name[32];
         snprintf(name, sizeof(name), "new%d", i);
