@@ -77,9 +77,13 @@ struct block {
     size_t symbols_len, series_len, names_len;
     uint32_t n_symbols, n_names;
     bool is_bad; /**< a column did not decode; named once in the notes */
+    int guard;   /**< of the mapping, see fault.h */
 };
 
-/** Map and check a block file. 0, -EBADMSG (damaged; err says where), -errno. */
+/**
+ * Map and check a block file. 0, -EBADMSG (damaged; err says where), -EIO (the disk does not give
+ * it all), -errno. Where the disk fails later, what reads the block says -EBADMSG.
+ */
 int block_open(int dirfd, const char *name, struct block **ret, struct err *err);
 void block_free(struct block *b);
 

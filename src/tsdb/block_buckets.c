@@ -9,6 +9,7 @@
 #include "block.h"
 #include "block_format.h"
 #include "codec.h"
+#include "fault.h"
 
 struct reading {
     const struct block *b;
@@ -126,6 +127,8 @@ int block_buckets_needed(const struct block *b, const struct block_chunk *c,
             out[n++].end_ms = scratch[i];
     struct reading r = {b, c, part, n_parts, scratch};
     e = read_columns(&r, !hints->skip_values, out);
+    if (fault_is_hit(b->guard))
+        e = -EBADMSG;
     *ret_n = e == 0 ? n : 0;
     return e;
 }

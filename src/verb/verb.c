@@ -188,11 +188,13 @@ const struct verb verbs[VERB_MAX] = {
             .role = ROLE_ADMIN,
             .place = VERB_AT_WEB,
             .summary = "Take samples as OpenMetrics text with timestamps",
-            .details = "Of each series the earliest sample must come first. A NaN is taken for the "
-                       "end of its series, as export writes it. Says how many samples were taken "
-                       "and refused: `late`, older by more than 15 minutes than the newest of all "
-                       "while their series has later ones; `duplicate`, of a time that is there "
-                       "already.",
+            .details =
+                "Samples may be of any age, also of series that are sampled now; cheapest in "
+                "order of time. A NaN is taken for the end of its series, as export writes "
+                "it. Says how many samples were taken and refused: `late`, older than the "
+                "longest of store.keep, store.keep_minute and store.keep_hour, or more than "
+                "10 minutes ahead of the clock; `duplicate`, of a time that is there already "
+                "or in a roll-up whose samples are gone. Remote write does not send them on.",
             .answers = "application/json",
             .body_max = 32u << 20,
         },
