@@ -265,40 +265,43 @@ const uint8_t *block_column(const struct block *b, uint64_t at, size_t *ret_len)
     return p + BLOB_HEAD;
 }
 
-static int get_i64(const struct block *b, uint64_t at, int64_t *x, size_t n)
-{
-    size_t len = 0;
-    const uint8_t *p = block_column(b, at, &len);
-    return p ? codec_get_i64(p, len, x, n) : -EBADMSG;
-}
-
-static int get_f64(const struct block *b, uint64_t at, double *x, size_t n)
-{
-    size_t len = 0;
-    const uint8_t *p = block_column(b, at, &len);
-    return p ? codec_get_f64(p, len, x, n) : -EBADMSG;
-}
-
 int block_times(const struct block *b, const struct block_chunk *c, int64_t *t_ms)
 {
-    int r = get_i64(b, c->times, t_ms, c->n);
+    size_t len = 0;
+    const uint8_t *p = block_column(b, c->times, &len);
+    int r = p ? codec_get_i64(p, len, t_ms, c->n) : -EBADMSG;
     return r < 0 || t_ms[0] != c->min_ms || t_ms[c->n - 1] != c->max_ms ? -EBADMSG : 0;
 }
 
-int block_values_i64(const struct block *b, const struct block_chunk *c, int64_t *v)
+int block_i64_parts(const struct block *b, const struct block_chunk *c,
+                    const struct codec_part *part, size_t n_parts, int64_t *v)
 {
-    return get_i64(b, c->column[0], v, c->n);
+    size_t len = 0;
+    const uint8_t *p = block_column(b, c->column[0], &len);
+    return p ? codec_get_i64_parts(p, len, v, c->n, part, n_parts) : -EBADMSG;
+}
+
+int block_f64_parts(const struct block *b, const struct block_series *s,
+                    const struct block_chunk *c, const struct codec_part *part, size_t n_parts,
+                    double *v)
+{
+    size_t len = 0;
+    if (s->kind == TSDB_DOUBLE) {
+        const uint8_t *p = block_column(b, c->column[0], &len);
+        return p ? codec_get_f64_parts(p, len, v, c->n, part, n_parts) : -EBADMSG;
+    }
+    int64_t *whole = (int64_t *)v;
+    int r = block_i64_parts(b, c, part, n_parts, whole);
+    for (size_t i = 0; r == 0 && i < n_parts; i++)
+        codec_scale(whole + part[i].from, part[i].to - part[i].from, s->scale, v + part[i].from);
+    return r;
 }
 
 int block_values_f64(const struct block *b, const struct block_series *s,
                      const struct block_chunk *c, double *v)
 {
-    if (s->kind == TSDB_DOUBLE)
-        return get_f64(b, c->column[0], v, c->n);
-    int r = get_i64(b, c->column[0], (int64_t *)v, c->n);
-    if (r == 0)
-        codec_scale((const int64_t *)v, c->n, s->scale, v);
-    return r;
+    const struct codec_part all = {0, c->n};
+    return block_f64_parts(b, s, c, &all, 1, v);
 }
 
 static void all_series(const void *arg, uint64_t *bits)
