@@ -243,14 +243,14 @@ static void add_up(uint64_t *u, size_t n, uint64_t base, struct running *r)
 static const uint8_t *skip_pack(const struct pack *k, const uint8_t *end, size_t n, uint64_t base,
                                 struct running *r)
 {
-    uint64_t d[PACK], sum = 0;
-    const uint8_t *p;
     if (r->order == ORDER_0 || r->order == ORDER_1) {
-        p = sum_pack(k, end, n, &sum);
+        uint64_t sum = 0;
+        const uint8_t *p = sum_pack(k, end, n, &sum);
         r->last += r->order == ORDER_1 ? n * base + r->factor * sum : 0;
         return p;
     }
-    p = get_pack(k, end, n, d);
+    uint64_t d[PACK];
+    const uint8_t *p = get_pack(k, end, n, d);
     add_up(d, n, base, r);
     return p;
 }
