@@ -45,7 +45,9 @@ struct deletion {
 /** What readers see of the files: immutable, replaced as a whole, retired by pins. */
 struct view {
     size_t n;
-    struct block **block; /**< sorted by serial */
+    struct block **block;   /**< sorted by serial */
+    struct block **in_time; /**< for readers: by resolution and time, or by serial where windows of
+                                 one resolution overlap */
     size_t n_deletions;
     struct deletion *const *deletion;
 };
