@@ -63,7 +63,7 @@ static int whole(const struct reading *r, enum bucket_column column)
 {
     size_t len = 0;
     const uint8_t *p = block_column(r->b, r->c->column[column], &len);
-    return p ? codec_get_i64(p, len, r->scratch, r->c->n) : -EBADMSG;
+    return p ? codec_get_i64_parts(p, len, r->scratch, r->c->n, r->part, r->n_parts) : -EBADMSG;
 }
 
 static int real(const struct reading *r, enum bucket_column column)
