@@ -420,6 +420,17 @@ _vherd() {
         --traces)  return ;;
         --mode) _vherd_words $'A\nB\nC'; return ;;
         --seed)  return ;;
+        --trace) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --requests)  return ;;
+        --rate)  return ;;
+        --mean)  return ;;
+        --service) _vherd_words $'exponential\ndeterministic\nhyperexponential\nerlang'; return ;;
+        --priorities)  return ;;
+        --hosts)  return ;;
+        --vcpus)  return ;;
+        --memory)  return ;;
+        --ageing)  return ;;
+        --slice)  return ;;
         --socket) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --url)  return ;;
         --server)  return ;;
@@ -429,8 +440,8 @@ _vherd() {
         --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --color) _vherd_words $'auto\nalways\nnever'; return ;;
         esac
-        if [[ $cur == -* ]]; then _vherd_words $'--policy\n--compare\n--report\n--csv\n--traces\n--mode\n--seed\n--timing\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
-        if ((COMP_CWORD == 2)); then _vherd_words $'run\ncloudsim'
+        if [[ $cur == -* ]]; then _vherd_words $'--policy\n--compare\n--report\n--csv\n--traces\n--mode\n--seed\n--timing\n--trace\n--requests\n--rate\n--mean\n--service\n--priorities\n--hosts\n--vcpus\n--memory\n--ageing\n--slice\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
+        if ((COMP_CWORD == 2)); then _vherd_words $'run\ncloudsim\nqueue'
         else mapfile -t COMPREPLY < <(compgen -f -- "$cur"); fi
         ;;
     daemon)

@@ -7,7 +7,9 @@
 
 static const char *const colors[] = {"auto", "always", "never", NULL};
 static const char *const config_words[] = {"check", "show", NULL};
-static const char *const sim_words[] = {"run", "cloudsim", NULL};
+static const char *const sim_words[] = {"run", "cloudsim", "queue", NULL};
+static const char *const sim_services[] = {"exponential", "deterministic", "hyperexponential",
+                                           "erlang", NULL};
 static const char *const sim_modes[] = {"A", "B", "C", NULL};
 static const char *const plans[] = {"place",    "balance",   "consolidate",
                                     "evacuate", "rightsize", NULL};
@@ -311,26 +313,44 @@ const struct command commands[] = {
     },
     {
         .name = "sim",
-        .operand = "run|cloudsim [SCENARIO]",
+        .operand = "run|cloudsim|queue [SCENARIO]",
         .kind = OPERAND_WORD,
         .least = 1,
         .most = 2,
         .words = sim_words,
         .summary = "Simulate a data centre",
-        .details = "`run` lets the data centre of a scenario file go through its time and prints a "
-                   "timeline and a summary. `cloudsim` carries out CloudSim's PlanetLab experiment "
-                   "on a folder of trace files. Neither needs the daemon.",
-        .options = {{"policy", "NAME",
-                     "moves VMs: vherd, balance, none, lr-mmt, wake-thr-rs-0.7, …", NULL, false},
-                    {"compare", "NAME", "run: print this policy beside others; may be repeated",
-                     NULL, true},
-                    {"report", NULL, "run: print every step of the timeline", NULL, false},
-                    {"csv", NULL, "print CSV", NULL, false},
-                    {"traces", "DIR", "cloudsim: folder of traces, one VM each", NULL, false},
-                    {"mode", "MODE", "cloudsim: A as CloudSim, B VMs survive idling, C memory too",
-                     sim_modes, false},
-                    {"seed", "N", "cloudsim: for random selection", NULL, false},
-                    {"timing", NULL, "cloudsim: print CPU times too", NULL, false}},
+        .details =
+            "`run` lets the data centre of a scenario file go through its time and prints a "
+            "timeline and a summary. `cloudsim` carries out CloudSim's PlanetLab experiment "
+            "on a folder of trace files. `queue` puts requests for VMs, of a trace or generated, "
+            "through queue disciplines (fcfs, sjf, priority, ageing, round-robin, backfill; "
+            "--policy picks some, with commas between) and prints waiting, response, "
+            "slowdown, utilisation and fairness beside what queueing theory expects. None "
+            "needs the daemon.",
+        .options =
+            {{"policy", "NAME", "moves VMs: vherd, balance, none, lr-mmt, wake-thr-rs-0.7, …", NULL,
+              false},
+             {"compare", "NAME", "run: print this policy beside others; may be repeated", NULL,
+              true},
+             {"report", NULL, "run: print every step of the timeline", NULL, false},
+             {"csv", NULL, "print CSV", NULL, false},
+             {"traces", "DIR", "cloudsim: folder of traces, one VM each", NULL, false},
+             {"mode", "MODE", "cloudsim: A as CloudSim, B VMs survive idling, C memory too",
+              sim_modes, false},
+             {"seed", "N", "cloudsim, queue: what chance comes from; 1 if absent", NULL, false},
+             {"timing", NULL, "cloudsim: print CPU times too", NULL, false},
+             {"trace", "FILE", "queue: requests in a CSV file (docs/simulation.md)", NULL, false},
+             {"requests", "N", "queue: so many generated ones; 100000 if absent", NULL, false},
+             {"rate", "N", "queue: so many arrive in an hour; 12 if absent", NULL, false},
+             {"mean", "DURATION", "queue: how long one runs; 4h if absent", NULL, false},
+             {"service", "NAME", "queue: how these times are distributed", sim_services, false},
+             {"priorities", "N", "queue: each has one of so many; 3 if absent", NULL, false},
+             {"hosts", "N", "queue: so many equal hosts; 1 if absent", NULL, false},
+             {"vcpus", "N", "queue: of each host; 64 if absent", NULL, false},
+             {"memory", "SIZE", "queue: of each host; 256G if absent", NULL, false},
+             {"ageing", "DURATION", "queue: waiting that adds 1 to a priority; 10m if absent", NULL,
+              false},
+             {"slice", "DURATION", "queue: of round-robin; 1h if absent", NULL, false}},
         .run = cmd_sim,
     },
     {
