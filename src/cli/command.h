@@ -163,6 +163,7 @@ void json_indent(const char *text, size_t len, struct buf *out);
 
 int cmd_apply(struct cli *cli);
 int cmd_audit_log(struct cli *cli);
+int cmd_auto(struct cli *cli);
 int cmd_completion(struct cli *cli);
 int cmd_deed(struct cli *cli);
 int cmd_inventory(struct cli *cli);

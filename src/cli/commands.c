@@ -11,8 +11,9 @@ static const char *const sim_words[] = {"run", "cloudsim", "queue", NULL};
 static const char *const sim_services[] = {"exponential", "deterministic", "hyperexponential",
                                            "erlang", NULL};
 static const char *const sim_modes[] = {"A", "B", "C", NULL};
-static const char *const plans[] = {"place",    "balance",   "consolidate",
-                                    "evacuate", "rightsize", NULL};
+static const char *const plans[] = {"place",     "balance", "consolidate", "evacuate",
+                                    "rightsize", "apply",   NULL};
+static const char *const auto_words[] = {"show", "stop", "start", NULL};
 static const char *const user_words[] = {"list", "add", "set", "remove", "password", NULL};
 static const char *const token_words[] = {"list", "create", "revoke", NULL};
 static const char *const yes_no[] = {"yes", "no", NULL};
@@ -240,14 +241,20 @@ const struct command commands[] = {
     {.name = "dirty-rate", .kind = OPERAND_VM, .least = 1, .most = 1, .run = cmd_dirty_rate},
     {
         .name = "plan",
-        .operand = "place|balance|consolidate|evacuate|rightsize [NAME]",
+        .operand = "[apply] place|balance|consolidate|evacuate|rightsize [NAME]",
         .kind = OPERAND_WORD,
         .least = 1,
-        .most = 2,
+        .most = 3,
         .words = plans,
-        .options = {{"herd", "FILE", "plan for the herd in this file, without the daemon", NULL,
-                     false},
-                    {"history", "DIR", "the store or snapshot to simulate with, of --herd"}},
+        .options =
+            {{"herd", "FILE", "plan for the herd in this file, without the daemon", NULL, false},
+             {"history", "DIR", "the store or snapshot to simulate with, of --herd"},
+             {"yes", NULL, "apply: do it; without this it is only said", NULL, false},
+             {"dry-run", NULL, "apply: only say what would be done, as without --yes", NULL, false},
+             {"only", "LIST",
+              "apply: memory, vcpus, shares, quota, start, with commas between; all but "
+              "quota if absent",
+              NULL, false}},
         .run = cmd_plan,
     },
     {
@@ -297,6 +304,16 @@ const struct command commands[] = {
                     {"export", NULL, "print all records, one JSON object a line, oldest first",
                      NULL, false}},
         .run = cmd_audit_log,
+    },
+    {
+        .name = "auto",
+        .operand = "[show|stop|start]",
+        .kind = OPERAND_WORD,
+        .least = 0,
+        .most = 1,
+        .words = auto_words,
+        .options = {{"reason", "TEXT", "stop, start: why, for those who find it so", NULL, false}},
+        .run = cmd_auto,
     },
     {.name = "whoami", .run = cmd_whoami},
     {
