@@ -18,6 +18,8 @@ static void (*const handlers[VERB_MAX])(const struct api_call *c) = {
     [VERB_USER_PASSWORD] = api_user_password, [VERB_TOKEN_LIST] = api_token_list,
     [VERB_TOKEN_CREATE] = api_token_create,   [VERB_TOKEN_REVOKE] = api_token_revoke,
     [VERB_AUDIT_LIST] = api_audit_list,       [VERB_AUDIT_VERIFY] = api_audit_verify,
+    [VERB_AUTO_SHOW] = api_auto_show,         [VERB_AUTO_STOP] = api_auto_stop,
+    [VERB_AUTO_START] = api_auto_start,
 };
 
 const char *api_member(const struct api_call *c, const char *name)

@@ -57,5 +57,8 @@ void api_token_create(const struct api_call *c);
 void api_token_revoke(const struct api_call *c);
 void api_audit_list(const struct api_call *c);
 void api_audit_verify(const struct api_call *c);
+void api_auto_show(const struct api_call *c);
+void api_auto_stop(const struct api_call *c);
+void api_auto_start(const struct api_call *c);
 
 #endif

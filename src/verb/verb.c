@@ -445,6 +445,49 @@ const struct verb verbs[VERB_MAX] = {
             .answers = "application/json",
             .params = {{"head", VERB_TYPE_STRING, "SEQ:HASH as an earlier check gave it"}},
         },
+    [VERB_AUTO_SHOW] =
+        {
+            .id = VERB_AUTO_SHOW,
+            .method = "GET",
+            .path = "/vherd/v1/auto",
+            .role = ROLE_VIEWER,
+            .place = VERB_AT_ACT,
+            .command = "auto",
+            .summary = "Show or stop what is done without being asked",
+            .details = "Mode (plan.auto), the stop switch with who turned it and why, and how many "
+                       "deeds were done within the hour of those allowed. `stop` turns the switch "
+                       "at once and for good, restarts included, and cancels what has not begun; "
+                       "`start` turns it back. Both are written to the audit log.",
+            .answers = "application/json",
+        },
+    [VERB_AUTO_STOP] =
+        {
+            .id = VERB_AUTO_STOP,
+            .method = "POST",
+            .path = "/vherd/v1/auto/stop",
+            .role = ROLE_OPERATOR,
+            .place = VERB_AT_ACT,
+            .summary = "Stop what is done without being asked",
+            .details = "Until it is started again. What has begun is brought to its end; "
+                       "what waits is cancelled.",
+            .answers = "application/json",
+            .takes_json = true,
+            .params = {{"reason", VERB_TYPE_STRING, "why, for those who find it stopped"}},
+        },
+    [VERB_AUTO_START] =
+        {
+            .id = VERB_AUTO_START,
+            .method = "POST",
+            .path = "/vherd/v1/auto/start",
+            .role = ROLE_ADMIN,
+            .place = VERB_AT_ACT,
+            .summary = "Let things be done without being asked again",
+            .details = "Ends what stop began. Whether anything is done is the configuration's "
+                       "plan.auto.",
+            .answers = "application/json",
+            .takes_json = true,
+            .params = {{"reason", VERB_TYPE_STRING, "why"}},
+        },
     [VERB_TASK_LIST] =
         {
             .id = VERB_TASK_LIST,

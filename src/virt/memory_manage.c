@@ -52,6 +52,10 @@ static struct virt_spec *spec_of(struct memory_vm *vm)
     vm->spec = mem_zalloc(sizeof(*vm->spec));
     vm->spec->memory_bytes = vm->spec->max_memory_bytes = (uint64_t)memory_size_bytes(vm);
     vm->spec->vcpus = vm->spec->max_vcpus = vm->vcpus;
+    if (vm->id >= 0) {
+        vm->live_vcpus = vm->spec->vcpus;
+        vm->live_memory_bytes = vm->spec->memory_bytes;
+    }
     return vm->spec;
 }
 
