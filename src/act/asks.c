@@ -403,6 +403,31 @@ static bool names_a_volume(const struct ask *ask)
            (json_object_get(ask->body, "volume") || json_object_get(ask->body, "image"));
 }
 
+// What the VM, or the one that is made beside it, will be as far as scopes go. The body is checked.
+static void foresee(const struct ask *ask, struct auth_object *o,
+                    struct auth_label labels[VIRT_LABELS_MAX])
+{
+    const char *name = text_of(ask->body, "name"), *owner = text_of(ask->body, "owner");
+    const char *label;
+    json_t *value;
+    if ((ask->deed->id == DEED_RENAME || ask->deed->id == DEED_CLONE) && name)
+        o->vm = name;
+    if (ask->deed->id != DEED_SET)
+        return;
+    if (owner)
+        o->owner = owner;
+    json_t *wanted = json_object_get(ask->body, "labels");
+    if (!wanted)
+        return;
+    o->labels = labels;
+    o->n_labels = 0;
+    json_object_foreach(wanted, label, value)
+    {
+        if (o->n_labels < VIRT_LABELS_MAX)
+            labels[o->n_labels++] = (struct auth_label){label, json_string_value(value)};
+    }
+}
+
 static enum auth_verdict judge(const struct ask *ask)
 {
     struct auth_label labels[VIRT_LABELS_MAX];
@@ -414,8 +439,12 @@ static enum auth_verdict judge(const struct ask *ask)
         role = ROLE_MAX;
     for (size_t i = 0; i < s->n_labels; i++)
         labels[i] = (struct auth_label){s->labels[i].name, s->labels[i].value};
-    return auth_allows(&ask->grant, role,
-                       &(struct auth_object){s->name, s->owner, labels, s->n_labels});
+    const struct auth_object is = {s->name, s->owner, labels, s->n_labels};
+    struct auth_label new_labels[VIRT_LABELS_MAX];
+    struct auth_object becomes = is;
+    if (ask->deed)
+        foresee(ask, &becomes, new_labels);
+    return auth_allows_change(&ask->grant, role, &is, &becomes);
 }
 
 static void audit_refusal(struct act *a, const struct ask *ask)

@@ -149,6 +149,9 @@ json_t *deed_body(const struct cli *cli, const struct deed *deed, struct err *er
 /** The path of a deed on a VM (NULL: its path has none). Caller frees. */
 char *deed_path(const struct deed *deed, const char *vm);
 
+/** The lines of a dry run's answer: "would …". */
+void deed_plan(struct cli *cli, const json_t *answer);
+
 /** Say what became of tasks: all of `tasks` (an array) are waited for; an exit status. */
 int task_wait(struct cli *cli, json_t *tasks, struct err *err);
 void task_line(struct cli *cli, const json_t *task);

@@ -38,11 +38,11 @@ const struct option_desc global_options[] = {
 
 static const char *const no_words[] = {NULL};
 static const char *const vm_words[] = {
-    "create",      "clone",       "start",     "shutdown",   "reboot",     "reset",
-    "destroy",     "pause",       "resume",    "save",       "restore",    "rename",
-    "set",         "delete",      "set-vcpus", "set-memory", "set-cpu",    "pin",
-    "attach-disk", "detach-disk", "grow-disk", "limit-disk", "attach-nic", "detach-nic",
-    "limit-nic",   "definition",  NULL};
+    "create",     "clone",       "start",       "shutdown",   "reboot",     "reset",
+    "destroy",    "pause",       "resume",      "save",       "restore",    "rename",
+    "set",        "delete",      "set-vcpus",   "set-memory", "set-cpu",    "pin",
+    "set-numa",   "attach-disk", "detach-disk", "grow-disk",  "limit-disk", "attach-nic",
+    "detach-nic", "limit-nic",   "definition",  NULL};
 static const char *const snapshot_words[] = {"list", "create", "revert", "delete", NULL};
 static const char *const task_words[] = {"list", "show", "cancel", "wait", NULL};
 
@@ -266,7 +266,8 @@ const struct command commands[] = {
                     {"owner", "NAME", "name that VMs of theirs carry", NULL, false},
                     {"disabled", "YES|NO", "yes: end its sessions, suspend its tokens", yes_no,
                      false},
-                    {"password-file", "FILE", "read the password from this file", NULL, false}},
+                    {"password-file", "FILE", "read the password from this file", NULL, false},
+                    {"dry-run", NULL, "say what would be done, and do nothing", NULL, false}},
         .run = cmd_user,
     },
     {
@@ -284,7 +285,8 @@ const struct command commands[] = {
                     {"role", "ROLE", "viewer (the default), operator or admin", roles, false},
                     {"scope", "SCOPE", "which of the account's VMs; all if absent", NULL, false},
                     {"expires", "TIME", "a duration such as 90d (the default), or never", NULL,
-                     false}},
+                     false},
+                    {"dry-run", NULL, "say what would be done, and do nothing", NULL, false}},
         .run = cmd_token,
     },
     {

@@ -49,7 +49,7 @@ static int choose(struct cli *cli, json_t *names, struct err *err)
 
 /* What comes back. */
 
-static void print_plan(struct cli *cli, const json_t *answer)
+void deed_plan(struct cli *cli, const json_t *answer)
 {
     size_t i;
     const json_t *step;
@@ -80,7 +80,7 @@ static int finish(struct cli *cli, json_t *tasks, int status)
     json_array_foreach(tasks, i, t)
     {
         if (json_object_get(t, "would"))
-            print_plan(cli, t);
+            deed_plan(cli, t);
         else
             task_line(cli, t);
     }

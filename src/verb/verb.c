@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 
+#define DRY_HELP "say what would be done, and do nothing (also in the address)"
 #define TIME_HELP "Unix seconds or RFC 3339; now if absent"
 #define TIMEOUT_HELP "a duration; query.timeout at most"
 #define LIMIT_HELP "at most so many entries; 0 = all"
@@ -299,7 +300,8 @@ const struct verb verbs[VERB_MAX] = {
                        {"owner", VERB_TYPE_STRING,
                         "name that VMs of theirs carry; else the "
                         "account's"},
-                       {"password", VERB_TYPE_STRING, "password, of at least 8 bytes"}},
+                       {"password", VERB_TYPE_STRING, "password, of at least 8 bytes"},
+                       {"dry_run", VERB_TYPE_FLAG, DRY_HELP}},
         },
     [VERB_USER_SET] =
         {
@@ -318,7 +320,8 @@ const struct verb verbs[VERB_MAX] = {
             .params = {{"role", VERB_TYPE_STRING, "viewer, operator or admin"},
                        {"scope", VERB_TYPE_STRING, "which VMs, as for `user add`"},
                        {"owner", VERB_TYPE_STRING, "name that VMs of theirs carry"},
-                       {"disabled", VERB_TYPE_STRING, "yes or no"}},
+                       {"disabled", VERB_TYPE_STRING, "yes or no"},
+                       {"dry_run", VERB_TYPE_FLAG, DRY_HELP}},
         },
     [VERB_USER_REMOVE] =
         {
@@ -332,6 +335,7 @@ const struct verb verbs[VERB_MAX] = {
             .summary = "Remove an account, its tokens and sessions",
             .details = "VMs that carry its owner name stay.",
             .answers = "application/json",
+            .params = {{"dry_run", VERB_TYPE_FLAG, DRY_HELP}},
         },
     [VERB_USER_PASSWORD] =
         {
@@ -349,7 +353,8 @@ const struct verb verbs[VERB_MAX] = {
             .answers = "application/json",
             .takes_json = true,
             .params = {{"password", VERB_TYPE_STRING, "the new password, of at least 8 bytes"},
-                       {"old", VERB_TYPE_STRING, "the present one"}},
+                       {"old", VERB_TYPE_STRING, "the present one"},
+                       {"dry_run", VERB_TYPE_FLAG, DRY_HELP}},
         },
     [VERB_TOKEN_LIST] =
         {
@@ -387,7 +392,8 @@ const struct verb verbs[VERB_MAX] = {
                         "absent"},
                        {"role", VERB_TYPE_STRING, "viewer (the default), operator or admin"},
                        {"scope", VERB_TYPE_STRING, "which of the account's VMs; all if absent"},
-                       {"expires", VERB_TYPE_STRING, "a duration (90d), or never; 90d if absent"}},
+                       {"expires", VERB_TYPE_STRING, "a duration (90d), or never; 90d if absent"},
+                       {"dry_run", VERB_TYPE_FLAG, DRY_HELP}},
         },
     [VERB_TOKEN_REVOKE] =
         {
@@ -403,6 +409,7 @@ const struct verb verbs[VERB_MAX] = {
             .details = "By its id or as ACCOUNT:NAME. Requests under way are still "
                        "answered.",
             .answers = "application/json",
+            .params = {{"dry_run", VERB_TYPE_FLAG, DRY_HELP}},
         },
     [VERB_AUDIT_LIST] =
         {

@@ -21,6 +21,7 @@
 #define VIRT_SPEC_DISKS_MAX 24
 #define VIRT_SPEC_NICS_MAX 8
 #define VIRT_LABELS_MAX 32
+#define VIRT_PINS_MAX 4096
 
 /** A volume of a storage pool; all NULL = none. */
 struct virt_volume {
@@ -49,6 +50,37 @@ struct virt_label {
     char *name, *value;
 };
 
+enum virt_numa_mode {
+    VIRT_NUMA_STRICT,
+    VIRT_NUMA_PREFERRED,
+    VIRT_NUMA_INTERLEAVE,
+    VIRT_NUMA_RESTRICTIVE,
+    VIRT_NUMA_MODE_MAX,
+};
+
+/** "strict", … as libvirt says them. */
+extern const char *const virt_numa_modes[VIRT_NUMA_MODE_MAX];
+
+/** Where memory comes from. */
+struct virt_numa {
+    char *nodes; /**< owned: "0-1,3"; NULL = anywhere */
+    enum virt_numa_mode mode;
+};
+
+/** A NUMA node of the host. */
+struct virt_cell {
+    unsigned id;
+    char *cpus; /**< owned: "0-3,8-11" */
+};
+
+void virt_cells_free(struct virt_cell *cells, size_t n);
+
+/** A vCPU that is pinned. */
+struct virt_pin {
+    unsigned vcpu;
+    char *cpus; /**< owned */
+};
+
 /** A VM as a person describes it; of an existing VM, what of its definition this vocabulary has. */
 struct virt_spec {
     struct uuid uuid; /**< to be defined with; what virt_spec_read() found */
@@ -65,6 +97,9 @@ struct virt_spec {
     size_t n_disks;
     struct virt_nic nics[VIRT_SPEC_NICS_MAX];
     size_t n_nics;
+    struct virt_numa numa;
+    struct virt_pin *pins; /**< owned */
+    size_t n_pins;
     char *owner;
     struct virt_label labels[VIRT_LABELS_MAX];
     size_t n_labels;
@@ -210,6 +245,12 @@ struct virt_manage {
     /** Pin one vCPU to host CPUs, "0-3,^2". */
     int (*pin)(struct virt *v, const struct uuid *uuid, unsigned vcpu, const char *cpus,
                unsigned scope, struct err *err);
+
+    /** The host's NUMA nodes, by id; free with virt_cells_free(). */
+    int (*cells)(struct virt *v, struct virt_cell **ret, size_t *ret_n, struct err *err);
+    /** Where the VM's memory comes from. */
+    int (*set_numa)(struct virt *v, const struct uuid *uuid, const struct virt_numa *numa,
+                    unsigned scope, struct err *err);
 
     int (*attach_disk)(struct virt *v, const struct uuid *uuid, const struct virt_disk *disk,
                        unsigned scope, struct err *err);
