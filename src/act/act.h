@@ -16,6 +16,7 @@
 #include "deeds.h"
 #include "gate.h"
 #include "net/ipc.h"
+#include "schedules.h"
 #include "state.h"
 #include "virt/virt.h"
 
@@ -125,6 +126,7 @@ struct act {
     struct inbox inbox;
     struct call *calls; // all of them, oldest first
     struct deeds deeds;
+    struct schedules schedules;
     struct act_state state;
     struct gate gate;
     unsigned hashing; // passwords that are being set

@@ -13,11 +13,24 @@
 #define ANSWER_MAX (16u * 1024 * 1024)
 
 static void (*const handlers[VERB_MAX])(const struct api_call *c) = {
-    [VERB_USER_LIST] = api_user_list,         [VERB_USER_ADD] = api_user_add,
-    [VERB_USER_SET] = api_user_set,           [VERB_USER_REMOVE] = api_user_remove,
-    [VERB_USER_PASSWORD] = api_user_password, [VERB_TOKEN_LIST] = api_token_list,
-    [VERB_TOKEN_CREATE] = api_token_create,   [VERB_TOKEN_REVOKE] = api_token_revoke,
-    [VERB_AUDIT_LIST] = api_audit_list,       [VERB_AUDIT_VERIFY] = api_audit_verify,
+    [VERB_USER_LIST] = api_user_list,
+    [VERB_USER_ADD] = api_user_add,
+    [VERB_USER_SET] = api_user_set,
+    [VERB_USER_REMOVE] = api_user_remove,
+    [VERB_USER_PASSWORD] = api_user_password,
+    [VERB_TOKEN_LIST] = api_token_list,
+    [VERB_TOKEN_CREATE] = api_token_create,
+    [VERB_TOKEN_REVOKE] = api_token_revoke,
+    [VERB_TEMPLATE_LIST] = api_template_list,
+    [VERB_TEMPLATE_SHOW] = api_template_show,
+    [VERB_SCHEDULE_LIST] = api_schedule_list,
+    [VERB_SCHEDULE_ADD] = api_schedule_add,
+    [VERB_SCHEDULE_REMOVE] = api_schedule_remove,
+    [VERB_SCHEDULE_RUN] = api_schedule_run,
+    [VERB_SCHEDULE_PAUSE] = api_schedule_pause,
+    [VERB_SCHEDULE_RESUME] = api_schedule_resume,
+    [VERB_AUDIT_LIST] = api_audit_list,
+    [VERB_AUDIT_VERIFY] = api_audit_verify,
 };
 
 const char *api_member(const struct api_call *c, const char *name)
@@ -174,7 +187,7 @@ static int read_body(const struct verb *verb, const char *text, json_t **ret, st
         r = err_set(err, EINVAL, "the body must be a JSON object");
     json_object_foreach(body, name, value)
     {
-        if (r == 0)
+        if (r == 0 && !verb->nested)
             r = check_member(verb, name, value, err);
     }
     if (r < 0)

@@ -61,6 +61,14 @@ void api_user_password(const struct api_call *c);
 void api_token_list(const struct api_call *c);
 void api_token_create(const struct api_call *c);
 void api_token_revoke(const struct api_call *c);
+void api_schedule_list(const struct api_call *c);
+void api_schedule_add(const struct api_call *c);
+void api_schedule_remove(const struct api_call *c);
+void api_schedule_run(const struct api_call *c);
+void api_schedule_pause(const struct api_call *c);
+void api_schedule_resume(const struct api_call *c);
+void api_template_list(const struct api_call *c);
+void api_template_show(const struct api_call *c);
 void api_audit_list(const struct api_call *c);
 void api_audit_verify(const struct api_call *c);
 

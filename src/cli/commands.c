@@ -44,13 +44,19 @@ static const char *const vm_words[] = {
     "set-numa",   "attach-disk", "detach-disk", "grow-disk",  "limit-disk", "attach-nic",
     "detach-nic", "limit-nic",   "definition",  NULL};
 static const char *const snapshot_words[] = {"list", "create", "revert", "delete", NULL};
+static const char *const template_words[] = {"list", "show", NULL};
+static const char *const schedule_words[] = {"list", "show",  "add",    "delete",
+                                             "run",  "pause", "resume", NULL};
+static const char *const missed_words[] = {"skip", "once", NULL};
 static const char *const task_words[] = {"list", "show", "cancel", "wait", NULL};
 
 #define MANY_OPTIONS                                                                               \
     {"wait", NULL, "wait until it is done, and say what came of it", NULL, false},                 \
         {"all", NULL, "every VM", NULL, false},                                                    \
+        {"match", "PATTERN", "every VM whose name fits (* and ? as in a shell)", NULL, false},     \
+        {"label", "K=PATTERN", "every VM that carries this label; all of several", NULL, true},    \
     {                                                                                              \
-        "match", "PATTERN", "every VM whose name fits (* and ? as in a shell)", NULL, false        \
+        "select", "K=PATTERN", "the same, also where --label gives labels", NULL, true             \
     }
 
 const struct command commands[] = {
@@ -96,6 +102,45 @@ const struct command commands[] = {
                      false},
                     {"vm", "VM", "list: only tasks of this VM", NULL, false}},
         .run = cmd_task,
+    },
+    {
+        .name = "schedule",
+        .operand = "list|show|add|delete|run|pause|resume [NAME]",
+        .kind = OPERAND_WORD,
+        .least = 1,
+        .most = 2,
+        .words = schedule_words,
+        .summary = "Have deeds done again and again",
+        .details = "`vherd schedule add nightly --cron '0 3 * * *' --deed snapshot.create --field "
+                   "name=nightly-%Y%m%d --label backup=yes`: at each of these times, in the "
+                   "daemon's time zone, VMs are selected anew and each gets a task, with the "
+                   "rights that whoever added it has then. What was missed while vherd or libvirt "
+                   "was away is skipped, or with --missed once made up for.",
+        .options = {{"cron", "TEXT", "minute hour day month weekday, or @hourly, @daily, …"},
+                    {"deed", "DEED", "what is done, such as snapshot.create or vm.shutdown"},
+                    {"field", "K=V", "a field of the deed", NULL, true},
+                    {"vm", "VM", "this VM", NULL, true},
+                    {"match", "PATTERN", "VMs whose names fit", NULL, true},
+                    {"label", "K=PATTERN", "only VMs that carry this label", NULL, true},
+                    {"all", NULL, "every VM", NULL, false},
+                    {"missed", "WHAT", "skip or once", missed_words, false},
+                    {"parallel", "N", "so many VMs at once; 4 if absent"},
+                    {"max-failures", "N", "after more failures the rest is cancelled; 0"},
+                    {"dry-run", NULL, "say what would be done, and do nothing"}},
+        .run = cmd_schedule,
+    },
+    {
+        .name = "template",
+        .operand = "list|show [NAME]",
+        .kind = OPERAND_WORD,
+        .least = 1,
+        .most = 2,
+        .words = template_words,
+        .summary = "List and show templates of VMs",
+        .details = "A template is a file NAME.yaml in the folder act.templates: fields of `vherd "
+                   "vm create` without the name, and `summary`. `vherd vm create --template NAME` "
+                   "takes from it what is not given.",
+        .run = cmd_template,
     },
     {
         .name = "apply",

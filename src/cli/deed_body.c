@@ -162,6 +162,19 @@ json_t *deed_body(const struct cli *cli, const struct deed *deed, struct err *er
     return body;
 }
 
+int deed_add_field(const struct deed *deed, const char *text, json_t *body, struct err *err)
+{
+    const char *equals = strchr(text, '=');
+    CLEANUP(freep) char *name = mem_strndup(text, equals ? (size_t)(equals - text) : strlen(text));
+    for (char *c = name; *c; c++)
+        if (*c == '-')
+            *c = '_';
+    const struct field *f = find(deed->fields, name);
+    if (!f)
+        return err_set(err, EINVAL, "%s has no field \"%s\"", deed->name, name);
+    return add(body, f, equals ? equals + 1 : "", err);
+}
+
 char *deed_path(const struct deed *deed, const char *vm)
 {
     const char *open = strchr(deed->path, '{');

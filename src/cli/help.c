@@ -202,7 +202,10 @@ void help_deed(const struct deed *deed, struct buf *out)
         put_deed_option(&o, out);
     buf_puts(out, "  --wait            wait until it is done, and say what came of it\n");
     if (deed->object == DEED_ON_VM)
-        buf_puts(out, "  --all             every VM\n  --match PATTERN   every VM whose name fits "
-                      "(* and ? as in a shell)\n");
+        buf_puts(out,
+                 "  --all             every VM\n  --match PATTERN   every VM whose name fits "
+                 "(* and ? as in a shell)\n"
+                 "  --select K=PATTERN every VM that carries this label; --label too, where it "
+                 "gives none\n");
     put_global_options(out);
 }

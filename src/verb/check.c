@@ -249,3 +249,9 @@ int deed_check(const struct deed *deed, json_t *body, struct err *err)
     const struct field *const lists[] = {deed->fields, deed_common_fields, NULL};
     return check_object(lists, body, "", err);
 }
+
+int fields_check(const struct field *fields, json_t *object, const char *where, struct err *err)
+{
+    const struct field *const lists[] = {fields, NULL};
+    return check_object(lists, object, where, err);
+}

@@ -123,6 +123,9 @@ bool deed_name(const char *text, size_t len);
  */
 int deed_check(const struct deed *deed, json_t *body, struct err *err);
 
+/** The same for any object and list of fields; `where` ("select.") stands before names. */
+int fields_check(const struct field *fields, json_t *object, const char *where, struct err *err);
+
 /** The whole OpenAPI 3.1 document of the verbs and deeds, as JSON. */
 void deed_openapi(const char *version, struct buf *out);
 
