@@ -12,7 +12,7 @@ _vherd_expression() {
 }
 _vherd() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
-    local commands=$'vm\nsnapshot\ntask\nschedule\ntemplate\napply\ninventory\nlist\nshow\ntop\nhost\nstatus\nmetrics\nquery\nstats\nexport\nimport\nstore\nreplay\ndirty-rate\nplan\nuser\ntoken\naudit-log\nwhoami\nconfig\nsim\ndaemon\ncompletion\nversion\nhelp'
+    local commands=$'vm\nsnapshot\nconsole\ntask\nschedule\ntemplate\napply\ninventory\nlist\nshow\ntop\nhost\nstatus\nmetrics\nquery\nstats\nexport\nimport\nstore\nreplay\ndirty-rate\nplan\nuser\ntoken\naudit-log\nwhoami\nconfig\nsim\ndaemon\ncompletion\nversion\nhelp'
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then _vherd_words "$commands"; return; fi
     case ${COMP_WORDS[1]} in
@@ -51,6 +51,20 @@ _vherd() {
         if [[ $cur == -* ]]; then _vherd_words $'--wait\n--all\n--match\n--label\n--select\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
         if ((COMP_CWORD == 2)); then _vherd_words $'list\ncreate\nrevert\ndelete'
         else _vherd_words "$(vherd list --names 2>/dev/null)"; fi
+        ;;
+    console)
+        case $prev in
+        --socket) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --url)  return ;;
+        --server)  return ;;
+        --token-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --ca-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --pin)  return ;;
+        --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --color) _vherd_words $'auto\nalways\nnever'; return ;;
+        esac
+        if [[ $cur == -* ]]; then _vherd_words $'--force\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
+        _vherd_words "$(vherd list --names 2>/dev/null)"
         ;;
     task)
         case $prev in

@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "collect/workers.h"
 #include "conf/conf.h"
+#include "consoles.h"
 #include "deeds.h"
 #include "gate.h"
 #include "net/ipc.h"
@@ -127,6 +128,7 @@ struct act {
     struct call *calls; // all of them, oldest first
     struct deeds deeds;
     struct schedules schedules;
+    struct consoles consoles;
     struct act_state state;
     struct gate gate;
     unsigned hashing; // passwords that are being set

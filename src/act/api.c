@@ -29,6 +29,9 @@ static void (*const handlers[VERB_MAX])(const struct api_call *c) = {
     [VERB_SCHEDULE_RUN] = api_schedule_run,
     [VERB_SCHEDULE_PAUSE] = api_schedule_pause,
     [VERB_SCHEDULE_RESUME] = api_schedule_resume,
+    [VERB_CONSOLE_READ] = api_console_read,
+    [VERB_CONSOLE_WRITE] = api_console_write,
+    [VERB_CONSOLE_CLOSE] = api_console_close,
     [VERB_AUDIT_LIST] = api_audit_list,
     [VERB_AUDIT_VERIFY] = api_audit_verify,
 };

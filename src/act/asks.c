@@ -26,6 +26,8 @@ struct ask {
     const struct asked *what;
     uint32_t id;
     bool forgotten;
+    bool force;    // of a console
+    char *address; // owned; of a console
     struct conn *conn;
     const struct ipc_request *request; // only until its taking in is over
     json_t *body;                      // owned; of a deed; what is selected
@@ -61,6 +63,7 @@ static void ask_free(struct ask *ask)
 {
     json_decref(ask->body);
     free(ask->vm);
+    free(ask->address);
     json_decref(ask->steps);
     virt_spec_done(&ask->spec);
     grant_done(&ask->grant);
@@ -419,6 +422,15 @@ static void then_answer(struct act *a, struct ask *ask)
     reply(a, ask, 200, &ask->answer);
 }
 
+static void look_at_nothing(struct ask *ask) {}
+
+// The VM is found and the asker may: only now is the line touched.
+static void then_console(struct act *a, struct ask *ask)
+{
+    if (!ask->forgotten)
+        consoles_open(a, ask->id, &ask->grant, ask->address, &ask->spec, &ask->uuid, ask->force);
+}
+
 static enum auth_verdict judge(const struct ask *ask)
 {
     enum verb_role role = ask->deed ? ask->deed->role : ask->what->role;
@@ -514,6 +526,7 @@ static const struct {
     {VERB_TASK_CANCEL, {"task cancel", ROLE_OPERATOR, now_cancel, NULL, NULL}},
     {VERB_VM_DEFINITION, {"definition", ROLE_VIEWER, NULL, look_at_definition, then_answer}},
     {VERB_SNAPSHOT_LIST, {"snapshots", ROLE_VIEWER, NULL, look_at_snapshots, then_answer}},
+    {VERB_CONSOLE_OPEN, {"vm.console", ROLE_OPERATOR, NULL, look_at_nothing, then_console}},
     {VERB_VM_SELECT, {"select", ROLE_VIEWER, NULL, look_at_selection, then_answer, true}},
 };
 
@@ -628,6 +641,9 @@ static void take(struct act *a, struct ask *ask)
     } else if (ask->deed && answer_again(a, ask)) {
         ask_free(ask);
     } else {
+        CLEANUP(freep) char *force = ipc_query_param(ask->request->query, "force");
+        ask->force = force != NULL;
+        ask->address = mem_strdup(ask->request->address);
         ask->request = NULL;
         submit(a, ask);
     }

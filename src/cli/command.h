@@ -176,6 +176,7 @@ int cmd_completion(struct cli *cli);
 int cmd_deed(struct cli *cli);
 int cmd_inventory(struct cli *cli);
 int cmd_task(struct cli *cli);
+int cmd_console(struct cli *cli);
 int cmd_config(struct cli *cli);
 int cmd_daemon(struct cli *cli);
 int cmd_dirty_rate(struct cli *cli);

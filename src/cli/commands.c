@@ -90,6 +90,19 @@ const struct command commands[] = {
         .group = "snapshot",
     },
     {
+        .name = "console",
+        .operand = "VM",
+        .kind = OPERAND_VM,
+        .least = 1,
+        .most = 1,
+        .summary = "Attach the terminal to a guest's serial line",
+        .details = "What is typed goes to the guest until Ctrl-], which detaches. One is attached "
+                   "at a time; --force puts them off. Input that does not come from a terminal is "
+                   "sent, and what the guest says within a second after its end is printed.",
+        .options = {{"force", NULL, "put off who is attached", NULL, false}},
+        .run = cmd_console,
+    },
+    {
         .name = "task",
         .operand = "list|show|cancel|wait [TASK…]",
         .kind = OPERAND_WORD,

@@ -660,6 +660,62 @@ const struct verb verbs[VERB_MAX] = {
             .takes_json = true,
             .params = {{"dry_run", VERB_TYPE_FLAG, DRY_HELP}},
         },
+    [VERB_CONSOLE_OPEN] =
+        {
+            .id = VERB_CONSOLE_OPEN,
+            .method = "POST",
+            .path = "/vherd/v1/vms/{vm}/console",
+            .role = ROLE_OPERATOR,
+            .reach = VERB_REACH_VM,
+            .place = VERB_AT_ACT,
+            .summary = "Attach to the serial line of a VM",
+            .details =
+                "Answers `console`, the name of the attachment, which is the asker's alone. One is "
+                "attached at a time. The audit log has a record of its beginning and of its end.",
+            .answers = "application/json",
+            .takes_json = true,
+            .params = {{"force", VERB_TYPE_FLAG, "in the address: put off who is attached"}},
+        },
+    [VERB_CONSOLE_READ] =
+        {
+            .id = VERB_CONSOLE_READ,
+            .method = "GET",
+            .path = "/vherd/v1/consoles/{console}",
+            .role = ROLE_OPERATOR,
+            .reach = VERB_REACH_SELF,
+            .place = VERB_AT_ACT,
+            .summary = "Take what the guest has said",
+            .details = "`output` is base64. Waits up to ten seconds for something; `open` is false "
+                       "where the line has ended, and `message` then says why. Who asks for "
+                       "nothing for 40 s is detached.",
+            .answers = "application/json",
+        },
+    [VERB_CONSOLE_WRITE] =
+        {
+            .id = VERB_CONSOLE_WRITE,
+            .method = "POST",
+            .path = "/vherd/v1/consoles/{console}",
+            .role = ROLE_OPERATOR,
+            .reach = VERB_REACH_SELF,
+            .place = VERB_AT_ACT,
+            .summary = "Type into a serial line",
+            .details = "",
+            .answers = "application/json",
+            .takes_json = true,
+            .params = {{"input", VERB_TYPE_STRING, "bytes as base64, at most 3072"}},
+        },
+    [VERB_CONSOLE_CLOSE] =
+        {
+            .id = VERB_CONSOLE_CLOSE,
+            .method = "DELETE",
+            .path = "/vherd/v1/consoles/{console}",
+            .role = ROLE_OPERATOR,
+            .reach = VERB_REACH_SELF,
+            .place = VERB_AT_ACT,
+            .summary = "Detach from a serial line",
+            .details = "",
+            .answers = "application/json",
+        },
     [VERB_OPENAPI] =
         {
             .id = VERB_OPENAPI,

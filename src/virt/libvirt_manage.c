@@ -324,6 +324,7 @@ const struct virt_manage virt_libvirt_manage = {
     .revert = virt_libvirt_revert,
     .delete_snapshot = virt_libvirt_delete_snapshot,
     .checkpoints = virt_libvirt_checkpoints,
+    .console = virt_libvirt_console,
     .job = libvirt_job,
     .abort_job = libvirt_abort_job,
 };

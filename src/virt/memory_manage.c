@@ -806,6 +806,7 @@ const struct virt_manage virt_memory_manage = {
     .revert = memory_revert,
     .delete_snapshot = memory_delete_snapshot,
     .checkpoints = memory_count_checkpoints,
+    .console = memory_console,
     .job = memory_job,
     .abort_job = memory_abort_job,
 };

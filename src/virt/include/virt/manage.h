@@ -200,8 +200,6 @@ struct virt_job {
     uint64_t done, total; /**< bytes; total 0 = unknown */
 };
 
-struct virt_console; /**< an open serial line */
-
 struct virt_manage {
     /** The definition with which the VM starts next; free with virt_spec_done(). */
     int (*spec)(struct virt *v, const struct uuid *uuid, struct virt_spec *ret, struct err *err);
@@ -296,6 +294,14 @@ struct virt_manage {
                            struct err *err);
     /** How many checkpoints (dirty bitmaps) libvirt has for the VM; -errno. */
     int (*checkpoints)(struct virt *v, const struct uuid *uuid, struct err *err);
+
+    /**
+     * Attach to the first serial line of a running VM. *ret_fd is a non-blocking stream socket that
+     * carries its bytes both ways; it ends where the VM does, or where somebody else takes the line
+     * over; closing it detaches. -EBUSY: somebody is attached, and `force` is not set.
+     */
+    int (*console)(struct virt *v, const struct uuid *uuid, bool force, int *ret_fd,
+                   struct err *err);
 
     /** The job that runs on a VM, for progress. */
     int (*job)(struct virt *v, const struct uuid *uuid, struct virt_job *ret, struct err *err);
