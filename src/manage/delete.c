@@ -94,7 +94,7 @@ static int choose_volumes(struct manage_run *r, json_t *chosen, struct err *err)
         w = run_other_user(r, d, &user, err);
         if (w == 0 && user)
             run_say(r, "keep the volume %s, which %s uses", d->source.volume, user);
-        else if (w == 0 && d->read_only)
+        else if (w == 0 && d->read_only && !run_is_seed(d->source.volume))
             run_say(r, "keep the volume %s, which is read only", d->source.volume);
         else if (w == 0)
             json_array_append_new(chosen, json_pack("{s:s, s:s, s:s}", "make", "volume", "pool",

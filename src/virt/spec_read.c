@@ -123,6 +123,27 @@ static void read_metadata(const xmlNode *metadata, struct virt_spec *s)
     }
 }
 
+static void read_placement(const xmlNode *root, struct virt_spec *s)
+{
+    const xmlNode *memory = child(child(root, "numatune"), "memory"),
+                  *tune = child(root, "cputune");
+    CLEANUP(freep) char *mode = attribute(memory, "mode");
+    size_t cap = 0;
+    s->numa.nodes = attribute(memory, "nodeset");
+    for (int i = 0; mode && i < VIRT_NUMA_MODE_MAX; i++)
+        if (strcmp(mode, virt_numa_modes[i]) == 0)
+            s->numa.mode = (enum virt_numa_mode)i;
+    for (const xmlNode *n = tune ? tune->children : NULL; n && s->n_pins < VIRT_PINS_MAX;
+         n = n->next) {
+        char *cpus = named(n, "vcpupin") ? attribute(n, "cpuset") : NULL;
+        if (!cpus)
+            continue;
+        mem_grow(&s->pins, &cap, s->n_pins, sizeof(*s->pins));
+        s->pins[s->n_pins++] =
+            (struct virt_pin){(unsigned)MIN_OF(number(attribute(n, "vcpu")), 65535u), cpus};
+    }
+}
+
 static void read_domain(const xmlNode *root, struct virt_spec *s)
 {
     const xmlNode *os = child(root, "os"), *vcpu = child(root, "vcpu");
@@ -143,6 +164,7 @@ static void read_domain(const xmlNode *root, struct virt_spec *s)
     s->kernel.path = content(child(os, "kernel"));
     s->initrd.path = content(child(os, "initrd"));
     s->cmdline = content(child(os, "cmdline"));
+    read_placement(root, s);
     read_metadata(child(root, "metadata"), s);
     const xmlNode *devices = child(root, "devices");
     for (const xmlNode *n = devices ? devices->children : NULL; n; n = n->next) {
