@@ -9,6 +9,7 @@
 #include "act.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "manage/auto.h"
 #include "manage/queue.h"
 
 #define MEND_PAUSE_NS (2 * NS_PER_S)
@@ -272,6 +273,20 @@ int tasks_cancel(struct act *a, int64_t id, struct err *err)
     else
         atomic_store(&job->cancel, true);
     return 0;
+}
+
+size_t tasks_cancel_auto(struct act *a)
+{
+    size_t n = 0;
+    struct job *next;
+    for (struct job *job = a->deeds.jobs; job; job = next) {
+        next = job->next;
+        if (!auto_is(job->task.principal) || job->phase != JOB_QUEUED)
+            continue;
+        finish(a, job, TASK_CANCELLED, "cancelled: nothing is to be done by itself any more");
+        n++;
+    }
+    return n;
 }
 
 // vherd's own end, or libvirt's, rather than a failure of the deed.

@@ -154,7 +154,7 @@ static int choose_volumes(struct manage_run *r, json_t *chosen, struct err *err)
     for (size_t i = 0; w == 0 && i < spec.n_disks; i++) {
         const struct virt_disk *d = &spec.disks[i];
         CLEANUP(freep) char *what = mem_printf("the disk %s", d->target);
-        if (d->source.pool && d->read_only)
+        if (d->source.pool && d->read_only && !run_is_seed(d->source.volume))
             run_say(r, "keep the volume %s, which is read only", d->source.volume);
         else
             w = choose_volume(r, &d->source, what, chosen, err);

@@ -47,6 +47,28 @@ static void put_nic(struct json *j, const struct virt_nic *n)
     json_object_end(j);
 }
 
+static void put_placement(const struct virt_spec *s, struct json *j)
+{
+    if (s->numa.nodes) {
+        json_key(j, "numa");
+        json_object_begin(j);
+        json_kv_string(j, "nodes", s->numa.nodes);
+        json_kv_string(j, "mode", virt_numa_modes[s->numa.mode]);
+        json_object_end(j);
+    }
+    if (s->n_pins == 0)
+        return;
+    json_key(j, "pins");
+    json_array_begin(j);
+    for (size_t i = 0; i < s->n_pins; i++) {
+        json_object_begin(j);
+        json_kv_u64(j, "vcpu", s->pins[i].vcpu);
+        put_text(j, "cpus", s->pins[i].cpus);
+        json_object_end(j);
+    }
+    json_array_end(j);
+}
+
 void describe_spec(const struct virt_spec *s, struct json *j)
 {
     char uuid[UUID_TEXT];
@@ -63,6 +85,7 @@ void describe_spec(const struct virt_spec *s, struct json *j)
     put_volume(j, "kernel", &s->kernel);
     put_volume(j, "initrd", &s->initrd);
     put_text(j, "cmdline", s->cmdline);
+    put_placement(s, j);
     put_text(j, "owner", s->owner);
     json_key(j, "labels");
     json_object_begin(j);

@@ -21,6 +21,7 @@
 static const char *const formats[] = {"qcow2", "raw", NULL};
 static const char *const firmwares[] = {"bios", "uefi", NULL};
 static const char *const fallbacks[] = {"fail", "destroy", NULL};
+static const char *const numa_modes[] = {"strict", "preferred", "interleave", "restrictive", NULL};
 static const char *const kinds[] = {"internal", "external", NULL};
 static const char *const merges[] = {"commit", "pull", NULL};
 static const char *const scopes[] = {"both", "live", "config", NULL};
@@ -50,6 +51,33 @@ static const struct field nic_fields[] = {
     {NULL},
 };
 
+#define NUMA_FIELDS                                                                                \
+    {"nodes", FIELD_TEXT, true, .max = 255, .help = "NUMA nodes of the host, such as 0 or 0-1,3"}, \
+        {"mode", FIELD_CHOICE, .choices = numa_modes,                                              \
+         .help = "how strictly memory stays there; strict if absent"},                             \
+    {                                                                                              \
+        "pin", FIELD_BOOL, .help = "pin each vCPU to the CPUs of one of the nodes"                 \
+    }
+
+static const struct field numa_fields[] = {NUMA_FIELDS, {NULL}};
+
+static const struct field seed_fields[] = {
+    {"pool", FIELD_NAME, true, .help = "the storage pool that keeps the image"},
+    {"hostname", FIELD_TEXT, .max = 253, .help = "the guest's host name; the VM's name if absent"},
+    {"address", FIELD_TEXT, .max = 64, .help = "10.0.0.5/24 or fd00::5/64; DHCP if absent"},
+    {"gateway", FIELD_TEXT, .max = 64, .help = "the way to everywhere else"},
+    {"dns", FIELD_TEXT, .max = 255, .help = "addresses of name servers, with blanks between"},
+    {NULL},
+};
+
+static const struct field seed_user_fields[] = {
+    {"name", FIELD_NAME, true, .help = "the user's name in the guest"},
+    {"ssh_key", FIELD_TEXT, .max = 16384,
+     .help = "a public key that lets them in; name them again for another"},
+    {"sudo", FIELD_BOOL, .help = "they may become root without a password"},
+    {NULL},
+};
+
 static const struct field create_fields[] = {
     {"name", FIELD_NAME, true, .help = "the VM's name"},
     {"vcpus", FIELD_INTEGER, .min = 1, .max = 710, .help = "vCPUs; 1 if absent"},
@@ -66,6 +94,15 @@ static const struct field create_fields[] = {
     {"autostart", FIELD_BOOL, .help = "start with the host"},
     {"owner", FIELD_NAME, .help = "whose it is; who asks, if absent"},
     {"labels", FIELD_LABELS, .max = 32, .help = "labels"},
+    {"numa", FIELD_OBJECT, .fields = numa_fields, .help = "NUMA nodes it is placed on"},
+    {"seed", FIELD_OBJECT, .fields = seed_fields,
+     .help = "a seed image for cloud-init, kept in a pool and deleted with the disks"},
+    {"seed_users", FIELD_LIST, .max = 32, .fields = seed_user_fields,
+     .help = "users that cloud-init makes"},
+    {"seed_packages", FIELD_TEXTS, .max = 128, .help = "packages that cloud-init installs"},
+    {"seed_commands", FIELD_TEXTS, .max = 64,
+     .help = "shell commands that cloud-init runs as root at the first start"},
+    {"template", FIELD_NAME, .help = "a template that gives what is not given here"},
     {"start", FIELD_BOOL, .help = "start it when it is made"},
     {NULL},
 };
@@ -140,6 +177,13 @@ static const struct field cpu_fields[] = {
 static const struct field pin_fields[] = {
     {"vcpu", FIELD_INTEGER, true, 0, 709, .help = "which vCPU"},
     {"cpus", FIELD_TEXT, true, .max = 255, .help = "host CPUs, such as 0-3,6"},
+    {"scope", FIELD_CHOICE, .choices = scopes,
+     .help = "the running VM, its definition, or both; both if absent"},
+    {NULL},
+};
+
+static const struct field set_numa_fields[] = {
+    NUMA_FIELDS,
     {"scope", FIELD_CHOICE, .choices = scopes,
      .help = "the running VM, its definition, or both; both if absent"},
     {NULL},
@@ -262,6 +306,10 @@ const struct deed deeds[DEED_MAX] = {
     ON_VM(DEED_SET_CPU, "vm.set-cpu", "set-cpu", ROLE_OPERATOR, cpu_fields,
           "Set CPU shares and quota", ""),
     ON_VM(DEED_PIN, "vm.pin", "pin", ROLE_OPERATOR, pin_fields, "Pin a vCPU to host CPUs", ""),
+    ON_VM(DEED_SET_NUMA, "vm.set-numa", "set-numa", ROLE_OPERATOR, set_numa_fields,
+          "Place a VM on NUMA nodes",
+          "Its memory, and with pin its vCPUs: the first ones on the first node, and so on. The "
+          "mode of a running VM cannot change, only the nodes of a strict one."),
     ON_VM(DEED_ATTACH_DISK, "vm.attach-disk", "attach-disk", ROLE_ADMIN, disk_fields,
           "Attach a disk", "Makes its volume where none is named."),
     ON_VM(DEED_DETACH_DISK, "vm.detach-disk", "detach-disk", ROLE_ADMIN, detach_disk_fields,

@@ -46,6 +46,11 @@ int virt_libvirt_cpu_limits(struct virt *v, const struct uuid *uuid,
                             const struct virt_cpu_limits *limits, unsigned scope, struct err *err);
 int virt_libvirt_pin(struct virt *v, const struct uuid *uuid, unsigned vcpu, const char *cpus,
                      unsigned scope, struct err *err);
+int virt_libvirt_console(struct virt *v, const struct uuid *uuid, bool force, int *ret_fd,
+                         struct err *err);
+int virt_libvirt_cells(struct virt *v, struct virt_cell **ret, size_t *ret_n, struct err *err);
+int virt_libvirt_set_numa(struct virt *v, const struct uuid *uuid, const struct virt_numa *numa,
+                          unsigned scope, struct err *err);
 int virt_libvirt_attach_disk(struct virt *v, const struct uuid *uuid, const struct virt_disk *disk,
                              unsigned scope, struct err *err);
 int virt_libvirt_detach_disk(struct virt *v, const struct uuid *uuid, const char *target,

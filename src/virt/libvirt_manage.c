@@ -295,6 +295,8 @@ const struct virt_manage virt_libvirt_manage = {
     .set_memory = virt_libvirt_set_memory,
     .cpu_limits = virt_libvirt_cpu_limits,
     .pin = virt_libvirt_pin,
+    .cells = virt_libvirt_cells,
+    .set_numa = virt_libvirt_set_numa,
     .attach_disk = virt_libvirt_attach_disk,
     .detach_disk = virt_libvirt_detach_disk,
     .attach_nic = virt_libvirt_attach_nic,
@@ -328,6 +330,7 @@ const struct virt_manage virt_libvirt_manage = {
     .name_volume = virt_libvirt_name_volume,
     .place_volume = virt_libvirt_place_volume,
     .checkpoints = virt_libvirt_checkpoints,
+    .console = virt_libvirt_console,
     .job = libvirt_job,
     .abort_job = libvirt_abort_job,
 };

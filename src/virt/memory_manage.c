@@ -42,6 +42,10 @@ static void copy_spec(const struct virt_spec *from, struct virt_spec *to)
     for (size_t i = 0; i < from->n_labels; i++)
         to->labels[i] = (struct virt_label){mem_strdup(from->labels[i].name),
                                             mem_strdup(from->labels[i].value)};
+    to->numa.nodes = mem_strdup(from->numa.nodes);
+    to->pins = mem_zalloc((from->n_pins + 1) * sizeof(*to->pins));
+    for (size_t i = 0; i < from->n_pins; i++)
+        to->pins[i] = (struct virt_pin){from->pins[i].vcpu, mem_strdup(from->pins[i].cpus)};
 }
 
 // Its definition; one is made up for a VM that was not defined here.
@@ -52,6 +56,10 @@ static struct virt_spec *spec_of(struct memory_vm *vm)
     vm->spec = mem_zalloc(sizeof(*vm->spec));
     vm->spec->memory_bytes = vm->spec->max_memory_bytes = (uint64_t)memory_size_bytes(vm);
     vm->spec->vcpus = vm->spec->max_vcpus = vm->vcpus;
+    if (vm->id >= 0) {
+        vm->live_vcpus = vm->spec->vcpus;
+        vm->live_memory_bytes = vm->spec->memory_bytes;
+    }
     return vm->spec;
 }
 
@@ -386,7 +394,46 @@ static int memory_pin(struct virt *v, const struct uuid *uuid, unsigned vcpu, co
                       unsigned scope, struct err *err)
 {
     CHANGE(vm);
-    return vcpu < spec_of(vm)->vcpus ? 0 : err_set(err, EINVAL, "the VM has no vCPU %u", vcpu);
+    struct virt_spec *s = spec_of(vm);
+    if (vcpu >= s->vcpus)
+        return err_set(err, EINVAL, "the VM has no vCPU %u", vcpu);
+    for (size_t i = 0; i < s->n_pins; i++)
+        if (s->pins[i].vcpu == vcpu) {
+            mem_strset(&s->pins[i].cpus, cpus);
+            return 0;
+        }
+    size_t cap = s->n_pins;
+    mem_grow(&s->pins, &cap, s->n_pins, sizeof(*s->pins));
+    s->pins[s->n_pins++] = (struct virt_pin){vcpu, mem_strdup(cpus)};
+    return 0;
+}
+
+// Two nodes of four CPUs.
+static int memory_cells(struct virt *v, struct virt_cell **ret, size_t *ret_n, struct err *err)
+{
+    ENTER();
+    int r = enter(m, v, err);
+    if (r < 0)
+        return r;
+    *ret_n = 2;
+    *ret = mem_zalloc(*ret_n * sizeof(**ret));
+    (*ret)[0] = (struct virt_cell){0, mem_strdup("0-3")};
+    (*ret)[1] = (struct virt_cell){1, mem_strdup("4-7")};
+    return 0;
+}
+
+// As libvirt: only what is strict can move while it runs.
+static int memory_set_numa(struct virt *v, const struct uuid *uuid, const struct virt_numa *numa,
+                           unsigned scope, struct err *err)
+{
+    CHANGE(vm);
+    struct virt_spec *s = spec_of(vm);
+    if ((scope & VIRT_LIVE) && vm->id >= 0 &&
+        (numa->mode != VIRT_NUMA_STRICT || s->numa.mode != VIRT_NUMA_STRICT))
+        return err_set(err, ESRCH, "the memory of a running VM moves in the mode strict only");
+    mem_strset(&s->numa.nodes, numa->nodes);
+    s->numa.mode = numa->mode;
+    return 0;
 }
 
 static size_t disk_at(const struct virt_spec *s, const char *target)
@@ -1024,6 +1071,8 @@ const struct virt_manage virt_memory_manage = {
     .set_memory = memory_set_memory,
     .cpu_limits = memory_cpu_limits,
     .pin = memory_pin,
+    .cells = memory_cells,
+    .set_numa = memory_set_numa,
     .attach_disk = memory_attach_disk,
     .detach_disk = memory_detach_disk,
     .attach_nic = memory_attach_nic,
@@ -1057,6 +1106,7 @@ const struct virt_manage virt_memory_manage = {
     .name_volume = memory_name_volume,
     .place_volume = memory_place_volume,
     .checkpoints = memory_count_checkpoints,
+    .console = memory_console,
     .job = memory_job,
     .abort_job = memory_abort_job,
 };

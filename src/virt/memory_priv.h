@@ -107,6 +107,10 @@ struct memory_vm *memory_find_name(const struct memory *m, const char *name);
 void memory_manage_drop(struct memory_vm *vm);
 void memory_volumes_drop(struct memory *m);
 
+/** See virt/manage.h; a thread of its own echoes. */
+int memory_console(struct virt *v, const struct uuid *uuid, bool force, int *ret_fd,
+                   struct err *err);
+
 /** Start the thread that makes and removes so many VMs, one after the other; 0 or -errno. */
 int memory_churn(uint64_t rounds);
 

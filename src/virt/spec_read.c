@@ -69,6 +69,27 @@ static void read_metadata(const xmlNode *metadata, struct virt_spec *s)
     }
 }
 
+static void read_placement(const xmlNode *root, struct virt_spec *s)
+{
+    const xmlNode *memory = xml_node_child(xml_node_child(root, "numatune"), "memory"),
+                  *tune = xml_node_child(root, "cputune");
+    CLEANUP(freep) char *mode = xml_node_attribute(memory, "mode");
+    size_t cap = 0;
+    s->numa.nodes = xml_node_attribute(memory, "nodeset");
+    for (int i = 0; mode && i < VIRT_NUMA_MODE_MAX; i++)
+        if (strcmp(mode, virt_numa_modes[i]) == 0)
+            s->numa.mode = (enum virt_numa_mode)i;
+    for (const xmlNode *n = tune ? tune->children : NULL; n && s->n_pins < VIRT_PINS_MAX;
+         n = n->next) {
+        char *cpus = xml_node_named(n, "vcpupin") ? xml_node_attribute(n, "cpuset") : NULL;
+        if (!cpus)
+            continue;
+        mem_grow(&s->pins, &cap, s->n_pins, sizeof(*s->pins));
+        s->pins[s->n_pins++] = (struct virt_pin){
+            (unsigned)MIN_OF(number(xml_node_attribute(n, "vcpu")), 65535u), cpus};
+    }
+}
+
 static void read_domain(const xmlNode *root, struct virt_spec *s)
 {
     const xmlNode *os = xml_node_child(root, "os"), *vcpu = xml_node_child(root, "vcpu");
@@ -89,6 +110,7 @@ static void read_domain(const xmlNode *root, struct virt_spec *s)
     s->kernel.path = xml_node_content(xml_node_child(os, "kernel"));
     s->initrd.path = xml_node_content(xml_node_child(os, "initrd"));
     s->cmdline = xml_node_content(xml_node_child(os, "cmdline"));
+    read_placement(root, s);
     read_metadata(xml_node_child(root, "metadata"), s);
     const xmlNode *devices = xml_node_child(root, "devices");
     for (const xmlNode *n = devices ? devices->children : NULL; n; n = n->next) {

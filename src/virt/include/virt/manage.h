@@ -21,6 +21,7 @@
 #define VIRT_SPEC_DISKS_MAX 24
 #define VIRT_SPEC_NICS_MAX 8
 #define VIRT_LABELS_MAX 32
+#define VIRT_PINS_MAX 4096
 
 /** A volume of a storage pool; all NULL = none. */
 struct virt_volume {
@@ -51,6 +52,37 @@ struct virt_label {
     char *name, *value;
 };
 
+enum virt_numa_mode {
+    VIRT_NUMA_STRICT,
+    VIRT_NUMA_PREFERRED,
+    VIRT_NUMA_INTERLEAVE,
+    VIRT_NUMA_RESTRICTIVE,
+    VIRT_NUMA_MODE_MAX,
+};
+
+/** "strict", … as libvirt says them. */
+extern const char *const virt_numa_modes[VIRT_NUMA_MODE_MAX];
+
+/** Where memory comes from. */
+struct virt_numa {
+    char *nodes; /**< owned: "0-1,3"; NULL = anywhere */
+    enum virt_numa_mode mode;
+};
+
+/** A NUMA node of the host. */
+struct virt_cell {
+    unsigned id;
+    char *cpus; /**< owned: "0-3,8-11" */
+};
+
+void virt_cells_free(struct virt_cell *cells, size_t n);
+
+/** A vCPU that is pinned. */
+struct virt_pin {
+    unsigned vcpu;
+    char *cpus; /**< owned */
+};
+
 /** A VM as a person describes it; of an existing VM, what of its definition this vocabulary has. */
 struct virt_spec {
     struct uuid uuid; /**< to be defined with; what virt_spec_read() found */
@@ -67,6 +99,9 @@ struct virt_spec {
     size_t n_disks;
     struct virt_nic nics[VIRT_SPEC_NICS_MAX];
     size_t n_nics;
+    struct virt_numa numa;
+    struct virt_pin *pins; /**< owned */
+    size_t n_pins;
     char *owner;
     struct virt_label labels[VIRT_LABELS_MAX];
     size_t n_labels;
@@ -215,8 +250,6 @@ struct virt_job {
     uint64_t done, total; /**< bytes; total 0 = unknown */
 };
 
-struct virt_console; /**< an open serial line */
-
 struct virt_manage {
     /** The definition with which the VM starts next; free with virt_spec_done(). */
     int (*spec)(struct virt *v, const struct uuid *uuid, struct virt_spec *ret, struct err *err);
@@ -260,6 +293,12 @@ struct virt_manage {
     /** Pin one vCPU to host CPUs, "0-3,^2". */
     int (*pin)(struct virt *v, const struct uuid *uuid, unsigned vcpu, const char *cpus,
                unsigned scope, struct err *err);
+
+    /** The host's NUMA nodes, by id; free with virt_cells_free(). */
+    int (*cells)(struct virt *v, struct virt_cell **ret, size_t *ret_n, struct err *err);
+    /** Where the VM's memory comes from. */
+    int (*set_numa)(struct virt *v, const struct uuid *uuid, const struct virt_numa *numa,
+                    unsigned scope, struct err *err);
 
     int (*attach_disk)(struct virt *v, const struct uuid *uuid, const struct virt_disk *disk,
                        unsigned scope, struct err *err);
@@ -351,6 +390,14 @@ struct virt_manage {
     int (*place_volume)(struct virt *v, struct virt_volume *volume, struct err *err);
     /** How many checkpoints (dirty bitmaps) libvirt has for the VM; -errno. */
     int (*checkpoints)(struct virt *v, const struct uuid *uuid, struct err *err);
+
+    /**
+     * Attach to the first serial line of a running VM. *ret_fd is a non-blocking stream socket that
+     * carries its bytes both ways; it ends where the VM does, or where somebody else takes the line
+     * over; closing it detaches. -EBUSY: somebody is attached, and `force` is not set.
+     */
+    int (*console)(struct virt *v, const struct uuid *uuid, bool force, int *ret_fd,
+                   struct err *err);
 
     /** The job that runs on a VM, for progress. */
     int (*job)(struct virt *v, const struct uuid *uuid, struct virt_job *ret, struct err *err);
