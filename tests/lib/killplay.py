@@ -24,6 +24,7 @@ class Rounds:
         self.took = {}  # deed: seconds it takes when nobody disturbs it
         self.outcomes = {}  # (deed, killed): {"done": n, "failed": n, "unasked": n}
         self.number = 0
+        self.good = 0
 
     def begin(self):
         s = self.stage
@@ -174,6 +175,7 @@ class Rounds:
         self.begin()
         for _ in range(rounds):
             self.round()
+            self.good += 1
         verified = json.loads(self.stage.vherd("audit-log", "--verify", "--json"))
         if not verified["whole"]:
             self.fail(f"the audit log is not whole: {verified}")
