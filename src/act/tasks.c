@@ -289,6 +289,16 @@ size_t tasks_cancel_auto(struct act *a)
     return n;
 }
 
+// vherd's own end, or libvirt's, rather than a failure of the deed.
+static bool is_interruption(int code)
+{
+    static const int codes[] = {EINTR, ENOTCONN, EPIPE, ECONNRESET, ECONNREFUSED};
+    for (size_t i = 0; i < ARRAY_LEN(codes); i++)
+        if (code == codes[i])
+            return true;
+    return false;
+}
+
 static void fill_run(struct act *a, struct job *job)
 {
     // What the deed found out stays, through its mending.
@@ -304,6 +314,7 @@ static void fill_run(struct act *a, struct job *job)
         .body = job->task.body,
         .steps = json_array(),
         .result = result,
+        .interrupted = is_interruption(job->err.code),
         .note = on_note,
         .progress = on_progress,
         .cancelled = is_cancelled,

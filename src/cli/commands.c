@@ -41,19 +41,25 @@ const struct option_desc global_options[] = {
 
 static const char *const no_words[] = {NULL};
 static const char *const vm_words[] = {
-    "create",      "clone",       "start",     "shutdown",   "reboot",     "reset",
-    "destroy",     "pause",       "resume",    "save",       "restore",    "rename",
-    "set",         "delete",      "set-vcpus", "set-memory", "set-cpu",    "pin",
-    "attach-disk", "detach-disk", "grow-disk", "limit-disk", "attach-nic", "detach-nic",
-    "limit-nic",   "definition",  NULL};
+    "create",     "clone",       "start",       "shutdown",   "reboot",     "reset",
+    "destroy",    "pause",       "resume",      "save",       "restore",    "rename",
+    "set",        "delete",      "set-vcpus",   "set-memory", "set-cpu",    "pin",
+    "set-numa",   "attach-disk", "detach-disk", "grow-disk",  "limit-disk", "attach-nic",
+    "detach-nic", "limit-nic",   "definition",  NULL};
 static const char *const snapshot_words[] = {"list", "create", "revert", "delete", NULL};
+static const char *const template_words[] = {"list", "show", NULL};
+static const char *const schedule_words[] = {"list", "show",  "add",    "delete",
+                                             "run",  "pause", "resume", NULL};
+static const char *const missed_words[] = {"skip", "once", NULL};
 static const char *const task_words[] = {"list", "show", "cancel", "wait", NULL};
 
 #define MANY_OPTIONS                                                                               \
     {"wait", NULL, "wait until it is done, and say what came of it", NULL, false},                 \
         {"all", NULL, "every VM", NULL, false},                                                    \
+        {"match", "PATTERN", "every VM whose name fits (* and ? as in a shell)", NULL, false},     \
+        {"label", "K=PATTERN", "every VM that carries this label; all of several", NULL, true},    \
     {                                                                                              \
-        "match", "PATTERN", "every VM whose name fits (* and ? as in a shell)", NULL, false        \
+        "select", "K=PATTERN", "the same, also where --label gives labels", NULL, true             \
     }
 
 const struct command commands[] = {
@@ -87,6 +93,19 @@ const struct command commands[] = {
         .group = "snapshot",
     },
     {
+        .name = "console",
+        .operand = "VM",
+        .kind = OPERAND_VM,
+        .least = 1,
+        .most = 1,
+        .summary = "Attach the terminal to a guest's serial line",
+        .details = "What is typed goes to the guest until Ctrl-], which detaches. One is attached "
+                   "at a time; --force puts them off. Input that does not come from a terminal is "
+                   "sent, and what the guest says within a second after its end is printed.",
+        .options = {{"force", NULL, "put off who is attached", NULL, false}},
+        .run = cmd_console,
+    },
+    {
         .name = "task",
         .operand = "list|show|cancel|wait [TASK…]",
         .kind = OPERAND_WORD,
@@ -99,6 +118,45 @@ const struct command commands[] = {
                      false},
                     {"vm", "VM", "list: only tasks of this VM", NULL, false}},
         .run = cmd_task,
+    },
+    {
+        .name = "schedule",
+        .operand = "list|show|add|delete|run|pause|resume [NAME]",
+        .kind = OPERAND_WORD,
+        .least = 1,
+        .most = 2,
+        .words = schedule_words,
+        .summary = "Have deeds done again and again",
+        .details = "`vherd schedule add nightly --cron '0 3 * * *' --deed snapshot.create --field "
+                   "name=nightly-%Y%m%d --label backup=yes`: at each of these times, in the "
+                   "daemon's time zone, VMs are selected anew and each gets a task, with the "
+                   "rights that whoever added it has then. What was missed while vherd or libvirt "
+                   "was away is skipped, or with --missed once made up for.",
+        .options = {{"cron", "TEXT", "minute hour day month weekday, or @hourly, @daily, …"},
+                    {"deed", "DEED", "what is done, such as snapshot.create or vm.shutdown"},
+                    {"field", "K=V", "a field of the deed", NULL, true},
+                    {"vm", "VM", "this VM", NULL, true},
+                    {"match", "PATTERN", "VMs whose names fit", NULL, true},
+                    {"label", "K=PATTERN", "only VMs that carry this label", NULL, true},
+                    {"all", NULL, "every VM", NULL, false},
+                    {"missed", "WHAT", "skip or once", missed_words, false},
+                    {"parallel", "N", "so many VMs at once; 4 if absent"},
+                    {"max-failures", "N", "after more failures the rest is cancelled; 0"},
+                    {"dry-run", NULL, "say what would be done, and do nothing"}},
+        .run = cmd_schedule,
+    },
+    {
+        .name = "template",
+        .operand = "list|show [NAME]",
+        .kind = OPERAND_WORD,
+        .least = 1,
+        .most = 2,
+        .words = template_words,
+        .summary = "List and show templates of VMs",
+        .details = "A template is a file NAME.yaml in the folder act.templates: fields of `vherd "
+                   "vm create` without the name, and `summary`. `vherd vm create --template NAME` "
+                   "takes from it what is not given.",
+        .run = cmd_template,
     },
     {
         .name = "apply",
@@ -275,7 +333,8 @@ const struct command commands[] = {
                     {"owner", "NAME", "name that VMs of theirs carry", NULL, false},
                     {"disabled", "YES|NO", "yes: end its sessions, suspend its tokens", yes_no,
                      false},
-                    {"password-file", "FILE", "read the password from this file", NULL, false}},
+                    {"password-file", "FILE", "read the password from this file", NULL, false},
+                    {"dry-run", NULL, "say what would be done, and do nothing", NULL, false}},
         .run = cmd_user,
     },
     {
@@ -293,7 +352,8 @@ const struct command commands[] = {
                     {"role", "ROLE", "viewer (the default), operator or admin", roles, false},
                     {"scope", "SCOPE", "which of the account's VMs; all if absent", NULL, false},
                     {"expires", "TIME", "a duration such as 90d (the default), or never", NULL,
-                     false}},
+                     false},
+                    {"dry-run", NULL, "say what would be done, and do nothing", NULL, false}},
         .run = cmd_token,
     },
     {

@@ -39,4 +39,6 @@ void queries_end(struct core *c)
     // Requests may still come meanwhile, and are refused.
     jobs_free(c->jobs);
     c->jobs = NULL;
+    imports_free(c->imports);
+    c->imports = NULL;
 }

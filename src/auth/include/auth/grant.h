@@ -80,6 +80,14 @@ enum auth_verdict {
 enum auth_verdict auth_allows(const struct grant *g, enum verb_role needed,
                               const struct auth_object *o);
 
+/**
+ * May it change this VM into what `becomes` describes (another name, owner, labels), or make that
+ * beside it? Nobody may put a VM where they could not reach it themselves: AUTH_FORBIDDEN. Pure.
+ */
+enum auth_verdict auth_allows_change(const struct grant *g, enum verb_role needed,
+                                     const struct auth_object *is,
+                                     const struct auth_object *becomes);
+
 /** Does the scope cover the VM (for lists, which are filtered)? */
 bool auth_covers(const struct grant *g, const struct auth_object *o);
 

@@ -109,6 +109,7 @@ struct conf {
 
     struct {
         int64_t parallel; /**< act.parallel: tasks at the same time; 4, 1..32 */
+        char *templates;  /**< act.templates: "" = /etc/vherd/templates as root, else the user's */
         char *state;      /**< act.state: "" = /var/lib/vherd/act as root, else the user's */
     } act;
 
@@ -179,6 +180,9 @@ char *conf_store_path(const struct conf *c);
 
 /** The directory of act's database in force: act.state, or the default. Caller frees. */
 char *conf_act_state(const struct conf *c);
+
+/** The folder of templates in force: act.templates, or the default. Caller frees. */
+char *conf_templates_path(const struct conf *c);
 
 /** The libvirt URI in force. Caller frees. */
 char *conf_libvirt_uri(const struct conf *c);
