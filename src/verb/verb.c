@@ -115,7 +115,9 @@ const struct verb verbs[VERB_MAX] = {
                        "memory, shares and quota out of what VMs have used. Each line has a "
                        "reason, what is gained, how long it takes and the risk. With --simulate, "
                        "recorded history is replayed with and without the plan: energy, time "
-                       "without enough CPU or memory, moves, downtime. Nothing is done.",
+                       "without enough CPU or memory, moves, downtime. Nothing is done: "
+                       "`deeds` of a line are what would carry it out, as `vherd plan apply PLAN` "
+                       "does.",
             .answers = "application/json",
             .params = {{"name", VERB_TYPE_STRING, "the VM, or host, that the plan is about"},
                        {"score", VERB_TYPE_STRING,
