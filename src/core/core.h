@@ -97,6 +97,7 @@ struct core {
     struct query_source *source; // stored samples; NULL while there is no store
     struct jobs *jobs;
     struct imports *imports; // NULL where nothing is kept
+    struct plan_auto *plan_auto;
     int64_t started_real_ns, configured_real_ns;
     const char *logged_status; // one of collector_libvirt()'s words
     bool started;              // the supervisor has said START
@@ -180,9 +181,20 @@ void view_page(const struct view *v);
 // plan.c
 void view_plan(const struct view *v);
 
+// plan_auto.c: plans that are carried out without being asked for
+void plan_auto_begin(struct core *c);
+void plan_auto_reload(struct core *c);
+void plan_auto_end(struct core *c);
+
 // forward.c: requests that act answers
 void forward_request(const struct view *v);
-void forward_refusal(const struct view *v);                     // tells act, for the audit log
+void forward_refusal(const struct view *v); // tells act, for the audit log
+// An answer to core's own request: payload is media type, NUL, body; status 503 and nothing where
+// act went away.
+typedef void forward_done(struct core *c, int status, const char *payload, size_t len, void *arg);
+// core itself asks, with a grant of its own making. 0, -EAGAIN (act is not there), -ENOMEM.
+int forward_own(struct core *c, const struct ipc_request *request, const struct grant *grant,
+                forward_done *done, void *arg);
 bool forward_answer(struct core *c, const struct ipc_frame *f); // false: not of these
 void forward_forget(struct core *c, uint32_t web_id);
 void forward_web_gone(struct core *c);

@@ -122,8 +122,7 @@ void block_free(struct block *b)
     free(b);
 }
 
-// Of what was read so far; by then it may have been zeros.
-static int sound(const struct block *b)
+int block_sound(const struct block *b)
 {
     return fault_is_hit(b->guard) ? -EBADMSG : 0;
 }
@@ -177,7 +176,7 @@ int block_series(const struct block *b, uint32_t i, struct block_series *ret)
     ret->n_labels = (uint32_t)n;
     ret->n_chunks = (uint32_t)n_chunks;
     ret->chunks = p;
-    return sound(b);
+    return block_sound(b);
 }
 
 static void get_label(const struct block *b, const struct block_series *s, const uint8_t **p,
@@ -194,7 +193,7 @@ struct labels *block_labels(const struct block *b, const struct block_series *s)
     for (uint32_t i = 0; i < s->n_labels; i++)
         get_label(b, s, &p, &label[i]);
     struct labels *labels = labels_new(label, s->n_labels);
-    if (sound(b) < 0) {
+    if (block_sound(b) < 0) {
         labels_free(labels);
         return NULL;
     }
@@ -214,7 +213,7 @@ bool block_labels_equal(const struct block *b, const struct block_series *s,
             strcmp(label.value, labels->label[i].value) != 0)
             return false;
     }
-    return sound(b) == 0;
+    return block_sound(b) == 0;
 }
 
 // As labels_compare().
@@ -242,7 +241,7 @@ int block_find(const struct block *b, const struct labels *labels, struct block_
         if (r < 0)
             return r;
         int order = compare(b, ret, labels);
-        if (sound(b) < 0)
+        if (block_sound(b) < 0)
             return -EBADMSG;
         if (order == 0)
             return 0;
@@ -269,7 +268,7 @@ int block_next_chunk(const struct block *b, struct block_series *s, struct block
     ret->min_ms = (int64_t)((uint64_t)b->meta.window_start_ms + first);
     ret->max_ms = (int64_t)((uint64_t)ret->min_ms + span);
     ret->n = (uint32_t)n;
-    return sound(b);
+    return block_sound(b);
 }
 
 const uint8_t *block_column(const struct block *b, uint64_t at, size_t *ret_len)
@@ -285,42 +284,47 @@ const uint8_t *block_column(const struct block *b, uint64_t at, size_t *ret_len)
     return p + BLOB_HEAD;
 }
 
-static int get_i64(const struct block *b, uint64_t at, int64_t *x, size_t n)
-{
-    size_t len = 0;
-    const uint8_t *p = block_column(b, at, &len);
-    int r = p ? codec_get_i64(p, len, x, n) : -EBADMSG;
-    return r < 0 ? r : sound(b);
-}
-
-static int get_f64(const struct block *b, uint64_t at, double *x, size_t n)
-{
-    size_t len = 0;
-    const uint8_t *p = block_column(b, at, &len);
-    int r = p ? codec_get_f64(p, len, x, n) : -EBADMSG;
-    return r < 0 ? r : sound(b);
-}
-
 int block_times(const struct block *b, const struct block_chunk *c, int64_t *t_ms)
 {
-    int r = get_i64(b, c->times, t_ms, c->n);
-    return r < 0 || t_ms[0] != c->min_ms || t_ms[c->n - 1] != c->max_ms ? -EBADMSG : 0;
+    size_t len = 0;
+    const uint8_t *p = block_column(b, c->times, &len);
+    int r = p ? codec_get_i64(p, len, t_ms, c->n) : -EBADMSG;
+    if (r < 0 || t_ms[0] != c->min_ms || t_ms[c->n - 1] != c->max_ms)
+        return -EBADMSG;
+    return block_sound(b);
 }
 
-int block_values_i64(const struct block *b, const struct block_chunk *c, int64_t *v)
+int block_i64_parts(const struct block *b, const struct block_chunk *c,
+                    const struct codec_part *part, size_t n_parts, int64_t *v)
 {
-    return get_i64(b, c->column[0], v, c->n);
+    size_t len = 0;
+    const uint8_t *p = block_column(b, c->column[0], &len);
+    int r = p ? codec_get_i64_parts(p, len, v, c->n, part, n_parts) : -EBADMSG;
+    return r < 0 ? r : block_sound(b);
+}
+
+int block_f64_parts(const struct block *b, const struct block_series *s,
+                    const struct block_chunk *c, const struct codec_part *part, size_t n_parts,
+                    double *v)
+{
+    size_t len = 0;
+    if (s->kind == TSDB_DOUBLE) {
+        const uint8_t *p = block_column(b, c->column[0], &len);
+        int r = p ? codec_get_f64_parts(p, len, v, c->n, part, n_parts) : -EBADMSG;
+        return r < 0 ? r : block_sound(b);
+    }
+    int64_t *whole = (int64_t *)v;
+    int r = block_i64_parts(b, c, part, n_parts, whole);
+    for (size_t i = 0; r == 0 && i < n_parts; i++)
+        codec_scale(whole + part[i].from, part[i].to - part[i].from, s->scale, v + part[i].from);
+    return r;
 }
 
 int block_values_f64(const struct block *b, const struct block_series *s,
                      const struct block_chunk *c, double *v)
 {
-    if (s->kind == TSDB_DOUBLE)
-        return get_f64(b, c->column[0], v, c->n);
-    int r = get_i64(b, c->column[0], (int64_t *)v, c->n);
-    if (r == 0)
-        codec_scale((const int64_t *)v, c->n, s->scale, v);
-    return r;
+    const struct codec_part all = {0, c->n};
+    return block_f64_parts(b, s, c, &all, 1, v);
 }
 
 static void all_series(const void *arg, uint64_t *bits)
@@ -391,11 +395,11 @@ static int find_label(const void *arg, const char *name, const char *value, uint
     const uint8_t *rows = values_of(b, name, &n);
     uint32_t i = lower_bound(b, rows, n, value);
     if (i == n)
-        return sound(b);
+        return block_sound(b);
     const uint8_t *row = rows + (size_t)i * VALUE_ROW;
     const char *at = symbol(b, load32(row));
     int r = at && strcmp(at, value) == 0 ? add_postings(b, row, bits) : 0;
-    return r < 0 ? r : sound(b);
+    return r < 0 ? r : block_sound(b);
 }
 
 static int scan_labels(const void *arg, const char *name, const char *prefix,
@@ -415,7 +419,7 @@ static int scan_labels(const void *arg, const char *name, const char *prefix,
         if (r < 0)
             return r;
     }
-    return sound(b);
+    return block_sound(b);
 }
 
 struct match_index block_index(const struct block *b)

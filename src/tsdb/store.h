@@ -45,7 +45,9 @@ struct deletion {
 /** What readers see of the files: immutable, replaced as a whole, retired by pins. */
 struct view {
     size_t n;
-    struct block **block; /**< sorted by serial */
+    struct block **block;   /**< sorted by serial */
+    struct block **in_time; /**< for readers: by resolution and time, or by serial where windows of
+                                 one resolution overlap */
     size_t n_deletions;
     struct deletion *const *deletion;
 };
@@ -144,14 +146,19 @@ struct gather {
     int64_t *t_ms;
     union tsdb_value *v;
     size_t n, cap;
-    bool is_sorted; /**< and no time twice */
+    bool is_sorted;          /**< and no time twice */
+    struct codec_part *part; /**< scratch for one chunk */
 };
 
 void gather_done(struct gather *g);
 void gather_reset(struct gather *g, enum tsdb_kind kind, int scale, bool as_double);
-/** Those of a chunk or piece that fall in [start, end]. 0, -EBADMSG, -ENOMEM. */
+/**
+ * Those of a chunk or piece that fall in [start, end]; of a chunk those only that the hints'
+ * windows need (NULL: all). 0, -EBADMSG, -ENOMEM.
+ */
 int gather_chunk(struct gather *g, const struct block *b, const struct block_series *s,
-                 const struct block_chunk *c, int64_t start_ms, int64_t end_ms);
+                 const struct block_chunk *c, int64_t start_ms, int64_t end_ms,
+                 const struct query_hints *hints);
 int gather_pieces(struct gather *g, const struct piece *newest, enum tsdb_kind kind, int scale,
                   int64_t start_ms, int64_t end_ms);
 int gather_open(struct gather *g, const struct open *o, enum tsdb_kind kind, int scale,

@@ -583,6 +583,83 @@ static void test_windows(void **state)
     tsdb_close(db);
 }
 
+static const struct query_run *samples(struct tsdb *db, const char *domain,
+                                       const struct query_hints *hints, struct query_set **set)
+{
+    struct query_matcher m[] = {{QUERY_EQUAL, "__name__", "cpu", NULL},
+                                {QUERY_EQUAL, "domain", domain, NULL}};
+    struct query_source *source = tsdb_source(db);
+    const struct query_run *run;
+    size_t n;
+    assert_int_equal(source->ops->select(source, m, 2, hints, 0, set, NULL), 0);
+    assert_int_equal((*set)->n, 1);
+    assert_int_equal((*set)->ops->read(*set, 0, hints->start_ms, hints->end_ms, &run, &n, NULL), 0);
+    assert_int_equal(n, 1);
+    assert_int_equal(run->resolution_ms, 0);
+    return run;
+}
+
+// What lies in windows is there, as it is among all samples; and little else.
+static void check_sample_windows(struct tsdb *db, const char *domain,
+                                 const struct query_hints *hints)
+{
+    struct query_set *all_set = NULL, *some_set = NULL;
+    struct query_hints whole = *hints;
+    whole.window_ms = 0;
+    const struct query_run *all = samples(db, domain, &whole, &all_set);
+    const struct query_run *some = samples(db, domain, hints, &some_set);
+    size_t at = 0;
+    assert_true(some->n < all->n / 2);
+    for (size_t i = 0; i < all->n; i++) {
+        bool found = at < some->n && some->t_ms[at] == all->t_ms[i];
+        assert_true(found || !is_needed(hints, all->t_ms[i]));
+        if (found)
+            assert_memory_equal(&some->v[at++], &all->v[i], sizeof(double));
+    }
+    assert_int_equal(at, some->n);
+    all_set->ops->free_set(all_set);
+    some_set->ops->free_set(some_set);
+}
+
+// A day on its schedule and a day with jitter, numbers of each kind of column.
+static void test_sample_windows(void **state)
+{
+    struct tsdb *db = open_store(*state);
+    static const char *const domains[] = {"constant", "counter", "noise", "decimal"};
+    uint32_t ref[4];
+    for (size_t i = 0; i < 4; i++)
+        ref[i] = series(db, "cpu", domains[i], i == 3 ? &gauge : &ns);
+    const int64_t start = T0 - T0 % 86400000, end = start + 2 * 86400000;
+    uint64_t random = 88172645463325252u;
+    int64_t sum = 0;
+    for (int i = 1; i <= 17280; i++) {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        sum += (int64_t)(random % 10000000);
+        union tsdb_value v[4] = {{.i64 = 7},
+                                 {.i64 = sum},
+                                 {.i64 = (int64_t)(random >> (i % 300 == 0 ? 3 : 40))},
+                                 {.f64 = (double)(random % 1000) / 100}};
+        int64_t jitter_ms = i > 8640 ? (int64_t)(random % 5000) : 0;
+        tsdb_append(db, start + i * INT64_C(10000) - jitter_ms, ref, v, 4, NULL);
+        if (i % 4000 == 0)
+            settle(db);
+    }
+    static const int64_t steps_ms[] = {900000, 3024000, 12960000};
+    for (size_t i = 0; i < 4 * ARRAY_LEN(steps_ms); i++) {
+        struct query_hints hints = {.start_ms = start + 777,
+                                    .end_ms = end - 3600000,
+                                    .step_ms = steps_ms[i / 4],
+                                    .window_ms = 300000};
+        for (int64_t offset = -2; offset <= 2; offset++) {
+            hints.align_ms = start + offset * 3600500;
+            check_sample_windows(db, domains[i % 4], &hints);
+        }
+    }
+    tsdb_close(db);
+}
+
 static void test_delete(void **state)
 {
     struct tsdb *db = open_store(*state);
@@ -875,6 +952,7 @@ int main(void)
         TSDB_TEST(test_matchers),
         TSDB_TEST(test_rollups),
         TSDB_TEST(test_windows),
+        TSDB_TEST(test_sample_windows),
         TSDB_TEST(test_delete),
         TSDB_TEST(test_snapshot),
         TSDB_TEST(test_retention),
