@@ -143,6 +143,13 @@ int tsdb_append_stale(struct tsdb *db, uint32_t ref, int64_t t_ms);
 /** The store as a source; lives as long as the store. Any thread may select. */
 struct query_source *tsdb_source(struct tsdb *db);
 
+/**
+ * The one series that has exactly these labels (none or one in the set), without going through all
+ * that have some of them. As the source's select().
+ */
+int tsdb_select_series(struct tsdb *db, const struct labels *labels,
+                       const struct query_hints *hints, struct query_set **ret, struct err *err);
+
 /* Care. */
 
 /**
