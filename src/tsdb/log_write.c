@@ -270,6 +270,7 @@ static void pause_ms(struct log *l, int64_t ms)
 static void *run(void *arg)
 {
     struct log *l = arg;
+    pthread_setname_np(pthread_self(), "store-log");
     int64_t synced_ms = now_ms();
     bool is_stopping = false;
     while (!is_stopping) {
