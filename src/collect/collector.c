@@ -206,6 +206,7 @@ static void set_ages(struct herd *h, const struct conf *conf)
 {
     int64_t sample = 3 * conf->kernel.interval_ns;
     h->max_age_ns[LANE_KERNEL] = h->max_age_ns[LANE_HOST] = sample;
+    h->max_age_ns[LANE_TURN] = host_turn_ns(conf->kernel.interval_ns) * 5 / 2;
     h->max_age_ns[LANE_SLOW] = conf->kernel.slow_interval_ns * 5 / 2;
     h->max_age_ns[LANE_LIBVIRT] = conf->libvirt.interval_ns * 5 / 2;
     h->max_age_ns[LANE_JOB] = conf->libvirt.interval_ns * 7 / 2; // asked for every third time

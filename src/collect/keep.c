@@ -52,6 +52,7 @@ struct track {
     uint32_t version, version_above;
     uint64_t hash; // of the label attributes
     int64_t stamps[GROUPS_MAX];
+    int64_t kept_ns[GROUPS_MAX]; // when it was appended last
     struct keep_lane lanes[GROUPS_MAX];
     uint8_t *is_present; // by row: its last sample was a value
     uint32_t ref[];      // by row
@@ -320,35 +321,54 @@ static void note_reading(struct keep_lane *lane, int64_t stamp)
     lane->last_ns = stamp;
 }
 
-static void keep_object(struct keep *k, struct object *o, int64_t mono_ns, bool is_due)
+// Whose turn it is in this sample; objects have theirs one after the other.
+struct turn {
+    int64_t mono_ns;
+    bool repeat, self;
+};
+
+static bool is_wanted(const struct track *t, size_t group, int lane, int64_t stamp,
+                      const struct turn *turn)
+{
+    if (stamp == t->stamps[group])
+        return turn->repeat && stamp != 0 &&
+               turn->mono_ns - t->kept_ns[group] >= KEEP_REPEAT_NS / 2;
+    return lane != LANE_SELF || turn->self || t->stamps[group] == 0;
+}
+
+static void keep_object(struct keep *k, struct object *o, const struct turn *turn)
 {
     const struct shape *s = &k->shapes[o->kind];
     if (s->n_rows == 0)
         return;
     struct track *t = o->user ? (struct track *)o->user : track_new(k, o);
-    if (t->version != o->version || (o->parent && t->version_above != o->parent->version))
+    struct turn own = *turn;
+    if (t->version != o->version || (o->parent && t->version_above != o->parent->version)) {
+        own.self = true;
         relabel(t);
+    }
     for (size_t i = 0; i < s->n_groups; i++) {
         const struct group *g = &s->groups[i];
         int64_t stamp = g->lane == LANE_INFO ? 1 : o->updated_ns[g->lane];
-        if (!is_fresh(k->p.herd, o, g->lane, mono_ns))
+        if (!is_fresh(k->p.herd, o, g->lane, turn->mono_ns))
             stamp = 0;
-        if (stamp == t->stamps[i] && (!is_due || stamp == 0))
+        if (!is_wanted(t, i, g->lane, stamp, &own))
             continue;
         if (stamp && stamp != t->stamps[i])
             note_reading(&t->lanes[i], stamp);
         t->stamps[i] = stamp;
-        keep_group(t, g, mono_ns);
+        t->kept_ns[i] = turn->mono_ns;
+        keep_group(t, g, turn->mono_ns);
     }
 }
 
-static void keep_tree(struct keep *k, struct object *top, int64_t mono_ns, bool is_due)
+static void keep_tree(struct keep *k, struct object *top, const struct turn *turn)
 {
-    keep_object(k, top, mono_ns, is_due);
+    keep_object(k, top, turn);
     for (enum kind kind = 0; kind < KIND_MAX; kind++)
         if (model_kinds[kind].parent == top->kind)
             OBJECT_FOREACH_CHILD (child, top, kind)
-                keep_object(k, child, mono_ns, is_due);
+                keep_object(k, child, turn);
 }
 
 // Samples lie on a schedule: the wall clock says where it begins, and says so again when the two
@@ -391,16 +411,28 @@ static int append_ends(struct keep *k, int64_t t_ms)
     return r;
 }
 
+static bool is_due(const struct keep *k, uint64_t phase, int64_t every_ns)
+{
+    return phase % (uint64_t)MAX_OF(every_ns / k->p.interval_ns, INT64_C(1)) == 0;
+}
+
+static struct turn turn_of(const struct keep *k, uint64_t phase, int64_t mono_ns)
+{
+    return (struct turn){mono_ns, is_due(k, phase, KEEP_REPEAT_NS), is_due(k, phase, KEEP_SELF_NS)};
+}
+
 int keep_sample(struct keep *k, int64_t mono_ns, int64_t real_ns)
 {
     struct herd *h = k->p.herd;
-    uint64_t repeat = MAX_OF((uint64_t)(KEEP_REPEAT_NS / k->p.interval_ns), UINT64_C(1));
     int64_t t_ms = schedule(k, mono_ns, real_ns);
-    uint64_t turn = k->ticks++;
-    keep_tree(k, h->host, mono_ns, turn % repeat == 0);
-    for (size_t i = 0; i < h->n_vms; i++)
+    uint64_t phase = k->ticks++;
+    struct turn turn = turn_of(k, phase, mono_ns);
+    keep_tree(k, h->host, &turn);
+    for (size_t i = 0; i < h->n_vms; i++) {
+        turn = turn_of(k, phase + i, mono_ns);
         if (!herd_vm_is_double(h, i))
-            keep_tree(k, &h->vms[i]->obj, mono_ns, (turn + i) % repeat == 0);
+            keep_tree(k, &h->vms[i]->obj, &turn);
+    }
     int r = append(k, t_ms);
     int ends = k->n_ended ? append_ends(k, t_ms) : 0;
     return r < 0 ? r : ends;
