@@ -44,18 +44,23 @@ struct shape {
     size_t n_label_attrs;
 };
 
+// How far a group is kept.
+struct pace {
+    int64_t stamp;
+    int64_t kept_ns; // when it was appended last
+    struct keep_lane lane;
+};
+
 struct track {
     struct object_user user; // first
     struct keep *keep;
     struct object *object;
     struct track *next, **link;
     uint32_t version, version_above;
-    uint64_t hash; // of the label attributes
-    int64_t stamps[GROUPS_MAX];
-    int64_t kept_ns[GROUPS_MAX]; // when it was appended last
-    struct keep_lane lanes[GROUPS_MAX];
-    uint8_t *is_present; // by row: its last sample was a value
-    uint32_t ref[];      // by row
+    uint64_t hash;      // of the label attributes
+    uint32_t *ref;      // by row
+    bool *is_present;   // by row: its last sample was a value
+    struct pace pace[]; // by group; refs and presence stand behind
 };
 
 struct ended {
@@ -161,7 +166,6 @@ static void track_free(struct track *t)
     *t->link = t->next;
     if (t->next)
         t->next->link = t->link;
-    free(t->is_present);
     free(t);
 }
 
@@ -187,11 +191,15 @@ static uint64_t hash_labels(const struct shape *s, const struct object *o)
 static struct track *track_new(struct keep *k, struct object *o)
 {
     const struct shape *s = &k->shapes[o->kind];
-    struct track *t = mem_zalloc(sizeof(*t) + s->n_rows * sizeof(t->ref[0]));
+    // One piece of memory: a sample touches most of it.
+    size_t paces = sizeof(struct track) + s->n_groups * sizeof(struct pace);
+    size_t refs = s->n_rows * sizeof(uint32_t);
+    struct track *t = mem_zalloc(paces + refs + s->n_rows * sizeof(bool));
     t->user.done = on_object_done;
     t->keep = k;
     t->object = o;
-    t->is_present = mem_zalloc(s->n_rows + 1);
+    t->ref = (uint32_t *)(void *)((char *)t + paces);
+    t->is_present = (bool *)((char *)t + paces + refs);
     for (size_t i = 0; i < s->n_rows; i++)
         t->ref[i] = NO_REF;
     t->hash = hash_labels(s, o);
@@ -310,7 +318,8 @@ static void relabel(struct track *t)
     t->hash = hash;
     for (size_t i = 0; i < s->n_rows; i++)
         track_end_row(t, i);
-    memset(t->stamps, 0, sizeof(t->stamps));
+    for (size_t i = 0; i < s->n_groups; i++)
+        t->pace[i].stamp = 0;
 }
 
 static void note_reading(struct keep_lane *lane, int64_t stamp)
@@ -327,13 +336,11 @@ struct turn {
     bool repeat, self;
 };
 
-static bool is_wanted(const struct track *t, size_t group, int lane, int64_t stamp,
-                      const struct turn *turn)
+static bool is_wanted(const struct pace *p, int lane, int64_t stamp, const struct turn *turn)
 {
-    if (stamp == t->stamps[group])
-        return turn->repeat && stamp != 0 &&
-               turn->mono_ns - t->kept_ns[group] >= KEEP_REPEAT_NS / 2;
-    return lane != LANE_SELF || turn->self || t->stamps[group] == 0;
+    if (stamp == p->stamp)
+        return turn->repeat && stamp != 0 && turn->mono_ns - p->kept_ns >= KEEP_REPEAT_NS / 2;
+    return lane != LANE_SELF || turn->self || p->stamp == 0;
 }
 
 static void keep_object(struct keep *k, struct object *o, const struct turn *turn)
@@ -349,15 +356,16 @@ static void keep_object(struct keep *k, struct object *o, const struct turn *tur
     }
     for (size_t i = 0; i < s->n_groups; i++) {
         const struct group *g = &s->groups[i];
+        struct pace *p = &t->pace[i];
         int64_t stamp = g->lane == LANE_INFO ? 1 : o->updated_ns[g->lane];
         if (!is_fresh(k->p.herd, o, g->lane, turn->mono_ns))
             stamp = 0;
-        if (!is_wanted(t, i, g->lane, stamp, &own))
+        if (!is_wanted(p, g->lane, stamp, &own))
             continue;
-        if (stamp && stamp != t->stamps[i])
-            note_reading(&t->lanes[i], stamp);
-        t->stamps[i] = stamp;
-        t->kept_ns[i] = turn->mono_ns;
+        if (stamp && stamp != p->stamp)
+            note_reading(&p->lane, stamp);
+        p->stamp = stamp;
+        p->kept_ns = turn->mono_ns;
         keep_group(t, g, turn->mono_ns);
     }
 }
@@ -481,8 +489,8 @@ bool keep_lane(const struct keep *k, const struct object *o, enum lane lane, str
     const struct shape *s = &k->shapes[o->kind];
     const struct track *t = (const struct track *)o->user;
     for (size_t i = 0; t && i < s->n_groups; i++) {
-        if (s->groups[i].lane == (int)lane && t->lanes[i].delivered) {
-            *ret = t->lanes[i];
+        if (s->groups[i].lane == (int)lane && t->pace[i].lane.delivered) {
+            *ret = t->pace[i].lane;
             return true;
         }
     }

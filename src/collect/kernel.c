@@ -174,7 +174,7 @@ static const struct fault blocked = {"blocked", "its process is in uninterruptib
 static const struct fault dead = {"dead", "its process has ended and was not reaped"};
 static const struct fault quarantined = {"quarantined", "it does not answer libvirt in time"};
 
-static const struct fault *fault_of(const struct collector *c, const struct vm *vm)
+static const struct fault *fault_of(const struct vm *vm, bool is_lost)
 {
     switch (vm->process_state) {
     case 'T':
@@ -190,7 +190,7 @@ static const struct fault *fault_of(const struct collector *c, const struct vm *
     default:
         break;
     }
-    return lane_quarantined(c->stats_lane, vm->uuid.b, UUID_BYTES) ? &quarantined : NULL;
+    return is_lost ? &quarantined : NULL;
 }
 
 // Stays until the libvirt lane has had an answer, whose batch sweeps it away.
@@ -206,8 +206,8 @@ static void flag_vm(struct collector *c, struct vm *vm, int64_t now)
 {
     struct vm_rec *rec = rec_of(vm);
     rec->blocked_ticks = vm->process_state == 'D' ? rec->blocked_ticks + 1 : 0;
-    const struct fault *fault = fault_of(c, vm);
     bool is_lost = lane_quarantined(c->stats_lane, vm->uuid.b, UUID_BYTES);
+    const struct fault *fault = fault_of(vm, is_lost);
     bool is_stalled = fault && fault != &quarantined;
     if (object_set_attr(&vm->obj, ATTR_VM_FLAG, fault ? fault->flag : NULL))
         rec->flag_since_real_ns = fault ? clock_real_ns(c->p.clock) : 0;
