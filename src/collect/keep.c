@@ -12,37 +12,13 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "keep_shape.h"
 #include "tsdb/timeline.h"
 
 #define NO_REF UINT32_MAX
-#define GROUPS_MAX (LANE_MAX + 1)
-#define LANE_INFO LANE_MAX // info metrics: not of any lane
-#define LABEL_ATTRS_MAX 64
 // A clock that is set back by more than this (to 1970) is not believed: the store would refuse what
 // comes then. A day apart from its limit, as other writers may be ahead of this one.
 #define BACK_MAX_MS (KEEP_LATE_MS - INT64_C(24) * 3600 * 1000)
-
-// A metric of some kind of object.
-struct row {
-    uint16_t metric;
-    int16_t fact; // offset in the object's facts, -1 = info metric
-    bool is_scaled;
-};
-
-// Rows of one lane; they have one stamp.
-struct group {
-    int lane;
-    size_t first, n;
-};
-
-struct shape {
-    struct row *rows;
-    size_t n_rows;
-    struct group groups[GROUPS_MAX];
-    size_t n_groups;
-    enum attr label_attrs[LABEL_ATTRS_MAX]; // of the kind itself and of the one above it
-    size_t n_label_attrs;
-};
 
 // How far a group is kept.
 struct pace {
@@ -57,10 +33,10 @@ struct track {
     struct object *object;
     struct track *next, **link;
     uint32_t version, version_above;
-    uint64_t hash;      // of the label attributes
+    uint64_t *hash;     // by label attribute
     uint32_t *ref;      // by row
     bool *is_present;   // by row: its last sample was a value
-    struct pace pace[]; // by group; refs and presence stand behind
+    struct pace pace[]; // by group; behind it stand hashes, refs and presence
 };
 
 struct ended {
@@ -85,61 +61,16 @@ struct keep {
     struct keep_stats stats;
 };
 
-static int lane_of(const struct metric_desc *m)
-{
-    return m->fact == FACT_INVALID ? LANE_INFO : (int)model_facts[m->fact].lane;
-}
-
-static void shape_add_group(struct shape *s, const struct keep *k, enum kind kind, int lane)
-{
-    struct group g = {lane, s->n_rows, 0};
-    for (size_t i = 0; i < model_metrics_count; i++) {
-        const struct metric_desc *m = &model_metrics[i];
-        if (m->kind != kind || lane_of(m) != lane || !(m->sets & k->p.sets) ||
-            (m->misnamed && !k->p.misnamed))
-            continue;
-        int fact = lane == LANE_INFO ? -1 : (int)m->fact - (int)model_kinds[kind].first_fact;
-        s->rows[s->n_rows++] = (struct row){(uint16_t)i, (int16_t)fact,
-                                            fact >= 0 && model_facts[m->fact].store == STORE_NS};
-        g.n++;
-    }
-    if (g.n)
-        s->groups[s->n_groups++] = g;
-}
-
-static void shape_add_label_attr(struct shape *s, enum attr attr)
-{
-    for (size_t i = 0; i < s->n_label_attrs; i++)
-        if (s->label_attrs[i] == attr)
-            return;
-    if (s->n_label_attrs < LABEL_ATTRS_MAX)
-        s->label_attrs[s->n_label_attrs++] = attr;
-}
-
-static void shape_init(struct shape *s, const struct keep *k, enum kind kind)
-{
-    s->rows = mem_zalloc(model_metrics_count * sizeof(*s->rows));
-    for (int lane = 0; lane <= LANE_INFO; lane++)
-        shape_add_group(s, k, kind, lane);
-    for (size_t i = 0; i < s->n_rows; i++) {
-        const struct metric_desc *m = &model_metrics[s->rows[i].metric];
-        for (int l = 0; l < METRIC_LABELS_MAX && m->labels[l].name; l++)
-            if (!m->labels[l].constant)
-                shape_add_label_attr(s, m->labels[l].attr);
-    }
-}
-
 static void shapes_init(struct keep *k)
 {
     for (enum kind kind = 0; kind < KIND_MAX; kind++)
-        shape_init(&k->shapes[kind], k, kind);
+        shape_init(&k->shapes[kind], kind, k->p.sets, k->p.misnamed);
 }
 
 static void shapes_done(struct keep *k)
 {
     for (enum kind kind = 0; kind < KIND_MAX; kind++) {
-        free(k->shapes[kind].rows);
-        k->shapes[kind] = (struct shape){0};
+        shape_done(&k->shapes[kind]);
     }
 }
 
@@ -174,18 +105,27 @@ static void on_object_done(struct object_user *user)
     track_free((struct track *)user);
 }
 
-static uint64_t hash_labels(const struct shape *s, const struct object *o)
+static uint64_t hash_text(const char *text)
 {
     uint64_t h = UINT64_C(0xcbf29ce484222325); // FNV-1a
-    for (size_t i = 0; i < s->n_label_attrs; i++) {
-        const char *text = object_attr_above(o, s->label_attrs[i]);
-        for (const unsigned char *c = (const unsigned char *)(text ? text : "\1");; c++) {
-            h = (h ^ *c) * UINT64_C(0x100000001b3);
-            if (!*c)
-                break;
-        }
-    }
+    for (const unsigned char *c = (const unsigned char *)(text ? text : "\1"); *c; c++)
+        h = (h ^ *c) * UINT64_C(0x100000001b3);
     return h;
+}
+
+// Note the labels as they are now; bits of those that are not as they were.
+static uint64_t note_labels(struct track *t)
+{
+    const struct shape *s = &t->keep->shapes[t->object->kind];
+    uint64_t changed = 0;
+    for (size_t i = 0; i < s->n_label_attrs; i++) {
+        uint64_t hash = hash_text(object_attr_above(t->object, s->label_attrs[i]));
+        changed |= (uint64_t)(hash != t->hash[i]) << i;
+        t->hash[i] = hash;
+    }
+    t->version = t->object->version;
+    t->version_above = t->object->parent ? t->object->parent->version : 0;
+    return changed;
 }
 
 static struct track *track_new(struct keep *k, struct object *o)
@@ -193,18 +133,17 @@ static struct track *track_new(struct keep *k, struct object *o)
     const struct shape *s = &k->shapes[o->kind];
     // One piece of memory: a sample touches most of it.
     size_t paces = sizeof(struct track) + s->n_groups * sizeof(struct pace);
-    size_t refs = s->n_rows * sizeof(uint32_t);
-    struct track *t = mem_zalloc(paces + refs + s->n_rows * sizeof(bool));
+    size_t hashes = s->n_label_attrs * sizeof(uint64_t), refs = s->n_rows * sizeof(uint32_t);
+    struct track *t = mem_zalloc(paces + hashes + refs + s->n_rows * sizeof(bool));
     t->user.done = on_object_done;
     t->keep = k;
     t->object = o;
-    t->ref = (uint32_t *)(void *)((char *)t + paces);
-    t->is_present = (bool *)((char *)t + paces + refs);
+    t->hash = (uint64_t *)(void *)((char *)t + paces);
+    t->ref = (uint32_t *)(void *)((char *)t + paces + hashes);
+    t->is_present = (bool *)((char *)t + paces + hashes + refs);
     for (size_t i = 0; i < s->n_rows; i++)
         t->ref[i] = NO_REF;
-    t->hash = hash_labels(s, o);
-    t->version = o->version;
-    t->version_above = o->parent ? o->parent->version : 0;
+    note_labels(t);
     t->next = k->tracks;
     t->link = &k->tracks;
     if (t->next)
@@ -305,21 +244,17 @@ static void keep_group(struct track *t, const struct group *g, int64_t mono_ns)
     }
 }
 
-// Other labels make other series; what has not changed gets its old ref again.
+// Other labels make other series. Their groups are due at once.
 static void relabel(struct track *t)
 {
-    const struct object *o = t->object;
     const struct shape *s = &t->keep->shapes[t->object->kind];
-    t->version = o->version;
-    t->version_above = o->parent ? o->parent->version : 0;
-    uint64_t hash = hash_labels(s, o);
-    if (hash == t->hash)
-        return;
-    t->hash = hash;
-    for (size_t i = 0; i < s->n_rows; i++)
-        track_end_row(t, i);
-    for (size_t i = 0; i < s->n_groups; i++)
-        t->pace[i].stamp = 0;
+    uint64_t changed = note_labels(t);
+    for (size_t g = 0; changed && g < s->n_groups; g++)
+        for (size_t i = s->groups[g].first; i < s->groups[g].first + s->groups[g].n; i++)
+            if (s->rows[i].labels & changed) {
+                track_end_row(t, i);
+                t->pace[g].stamp = 0;
+            }
 }
 
 static void note_reading(struct keep_lane *lane, int64_t stamp)

@@ -215,6 +215,29 @@ static void test_attributes_that_are_no_labels_change_nothing(void **state)
     stage_done(&s);
 }
 
+// The process's state is a label of one series, and none of the others ends when it changes.
+static void test_a_label_ends_what_carries_it(void **state)
+{
+    struct stage s;
+    stage_init(&s);
+    struct vm *vm = add_vm(&s, 1, "web");
+    s.herd->max_age_ns[LANE_TURN] = 60 * NS_PER_S;
+    for (int i = 0; i < 6; i++) {
+        object_set_attr(&vm->obj, ATTR_VM_PROCESS_STATE, i < 3 ? "S" : "R");
+        set(&s, &vm->obj, FACT_VM_RSS, 4096 * (i + 1));
+        set(&s, &vm->obj, FACT_VM_THREADS, 5);
+        sample(&s);
+    }
+    struct point p[POINTS_MAX];
+    assert_int_equal(points_of(&s, "vherd_vm_process_threads", "state", "S", p), 4);
+    assert_true(p[2].v == 5 && sample_is_stale(p[3].v));
+    assert_int_equal(points_of(&s, "vherd_vm_process_threads", "state", "R", p), 3);
+    assert_int_equal(points_of(&s, "vherd_vm_resident_bytes", "domain", "web", p), 6);
+    for (int i = 0; i < 6; i++)
+        assert_true(p[i].v == 4096 * (i + 1));
+    stage_done(&s);
+}
+
 static void test_slow_lanes_are_repeated_then_ended(void **state)
 {
     struct stage s;
@@ -383,6 +406,7 @@ int main(void)
         cmocka_unit_test(test_a_vm_that_comes_back_goes_on),
         cmocka_unit_test(test_a_rename_makes_another_series),
         cmocka_unit_test(test_attributes_that_are_no_labels_change_nothing),
+        cmocka_unit_test(test_a_label_ends_what_carries_it),
         cmocka_unit_test(test_slow_lanes_are_repeated_then_ended),
         cmocka_unit_test(test_what_is_delivered_is_not_repeated),
         cmocka_unit_test(test_flags_are_kept_when_they_change),
