@@ -25,7 +25,7 @@ void vm_clear_lane(struct vm *vm, enum lane lane)
 
 static void vm_stopped(struct collector *c, struct vm *vm)
 {
-    static const enum lane lanes[] = {LANE_KERNEL, LANE_SLOW,  LANE_LIBVIRT,
+    static const enum lane lanes[] = {LANE_KERNEL, LANE_TURN,  LANE_SLOW, LANE_LIBVIRT,
                                       LANE_JOB,    LANE_AGENT, LANE_RATE};
     static const enum kind kinds[] = {KIND_VCPU, KIND_FS, KIND_PERF, KIND_MISS};
     static const enum attr attrs[] = {

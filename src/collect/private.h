@@ -14,6 +14,9 @@
 
 struct collector;
 
+// Calls that take longer are overtaken by others.
+#define PATIENCE_NS (50 * NS_PER_MS)
+
 // Something that another thread hands over; deliver() runs on the loop's thread and frees it.
 struct msg {
     struct msg *next;
@@ -91,6 +94,7 @@ struct collector {
     struct herd *herd;
     struct inbox inbox;
     struct workers *workers;
+    int64_t hastened_ns; // when what waits for a worker was last helped on
     struct sampler *sampler;
     struct link link;
     struct call_lane *stats_lane;  // running VMs
@@ -109,7 +113,8 @@ struct collector {
 int64_t mono(const struct collector *c);
 struct vm_rec *rec_of(const struct vm *vm);
 
-// Post from any thread.
+// Post from any thread, with and without waking the loop.
+void inbox_put(struct collector *c, struct msg *m);
 void inbox_post(struct collector *c, struct msg *m);
 
 // link.c

@@ -133,6 +133,8 @@ int store_open(struct core *c, struct err *err);
 void store_close(struct core *c);
 void store_reload(struct core *c);
 void store_sampled(int64_t mono_ns, void *arg);
+/** Save positions of remote writes where they changed: the flow timer, or what is awake before. */
+void store_flow_timer(uv_timer_t *handle);
 void store_view(const struct core *c, struct json *j);
 void store_view_data(const struct core *c, struct json *j);
 

@@ -16,9 +16,20 @@
 #include "sim/stage.h"
 #include "version.h"
 
-#define SELF_EVERY_MS 5000
+#define SELF_EVERY_MS 10000
+// Waking the loop costs more than what these timers do: it is done before, with something else.
+#define EARLY_MS 1500
 
 static void on_timer(uv_timer_t *handle);
+static void on_self(uv_timer_t *handle);
+
+static void do_early(uv_timer_t *timer, uv_timer_cb run)
+{
+    if (!uv_is_active((uv_handle_t *)timer) || uv_timer_get_due_in(timer) > EARLY_MS)
+        return;
+    run(timer);
+    uv_timer_again(timer);
+}
 
 // One line for each change of the connection to libvirt.
 static void log_libvirt(struct core *c)
@@ -45,6 +56,8 @@ static void on_step(struct core *c)
     else if (wake > now)
         ms = (uint64_t)((wake - now + NS_PER_MS - 1) / NS_PER_MS);
     uv_timer_start(&c->timer, on_timer, MIN_OF(ms, UINT64_C(3600000)), 0);
+    do_early(&c->self_timer, on_self);
+    do_early(&c->flow_timer, store_flow_timer);
 }
 
 static void on_wake(uv_async_t *handle)

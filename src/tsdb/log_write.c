@@ -313,6 +313,7 @@ static void forget_file(struct log *l)
 static void *run(void *arg)
 {
     struct log *l = arg;
+    pthread_setname_np(pthread_self(), "store-log");
     int64_t synced_ms = now_ms();
     bool is_stopping = false;
     while (!is_stopping) {

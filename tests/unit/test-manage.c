@@ -175,7 +175,7 @@ static void test_life(void **state)
     refused(f, DEED_RENAME, "web", "{\"name\":\"www\"}", ESRCH, "it must be off");
     well(f, DEED_PAUSE, "web", "{}");
     well(f, DEED_RESUME, "web", "{}");
-    refused(f, DEED_SET_VCPUS, "web", "{\"vcpus\":2}", EINVAL, "1 vCPUs at most");
+    refused(f, DEED_SET_VCPUS, "web", "{\"vcpus\":2}", EINVAL, "1 vCPU at most");
     refused(f, DEED_RESTORE, "web", "{}", ESRCH, "running already");
     well(f, DEED_SAVE, "web", "{}");
     well(f, DEED_RESTORE, "web", "{}");
