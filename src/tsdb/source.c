@@ -244,6 +244,8 @@ static void drop_empty(struct set *set)
 static int fill(struct set *set, const struct query_matcher *matcher, size_t n)
 {
     int r = select_head(set, matcher, n);
+    if (set->view->n_deletions > 0)
+        set->hints.last_only = false; // the last may be one of those deleted
     if (r == 0)
         r = set_plan(set);
     for (size_t i = 0; r == 0 && i < set->view->n; i++)
