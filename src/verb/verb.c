@@ -502,7 +502,7 @@ const struct verb verbs[VERB_MAX] = {
             .reach = VERB_REACH_VM,
             .place = VERB_AT_ACT,
             .summary = "Show how a VM is defined for its next start",
-            .details = "In the words in which it can be created.",
+            .details = "In the words in which it can be created; `state` is that of now.",
             .answers = "application/json",
         },
     [VERB_SNAPSHOT_LIST] =
