@@ -12,7 +12,7 @@ _vherd_expression() {
 }
 _vherd() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
-    local commands=$'vm\nsnapshot\nconsole\ntask\nschedule\ntemplate\napply\ninventory\nlist\nshow\ntop\nhost\nstatus\nmetrics\nquery\nstats\nexport\nimport\nstore\nreplay\ndirty-rate\nplan\nuser\ntoken\naudit-log\nwhoami\nconfig\nsim\ndaemon\ncompletion\nversion\nhelp'
+    local commands=$'vm\nsnapshot\nconsole\ntask\nschedule\ntemplate\napply\ninventory\nlist\nshow\ntop\nhost\nstatus\nmetrics\nquery\nstats\nexport\nimport\nstore\nreplay\ndirty-rate\nplan\nuser\ntoken\naudit-log\nauto\nwhoami\nconfig\nsim\ndaemon\ncompletion\nversion\nhelp'
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then _vherd_words "$commands"; return; fi
     case ${COMP_WORDS[1]} in
@@ -365,6 +365,7 @@ _vherd() {
         --days)  return ;;
         --herd) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --history)  return ;;
+        --only)  return ;;
         --socket) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --url)  return ;;
         --server)  return ;;
@@ -374,8 +375,8 @@ _vherd() {
         --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --color) _vherd_words $'auto\nalways\nnever'; return ;;
         esac
-        if [[ $cur == -* ]]; then _vherd_words $'--name\n--score\n--candidates\n--moves\n--vcpus\n--memory\n--simulate\n--days\n--herd\n--history\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
-        if ((COMP_CWORD == 2)); then _vherd_words $'place\nbalance\nconsolidate\nevacuate\nrightsize'
+        if [[ $cur == -* ]]; then _vherd_words $'--name\n--score\n--candidates\n--moves\n--vcpus\n--memory\n--simulate\n--days\n--herd\n--history\n--yes\n--dry-run\n--only\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
+        if ((COMP_CWORD == 2)); then _vherd_words $'place\nbalance\nconsolidate\nevacuate\nrightsize\napply'
         else mapfile -t COMPREPLY < <(compgen -f -- "$cur"); fi
         ;;
     user)
@@ -441,6 +442,22 @@ _vherd() {
         if [[ $cur == -* ]]; then _vherd_words $'--principal\n--verb\n--object\n--result\n--text\n--since\n--until\n--after\n--limit\n--verify\n--head\n--export\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
         :
         ;;
+    auto)
+        case $prev in
+        --reason)  return ;;
+        --socket) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --url)  return ;;
+        --server)  return ;;
+        --token-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --ca-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --pin)  return ;;
+        --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --color) _vherd_words $'auto\nalways\nnever'; return ;;
+        esac
+        if [[ $cur == -* ]]; then _vherd_words $'--reason\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
+        if ((COMP_CWORD == 2)); then _vherd_words $'show\nstop\nstart'
+        else mapfile -t COMPREPLY < <(compgen -f -- "$cur"); fi
+        ;;
     whoami)
         case $prev in
         --socket) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
@@ -477,6 +494,17 @@ _vherd() {
         --traces)  return ;;
         --mode) _vherd_words $'A\nB\nC'; return ;;
         --seed)  return ;;
+        --trace) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --requests)  return ;;
+        --rate)  return ;;
+        --mean)  return ;;
+        --service) _vherd_words $'exponential\ndeterministic\nhyperexponential\nerlang'; return ;;
+        --priorities)  return ;;
+        --hosts)  return ;;
+        --vcpus)  return ;;
+        --memory)  return ;;
+        --ageing)  return ;;
+        --slice)  return ;;
         --socket) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --url)  return ;;
         --server)  return ;;
@@ -486,8 +514,8 @@ _vherd() {
         --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --color) _vherd_words $'auto\nalways\nnever'; return ;;
         esac
-        if [[ $cur == -* ]]; then _vherd_words $'--policy\n--compare\n--report\n--csv\n--traces\n--mode\n--seed\n--timing\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
-        if ((COMP_CWORD == 2)); then _vherd_words $'run\ncloudsim'
+        if [[ $cur == -* ]]; then _vherd_words $'--policy\n--compare\n--report\n--csv\n--traces\n--mode\n--seed\n--timing\n--trace\n--requests\n--rate\n--mean\n--service\n--priorities\n--hosts\n--vcpus\n--memory\n--ageing\n--slice\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
+        if ((COMP_CWORD == 2)); then _vherd_words $'run\ncloudsim\nqueue'
         else mapfile -t COMPREPLY < <(compgen -f -- "$cur"); fi
         ;;
     daemon)

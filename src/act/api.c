@@ -34,6 +34,9 @@ static void (*const handlers[VERB_MAX])(const struct api_call *c) = {
     [VERB_CONSOLE_CLOSE] = api_console_close,
     [VERB_AUDIT_LIST] = api_audit_list,
     [VERB_AUDIT_VERIFY] = api_audit_verify,
+    [VERB_AUTO_SHOW] = api_auto_show,
+    [VERB_AUTO_STOP] = api_auto_stop,
+    [VERB_AUTO_START] = api_auto_start,
 };
 
 const char *api_member(const struct api_call *c, const char *name)

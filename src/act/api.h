@@ -74,5 +74,8 @@ void api_template_list(const struct api_call *c);
 void api_template_show(const struct api_call *c);
 void api_audit_list(const struct api_call *c);
 void api_audit_verify(const struct api_call *c);
+void api_auto_show(const struct api_call *c);
+void api_auto_stop(const struct api_call *c);
+void api_auto_start(const struct api_call *c);
 
 #endif

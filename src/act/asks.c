@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/number.h"
+#include "manage/auto.h"
 #include "manage/describe.h"
 #include "manage/select.h"
 #include "manage/template.h"
@@ -403,7 +404,11 @@ static void add_task(struct act *a, struct ask *ask)
     if (ask->found)
         uuid_format(&ask->uuid, uuid);
     t.uuid = mem_strdup(uuid);
-    int r = read_after(a, ask, &t.after, &err);
+    int r = auto_is(t.principal)
+                ? auto_allows(a->state.store, a->conf->plan.per_hour, act_real_ns(), &err)
+                : 0;
+    if (r == 0)
+        r = read_after(a, ask, &t.after, &err);
     if (r == 0)
         r = tasks_add(a, &t, &err);
     if (r < 0) {

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "manage/auto.h"
 #include "manage/schedule.h"
 #include "manage/task.h"
 
@@ -20,7 +21,7 @@
 #define REFUSAL_BURST 20
 
 static const struct store_schema *const schemas[] = {&audit_schema, &account_schema, &task_schema,
-                                                     &schedule_schema};
+                                                     &auto_schema, &schedule_schema};
 
 void state_init(struct act_state *s, const struct conf *conf)
 {

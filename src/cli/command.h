@@ -23,7 +23,7 @@ enum {
 };
 
 #define OPERANDS_MAX 1024
-#define COMMAND_OPTIONS_MAX 12
+#define COMMAND_OPTIONS_MAX 20
 #define OPTIONS_GIVEN_MAX 64
 
 struct option_desc {
@@ -172,6 +172,7 @@ void json_indent(const char *text, size_t len, struct buf *out);
 
 int cmd_apply(struct cli *cli);
 int cmd_audit_log(struct cli *cli);
+int cmd_auto(struct cli *cli);
 int cmd_completion(struct cli *cli);
 int cmd_deed(struct cli *cli);
 int cmd_inventory(struct cli *cli);

@@ -7,10 +7,13 @@
 
 static const char *const colors[] = {"auto", "always", "never", NULL};
 static const char *const config_words[] = {"check", "show", NULL};
-static const char *const sim_words[] = {"run", "cloudsim", NULL};
+static const char *const sim_words[] = {"run", "cloudsim", "queue", NULL};
+static const char *const sim_services[] = {"exponential", "deterministic", "hyperexponential",
+                                           "erlang", NULL};
 static const char *const sim_modes[] = {"A", "B", "C", NULL};
-static const char *const plans[] = {"place",    "balance",   "consolidate",
-                                    "evacuate", "rightsize", NULL};
+static const char *const plans[] = {"place",     "balance", "consolidate", "evacuate",
+                                    "rightsize", "apply",   NULL};
+static const char *const auto_words[] = {"show", "stop", "start", NULL};
 static const char *const user_words[] = {"list", "add", "set", "remove", "password", NULL};
 static const char *const token_words[] = {"list", "create", "revoke", NULL};
 static const char *const yes_no[] = {"yes", "no", NULL};
@@ -296,14 +299,20 @@ const struct command commands[] = {
     {.name = "dirty-rate", .kind = OPERAND_VM, .least = 1, .most = 1, .run = cmd_dirty_rate},
     {
         .name = "plan",
-        .operand = "place|balance|consolidate|evacuate|rightsize [NAME]",
+        .operand = "[apply] place|balance|consolidate|evacuate|rightsize [NAME]",
         .kind = OPERAND_WORD,
         .least = 1,
-        .most = 2,
+        .most = 3,
         .words = plans,
-        .options = {{"herd", "FILE", "plan for the herd in this file, without the daemon", NULL,
-                     false},
-                    {"history", "DIR", "the store or snapshot to simulate with, of --herd"}},
+        .options =
+            {{"herd", "FILE", "plan for the herd in this file, without the daemon", NULL, false},
+             {"history", "DIR", "the store or snapshot to simulate with, of --herd"},
+             {"yes", NULL, "apply: do it; without this it is only said", NULL, false},
+             {"dry-run", NULL, "apply: only say what would be done, as without --yes", NULL, false},
+             {"only", "LIST",
+              "apply: memory, vcpus, shares, quota, start, with commas between; all but "
+              "quota if absent",
+              NULL, false}},
         .run = cmd_plan,
     },
     {
@@ -356,6 +365,16 @@ const struct command commands[] = {
                      NULL, false}},
         .run = cmd_audit_log,
     },
+    {
+        .name = "auto",
+        .operand = "[show|stop|start]",
+        .kind = OPERAND_WORD,
+        .least = 0,
+        .most = 1,
+        .words = auto_words,
+        .options = {{"reason", "TEXT", "stop, start: why, for those who find it so", NULL, false}},
+        .run = cmd_auto,
+    },
     {.name = "whoami", .run = cmd_whoami},
     {
         .name = "config",
@@ -371,26 +390,44 @@ const struct command commands[] = {
     },
     {
         .name = "sim",
-        .operand = "run|cloudsim [SCENARIO]",
+        .operand = "run|cloudsim|queue [SCENARIO]",
         .kind = OPERAND_WORD,
         .least = 1,
         .most = 2,
         .words = sim_words,
         .summary = "Simulate a data centre",
-        .details = "`run` lets the data centre of a scenario file go through its time and prints a "
-                   "timeline and a summary. `cloudsim` carries out CloudSim's PlanetLab experiment "
-                   "on a folder of trace files. Neither needs the daemon.",
-        .options = {{"policy", "NAME",
-                     "moves VMs: vherd, balance, none, lr-mmt, wake-thr-rs-0.7, …", NULL, false},
-                    {"compare", "NAME", "run: print this policy beside others; may be repeated",
-                     NULL, true},
-                    {"report", NULL, "run: print every step of the timeline", NULL, false},
-                    {"csv", NULL, "print CSV", NULL, false},
-                    {"traces", "DIR", "cloudsim: folder of traces, one VM each", NULL, false},
-                    {"mode", "MODE", "cloudsim: A as CloudSim, B VMs survive idling, C memory too",
-                     sim_modes, false},
-                    {"seed", "N", "cloudsim: for random selection", NULL, false},
-                    {"timing", NULL, "cloudsim: print CPU times too", NULL, false}},
+        .details =
+            "`run` lets the data centre of a scenario file go through its time and prints a "
+            "timeline and a summary. `cloudsim` carries out CloudSim's PlanetLab experiment "
+            "on a folder of trace files. `queue` puts requests for VMs, of a trace or generated, "
+            "through queue disciplines (fcfs, sjf, priority, ageing, round-robin, backfill; "
+            "--policy picks some, with commas between) and prints waiting, response, "
+            "slowdown, utilisation and fairness beside what queueing theory expects. None "
+            "needs the daemon.",
+        .options =
+            {{"policy", "NAME", "moves VMs: vherd, balance, none, lr-mmt, wake-thr-rs-0.7, …", NULL,
+              false},
+             {"compare", "NAME", "run: print this policy beside others; may be repeated", NULL,
+              true},
+             {"report", NULL, "run: print every step of the timeline", NULL, false},
+             {"csv", NULL, "print CSV", NULL, false},
+             {"traces", "DIR", "cloudsim: folder of traces, one VM each", NULL, false},
+             {"mode", "MODE", "cloudsim: A as CloudSim, B VMs survive idling, C memory too",
+              sim_modes, false},
+             {"seed", "N", "cloudsim, queue: what chance comes from; 1 if absent", NULL, false},
+             {"timing", NULL, "cloudsim: print CPU times too", NULL, false},
+             {"trace", "FILE", "queue: requests in a CSV file (docs/simulation.md)", NULL, false},
+             {"requests", "N", "queue: so many generated ones; 100000 if absent", NULL, false},
+             {"rate", "N", "queue: so many arrive in an hour; 12 if absent", NULL, false},
+             {"mean", "DURATION", "queue: how long one runs; 4h if absent", NULL, false},
+             {"service", "NAME", "queue: how these times are distributed", sim_services, false},
+             {"priorities", "N", "queue: each has one of so many; 3 if absent", NULL, false},
+             {"hosts", "N", "queue: so many equal hosts; 1 if absent", NULL, false},
+             {"vcpus", "N", "queue: of each host; 64 if absent", NULL, false},
+             {"memory", "SIZE", "queue: of each host; 256G if absent", NULL, false},
+             {"ageing", "DURATION", "queue: waiting that adds 1 to a priority; 10m if absent", NULL,
+              false},
+             {"slice", "DURATION", "queue: of round-robin; 1h if absent", NULL, false}},
         .run = cmd_sim,
     },
     {

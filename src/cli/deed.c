@@ -151,6 +151,11 @@ static void view_snapshots(struct cli *cli, const json_t *answer)
             human_age(age, &cli->out);
             buf_puts(&cli->out, " old");
         }
+        double chain = api_number(s, "chain_depth");
+        if (chain >= 1)
+            buf_printf(&cli->out, ", over %.0f image%s", chain, chain > 1 ? "s" : "");
+        if (json_is_true(json_object_get(s, "merging")))
+            buf_puts(&cli->out, ", being merged: delete it again");
         buf_puts(&cli->out, ")\n");
     }
 }

@@ -406,6 +406,16 @@ int keep_sample(struct keep *k, int64_t mono_ns, int64_t real_ns)
     return r < 0 ? r : ends;
 }
 
+const char *keep_job(const struct keep *k)
+{
+    return k->job;
+}
+
+const char *keep_instance(const struct keep *k)
+{
+    return k->instance;
+}
+
 struct keep *keep_new(const struct keep_params *params)
 {
     struct keep *k = mem_zalloc(sizeof(*k));

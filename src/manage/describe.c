@@ -131,7 +131,18 @@ static size_t depth_of(const struct node *nodes, size_t n, const struct virt_sna
     return depth;
 }
 
-static void put_snapshot(struct json *j, const struct virt_snapshot *s, size_t depth, int64_t now_s)
+// Images that a disk stands on once the snapshot is gone back to: its own, and those of external
+// ones above it.
+static size_t chain_of(const struct node *nodes, size_t n, const struct virt_snapshot *s)
+{
+    size_t images = 0;
+    for (size_t i = 0; s && i <= n; i++, s = parent_of(nodes, n, s))
+        images += s->external;
+    return images;
+}
+
+static void put_snapshot(struct json *j, const struct virt_snapshot *s, size_t depth, size_t chain,
+                         int64_t now_s)
 {
     json_object_begin(j);
     json_kv_string(j, "name", s->name);
@@ -140,6 +151,10 @@ static void put_snapshot(struct json *j, const struct virt_snapshot *s, size_t d
     json_kv_string(j, "kind", s->external ? "external" : "internal");
     json_kv_bool(j, "memory", s->memory);
     json_kv_bool(j, "current", s->current);
+    if (s->external)
+        json_kv_u64(j, "chain_depth", chain);
+    if (s->merging)
+        json_kv_bool(j, "merging", true);
     if (s->created_s > 0) {
         json_kv_i64(j, "created", s->created_s);
         json_kv_i64(j, "age_seconds", MAX_OF(now_s - s->created_s, INT64_C(0)));
@@ -178,7 +193,8 @@ void describe_snapshots(const struct virt_snapshot *snapshots, size_t n, int64_t
         struct node *child = next_child(nodes, n, at);
         if (child) {
             child->written = true;
-            put_snapshot(j, child->s, depth_of(nodes, n, child->s), now_s);
+            put_snapshot(j, child->s, depth_of(nodes, n, child->s), chain_of(nodes, n, child->s),
+                         now_s);
             at = child->s;
             written++;
         } else if (at) {

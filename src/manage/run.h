@@ -78,6 +78,9 @@ const json_t *run_notes_next(const json_t *notes, const char *make, size_t *at);
 /** Take away the volumes that notes say were being made. 0, or -errno where one stays. */
 int run_unmake_volumes(struct manage_run *r, const json_t *notes, size_t *ret_n, struct err *err);
 
+/** Have libvirt look into a pool again, with some patience while volumes are being made in it. */
+void run_refresh(struct manage_run *r, const char *pool);
+
 /** The label of a VM whose images are below linked clones. */
 #define LINKED_BASE "vherd_linked_base"
 

@@ -23,6 +23,7 @@ static const char *const firmwares[] = {"bios", "uefi", NULL};
 static const char *const fallbacks[] = {"fail", "destroy", NULL};
 static const char *const numa_modes[] = {"strict", "preferred", "interleave", "restrictive", NULL};
 static const char *const kinds[] = {"internal", "external", NULL};
+static const char *const merges[] = {"commit", "pull", NULL};
 static const char *const scopes[] = {"both", "live", "config", NULL};
 static const char *const fates[] = {"keep", "delete", NULL};
 
@@ -230,12 +231,22 @@ static const struct field snapshot_create_fields[] = {
     {"name", FIELD_NAME, true, .help = "the snapshot's name"},
     {"kind", FIELD_CHOICE, .choices = kinds,
      .help = "internal (with memory where the VM runs) or external; internal if absent"},
+    {"memory", FIELD_BOOL, .help = "of a running VM, with its memory in a file (external)"},
     {"quiesce", FIELD_BOOL, .help = "have the guest agent freeze file systems (external)"},
     {NULL},
 };
 
-static const struct field snapshot_fields[] = {
+static const struct field snapshot_revert_fields[] = {
     {"name", FIELD_NAME, true, .help = "the snapshot's name"},
+    {"start", FIELD_BOOL, .help = "start the VM where the snapshot holds no memory"},
+    {NULL},
+};
+
+static const struct field snapshot_delete_fields[] = {
+    {"name", FIELD_NAME, true, .help = "the snapshot's name"},
+    {"merge", FIELD_CHOICE, .choices = merges,
+     .help = "of an external one: commit what is newer into the image below, or pull what is "
+             "below into the image that the VM writes to; commit if absent"},
     {NULL},
 };
 
@@ -315,14 +326,17 @@ const struct deed deeds[DEED_MAX] = {
     ON_VM(DEED_LIMIT_NIC, "vm.limit-nic", "limit-nic", ROLE_OPERATOR, limit_nic_fields,
           "Throttle a network interface", ""),
     ON_VM(DEED_SNAPSHOT_CREATE, "snapshot.create", "snapshots/create", ROLE_OPERATOR,
-          snapshot_create_fields, "Take a snapshot", ""),
+          snapshot_create_fields, "Take a snapshot",
+          "An external one puts overlays over the disks; of a running VM it may hold the memory "
+          "too, or be taken with the guest's file systems frozen."),
     ON_VM(DEED_SNAPSHOT_REVERT, "snapshot.revert", "snapshots/revert", ROLE_OPERATOR,
-          snapshot_fields, "Go back to a snapshot",
-          "What would break half-way is refused with the reason: a VM with checkpoints, an "
-          "external snapshot where libvirt cannot revert to one."),
+          snapshot_revert_fields, "Go back to a snapshot",
+          "What the VM did since the last snapshot is lost; snapshots stay. Owner and labels stay "
+          "as they are. What would break half-way is refused with the reason, such as a VM with "
+          "checkpoints."),
     ON_VM(DEED_SNAPSHOT_DELETE, "snapshot.delete", "snapshots/delete", ROLE_OPERATOR,
-          snapshot_fields, "Delete a snapshot, keeping what is newer",
-          "The overlay of an external one is merged into its base."),
+          snapshot_delete_fields, "Delete a snapshot, keeping what is newer",
+          "The images of an external one are merged. Where that breaks off it is carried on."),
 };
 
 const struct deed *deed_match(const char *path, char **ret_vm)

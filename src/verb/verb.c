@@ -170,6 +170,7 @@ const struct verb verbs[VERB_MAX] = {
             .method = "GET",
             .path = "/vherd/v1/export",
             .role = ROLE_VIEWER,
+            .reach = VERB_REACH_LIST,
             .summary = "Give stored samples as OpenMetrics text with timestamps",
             .details =
                 "Series by series, in families whose type is that of docs/metrics.md, else "
@@ -189,11 +190,13 @@ const struct verb verbs[VERB_MAX] = {
             .role = ROLE_ADMIN,
             .place = VERB_AT_WEB,
             .summary = "Take samples as OpenMetrics text with timestamps",
-            .details = "Of each series the earliest sample must come first. A NaN is taken for the "
-                       "end of its series, as export writes it. Says how many samples were taken "
-                       "and refused: `late`, older by more than 15 minutes than the newest of all "
-                       "while their series has later ones; `duplicate`, of a time that is there "
-                       "already.",
+            .details =
+                "Samples may be of any age, also of series that are sampled now; cheapest in "
+                "order of time. A NaN is taken for the end of its series, as export writes "
+                "it. Says how many samples were taken and refused: `late`, older than the "
+                "longest of store.keep, store.keep_minute and store.keep_hour, or more than "
+                "10 minutes ahead of the clock; `duplicate`, of a time that is there already "
+                "or in a roll-up whose samples are gone. Remote write does not send them on.",
             .answers = "application/json",
             .body_max = 32u << 20,
         },
@@ -448,6 +451,49 @@ const struct verb verbs[VERB_MAX] = {
                        "nothing before it was changed or cut off since.",
             .answers = "application/json",
             .params = {{"head", VERB_TYPE_STRING, "SEQ:HASH as an earlier check gave it"}},
+        },
+    [VERB_AUTO_SHOW] =
+        {
+            .id = VERB_AUTO_SHOW,
+            .method = "GET",
+            .path = "/vherd/v1/auto",
+            .role = ROLE_VIEWER,
+            .place = VERB_AT_ACT,
+            .command = "auto",
+            .summary = "Show or stop what is done without being asked",
+            .details = "Mode (plan.auto), the stop switch with who turned it and why, and how many "
+                       "deeds were done within the hour of those allowed. `stop` turns the switch "
+                       "at once and for good, restarts included, and cancels what has not begun; "
+                       "`start` turns it back. Both are written to the audit log.",
+            .answers = "application/json",
+        },
+    [VERB_AUTO_STOP] =
+        {
+            .id = VERB_AUTO_STOP,
+            .method = "POST",
+            .path = "/vherd/v1/auto/stop",
+            .role = ROLE_OPERATOR,
+            .place = VERB_AT_ACT,
+            .summary = "Stop what is done without being asked",
+            .details = "Until it is started again. What has begun is brought to its end; "
+                       "what waits is cancelled.",
+            .answers = "application/json",
+            .takes_json = true,
+            .params = {{"reason", VERB_TYPE_STRING, "why, for those who find it stopped"}},
+        },
+    [VERB_AUTO_START] =
+        {
+            .id = VERB_AUTO_START,
+            .method = "POST",
+            .path = "/vherd/v1/auto/start",
+            .role = ROLE_ADMIN,
+            .place = VERB_AT_ACT,
+            .summary = "Let things be done without being asked again",
+            .details = "Ends what stop began. Whether anything is done is the configuration's "
+                       "plan.auto.",
+            .answers = "application/json",
+            .takes_json = true,
+            .params = {{"reason", VERB_TYPE_STRING, "why"}},
         },
     [VERB_TASK_LIST] =
         {
@@ -733,6 +779,7 @@ const struct verb verbs[VERB_MAX] = {
             .method = "GET",
             .path = "/api/v1/query",
             .role = ROLE_VIEWER,
+            .reach = VERB_REACH_LIST,
             .summary = "Evaluate an expression at one time",
             .details =
                 "As Prometheus' API: a vector, scalar, string or matrix, with warnings and infos.",
@@ -752,6 +799,7 @@ const struct verb verbs[VERB_MAX] = {
             .method = "GET",
             .path = "/api/v1/query_range",
             .role = ROLE_VIEWER,
+            .reach = VERB_REACH_LIST,
             .summary = "Evaluate an expression over a range of time",
             .details = "As Prometheus' API: a matrix of at most 11,000 points a series.",
             .answers = "application/json",
@@ -772,6 +820,7 @@ const struct verb verbs[VERB_MAX] = {
             .method = "GET",
             .path = "/api/v1/query_exemplars",
             .role = ROLE_VIEWER,
+            .reach = VERB_REACH_SELF,
             .summary = "Answer that there are no exemplars",
             .details = "An empty list: vherd keeps none.",
             .answers = "application/json",
@@ -786,6 +835,7 @@ const struct verb verbs[VERB_MAX] = {
             .method = "GET",
             .path = "/api/v1/format_query",
             .role = ROLE_VIEWER,
+            .reach = VERB_REACH_SELF,
             .summary = "Lay an expression out over lines",
             .details = "The expression as Prometheus formats it.",
             .answers = "application/json",
@@ -799,6 +849,7 @@ const struct verb verbs[VERB_MAX] = {
             .method = "GET",
             .path = "/api/v1/parse_query",
             .role = ROLE_VIEWER,
+            .reach = VERB_REACH_SELF,
             .summary = "Show the syntax tree of an expression",
             .details = "The tree as JSON.",
             .answers = "application/json",
@@ -812,6 +863,7 @@ const struct verb verbs[VERB_MAX] = {
             .method = "GET",
             .path = "/api/v1/series",
             .role = ROLE_VIEWER,
+            .reach = VERB_REACH_LIST,
             .summary = "List series by their labels",
             .details = "Label sets of the series that any of the selectors matches.",
             .answers = "application/json",
@@ -828,6 +880,7 @@ const struct verb verbs[VERB_MAX] = {
             .method = "GET",
             .path = "/api/v1/labels",
             .role = ROLE_VIEWER,
+            .reach = VERB_REACH_LIST,
             .summary = "List names of labels",
             .details = "Names that series have, all or those that a selector matches.",
             .answers = "application/json",
@@ -844,6 +897,7 @@ const struct verb verbs[VERB_MAX] = {
             .method = "GET",
             .path = "/api/v1/label/{name}/values",
             .role = ROLE_VIEWER,
+            .reach = VERB_REACH_LIST,
             .summary = "List the values of one label",
             .details = "Values among all series or those that a selector matches. A name that is "
                        "no plain one is written U__ and escaped as Prometheus does.",
@@ -860,6 +914,7 @@ const struct verb verbs[VERB_MAX] = {
             .method = "GET",
             .path = "/api/v1/metadata",
             .role = ROLE_VIEWER,
+            .reach = VERB_REACH_SELF,
             .summary = "Tell type and help of metrics",
             .details = "What docs/metrics.md lists, as Prometheus' API has it.",
             .answers = "application/json",
@@ -885,6 +940,7 @@ const struct verb verbs[VERB_MAX] = {
             .method = "GET",
             .path = "/api/v1/status/buildinfo",
             .role = ROLE_VIEWER,
+            .reach = VERB_REACH_SELF,
             .summary = "Tell the version",
             .details =
                 "The version of the API that clients may count on, and of vherd as its revision.",

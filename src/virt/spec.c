@@ -15,11 +15,12 @@ const struct virt_manage *virt_manage_of(const struct virt_ops *ops)
     return ops == &virt_memory ? &virt_memory_manage : &virt_libvirt_manage;
 }
 
-static void volume_done(struct virt_volume *v)
+void virt_volume_done(struct virt_volume *v)
 {
     free(v->pool);
     free(v->volume);
     free(v->path);
+    *v = (struct virt_volume){0};
 }
 
 const char *const virt_numa_modes[VIRT_NUMA_MODE_MAX] = {"strict", "preferred", "interleave",
@@ -41,10 +42,10 @@ void virt_spec_done(struct virt_spec *s)
     free(s->name);
     free(s->cmdline);
     free(s->owner);
-    volume_done(&s->kernel);
-    volume_done(&s->initrd);
+    virt_volume_done(&s->kernel);
+    virt_volume_done(&s->initrd);
     for (size_t i = 0; i < s->n_disks; i++) {
-        volume_done(&s->disks[i].source);
+        virt_volume_done(&s->disks[i].source);
         free(s->disks[i].target);
         free(s->disks[i].format);
     }
@@ -68,13 +69,32 @@ void virt_volume_info_done(struct virt_volume_info *i)
     *i = (struct virt_volume_info){0};
 }
 
+void virt_snapshot_done(struct virt_snapshot *s)
+{
+    free(s->name);
+    free(s->parent);
+    for (size_t i = 0; i < s->n_disks; i++) {
+        free(s->disks[i].target);
+        free(s->disks[i].format);
+        virt_volume_done(&s->disks[i].image);
+        virt_volume_done(&s->disks[i].overlay);
+    }
+    virt_volume_done(&s->memory_image);
+    *s = (struct virt_snapshot){0};
+}
+
 void virt_snapshots_free(struct virt_snapshot *snapshots, size_t n)
 {
-    for (size_t i = 0; i < n; i++) {
-        free(snapshots[i].name);
-        free(snapshots[i].parent);
-    }
+    for (size_t i = 0; i < n; i++)
+        virt_snapshot_done(&snapshots[i]);
     free(snapshots);
+}
+
+void virt_chain_done(struct virt_chain *c)
+{
+    for (size_t i = 0; i < c->n; i++)
+        free(c->paths[i]);
+    *c = (struct virt_chain){0};
 }
 
 /* XML out. */

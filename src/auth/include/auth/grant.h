@@ -36,8 +36,9 @@ struct grant_key {
 };
 
 struct grant {
-    char principal[GRANT_PRINCIPAL_MAX + 1]; /**< "user:NAME", "token:NAME/TOKEN", "unix:UID",
-                                                  "loopback", "anonymous" */
+    char principal[GRANT_PRINCIPAL_MAX +
+                   1]; /**< "user:NAME", "token:NAME/TOKEN", "unix:UID",
+                            "loopback", "anonymous"; "vherd:PART": vherd itself, unasked */
     enum verb_role role;
     int64_t expires_ns; /**< monotonic */
     struct scope scope; /**< owned */

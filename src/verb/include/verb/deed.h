@@ -97,6 +97,9 @@ struct deed {
 
 extern const struct deed deeds[DEED_MAX];
 
+/** Principals of deeds that nobody has asked for begin with this: "vherd:plan". */
+#define DEED_BY_ITSELF "vherd:"
+
 /** Fields that every deed takes besides its own: dry_run, key, after. */
 extern const struct field deed_common_fields[];
 
