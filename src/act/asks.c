@@ -272,8 +272,13 @@ static void look_at_deed(struct ask *ask)
 static void look_at_definition(struct ask *ask)
 {
     struct json j;
+    struct virt_domain d = {0};
+    ask->result = ask->act->ops->lookup(ask->conn->virt, &ask->uuid, &d, &ask->err);
+    if (ask->result < 0)
+        return;
     json_init(&j, &ask->answer);
-    describe_spec(&ask->spec, &j);
+    describe_spec(&ask->spec, virt_state_name(d.state), &j);
+    virt_domain_done(&d);
 }
 
 static void look_at_snapshots(struct ask *ask)

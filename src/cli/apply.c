@@ -147,9 +147,9 @@ static int compare_state(struct apply *a, const char *name, const char *wanted, 
 
 /* One VM. */
 
-static int fetch(struct apply *a, const char *name, const char *below, json_t **ret)
+static int fetch(struct apply *a, const char *name, json_t **ret)
 {
-    CLEANUP(freep) char *path = api_vm_path(name, below);
+    CLEANUP(freep) char *path = api_vm_path(name, "/definition");
     a->err = (struct err){0};
     int r = cli_get(a->cli, path, TIMEOUT_MS, ret, &a->err);
     // Without a client there is no daemon, not no VM.
@@ -173,9 +173,8 @@ static int bring(struct apply *a, const json_t *wanted)
 {
     const char *name = api_text(wanted, "name"), *state = api_text(wanted, "state");
     CLEANUP(json_decrefp) json_t *is = NULL;
-    CLEANUP(json_decrefp) json_t *now = NULL;
     a->after = 0;
-    int r = fetch(a, name, "/definition", &is);
+    int r = fetch(a, name, &is);
     if (r == -ENOENT && state && strcmp(state, "absent") == 0)
         return 0;
     if (r == -ENOENT)
@@ -189,9 +188,7 @@ static int bring(struct apply *a, const json_t *wanted)
     r = compare_fields(a, name, wanted, is);
     if (r == 0)
         r = compare_disks(a, name, wanted, is);
-    if (r == 0 && state)
-        r = fetch(a, name, "", &now);
-    return r < 0 ? r : compare_state(a, name, state, api_text(now, "state"));
+    return r < 0 ? r : compare_state(a, name, state, api_text(is, "state"));
 }
 
 /* The file. */

@@ -69,13 +69,14 @@ static void put_placement(const struct virt_spec *s, struct json *j)
     json_array_end(j);
 }
 
-void describe_spec(const struct virt_spec *s, struct json *j)
+void describe_spec(const struct virt_spec *s, const char *state, struct json *j)
 {
     char uuid[UUID_TEXT];
     uuid_format(&s->uuid, uuid);
     json_object_begin(j);
     json_kv_string(j, "name", s->name);
     json_kv_string(j, "uuid", uuid);
+    put_text(j, "state", state);
     json_kv_u64(j, "vcpus", s->vcpus);
     json_kv_u64(j, "max_vcpus", MAX_OF(s->max_vcpus, s->vcpus));
     json_kv_u64(j, "memory", s->memory_bytes);

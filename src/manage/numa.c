@@ -84,7 +84,7 @@ static int check_nodes(struct manage_run *r, const json_t *numa, unsigned vcpus,
     int w = r->manage->cells(r->virt, &cells, &n_cells, err);
     if (w == 0)
         w = MIN_OF(choose(run_member(numa, "nodes"), cells, n_cells, chosen, err), 0);
-    if (w == 0 && json_is_true(json_object_get(numa, "pin")))
+    if (w == 0 && json_is_true(json_object_get(numa, "pin_vcpus")))
         w = numa_pins(run_member(numa, "nodes"), cells, n_cells, vcpus, ret_pins, err);
     virt_cells_free(cells, n_cells);
     return w;

@@ -8,7 +8,7 @@
 
 #include "run.h"
 
-#define SETTLE_STEPS 40
+#define PATIENCE_MS 10000
 #define SETTLE_STEP_MS 250
 #define NEAR_BYTES (INT64_C(4) << 20)
 #define PERIOD_US 100000
@@ -35,6 +35,12 @@ static bool is_live(struct manage_run *r)
     return (run_scope(r) & VIRT_LIVE) && run_active(r, NULL) == 1;
 }
 
+static int settle_steps(const struct manage_run *r)
+{
+    int ms = r->patience_ms ? r->patience_ms : PATIENCE_MS;
+    return MAX_OF(ms / SETTLE_STEP_MS, 1);
+}
+
 /* vCPUs. */
 
 static int check_vcpus(struct manage_run *r, struct err *err)
@@ -59,7 +65,7 @@ static int settle_vcpus(struct manage_run *r, unsigned asked, struct err *err)
 {
     struct virt_size size = {.guest_vcpus = -1};
     int w = 0;
-    for (int i = 0; w == 0 && i < SETTLE_STEPS; i++) {
+    for (int i = 0; w == 0 && i < settle_steps(r); i++) {
         w = r->manage->size(r->virt, &r->uuid, &size, err);
         if (w < 0 || size.guest_vcpus < 0 || (unsigned)size.guest_vcpus == asked)
             break;
@@ -105,25 +111,26 @@ static int check_memory(struct manage_run *r, struct err *err)
     return w;
 }
 
-static int settle_memory(struct manage_run *r, uint64_t asked, struct err *err)
+static int settle_memory(struct manage_run *r, uint64_t before, uint64_t asked, struct err *err)
 {
     struct virt_size size = {0};
     bool near = false;
     int w = 0;
-    for (int i = 0; w == 0 && i < SETTLE_STEPS && !near; i++) {
+    for (int i = 0; w == 0 && i < settle_steps(r) && !near; i++) {
         w = r->manage->size(r->virt, &r->uuid, &size, err);
         near = w == 0 && llabs((long long)size.balloon_bytes - (long long)asked) <= NEAR_BYTES;
         if (w == 0 && !near)
             w = run_pause(r, SETTLE_STEP_MS);
     }
     json_object_set_new(r->result, "asked", json_integer((json_int_t)asked));
+    json_object_set_new(r->result, "before", json_integer((json_int_t)before));
     if (size.balloon_bytes > 0)
         json_object_set_new(r->result, "in_effect", json_integer((json_int_t)size.balloon_bytes));
     if (w == 0 && !near)
         w = err_set(err, ETIMEDOUT,
                     "the guest has not followed within %d s: its balloon leaves it "
                     "%ju bytes of the %ju asked",
-                    SETTLE_STEPS * SETTLE_STEP_MS / 1000, (uintmax_t)size.balloon_bytes,
+                    settle_steps(r) * SETTLE_STEP_MS / 1000, (uintmax_t)size.balloon_bytes,
                     (uintmax_t)asked);
     return w;
 }
@@ -131,8 +138,11 @@ static int settle_memory(struct manage_run *r, uint64_t asked, struct err *err)
 static int run_memory(struct manage_run *r, struct err *err)
 {
     uint64_t bytes = (uint64_t)run_number(r, "memory", 0);
-    int w = r->manage->set_memory(r->virt, &r->uuid, bytes, run_scope(r), false, err);
-    return w == 0 && is_live(r) ? settle_memory(r, bytes, err) : w;
+    struct virt_size size = {0};
+    int w = r->manage->size(r->virt, &r->uuid, &size, err);
+    if (w == 0)
+        w = r->manage->set_memory(r->virt, &r->uuid, bytes, run_scope(r), false, err);
+    return w == 0 && is_live(r) ? settle_memory(r, size.balloon_bytes, bytes, err) : w;
 }
 
 /* CPU limits. */

@@ -56,7 +56,7 @@ static const struct field nic_fields[] = {
         {"mode", FIELD_CHOICE, .choices = numa_modes,                                              \
          .help = "how strictly memory stays there; strict if absent"},                             \
     {                                                                                              \
-        "pin", FIELD_BOOL, .help = "pin each vCPU to the CPUs of one of the nodes"                 \
+        "pin_vcpus", FIELD_BOOL, .help = "pin each vCPU to the CPUs of one of the nodes"           \
     }
 
 static const struct field numa_fields[] = {NUMA_FIELDS, {NULL}};
@@ -308,7 +308,8 @@ const struct deed deeds[DEED_MAX] = {
     ON_VM(DEED_PIN, "vm.pin", "pin", ROLE_OPERATOR, pin_fields, "Pin a vCPU to host CPUs", ""),
     ON_VM(DEED_SET_NUMA, "vm.set-numa", "set-numa", ROLE_OPERATOR, set_numa_fields,
           "Place a VM on NUMA nodes",
-          "Its memory, and with pin its vCPUs: the first ones on the first node, and so on. The "
+          "Its memory, and with pin_vcpus its vCPUs: the first ones on the first node, and so on. "
+          "The "
           "mode of a running VM cannot change, only the nodes of a strict one."),
     ON_VM(DEED_ATTACH_DISK, "vm.attach-disk", "attach-disk", ROLE_ADMIN, disk_fields,
           "Attach a disk", "Makes its volume where none is named."),

@@ -259,7 +259,7 @@ static int memory_power(struct virt *v, const struct uuid *uuid, enum virt_power
         deaf = vm->deaf && power == VIRT_POWER_SHUTDOWN;
         if (power == VIRT_POWER_START) {
             vm->live_vcpus = spec_of(vm)->vcpus;
-            vm->live_memory_bytes = spec_of(vm)->memory_bytes;
+            vm->live_memory_bytes = vm->balloon_bytes = spec_of(vm)->memory_bytes;
             vm->saved = false;
         } else if (power == VIRT_POWER_SAVE) {
             vm->saved = true;
@@ -339,7 +339,7 @@ static int memory_size(struct virt *v, const struct uuid *uuid, struct virt_size
         .guest_vcpus = -1,
         .memory_bytes = memory,
         .max_memory_bytes = MAX_OF(s->max_memory_bytes, s->memory_bytes),
-        .balloon_bytes = live ? memory : 0,
+        .balloon_bytes = live ? vm->balloon_bytes : 0,
         .config_vcpus = s->vcpus,
         .config_memory_bytes = s->memory_bytes,
     };
@@ -358,7 +358,8 @@ static int memory_set_vcpus(struct virt *v, const struct uuid *uuid, unsigned n,
     if (n > MAX_OF(s->max_vcpus, s->vcpus))
         return err_set(err, EINVAL, "the VM can have %u vCPUs at most",
                        MAX_OF(s->max_vcpus, s->vcpus));
-    if (scope & VIRT_LIVE)
+    // What the guest does not let go stays.
+    if ((scope & VIRT_LIVE) && !(vm->deaf && n < vm->live_vcpus))
         vm->live_vcpus = n;
     if (scope & VIRT_CONFIG)
         s->vcpus = n;
@@ -378,6 +379,8 @@ static int memory_set_memory(struct virt *v, const struct uuid *uuid, uint64_t b
         return err_set(err, EINVAL, "more than the VM's maximum memory");
     if (scope & VIRT_LIVE)
         vm->live_memory_bytes = bytes;
+    if ((scope & VIRT_LIVE) && !vm->deaf)
+        vm->balloon_bytes = bytes;
     if (scope & VIRT_CONFIG)
         s->memory_bytes = bytes;
     return 0;

@@ -42,9 +42,9 @@ struct memory_vm {
     int64_t ran_ns, since_ns; /**< run time until since_ns; since then it runs, where it does */
     struct memory_devices disks, nics;
     struct virt_spec *spec;      /**< owned: what it was defined with; NULL = invented */
-    bool saved, autostart, deaf; /**< deaf: its guest does not follow a request to shut down */
+    bool saved, autostart, deaf; /**< deaf: its guest follows nothing */
     unsigned live_vcpus;
-    uint64_t live_memory_bytes;
+    uint64_t live_memory_bytes, balloon_bytes;
     struct virt_snapshot *snapshots;
     size_t n_snapshots, cap_snapshots;
     int checkpoints;

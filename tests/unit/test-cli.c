@@ -202,6 +202,36 @@ static void test_help_fits_80_columns(void **state)
     }
 }
 
+// A field that is called like an option everywhere could not be given; --label is told apart by
+// select_vms().
+static void test_fields_do_not_clash(void **state)
+{
+    for (int i = 0; i < DEED_MAX; i++) {
+        struct option_desc o, other;
+        const struct field *f;
+        const struct command *c = NULL;
+        for (size_t k = 0; k < commands_count; k++)
+            if (commands[k].group &&
+                strncmp(deeds[i].name, commands[k].group, strlen(commands[k].group)) == 0)
+                c = &commands[k];
+        assert_non_null(c);
+        for (size_t k = 0; deed_option(&deeds[i], k, &o, &f); k++) {
+            for (size_t g = 0; global_options[g].name; g++)
+                if (strcmp(global_options[g].name, o.name) == 0)
+                    fail_msg("%s: --%s", deeds[i].name, o.name);
+            for (size_t g = 0; command_option(c, g, &other); g++)
+                if (strcmp(other.name, o.name) == 0 && strcmp(o.name, "label") != 0)
+                    fail_msg("%s: --%s", deeds[i].name, o.name);
+        }
+        CLEANUP(freep) char *word = mem_strdup(strchr(deeds[i].name, '.') + 1);
+        bool listed = false;
+        for (size_t k = 0; c->words[k]; k++)
+            listed = listed || strcmp(c->words[k], word) == 0;
+        if (!listed)
+            fail_msg("%s is not among the words of its command", deeds[i].name);
+    }
+}
+
 int main(void)
 {
     if (!setlocale(LC_CTYPE, "C.UTF-8"))
@@ -216,6 +246,7 @@ int main(void)
         cmocka_unit_test(test_libvirt_hint),
         cmocka_unit_test(test_commands_are_complete),
         cmocka_unit_test(test_options_do_not_clash),
+        cmocka_unit_test(test_fields_do_not_clash),
         cmocka_unit_test(test_help_fits_80_columns),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,6 +21,7 @@ struct fixture {
     int notes_left; // the one after these fails, as if vherd ended there; -1 = none does
     bool interrupted;
     struct clock_fake clock;
+    json_t *result; // of the last one
 };
 
 static int on_note(void *arg, const json_t *note)
@@ -59,6 +60,7 @@ static int teardown(void **state)
 {
     struct fixture *f = *state;
     json_decref(f->notes);
+    json_decref(f->result);
     virt_memory.close(f->virt);
     memory_reset(NULL);
     free(f);
@@ -107,6 +109,7 @@ static int perform(struct fixture *f, enum how how, enum deed_id id, const char 
                            .vm = vm,
                            .principal = "user:alice",
                            .body = fields,
+                           .patience_ms = 500,
                            .steps = json_array(),
                            .result = json_object(),
                            .interrupted = f->interrupted,
@@ -120,7 +123,8 @@ static int perform(struct fixture *f, enum how how, enum deed_id id, const char 
     if (how == CHECK && w == 0)
         assert_true(json_array_size(r.steps) > 0);
     json_decref(r.steps);
-    json_decref(r.result);
+    json_decref(f->result);
+    f->result = r.result;
     json_decref(fields);
     return w;
 }
@@ -319,11 +323,45 @@ static void test_linked_base_is_guarded(void **state)
     assert_true(volume_is_there(f, "base-vda.qcow2"));
 }
 
+static json_int_t told(const struct fixture *f, const char *name)
+{
+    return json_integer_value(json_object_get(f->result, name));
+}
+
+// Asked, and in effect: what the guest did is said, and that it is not what was asked.
+static void test_guest_that_does_not_follow(void **state)
+{
+    struct fixture *f = *state;
+    struct virt_domain d = {0};
+    struct err err = {0};
+    well(f, DEED_CREATE, "web",
+         "{\"name\":\"web\",\"memory\":\"64M\",\"max_memory\":\"128M\",\"vcpus\":4}");
+    well(f, DEED_START, "web", "{}");
+    well(f, DEED_SET_MEMORY, "web", "{\"memory\":\"96M\"}");
+    assert_int_equal(told(f, "asked"), 96 << 20);
+    assert_int_equal(told(f, "in_effect"), 96 << 20);
+    find(f, "web", &d);
+    memory_deaf(&d.uuid, true);
+    assert_int_equal(perform(f, DO, DEED_SET_MEMORY, "web", "{\"memory\":\"32M\"}", NULL, &err),
+                     -ETIMEDOUT);
+    assert_non_null(strstr(err.message, "has not followed"));
+    assert_int_equal(told(f, "asked"), 32 << 20);
+    assert_int_equal(told(f, "in_effect"), 96 << 20);
+    assert_int_equal(perform(f, DO, DEED_SET_VCPUS, "web", "{\"vcpus\":2}", NULL, &err),
+                     -ETIMEDOUT);
+    assert_non_null(strstr(err.message, "has not let the others go"));
+    assert_int_equal(told(f, "asked"), 2);
+    assert_int_equal(told(f, "in_effect"), 4);
+    memory_deaf(&d.uuid, false);
+    well(f, DEED_SET_VCPUS, "web", "{\"vcpus\":2}");
+    assert_int_equal(told(f, "in_effect"), 2);
+}
+
 #define SEEDED                                                                                     \
     "{\"name\":\"web\",\"memory\":\"64M\",\"vcpus\":4,\"disks\":[{\"pool\":\"default\",\"size\":"  \
     "\"1G\"}],"                                                                                    \
     "\"seed\":{\"pool\":\"default\"},\"seed_users\":[{\"name\":\"ann\"}],"                         \
-    "\"numa\":{\"nodes\":\"0-1\",\"mode\":\"strict\",\"pin\":true}}"
+    "\"numa\":{\"nodes\":\"0-1\",\"mode\":\"strict\",\"pin_vcpus\":true}}"
 
 static void test_seed_goes_with_the_vm(void **state)
 {
@@ -390,7 +428,7 @@ static void test_numa(void **state)
     refused(f, DEED_SET_NUMA, "web", "{\"nodes\":\"0-\"}", EINVAL, "no list of NUMA nodes");
     refused(f, DEED_SET_NUMA, "web", "{\"nodes\":\"0\",\"scope\":\"live\"}", ESRCH, "not running");
     well(f, DEED_START, "web", "{}");
-    well(f, DEED_SET_NUMA, "web", "{\"nodes\":\"1\",\"pin\":true}");
+    well(f, DEED_SET_NUMA, "web", "{\"nodes\":\"1\",\"pin_vcpus\":true}");
     assert_int_equal(virt_memory_manage.spec(f->virt, &d.uuid, &spec, NULL), 0);
     assert_string_equal(spec.numa.nodes, "1");
     assert_int_equal(spec.n_pins, 4);
@@ -605,6 +643,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_foreign_volume_is_never_taken_away, setup, teardown),
         cmocka_unit_test_setup_teardown(test_broken_delete_goes_on, setup, teardown),
         cmocka_unit_test_setup_teardown(test_linked_base_is_guarded, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_guest_that_does_not_follow, setup, teardown),
         cmocka_unit_test_setup_teardown(test_seed_goes_with_the_vm, setup, teardown),
         cmocka_unit_test_setup_teardown(test_broken_create_with_a_seed_leaves_nothing, setup,
                                         teardown),

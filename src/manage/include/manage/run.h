@@ -26,6 +26,7 @@ struct manage_run {
     const char *principal; /**< who asked */
     const json_t *body;    /**< checked by deed_check() */
     json_t *steps;         /**< an array; manage_check() appends sentences of what will be done */
+    int patience_ms;       /**< how long a guest may take to follow; 0 = ten seconds */
     json_t *result;        /**< an object; manage_do() puts what a person wants to know */
     /** manage_mend(): the deed did not fail of itself; act or libvirt ended in the middle of it. */
     bool interrupted;
