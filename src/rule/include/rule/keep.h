@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#ifndef RULE_KEEP_H
+#define RULE_KEEP_H
+
+/*
+ * State of alerts and their transitions in SQLite (store/store.h). One evaluation is one
+ * transaction: state and transitions are there together or not at all.
+ */
+
+#include "rule/eval.h"
+#include "store/store.h"
+
+/** Tables `rule_alert`, `rule_transition`, `rule_mark`. */
+extern const struct store_schema rule_schema;
+
+/** Put stored state into freshly made groups. Rules that are gone keep theirs until
+ * rule_keep_sweep(). */
+int rule_keep_load(struct store *s, struct rule_group_run *group, size_t n, struct err *err);
+
+/**
+ * Store what an evaluation changed: the alerts of the group's rules that changed, and the
+ * transitions of `update`, whose `seq` is set. Opens and commits a transaction, which may be nested
+ * in the caller's. 0 or -errno.
+ */
+int rule_keep_save(struct store *s, const struct rule_group_run *g, struct rule_update *update,
+                   struct err *err);
+
+/**
+ * Transitions after `seq`, oldest first, at most `max`: calls `each` with each (borrowed until it
+ * returns); non-zero from it ends the walk and is returned. 0 or -errno.
+ */
+int rule_keep_transitions(struct store *s, int64_t seq, size_t max,
+                          int (*each)(void *arg, const struct alert_transition *t), void *arg);
+
+/** Number of the last transition; 0: none. */
+int64_t rule_keep_last(struct store *s);
+
+/** Forget transitions up to `seq` that are older than `before_ms`. */
+int rule_keep_sweep(struct store *s, int64_t seq, int64_t before_ms);
+
+#endif
