@@ -297,6 +297,7 @@ const struct command commands[] = {
         .run = cmd_audit_log,
     },
     {.name = "whoami", .run = cmd_whoami},
+    {.name = "events", .run = cmd_events},
     {
         .name = "config",
         .operand = "check|show [FILE]",
