@@ -118,6 +118,7 @@ const struct conf_section conf_sections[] = {
     {"global", "What holds for everything that leaves this machine."},
     {"textfile", "Files with metrics that other programs leave in a directory."},
     {"events", "The log of what happened to VMs, to the connection to libvirt, to alerts."},
+    {"notify", "Who is told of alerts. See also docs/notifications.md."},
     {"receive", "Samples that others send by Prometheus' remote write, to POST /api/v1/write."},
 };
 const size_t conf_sections_count = ARRAY_LEN(conf_sections);
@@ -287,6 +288,22 @@ const struct conf_key conf_keys[] = {
      .help = "How long events are kept; 0s: for ever."},
     {"events", "keep_size", CONF_SIZE, AT(events.keep_size), "64M", 0, 1024 * TIB,
      .help = "Bytes of events before the oldest go; 0: no limit."},
+
+    {"notify", "receivers", CONF_OBJECTS, AT(notify.receivers), .object = &conf_receiver_object,
+     .help = "Who may be told."},
+    {"notify", "route", CONF_OBJECT, AT(notify.route), .object = &conf_route_object,
+     .help = "Which receiver an alert goes to."},
+    {"notify", "inhibit", CONF_OBJECTS, AT(notify.inhibit), .object = &conf_inhibit_object,
+     .help = "Alerts that make others superfluous."},
+    {"notify", "quiet_hours", CONF_OBJECTS, AT(notify.quiet_hours), .object = &conf_quiet_object,
+     .help = "Hours in which routes wait."},
+    {"notify", "keep_trying", CONF_DURATION, AT(notify.keep_trying_ns), "24h", 1 * M, 8760 * H,
+     .help = "How long a message is tried again before it is given up."},
+    {"notify", "max_backoff", CONF_DURATION, AT(notify.max_backoff_ns), "5m", 1 * S, 24 * H,
+     .help = "Longest pause between two attempts; the first is 1s, each further one is twice as "
+             "long."},
+    {"notify", "external_url", CONF_TEXT, AT(notify.external_url), "",
+     .help = "Where this vherd is reached from outside, for links in messages."},
 
     {"receive", "enabled", CONF_BOOL, AT(receive.enabled), "false",
      .help = "Whether samples are taken from others. Needs receive.token_file."},

@@ -89,6 +89,13 @@ static void (*const views[VERB_MAX])(const struct view *v) = {
     [VERB_EXPORT] = view_export,
     [VERB_SNAPSHOT] = view_snapshot,
     [VERB_EVENTS] = view_events,
+    [VERB_ALERT_LIST] = view_notices_alerts,
+    [VERB_ACK] = view_ack,
+    [VERB_SILENCE_LIST] = view_silences,
+    [VERB_SILENCE_ADD] = view_silence_add,
+    [VERB_SILENCE_EXPIRE] = view_silence_expire,
+    [VERB_NOTIFY_STATUS] = view_notify_status,
+    [VERB_NOTIFY_TEST] = view_notify_test,
 };
 
 // Labels of a VM, as many as a scope can ask for.

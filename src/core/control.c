@@ -28,6 +28,8 @@ static int take_config(struct core *c, const char *text, struct err *err)
     if (c->collector)
         collector_reload(c->collector, conf);
     store_reload(c);
+    if (c->notices)
+        notices_configure(c->notices, conf);
     conf_free(old);
     return 0;
 }

@@ -18,6 +18,7 @@
 #include "events.h"
 #include "flow.h"
 #include "jobs.h"
+#include "notices.h"
 #include "model/herd.h"
 #include "model/query.h"
 #include "net/ipc.h"
@@ -97,6 +98,7 @@ struct core {
     struct jobs *jobs;
     struct statedb *statedb; // events, alerts, notifications
     struct events *events;
+    struct notices *notices;
     enum { TOLD_NOTHING, TOLD_UP, TOLD_DOWN } libvirt_told;
     int64_t started_real_ns, configured_real_ns;
     const char *logged_status; // one of collector_libvirt()'s words

@@ -109,11 +109,18 @@ static void act_gone(struct peer *p)
 // What comes before there is something to keep it is let go.
 static bool send_frame(struct peer *p, const struct ipc_frame *f)
 {
+    if (f->type == IPC_NOTIFIED)
+        return p->core->notices ? notices_result(p->core->notices, f->status, f->payload, f->len)
+                                : true;
     int r = p->core->flow ? flow_frame(p->core->flow, p, f) : 1;
     return r == 1 || (r == 0 && f->type == IPC_REPORT);
 }
 
-static void send_gone(struct peer *p) {}
+static void send_gone(struct peer *p)
+{
+    if (p->core->notices)
+        notices_lost_sender(p->core->notices);
+}
 
 // What reading other users' processes and the kernel's log takes, and nothing else.
 static const char *confine(void)

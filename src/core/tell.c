@@ -9,6 +9,7 @@
 #include "core.h"
 #include "sim/stage.h"
 #include "store/event_log.h"
+#include "store/keyed.h"
 #include "version.h"
 
 #define FILE_NAME "state.db"
@@ -27,7 +28,7 @@ static char *path_of(const struct core *c)
 
 void tell_open(struct core *c)
 {
-    static const struct store_schema *const schemas[] = {&event_log_schema};
+    static const struct store_schema *const schemas[] = {&event_log_schema, &keyed_schema};
     struct err err = {0};
     CLEANUP(freep) char *path = path_of(c);
     c->statedb = statedb_new(&c->loop, path, schemas, ARRAY_LEN(schemas), &err);
@@ -36,6 +37,7 @@ void tell_open(struct core *c)
     c->events = events_new(c);
     events_say(c->events, EVENT_VHERD, "started", "vherd " VHERD_VERSION " started");
     events_retain(c->events);
+    c->notices = notices_new(c);
 }
 
 void tell_close(struct core *c)
@@ -43,7 +45,10 @@ void tell_close(struct core *c)
     if (!c->events)
         return;
     events_say(c->events, EVENT_VHERD, "ended", "vherd ends");
+    if (c->notices)
+        notices_end(c->notices);
     statedb_free(TAKE_PTR(c->statedb));
+    notices_free(TAKE_PTR(c->notices));
     events_free(TAKE_PTR(c->events));
 }
 

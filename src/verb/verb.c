@@ -752,6 +752,92 @@ const struct verb verbs[VERB_MAX] = {
                        {"limit", VERB_TYPE_INTEGER, "how many, at most 100000"},
                        {"follow", VERB_TYPE_FLAG, "go on as events happen"}},
         },
+    [VERB_ALERT_LIST] =
+        {
+            .id = VERB_ALERT_LIST,
+            .method = "GET",
+            .path = "/vherd/v1/alerts",
+            .role = ROLE_VIEWER,
+            .summary = "List alerts as notifications see them",
+            .details =
+                "Alerts that fire, and those that are over but were not told so to everybody "
+                "yet: what silences or inhibits them, who takes care of them, which "
+                "receivers were told.",
+            .answers = "application/json",
+        },
+    [VERB_ACK] =
+        {
+            .id = VERB_ACK,
+            .method = "POST",
+            .path = "/vherd/v1/ack",
+            .role = ROLE_OPERATOR,
+            .takes_json = true,
+            .summary = "Take care of alerts that fire",
+            .details = "They are not told again while they fire; their end is told. `alerts` is a "
+                       "fingerprint or matchers.",
+            .answers = "application/json",
+            .params = {{"alerts", VERB_TYPE_STRING, "a fingerprint, or matchers"},
+                       {"comment", VERB_TYPE_STRING, "a sentence for others"}},
+        },
+    [VERB_SILENCE_LIST] =
+        {
+            .id = VERB_SILENCE_LIST,
+            .method = "GET",
+            .path = "/vherd/v1/silences",
+            .role = ROLE_VIEWER,
+            .summary = "List silences: active, pending, and those that ended lately",
+            .details = "With matchers, author, comment, begin and end.",
+            .answers = "application/json",
+        },
+    [VERB_SILENCE_ADD] =
+        {
+            .id = VERB_SILENCE_ADD,
+            .method = "POST",
+            .path = "/vherd/v1/silences",
+            .role = ROLE_OPERATOR,
+            .takes_json = true,
+            .summary = "Silence alerts for a while",
+            .details = "Nobody is told of alerts whose labels match; those that still fire when "
+                       "it ends are told then. Answers with the silence's id.",
+            .answers = "application/json",
+            .params = {{"matchers", VERB_TYPE_STRING, "alertname=\"X\",domain=~\"db-.*\""},
+                       {"comment", VERB_TYPE_STRING, "why"},
+                       {"starts", VERB_TYPE_STRING, "a time; now if absent"},
+                       {"ends", VERB_TYPE_STRING, "a time"},
+                       {"for", VERB_TYPE_STRING, "how long instead: 2h"}},
+        },
+    [VERB_SILENCE_EXPIRE] =
+        {
+            .id = VERB_SILENCE_EXPIRE,
+            .method = "DELETE",
+            .path = "/vherd/v1/silences/{silence}",
+            .role = ROLE_OPERATOR,
+            .summary = "End a silence now",
+            .details = "It stays listed for five days.",
+            .answers = "application/json",
+        },
+    [VERB_NOTIFY_STATUS] =
+        {
+            .id = VERB_NOTIFY_STATUS,
+            .method = "GET",
+            .path = "/vherd/v1/notify",
+            .role = ROLE_VIEWER,
+            .summary = "Show receivers and their queues",
+            .details = "How many messages were delivered, failed, refused, given up, wait; why the "
+                       "last attempt failed and when the next one is.",
+            .answers = "application/json",
+        },
+    [VERB_NOTIFY_TEST] =
+        {
+            .id = VERB_NOTIFY_TEST,
+            .method = "POST",
+            .path = "/vherd/v1/notify/test/{receiver}",
+            .role = ROLE_OPERATOR,
+            .summary = "Send a test message to a receiver",
+            .details = "It goes the way of all messages. Answers with the message's id; how it "
+                       "fared is among the events and in the receiver's status.",
+            .answers = "application/json",
+        },
 };
 
 // Does `path` follow `pattern`, whose one {…} stands for bytes other than '/'?
