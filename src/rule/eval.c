@@ -7,11 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/map.h"
 #include "base/mem.h"
 #include "inputs.h"
-
-#define TEMPLATE_LABELS_MAX LABELS_MAX
+#include "make.h"
 
 // An evaluation of a group, and of the rule that is on.
 struct evaluation {
@@ -70,22 +68,16 @@ static void put(struct evaluation *e, const struct labels *labels, double v)
     e->sample[e->n_samples++] = (struct rule_sample){labels, e->query_ms, v};
 }
 
-static int by_hash(const void *a, const void *b)
-{
-    const struct labels *x = *(struct labels *const *)a, *y = *(struct labels *const *)b;
-    return x->hash != y->hash ? (x->hash > y->hash ? 1 : -1) : labels_compare(x, y);
-}
-
 // What the rule wrote last time and not now has ended. Takes over `now`, which it sorts.
 static void end_gone(struct evaluation *e, struct labels **now, size_t n)
 {
     struct rule_run *run = e->run;
     size_t k = 0;
     if (n > 1)
-        qsort(now, n, sizeof(*now), by_hash);
+        qsort(now, n, sizeof(*now), labels_by_hash);
     for (size_t i = 0; i < run->n_written; i++) {
         int c = 1;
-        while (k < n && (c = by_hash(&run->written[i], &now[k])) > 0)
+        while (k < n && (c = labels_by_hash(&run->written[i], &now[k])) > 0)
             k++;
         if (k < n && c == 0) {
             labels_free(run->written[i]);
@@ -100,71 +92,7 @@ static void end_gone(struct evaluation *e, struct labels **now, size_t n)
     run->n_written = n;
 }
 
-// Labels under construction: a few names, set or taken out.
-struct builder {
-    struct label label[TEMPLATE_LABELS_MAX + 8];
-    size_t n;
-};
-
-static void builder_set(struct builder *b, const char *name, const char *value)
-{
-    for (size_t i = 0; i < b->n; i++)
-        if (strcmp(b->label[i].name, name) == 0) {
-            b->label[i].value = value;
-            return;
-        }
-    if (b->n < ARRAY_LEN(b->label))
-        b->label[b->n++] = (struct label){name, value};
-}
-
-static void builder_init(struct builder *b, const struct labels *from, bool with_name)
-{
-    b->n = 0;
-    for (uint32_t i = 0; from && i < from->n; i++)
-        if (with_name || strcmp(from->label[i].name, LABEL_METRIC_NAME) != 0)
-            b->label[b->n++] = from->label[i];
-}
-
 // Recording rules
-
-static bool has_twice(struct labels **l, size_t n)
-{
-    for (size_t i = 1; i < n; i++)
-        if (by_hash(&l[i - 1], &l[i]) == 0)
-            return true;
-    return false;
-}
-
-struct element {
-    const struct labels *labels; // NULL: none
-    double v;
-};
-
-static struct element element_of(const struct promql_result *result, size_t i)
-{
-    if (result->type == PROMQL_SCALAR)
-        return (struct element){NULL, result->scalar};
-    return (struct element){result->series[i].labels, result->series[i].v[0]};
-}
-
-static size_t elements(const struct promql_result *result)
-{
-    return result->type == PROMQL_SCALAR ? 1 : result->n;
-}
-
-static struct labels *record_labels(const struct evaluation *e, const struct labels *from)
-{
-    const struct rule_group *g = e->g->group;
-    const struct rule *rule = e->run->rule;
-    struct builder b;
-    builder_init(&b, from, false);
-    builder_set(&b, LABEL_METRIC_NAME, rule->name);
-    for (size_t i = 0; i < g->n_labels; i++)
-        builder_set(&b, g->label[i].name, g->label[i].source);
-    for (size_t i = 0; i < rule->n_labels; i++)
-        builder_set(&b, rule->label[i].name, rule->label[i].source);
-    return labels_new(b.label, b.n);
-}
 
 static void free_labels(struct labels **l, size_t n)
 {
@@ -186,7 +114,7 @@ static int record(struct evaluation *e, const struct promql_result *result, stru
         return err_set(err, ENOMEM, "not enough memory for %zu series", n);
     }
     for (size_t i = 0; i < n; i++) {
-        now[i] = record_labels(e, element_of(result, i).labels);
+        now[i] = make_record(e->g->group, e->run->rule, element_of(result, i).labels);
         if (!now[i]) {
             free_labels(now, i);
             return err_set(err, E2BIG, "too many labels");
@@ -194,8 +122,8 @@ static int record(struct evaluation *e, const struct promql_result *result, stru
         sorted[i] = now[i];
     }
     if (n > 1)
-        qsort(sorted, n, sizeof(*sorted), by_hash);
-    if (has_twice(sorted, n)) {
+        qsort(sorted, n, sizeof(*sorted), labels_by_hash);
+    if (labels_any_twice(sorted, n)) {
         free_labels(now, n);
         return err_set(err, EINVAL,
                        "vector contains metrics with the same labelset after applying rule labels");
@@ -207,71 +135,6 @@ static int record(struct evaluation *e, const struct promql_result *result, stru
 }
 
 // Alerting rules
-
-static char *expand(struct evaluation *e, const struct rule_text *t,
-                    const struct rule_template_env *env)
-{
-    struct err err = {0};
-    struct buf out;
-    if (!t->template || rule_template_is_constant(t->template))
-        return mem_strdup(t->source);
-    buf_init(&out, RULE_EXPANDED_MAX * 2);
-    if (rule_template_expand(t->template, env, &out, &err) < 0) {
-        buf_done(&out);
-        return mem_printf("<error expanding template: %s>", err.message);
-    }
-    char *text = buf_take(&out, NULL);
-    return text ? text : mem_strdup("");
-}
-
-static struct labels *expand_all(struct evaluation *e, struct builder *b,
-                                 const struct rule_text *const *lists, const size_t *n_of,
-                                 size_t n_lists, const struct rule_template_env *env,
-                                 const char *alertname)
-{
-    char *text[TEMPLATE_LABELS_MAX];
-    size_t n = 0;
-    for (size_t k = 0; k < n_lists; k++)
-        for (size_t i = 0; i < n_of[k] && n < ARRAY_LEN(text); i++) {
-            text[n] = expand(e, &lists[k][i], env);
-            builder_set(b, lists[k][i].name, text[n++]);
-        }
-    if (alertname)
-        builder_set(b, "alertname", alertname);
-    struct labels *l = labels_new(b->label, b->n);
-    while (n > 0)
-        free(text[--n]);
-    return l;
-}
-
-static int see(struct evaluation *e, struct element from, struct rule_seen_alert *ret,
-               struct err *err)
-{
-    const struct rule *rule = e->run->rule;
-    const struct rule_group *g = e->g->group;
-    const struct rule_text *const lists[] = {g->label, rule->label};
-    const size_t n_of[] = {g->n_labels, rule->n_labels};
-    struct rule_template_env env = {
-        .labels = from.labels,
-        .external_labels = e->env->external_labels,
-        .external_url = e->env->external_url,
-        .value = from.v,
-        .now_ms = e->now_ms,
-        .query = query_text,
-        .arg = e,
-    };
-    struct builder b;
-    builder_init(&b, from.labels, false);
-    ret->value = from.v;
-    ret->series = labels_new(b.label, b.n);
-    ret->labels = expand_all(e, &b, lists, n_of, 2, &env, rule->name);
-    b.n = 0;
-    ret->annotations = expand_all(e, &b, (const struct rule_text *const[]){rule->annotation},
-                                  (const size_t[]){rule->n_annotations}, 1, &env, NULL);
-    if (!ret->series || !ret->labels || !ret->annotations)
-        return err_set(err, E2BIG, "labels or annotations are too large");
-    return 0;
-}
 
 static struct inputs *inputs_of(struct evaluation *e)
 {
@@ -327,12 +190,19 @@ static int see_all(struct evaluation *e, const struct promql_result *result, str
                    struct err *err)
 {
     size_t n = elements(result);
+    struct make_params p = {.group = e->g->group,
+                            .rule = e->run->rule,
+                            .env = e->env,
+                            .now_ms = e->now_ms,
+                            .query = query_text,
+                            .arg = e};
     CLEANUP(freep) struct labels **sorted = calloc(n + 1, sizeof(*sorted));
     seen->alert = calloc(n + 1, sizeof(*seen->alert));
     if (!sorted || !seen->alert)
         return err_set(err, ENOMEM, "not enough memory for %zu alerts", n);
     for (; seen->n < n; seen->n++) {
-        int r = see(e, element_of(result, seen->n), &seen->alert[seen->n], err);
+        struct element el = element_of(result, seen->n);
+        int r = make_alert(&p, el.labels, el.v, &seen->alert[seen->n], err);
         if (r < 0) {
             seen->n++;
             return r;
@@ -340,22 +210,12 @@ static int see_all(struct evaluation *e, const struct promql_result *result, str
         sorted[seen->n] = seen->alert[seen->n].labels;
     }
     if (n > 1)
-        qsort(sorted, n, sizeof(*sorted), by_hash);
-    if (has_twice(sorted, n))
+        qsort(sorted, n, sizeof(*sorted), labels_by_hash);
+    if (labels_any_twice(sorted, n))
         return err_set(err, EINVAL,
                        "vector contains metrics with the same labelset after "
                        "applying alert labels");
     return 0;
-}
-
-static struct labels *state_labels(const struct rule_alert *a, const char *name, bool with_state)
-{
-    struct builder b;
-    builder_init(&b, a->alert.labels, true);
-    builder_set(&b, LABEL_METRIC_NAME, name);
-    if (with_state)
-        builder_set(&b, "alertstate", alert_state_name(a->alert.state));
-    return labels_new(b.label, b.n);
 }
 
 // ALERTS and ALERTS_FOR_STATE.
@@ -372,8 +232,8 @@ static int write_state(struct evaluation *e, struct err *err)
         const struct rule_alert *a = &s->alert[i];
         if (a->alert.state != ALERT_PENDING && a->alert.state != ALERT_FIRING)
             continue;
-        struct labels *alerts = state_labels(a, "ALERTS", true);
-        struct labels *for_state = state_labels(a, "ALERTS_FOR_STATE", false);
+        struct labels *alerts = make_state(&a->alert, "ALERTS", alert_state_name(a->alert.state));
+        struct labels *for_state = make_state(&a->alert, "ALERTS_FOR_STATE", NULL);
         if (alerts) {
             now[n++] = alerts;
             put(e, alerts, 1);

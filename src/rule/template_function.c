@@ -679,7 +679,7 @@ static const struct function functions[] = {
     {"parseDuration", 1, 1, call_parse_duration},
 };
 
-const struct function *function_find(const char *name)
+const struct function *template_function(const char *name)
 {
     for (size_t i = 0; i < ARRAY_LEN(functions); i++)
         if (strcmp(functions[i].name, name) == 0)
@@ -687,12 +687,12 @@ const struct function *function_find(const char *name)
     return NULL;
 }
 
-bool function_is_and(const struct function *f)
+bool template_is_and(const struct function *f)
 {
     return f == &functions[0];
 }
 
-bool function_is_or(const struct function *f)
+bool template_is_or(const struct function *f)
 {
     return f == &functions[1];
 }

@@ -270,7 +270,7 @@ static void identifier(struct parser *p, struct operand *o)
     } else {
         o->kind = OPERAND_FUNCTION;
         o->text = name;
-        o->function = function_find(name);
+        o->function = template_function(name);
         if (!o->function)
             fail(p, "function \"%s\" not defined", name);
     }

@@ -128,8 +128,8 @@ static struct value call(struct run *r, const struct command *c, const struct va
         run_fail(r, "wrong number of args for %s: want %d got %zu", f->name, f->min, n);
     for (const struct operand *o = c->arg->next; o; o = o->next) {
         arg[at] = run_argument(r, o, dot);
-        bool ends = (function_is_and(f) && !value_truth(&arg[at])) ||
-                    (function_is_or(f) && value_truth(&arg[at]));
+        bool ends = (template_is_and(f) && !value_truth(&arg[at])) ||
+                    (template_is_or(f) && value_truth(&arg[at]));
         if (ends)
             return arg[at];
         at++;

@@ -101,11 +101,11 @@ struct function {
     int min, max; // arguments; max -1: any number
     struct value (*call)(struct run *r, const struct value *arg, size_t n);
 };
-const struct function *function_find(const char *name);
+const struct function *template_function(const char *name);
 
 // Operators that do not evaluate all their arguments.
-bool function_is_and(const struct function *f);
-bool function_is_or(const struct function *f);
+bool template_is_and(const struct function *f);
+bool template_is_or(const struct function *f);
 
 // value.c
 bool value_truth(const struct value *v);
