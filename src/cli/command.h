@@ -170,6 +170,7 @@ int cmd_task(struct cli *cli);
 int cmd_config(struct cli *cli);
 int cmd_daemon(struct cli *cli);
 int cmd_dirty_rate(struct cli *cli);
+int cmd_events(struct cli *cli);
 int cmd_export(struct cli *cli);
 int cmd_help(struct cli *cli);
 int cmd_host(struct cli *cli);

@@ -298,6 +298,7 @@ const struct command commands[] = {
         .run = cmd_audit_log,
     },
     {.name = "whoami", .run = cmd_whoami},
+    {.name = "events", .run = cmd_events},
     {
         .name = "rules",
         .operand = "check|test|backtest FILE…",

@@ -180,13 +180,38 @@ static const struct {
     {"pmsuspended", 7, true}, {"crashed", 6, true}, {"shutdown", 4, true},
 };
 
+// libvirt's reasons that say the same as an event's detail.
+static const struct {
+    const char *event, *detail;
+    int reason;
+} event_reasons[] = {
+    {"stopped", "shutdown", 1},   {"stopped", "destroyed", 2},       {"stopped", "crashed", 3},
+    {"stopped", "migrated", 4},   {"stopped", "saved", 5},           {"stopped", "failed", 6},
+    {"suspended", "paused", 1},   {"suspended", "migrated", 2},      {"suspended", "ioerror", 5},
+    {"suspended", "watchdog", 6}, {"suspended", "from_snapshot", 7}, {"crashed", "panicked", 1},
+    {"started", "booted", 1},     {"started", "migrated", 2},        {"started", "restored", 3},
+    {"resumed", "unpaused", 5},
+};
+
+static int reason_of(const struct virt_event *e)
+{
+    for (size_t i = 0; e->detail && i < ARRAY_LEN(event_reasons); i++)
+        if (strcmp(e->event, event_reasons[i].event) == 0 &&
+            strcmp(e->detail, event_reasons[i].detail) == 0)
+            return event_reasons[i].reason;
+    return -1;
+}
+
 static void state_event(struct collector *c, struct vm *vm, const struct virt_event *e)
 {
     for (size_t i = 0; i < ARRAY_LEN(event_states); i++) {
         if (strcmp(e->event, event_states[i].event) != 0)
             continue;
+        int reason = reason_of(e);
         set_active(c, vm, event_states[i].active);
-        set_state(vm, event_states[i].state, 0, mono(c));
+        set_state(vm, event_states[i].state, MAX_OF(reason, 0), mono(c));
+        if (reason >= 0)
+            continue;
         object_set_attr(&vm->obj, ATTR_VM_REASON, e->detail);
         object_set_fact(&vm->obj, FACT_VM_REASON, NAN, mono(c));
     }
@@ -199,7 +224,13 @@ static void count_event(struct vm *vm, const char *name, int64_t now)
     object_set_fact(counter, FACT_EVENT_COUNT, isnan(before) ? 1 : before + 1, now);
 }
 
-void inventory_event(struct collector *c, const struct virt_event *e)
+static void tell(struct collector *c, const struct virt_event *e)
+{
+    if (c->p.event)
+        c->p.event(e, herd_vm(c->herd, &e->uuid), c->p.arg);
+}
+
+static void take_event(struct collector *c, const struct virt_event *e)
 {
     int64_t now = mono(c);
     bool is_new = !herd_vm(c->herd, &e->uuid);
@@ -229,4 +260,10 @@ void inventory_event(struct collector *c, const struct virt_event *e)
     }
     lane_hasten(c->config_lane, e->uuid.b, UUID_BYTES, now);
     inventory_count(c);
+}
+
+void inventory_event(struct collector *c, const struct virt_event *e)
+{
+    take_event(c, e);
+    tell(c, e);
 }

@@ -117,6 +117,7 @@ const struct conf_section conf_sections[] = {
     {"log", "What is written to standard error."},
     {"global", "What holds for everything that leaves this machine."},
     {"textfile", "Files with metrics that other programs leave in a directory."},
+    {"events", "The log of what happened to VMs, to the connection to libvirt, to alerts."},
     {"receive", "Samples that others send by Prometheus' remote write, to POST /api/v1/write."},
 };
 const size_t conf_sections_count = ARRAY_LEN(conf_sections);
@@ -281,6 +282,11 @@ const struct conf_key conf_keys[] = {
          "Directories whose *.prom files are read, as node_exporter's textfile collector does."},
     {"textfile", "interval", CONF_DURATION, AT(textfile.interval_ns), "15s", 100 * MS, 1 * H,
      .help = "How often they are read."},
+
+    {"events", "keep", CONF_DURATION, AT(events.keep_ns), "90d", 0, 36500 * DAY,
+     .help = "How long events are kept; 0s: for ever."},
+    {"events", "keep_size", CONF_SIZE, AT(events.keep_size), "64M", 0, 1024 * TIB,
+     .help = "Bytes of events before the oldest go; 0: no limit."},
 
     {"receive", "enabled", CONF_BOOL, AT(receive.enabled), "false",
      .help = "Whether samples are taken from others. Needs receive.token_file."},

@@ -88,6 +88,7 @@ static void (*const views[VERB_MAX])(const struct view *v) = {
     [VERB_PLAN] = view_plan,
     [VERB_EXPORT] = view_export,
     [VERB_SNAPSHOT] = view_snapshot,
+    [VERB_EVENTS] = view_events,
 };
 
 // Labels of a VM, as many as a scope can ask for.
@@ -221,10 +222,13 @@ bool web_frame(struct peer *p, const struct ipc_frame *f)
         dirty_forget(p->core, f->id);
         forward_forget(p->core, f->id);
         jobs_forget(p->core->jobs, f->id);
+        if (p->core->events)
+            (void)events_forget(p->core->events, f->id);
         return true;
     }
     if (f->type == IPC_MORE) {
-        jobs_more(p->core->jobs, f->id);
+        if (!p->core->events || !events_more(p->core->events, f->id))
+            jobs_more(p->core->jobs, f->id);
         return true;
     }
     int taken = p->core->flow ? flow_frame(p->core->flow, p, f) : 0;
@@ -245,4 +249,6 @@ void web_gone(struct peer *p)
     forward_web_gone(p->core);
     if (p->core->jobs)
         jobs_forget_all(p->core->jobs);
+    if (p->core->events)
+        events_forget_all(p->core->events);
 }

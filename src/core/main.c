@@ -27,6 +27,8 @@ static void log_libvirt(struct core *c)
     if (l.status == c->logged_status)
         return;
     c->logged_status = l.status;
+    if (l.tried)
+        tell_libvirt(c, l.up, l.message);
     log_write(l.up || !l.tried ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, "libvirt (%s): %s%s%s", l.uri,
               l.status, l.message[0] ? ": " : "", l.message);
 }
@@ -141,9 +143,10 @@ static int start(struct core *c, struct err *err)
     c->herd = herd_new();
     name_host(c->herd);
     buf_init(&c->exposition.text, IPC_PAYLOAD_MAX - 4096);
-    int r = store_open(c, err);
+    int r = samples_open(c, err);
     if (r < 0)
         return r;
+    tell_open(c);
     CLEANUP(freep) char *uri = conf_libvirt_uri(c->conf);
     const struct virt_ops *virt = virt_ops_for_uri(uri);
     const struct host_ops *host = virt == &virt_memory ? &host_memory : &host_kernel;
@@ -164,6 +167,7 @@ static int start(struct core *c, struct err *err)
         .wake = wake_loop,
         .ask = ask_act,
         .sampled = store_sampled,
+        .event = tell_vm_event,
         .arg = c,
     };
     return collector_new(&params, &c->collector, err);
@@ -226,7 +230,8 @@ int main(int argc, char **argv)
         uv_run(&c->loop, UV_RUN_DEFAULT);
     queries_end(c);
     collector_free(c->collector);
-    store_close(c);
+    tell_close(c);
+    samples_close(c);
     herd_free(c->herd);
     conf_free(c->conf);
     return 0;

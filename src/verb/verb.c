@@ -726,6 +726,32 @@ const struct verb verbs[VERB_MAX] = {
             .is_query = true,
             .params = {{"limit", VERB_TYPE_INTEGER, LIMIT_HELP}},
         },
+    [VERB_EVENTS] =
+        {
+            .id = VERB_EVENTS,
+            .method = "GET",
+            .path = "/vherd/v1/events",
+            .role = ROLE_VIEWER,
+            .command = "events",
+            .summary = "Show what happened: to VMs, to libvirt, to alerts",
+            .details = "Each change of a VM's life with libvirt's reason in words (crashed, "
+                       "panicked, shut down by the guest, destroyed, migrated, paused on an I/O "
+                       "error), faults, changes of its configuration, libvirt lost and found, "
+                       "alerts, notifications. The newest 1000 first; with `after`, those behind "
+                       "an event, oldest first. With `follow`, or where the request accepts "
+                       "text/event-stream: a stream of server-sent events, from `after`, `since` "
+                       "or the header Last-Event-ID on, else from now on.",
+            .answers = "application/json",
+            .is_query = true,
+            .params = {{"vm", VERB_TYPE_STRING, "of this VM: its name or UUID"},
+                       {"kind", VERB_TYPE_STRING,
+                        "lifecycle, fault, config, guest, job, libvirt, alert, notify, vherd"},
+                       {"since", VERB_TYPE_STRING, "a time, or a duration back from now (2h)"},
+                       {"until", VERB_TYPE_STRING, "the same"},
+                       {"after", VERB_TYPE_INTEGER, "events behind the one of this number"},
+                       {"limit", VERB_TYPE_INTEGER, "how many, at most 100000"},
+                       {"follow", VERB_TYPE_FLAG, "go on as events happen"}},
+        },
 };
 
 // Does `path` follow `pattern`, whose one {…} stands for bytes other than '/'?

@@ -18,6 +18,7 @@
 #include "answer.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/number.h"
 #include "conn.h"
 #include "credential.h"
 #include "gate.h"
@@ -296,16 +297,28 @@ static void wait_for(struct request *r, int64_t patience_ns)
         MHD_suspend_connection(r->mhd);
 }
 
+// A client that was cut off from a stream of events says which one it saw last.
+static const char *resume(const struct request *r, char **ret_owned)
+{
+    const char *last = header_of(r, "Last-Event-ID");
+    uint64_t seq = 0;
+    if (r->question.verb != VERB_EVENTS || !last || number_parse_u64(last, &seq) < 0)
+        return r->question.query;
+    *ret_owned = mem_printf("after=%llu&%s", (unsigned long long)seq, r->question.query);
+    return *ret_owned;
+}
+
 // With the grant that act gave, or the connection itself, of which core knows what it is worth.
 static void ask_core(struct request *r)
 {
     struct server *s = r->conn->server;
     const struct question *question = &r->question;
     const char *accept = header_of(r, MHD_HTTP_HEADER_ACCEPT);
+    CLEANUP(freep) char *resumed = NULL;
     // HEAD is GET to core; MHD leaves the body out.
     struct ipc_request ask = {.method = question->method,
                               .path = question->path,
-                              .query = question->query,
+                              .query = resume(r, &resumed),
                               .form = r->body.len > 0 ? r->body.data : "",
                               .accept = accept ? accept : "",
                               .principal = r->grant ? r->grant : "",

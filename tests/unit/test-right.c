@@ -72,6 +72,7 @@ static const struct row rows[] = {
     {VERB_STATUS_RUNTIMEINFO, "UUUUU", "AFFFF", "AFFFF", "AFFFF"},
     {VERB_STATUS_FLAGS, "UUUUU", "AFFFF", "AFFFF", "AFFFF"},
     {VERB_STATUS_TSDB, "UUUUU", "AFFFF", "AFFFF", "AFFFF"},
+    {VERB_EVENTS, "UUUUU", "AFFFF", "AFFFF", "AFFFF"},
     {VERB_STATUS_CONFIG, "UUUUU", "FFFFF", "AFFFF", "AFFFF"},
 };
 

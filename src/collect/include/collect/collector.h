@@ -35,6 +35,11 @@ struct collector_params {
     int (*ask)(uint32_t id, const char *verb, const char *json, void *arg);
     /** A sample is complete in the herd; its time on the monotonic clock. May be NULL. */
     void (*sampled)(int64_t mono_ns, void *arg);
+    /**
+     * Something happened to a VM, and the herd knows of it; `vm` is NULL where it is not shown yet
+     * or any more. May be NULL.
+     */
+    void (*event)(const struct virt_event *e, const struct vm *vm, void *arg);
     void *arg;
     bool no_sampler; /**< tests: batches come through collector_sink() alone */
 };

@@ -139,6 +139,11 @@ struct conf {
         int64_t max_body_bytes; /**< receive.max_body: 4M, before unpacking */
     } receive;
 
+    struct {
+        int64_t keep_ns;   /**< events.keep: age up to which events stay; 90d, 0 = for ever */
+        int64_t keep_size; /**< events.keep_size: bytes of events; 64M, 0 = no limit */
+    } events;
+
     struct conf_array scrape;       /**< of struct conf_scrape */
     struct conf_array remote_write; /**< of struct conf_remote_write */
 };

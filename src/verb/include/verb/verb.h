@@ -59,6 +59,7 @@ enum verb_id {
     VERB_STATUS_CONFIG,
     VERB_STATUS_FLAGS,
     VERB_STATUS_TSDB,
+    VERB_EVENTS,
     VERB_MAX,
     VERB_INVALID = -1,
 };
