@@ -89,6 +89,9 @@ static void (*const views[VERB_MAX])(const struct view *v) = {
     [VERB_EXPORT] = view_export,
     [VERB_SNAPSHOT] = view_snapshot,
     [VERB_EVENTS] = view_events,
+    [VERB_RULES] = view_rules,
+    [VERB_ALERTS] = view_alerts,
+    [VERB_ALERT_HISTORY] = view_alert_history,
 };
 
 // Labels of a VM, as many as a scope can ask for.

@@ -28,6 +28,7 @@ static int take_config(struct core *c, const char *text, struct err *err)
     if (c->collector)
         collector_reload(c->collector, conf);
     store_reload(c);
+    rules_reload(c);
     conf_free(old);
     return 0;
 }

@@ -21,6 +21,7 @@
 #include "model/herd.h"
 #include "model/query.h"
 #include "net/ipc.h"
+#include "rules.h"
 #include "statedb.h"
 #include "store_flow.h"
 #include "verb/verb.h"
@@ -97,6 +98,7 @@ struct core {
     struct jobs *jobs;
     struct statedb *statedb; // events, alerts, notifications
     struct events *events;
+    struct rules *alert_rules; // NULL while there is no store
     enum { TOLD_NOTHING, TOLD_UP, TOLD_DOWN } libvirt_told;
     int64_t started_real_ns, configured_real_ns;
     const char *logged_status; // one of collector_libvirt()'s words

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "core.h"
 #include "sim/stage.h"
+#include "rule/keep.h"
 #include "store/event_log.h"
 #include "version.h"
 
@@ -27,7 +28,7 @@ static char *path_of(const struct core *c)
 
 void tell_open(struct core *c)
 {
-    static const struct store_schema *const schemas[] = {&event_log_schema};
+    static const struct store_schema *const schemas[] = {&event_log_schema, &rule_schema};
     struct err err = {0};
     CLEANUP(freep) char *path = path_of(c);
     c->statedb = statedb_new(&c->loop, path, schemas, ARRAY_LEN(schemas), &err);

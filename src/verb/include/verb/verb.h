@@ -60,6 +60,9 @@ enum verb_id {
     VERB_STATUS_FLAGS,
     VERB_STATUS_TSDB,
     VERB_EVENTS,
+    VERB_RULES,
+    VERB_ALERTS,
+    VERB_ALERT_HISTORY,
     VERB_MAX,
     VERB_INVALID = -1,
 };
