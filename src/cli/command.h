@@ -180,6 +180,7 @@ int cmd_metrics(struct cli *cli);
 int cmd_query(struct cli *cli);
 int cmd_plan(struct cli *cli);
 int cmd_replay(struct cli *cli);
+int cmd_rules(struct cli *cli);
 int cmd_show(struct cli *cli);
 int cmd_stats(struct cli *cli);
 int cmd_sim(struct cli *cli);

@@ -6,6 +6,7 @@
 #include "command.h"
 
 static const char *const colors[] = {"auto", "always", "never", NULL};
+static const char *const rules_words[] = {"check", "test", "backtest", NULL};
 static const char *const config_words[] = {"check", "show", NULL};
 static const char *const sim_words[] = {"run", "cloudsim", NULL};
 static const char *const sim_modes[] = {"A", "B", "C", NULL};
@@ -298,6 +299,22 @@ const struct command commands[] = {
     },
     {.name = "whoami", .run = cmd_whoami},
     {.name = "events", .run = cmd_events},
+    {
+        .name = "rules",
+        .operand = "check|test|backtest FILE…",
+        .kind = OPERAND_WORD,
+        .least = 2,
+        .most = OPERANDS_MAX,
+        .words = rules_words,
+        .summary = "Check rule files, run their tests, try them on recorded history",
+        .details =
+            "`check` reads rule files as the daemon does and tells every mistake with its "
+            "place, metrics of vherd that do not exist, and what the rules cost. `test` runs "
+            "promtool's unit tests.",
+        .options = {{"strict", NULL, "check: fail on what is only likely wrong", NULL, false},
+                    {"run", "REGEX", "test: only groups of that name", NULL, false}},
+        .run = cmd_rules,
+    },
     {
         .name = "config",
         .operand = "check|show [FILE]",

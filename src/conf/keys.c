@@ -117,6 +117,7 @@ const struct conf_section conf_sections[] = {
     {"log", "What is written to standard error."},
     {"global", "What holds for everything that leaves this machine."},
     {"textfile", "Files with metrics that other programs leave in a directory."},
+    {"rules", "Recording and alerting rules, in Prometheus' files."},
     {"events", "The log of what happened to VMs, to the connection to libvirt, to alerts."},
     {"notify", "Who is told of alerts. See also docs/notifications.md."},
     {"receive", "Samples that others send by Prometheus' remote write, to POST /api/v1/write."},
@@ -283,6 +284,21 @@ const struct conf_key conf_keys[] = {
          "Directories whose *.prom files are read, as node_exporter's textfile collector does."},
     {"textfile", "interval", CONF_DURATION, AT(textfile.interval_ns), "15s", 100 * MS, 1 * H,
      .help = "How often they are read."},
+
+    {"rules", "files", CONF_LIST, AT(rules.files), "", .check = check_absolute,
+     .help = "Rule files, as patterns: /etc/vherd/rules/*.yaml. Read again when vherd is reloaded; "
+             "with a mistake in any of them those that were in force stay so."},
+    {"rules", "evaluation_interval", CONF_DURATION, AT(rules.interval_ns), "15s", 1 * S, 24 * H,
+     .help = "How often groups that name no interval are evaluated."},
+    {"rules", "query_offset", CONF_DURATION, AT(rules.query_offset_ns), "0s", 0, 24 * H,
+     .help = "How far in the past groups that name no query_offset are evaluated."},
+    {"rules", "resend_delay", CONF_DURATION, AT(rules.resend_delay_ns), "1m", 1 * S, 24 * H,
+     .help = "After this long an alert that still fires is sent again to an Alertmanager."},
+    {"rules", "hold_gaps", CONF_BOOL, AT(rules.hold_gaps), "true",
+     .help = "While the data behind an alert are missing, for less than its `for`, it neither "
+             "resolves nor begins anew. false does as Prometheus."},
+    {"rules", "external_url", CONF_TEXT, AT(rules.external_url), "",
+     .help = "Address under which people reach this daemon, for links in alerts."},
 
     {"events", "keep", CONF_DURATION, AT(events.keep_ns), "90d", 0, 36500 * DAY,
      .help = "How long events are kept; 0s: for ever."},

@@ -96,6 +96,9 @@ static void (*const views[VERB_MAX])(const struct view *v) = {
     [VERB_SILENCE_EXPIRE] = view_silence_expire,
     [VERB_NOTIFY_STATUS] = view_notify_status,
     [VERB_NOTIFY_TEST] = view_notify_test,
+    [VERB_RULES] = view_rules,
+    [VERB_ALERTS] = view_alerts,
+    [VERB_ALERT_HISTORY] = view_alert_history,
 };
 
 // Labels of a VM, as many as a scope can ask for.

@@ -30,6 +30,7 @@ static int take_config(struct core *c, const char *text, struct err *err)
     store_reload(c);
     if (c->notices)
         notices_configure(c->notices, conf);
+    rules_reload(c);
     conf_free(old);
     return 0;
 }

@@ -22,6 +22,7 @@
 #include "model/herd.h"
 #include "model/query.h"
 #include "net/ipc.h"
+#include "rules.h"
 #include "statedb.h"
 #include "store_flow.h"
 #include "verb/verb.h"
@@ -99,6 +100,7 @@ struct core {
     struct statedb *statedb; // events, alerts, notifications
     struct events *events;
     struct notices *notices;
+    struct rules *alert_rules; // NULL while there is no store
     enum { TOLD_NOTHING, TOLD_UP, TOLD_DOWN } libvirt_told;
     int64_t started_real_ns, configured_real_ns;
     const char *logged_status; // one of collector_libvirt()'s words
@@ -137,6 +139,7 @@ void store_view_data(const struct core *c, struct json *j);
 // tell.c: the state database and what lives in it
 void tell_open(struct core *c);
 void tell_close(struct core *c);
+void tell_join(struct core *c); // after rules_begin(): alerts go to notifications
 void tell_libvirt(struct core *c, bool is_up, const char *message);
 void tell_vm_event(const struct virt_event *e, const struct vm *vm, void *arg);
 

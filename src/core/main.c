@@ -154,6 +154,8 @@ static int start(struct core *c, struct err *err)
     if (r < 0)
         return r;
     tell_open(c);
+    rules_begin(c);
+    tell_join(c);
     CLEANUP(freep) char *uri = conf_libvirt_uri(c->conf);
     const struct virt_ops *virt = virt_ops_for_uri(uri);
     const struct host_ops *host = virt == &virt_memory ? &host_memory : &host_kernel;
@@ -237,6 +239,7 @@ int main(int argc, char **argv)
         uv_run(&c->loop, UV_RUN_DEFAULT);
     queries_end(c);
     collector_free(c->collector);
+    rules_end(c);
     tell_close(c);
     samples_close(c);
     herd_free(c->herd);

@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "base/number.h"
 #include "core.h"
+#include "rule/keep.h"
 #include "store/keyed.h"
 
 #define RETRY_MS 500
@@ -204,9 +205,10 @@ int64_t notices_taken(const struct notices *n)
 
 bool notices_take(struct notices *n, const struct alert_transition *t)
 {
-    if (t->seq <= n->taken)
+    // Without a number it could not be stored; it is told all the same.
+    if (t->seq > 0 && t->seq <= n->taken)
         return false;
-    n->taken = t->seq;
+    n->taken = MAX_OF(n->taken, t->seq);
     if (t->alert.state == ALERT_PENDING)
         return true;
     notify_alert(n->notify, &t->alert, real_ms());
@@ -232,7 +234,7 @@ static int load(void *arg, const char *kind, const char *key, const char *value)
 {
     struct notices *n = arg;
     if (strcmp(kind, "mark") == 0 && strcmp(key, TAKEN) == 0)
-        (void)number_parse_i64(value, &n->taken);
+        (void)number_parse_i64(value, &n->taken), n->taken_stored = n->taken;
     else if (strcmp(kind, "mark") == 0 && strcmp(key, INSTANCE) == 0)
         return 0;
     else if (notify_load(n->notify, kind, key, value) < 0)
@@ -255,6 +257,12 @@ static char *instance_of(struct store *s)
     return text;
 }
 
+static int catch_up(void *arg, const struct alert_transition *t)
+{
+    (void)notices_take(arg, t);
+    return 0;
+}
+
 struct notices *notices_new(struct core *c)
 {
     struct store *s = statedb_store(c->statedb);
@@ -271,7 +279,9 @@ struct notices *notices_new(struct core *c)
     if (s && keyed_each(s, load, n) < 0)
         log_error("%s: %s", store_path(s), store_message(s));
     notify_loaded(n->notify, real_ms());
-    n->taken_stored = n->taken;
+    // Stored by rules, but not yet taken when the last daemon ended.
+    if (s && rule_keep_transitions(s, n->taken, SIZE_MAX / 2, catch_up, n) < 0)
+        log_error("%s: %s", store_path(s), store_message(s));
     n->stored = notify_number(n->notify);
     uv_timer_init(&c->loop, &n->timer);
     n->timer.data = n;

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "core.h"
 #include "sim/stage.h"
+#include "rule/keep.h"
 #include "store/event_log.h"
 #include "store/keyed.h"
 #include "version.h"
@@ -28,16 +29,36 @@ static char *path_of(const struct core *c)
 
 void tell_open(struct core *c)
 {
-    static const struct store_schema *const schemas[] = {&event_log_schema, &keyed_schema};
+    static const struct store_schema *const schemas[] = {&event_log_schema, &keyed_schema,
+                                                         &rule_schema};
     struct err err = {0};
     CLEANUP(freep) char *path = path_of(c);
     c->statedb = statedb_new(&c->loop, path, schemas, ARRAY_LEN(schemas), &err);
     if (err.code)
         log_error("%s; events and alerts are not kept", err.message);
     c->events = events_new(c);
+    // Reads the file itself, before anything is handed to its thread.
+    c->notices = notices_new(c);
     events_say(c->events, EVENT_VHERD, "started", "vherd " VHERD_VERSION " started");
     events_retain(c->events);
-    c->notices = notices_new(c);
+}
+
+static void take_transitions(void *arg, const struct alert_transition *t, size_t n,
+                             const struct alert *send, size_t n_send)
+{
+    struct core *c = arg;
+    for (size_t i = 0; i < n; i++)
+        (void)notices_take(c->notices, &t[i]);
+    for (size_t i = 0; i < n_send; i++)
+        notify_alert_heard(notices_notify(c->notices), &send[i],
+                           clock_real_ns(&clock_system) / NS_PER_MS);
+    notices_step(c->notices);
+}
+
+void tell_join(struct core *c)
+{
+    if (c->notices)
+        rules_on_transitions(c, NULL, take_transitions, c);
 }
 
 void tell_close(struct core *c)

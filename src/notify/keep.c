@@ -95,6 +95,7 @@ void keep_entry(struct notify *n, const struct entry *e)
     json_kv_bool(&j, "over", e->is_resolved);
     json_kv_f64(&j, "value", e->alert.value);
     json_kv_string(&j, "expr", e->alert.expr);
+    json_kv_i64(&j, "lease", e->lease_ms);
     put_told(n, e, &j);
     if (e->ack_author) {
         json_kv_string(&j, "ack_author", e->ack_author);
@@ -240,6 +241,7 @@ static int load_entry(struct notify *n, const char *key, const json_t *j)
     if (r == 0) {
         struct entry *e = entry_add(n, &a);
         e->is_resolved = over;
+        e->lease_ms = number(j, "lease");
         load_told(n, e, json_object_get(j, "told"));
         if (*text(j, "ack_author")) {
             e->ack_author = mem_strdup(text(j, "ack_author"));

@@ -7,6 +7,9 @@
 
 #include "private.h"
 
+#define LEASE_MS (15 * 60 * MS_PER_S)
+#define LEASE_LOOK_MS (60 * MS_PER_S)
+
 static void last_clear(struct notify *n)
 {
     size_t cursor = 0;
@@ -73,7 +76,11 @@ static void join_all(struct notify *n, int64_t now_ms)
 
 void notify_loaded(struct notify *n, int64_t now_ms)
 {
+    size_t cursor = 0;
+    struct entry *e;
     n->is_loading = false;
+    while ((e = map_next(n->entries, &cursor)))
+        e->until_ms = now_ms + MAX_OF(e->lease_ms, LEASE_MS);
     join_all(n, now_ms);
     silences_schedule(n, now_ms);
     last_clear(n);
@@ -118,6 +125,54 @@ int notify_configure(struct notify *n, const struct conf *conf, int64_t now_ms, 
     return 0;
 }
 
+static void hear(struct entry *e, const struct alert *a, int64_t now_ms)
+{
+    e->lease_ms = MAX_OF(a->ends_at_ms - now_ms, LEASE_MS);
+    e->until_ms = now_ms + e->lease_ms;
+}
+
+void notify_alert_heard(struct notify *n, const struct alert *a, int64_t now_ms)
+{
+    struct entry *e = entry_of(n, a->fingerprint);
+    if (e && a->state == ALERT_FIRING)
+        hear(e, a, now_ms);
+}
+
+static void end(struct notify *n, struct entry *e, int64_t at_ms, int64_t now_ms)
+{
+    e->is_resolved = true;
+    e->alert.state = ALERT_RESOLVED;
+    e->alert.resolved_at_ms = at_ms;
+    keep_entry(n, e);
+    groups_touch_of(n, e, now_ms);
+    // Its groups may have gone with an earlier configuration.
+    groups_join(n, e, now_ms);
+}
+
+// One a call: ending it may change what is walked over.
+static bool end_one_forgotten(struct notify *n, int64_t now_ms)
+{
+    size_t cursor = 0;
+    struct entry *e;
+    while ((e = map_next(n->entries, &cursor))) {
+        if (!e->is_resolved && e->until_ms <= now_ms) {
+            end(n, e, now_ms, now_ms);
+            return true;
+        }
+    }
+    return false;
+}
+
+static void end_forgotten(struct notify *n, int64_t now_ms)
+{
+    if (now_ms < n->next_lease_ms)
+        return;
+    n->next_lease_ms = now_ms + LEASE_LOOK_MS;
+    while (end_one_forgotten(n, now_ms))
+        ;
+    groups_touch_suppressed(n, now_ms);
+}
+
 static void take_firing(struct notify *n, struct entry *e, const struct alert *a, int64_t now_ms)
 {
     if (e && (e->is_resolved || e->alert.fired_at_ms != a->fired_at_ms)) {
@@ -133,6 +188,7 @@ static void take_firing(struct notify *n, struct entry *e, const struct alert *a
         e = entry_add(n, a);
     }
     e->is_resolved = false;
+    hear(e, a, now_ms);
     keep_entry(n, e);
     groups_join(n, e, now_ms);
 }
@@ -143,19 +199,14 @@ void notify_alert(struct notify *n, const struct alert *a, int64_t now_ms)
     if (a->state == ALERT_FIRING) {
         take_firing(n, e, a, now_ms);
     } else if (e && !e->is_resolved) {
-        e->is_resolved = true;
-        e->alert.state = ALERT_RESOLVED;
-        e->alert.resolved_at_ms = a->resolved_at_ms ? a->resolved_at_ms : now_ms;
-        keep_entry(n, e);
-        groups_touch_of(n, e, now_ms);
-        // A last group may have gone with an earlier configuration.
-        groups_join(n, e, now_ms);
+        end(n, e, a->resolved_at_ms ? a->resolved_at_ms : now_ms, now_ms);
     }
     groups_touch_suppressed(n, now_ms);
 }
 
 void notify_step(struct notify *n, int64_t now_ms)
 {
+    end_forgotten(n, now_ms);
     silences_sweep(n, now_ms);
     outboxes_expire(n, now_ms);
     for (struct group *g = n->groups, *next; g; g = next) {
@@ -170,5 +221,7 @@ int64_t notify_wake(const struct notify *n, int64_t now_ms)
     int64_t wake = MIN_OF(n->next_silence_ms, outboxes_wake(n));
     for (const struct group *g = n->groups; g; g = g->next)
         wake = MIN_OF(wake, g->due_ms);
+    if (map_count(n->entries) > 0)
+        wake = MIN_OF(wake, n->next_lease_ms);
     return wake == INT64_MAX ? wake : MAX_OF(wake, now_ms);
 }

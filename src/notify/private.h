@@ -81,6 +81,7 @@ struct entry {
     char *ack_author, *ack_comment;  // NULL: not acknowledged
     int64_t ack_ms;
     unsigned n_groups;
+    int64_t lease_ms, until_ms; // it counts as over when it is not heard of until then
 };
 
 struct group {
@@ -136,6 +137,7 @@ struct notify {
     struct notify_changes changes;
     char *words; // of notify_result()
     bool is_loading;
+    int64_t next_lease_ms; // when to look for entries that nobody has any more
 };
 
 // keep.c

@@ -694,6 +694,42 @@ const struct verb verbs[VERB_MAX] = {
             .details = "Start, time, series.",
             .answers = "application/json",
         },
+    [VERB_RULES] =
+        {
+            .id = VERB_RULES,
+            .method = "GET",
+            .path = "/api/v1/rules",
+            .role = ROLE_VIEWER,
+            .summary = "Show rules and how they fare",
+            .details = "Groups, their rules, health, and the alerts of each.",
+            .answers = "application/json",
+            .is_query = true,
+            .params = {{"type", VERB_TYPE_STRING, "alert or record: only these"}},
+        },
+    [VERB_ALERTS] =
+        {
+            .id = VERB_ALERTS,
+            .method = "GET",
+            .path = "/api/v1/alerts",
+            .role = ROLE_VIEWER,
+            .summary = "List alerts that are pending or firing",
+            .details = "As Prometheus' API.",
+            .answers = "application/json",
+            .is_query = true,
+        },
+    [VERB_ALERT_HISTORY] =
+        {
+            .id = VERB_ALERT_HISTORY,
+            .method = "GET",
+            .path = "/vherd/v1/alerts/history",
+            .role = ROLE_VIEWER,
+            .summary = "Show how alerts changed",
+            .details = "Transitions between pending, firing and resolved, the newest first.",
+            .answers = "application/json",
+            .params = {{"limit", VERB_TYPE_INTEGER, "at most so many; 100"},
+                       {"before", VERB_TYPE_INTEGER, "only those with a lower number (seq)"},
+                       {"alertname", VERB_TYPE_STRING, "only of this alert"}},
+        },
     [VERB_STATUS_CONFIG] =
         {
             .id = VERB_STATUS_CONFIG,

@@ -141,6 +141,15 @@ struct conf {
     } receive;
 
     struct {
+        struct conf_list files;  /**< rules.files: patterns of paths; [] */
+        int64_t interval_ns;     /**< rules.evaluation_interval: of groups that name none; 15s */
+        int64_t query_offset_ns; /**< rules.query_offset: how far back groups look; 0s */
+        int64_t resend_delay_ns; /**< rules.resend_delay: a firing alert is told again; 1m */
+        bool hold_gaps;          /**< rules.hold_gaps: missing data resolve nothing; true */
+        char *external_url;      /**< rules.external_url: for templates and links; "" */
+    } rules;
+
+    struct {
         int64_t keep_ns;   /**< events.keep: age up to which events stay; 90d, 0 = for ever */
         int64_t keep_size; /**< events.keep_size: bytes of events; 64M, 0 = no limit */
     } events;

@@ -71,6 +71,12 @@ void notify_loaded(struct notify *n, int64_t now_ms);
 /** An alert is firing, or resolved; other states end it. The alert is copied. */
 void notify_alert(struct notify *n, const struct alert *a, int64_t now_ms);
 
+/**
+ * The source of alerts still has this one; what is not heard of for a quarter of an hour, or until
+ * its ends_at_ms where that is later, is over: its rule is gone.
+ */
+void notify_alert_heard(struct notify *n, const struct alert *a, int64_t now_ms);
+
 /** Time has passed, or something above was said: decide. Call notify_changes_take() after it. */
 void notify_step(struct notify *n, int64_t now_ms);
 

@@ -62,7 +62,7 @@ struct rule_group {
     int64_t interval_ms;     /**< 0: the configuration's */
     int64_t query_offset_ms; /**< -1: the configuration's */
     int64_t limit;           /**< of series or alerts of one rule; 0: none */
-    struct rule_text *label; /**< added to each rule's own, which win; not templates of their own */
+    struct rule_text *label; /**< added to each rule's own, which win */
     size_t n_labels;
     struct rule *rule;
     size_t n_rules;

@@ -32,6 +32,7 @@ struct rule_alert {
     int64_t keep_since_ms; /**< keep_firing_for counts from here; 0: does not */
     int64_t last_sent_ms;  /**< rule_step() asked to send it */
     int64_t fires_ms[RULE_FIRES_KEPT]; /**< latest firings, newest first; 0: none */
+    uint64_t kept;                     /**< of rule_keep_save(): what of it is stored; 0: nothing */
 };
 
 /** State of one rule. */
