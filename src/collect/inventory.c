@@ -262,8 +262,27 @@ static void take_event(struct collector *c, const struct virt_event *e)
     inventory_count(c);
 }
 
+// libvirt calls it "failed" when QEMU is gone without a word, and says "crashed" only of the state
+// that follows. A VM that was just coming into being has failed to.
+static const char *detail_of(struct collector *c, const struct virt_event *e)
+{
+    static const char *const beginnings[] = {"starting up", "migrating", "post-copy"};
+    const struct vm *vm = herd_vm(c->herd, &e->uuid);
+    if (strcmp(e->event, "stopped") != 0 || !e->detail || strcmp(e->detail, "failed") != 0 || !vm ||
+        !vm->active)
+        return e->detail;
+    const char *reason = object_attr(&vm->obj, ATTR_VM_REASON);
+    bool was_running = object_fact(&vm->obj, FACT_VM_STATE) == 1;
+    for (size_t i = 0; !was_running && reason && i < ARRAY_LEN(beginnings); i++)
+        if (strcmp(reason, beginnings[i]) == 0)
+            return e->detail;
+    return "crashed";
+}
+
 void inventory_event(struct collector *c, const struct virt_event *e)
 {
-    take_event(c, e);
-    tell(c, e);
+    struct virt_event known = *e;
+    known.detail = detail_of(c, e);
+    take_event(c, &known);
+    tell(c, &known);
 }

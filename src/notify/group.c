@@ -139,12 +139,15 @@ static struct group *group_of(struct notify *n, const struct route *r, struct en
         return g;
     }
     g = mem_zalloc(sizeof(*g));
-    *g = (struct group){.next = n->groups, .route = r, .labels = labels, .due_ms = INT64_MAX};
+    *g = (struct group){.route = r, .labels = labels, .due_ms = INT64_MAX};
     g->key = mem_strndup(key.data, key.len);
     const int64_t *last = map_get(n->last_ms, key.data, key.len);
     g->last_ms = last ? MIN_OF(*last, now_ms) : 0;
     map_put(n->group_map, key.data, key.len, g);
-    n->groups = g;
+    struct group **at = &n->groups;
+    while (*at)
+        at = &(*at)->next;
+    *at = g;
     return g;
 }
 
@@ -235,6 +238,19 @@ static void collect_resolved(struct flushing *f)
         f->has_news = true;
         put_item(f, e);
     }
+}
+
+int entry_compare(const struct alert *a, const struct alert *b)
+{
+    if (a->fired_at_ms != b->fired_at_ms)
+        return a->fired_at_ms < b->fired_at_ms ? -1 : 1;
+    return labels_compare(a->labels, b->labels);
+}
+
+static int by_age(const void *a, const void *b)
+{
+    return entry_compare(((const struct notify_item *)a)->alert,
+                         ((const struct notify_item *)b)->alert);
 }
 
 static void make_message(struct flushing *f, int64_t now_ms)
@@ -339,6 +355,8 @@ void group_flush(struct notify *n, struct group *g, int64_t now_ms)
     f.item = items;
     collect_firing(&f, now_ms);
     collect_resolved(&f);
+    qsort(items, f.n_firing, sizeof(*items), by_age);
+    qsort(items + f.n_firing, f.n_items - f.n_firing, sizeof(*items), by_age);
     bool tells = f.has_news || is_to_repeat(&f, now_ms);
     bool is_mute = n->plan->receiver[f.receiver].type == CONF_RECEIVER_NONE;
     if (tells && !is_mute)

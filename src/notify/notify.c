@@ -62,6 +62,11 @@ void notify_free(struct notify *n)
     free(n);
 }
 
+static int by_age(const void *a, const void *b)
+{
+    return entry_compare(&(*(struct entry *const *)a)->alert, &(*(struct entry *const *)b)->alert);
+}
+
 // Joining may drop an entry, so the walk is over a copy.
 static void join_all(struct notify *n, int64_t now_ms)
 {
@@ -70,6 +75,8 @@ static void join_all(struct notify *n, int64_t now_ms)
     struct entry *e;
     while ((e = map_next(n->entries, &cursor)))
         all[filled++] = e;
+    if (filled > 0)
+        qsort(all, filled, sizeof(struct entry *), by_age);
     for (size_t i = 0; i < filled; i++)
         groups_join(n, all[i], now_ms);
 }

@@ -157,6 +157,7 @@ struct labels *labels_of_json(const json_t *object);
 struct entry *entry_of(const struct notify *n, uint64_t fingerprint);
 struct entry *entry_add(struct notify *n, const struct alert *a);
 void entry_free(struct entry *e);
+int entry_compare(const struct alert *a, const struct alert *b); // oldest first
 void groups_join(struct notify *n, struct entry *e, int64_t now_ms);
 void groups_touch_of(struct notify *n, const struct entry *e, int64_t now_ms);
 void groups_touch_suppressed(struct notify *n, int64_t now_ms);
