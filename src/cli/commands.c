@@ -16,6 +16,8 @@ static const char *const user_words[] = {"list", "add", "set", "remove", "passwo
 static const char *const token_words[] = {"list", "create", "revoke", NULL};
 static const char *const yes_no[] = {"yes", "no", NULL};
 static const char *const roles[] = {"viewer", "operator", "admin", NULL};
+static const char *const silence_words[] = {"add", "list", "expire", NULL};
+static const char *const notify_words[] = {"status", "test", NULL};
 static const char *const store_words[] = {"snapshot", NULL};
 static const char *const shells[] = {"bash", "zsh", "fish", NULL};
 static const char *const states[] = {"running",  "idle",    "paused",      "in shutdown",
@@ -299,6 +301,47 @@ const struct command commands[] = {
     },
     {.name = "whoami", .run = cmd_whoami},
     {.name = "events", .run = cmd_events},
+    {
+        .name = "silence",
+        .operand = "add|list|expire [MATCHER…|ID]",
+        .kind = OPERAND_WORD,
+        .least = 1,
+        .most = 64,
+        .words = silence_words,
+        .summary = "Keep alerts from being told for a while",
+        .details = "`add` takes matchers as Alertmanager writes them (alertname=VmCrashed, "
+                   "'domain=~\"db-.*\"'), all of which must hold, and --for or --ends. What still "
+                   "fires when a silence ends is told then. `expire` ends one now.",
+        .options = {{"for", "DURATION", "how long: 2h", NULL, false},
+                    {"ends", "TIME", "until when", NULL, false},
+                    {"starts", "TIME", "from when on; now if absent", NULL, false},
+                    {"comment", "TEXT", "why", NULL, false},
+                    {"all", NULL, "list those that ended, too", NULL, false}},
+        .run = cmd_silence,
+    },
+    {
+        .name = "ack",
+        .operand = "ALERT|MATCHER…",
+        .least = 1,
+        .most = 64,
+        .summary = "Take care of alerts that fire",
+        .details = "They are not told again while they fire; their end is told. An alert is named "
+                   "by its fingerprint, or by matchers.",
+        .options = {{"comment", "TEXT", "a sentence for others", NULL, false}},
+        .run = cmd_ack,
+    },
+    {
+        .name = "notify",
+        .operand = "status|test [RECEIVER]",
+        .kind = OPERAND_WORD,
+        .least = 1,
+        .most = 2,
+        .words = notify_words,
+        .summary = "Show receivers and their queues; send a test message",
+        .details = "`test` sends a message that says nothing is wrong, the way all messages go; "
+                   "`vherd events --kind notify` tells how it fared.",
+        .run = cmd_notify,
+    },
     {
         .name = "rules",
         .operand = "check|test|backtest FILE…",
