@@ -6,6 +6,9 @@
 
 #include "private.h"
 
+// So long libvirt may take to notice that a process is gone.
+#define DIED_NS (60 * NS_PER_S)
+
 void vm_clear_lane(struct vm *vm, enum lane lane)
 {
     struct object *o = &vm->obj;
@@ -98,6 +101,10 @@ static void apply_domain(struct collector *c, const struct virt_domain *d, int64
     struct vm *vm = add_vm(c, &d->uuid, d->name);
     struct object *o = &vm->obj;
     bool was_active = vm->active;
+    // libvirt does not know yet that it crashed.
+    if (d->id >= 0 && rec_of(vm)->died_ns && now - rec_of(vm)->died_ns < DIED_NS)
+        return;
+    rec_of(vm)->died_ns = 0;
     set_active(c, vm, d->id >= 0);
     set_state(vm, d->state, d->reason, now);
     object_set_fact(o, FACT_VM_ID, d->id >= 0 ? d->id : NAN, now);
@@ -282,7 +289,36 @@ static const char *detail_of(struct collector *c, const struct virt_event *e)
 void inventory_event(struct collector *c, const struct virt_event *e)
 {
     struct virt_event known = *e;
+    struct vm *vm = herd_vm(c->herd, &e->uuid);
+    bool was_told = vm && rec_of(vm)->died_ns && strcmp(e->event, "stopped") == 0 && e->detail &&
+                    (strcmp(e->detail, "failed") == 0 || strcmp(e->detail, "crashed") == 0);
+    if (vm && e->type == VIRT_EVENT_STATE)
+        rec_of(vm)->died_ns = 0;
+    if (was_told) {
+        // The kernel was quicker.
+        rec_of(vm)->event_ns = mono(c);
+        lane_hasten(c->config_lane, e->uuid.b, UUID_BYTES, mono(c));
+        return;
+    }
     known.detail = detail_of(c, e);
     take_event(c, &known);
     tell(c, &known);
+}
+
+void collector_process_died(struct collector *c, const struct uuid *uuid, int pid, int signal)
+{
+    struct vm *vm = herd_vm(c->herd, uuid);
+    // What is shutting down may end as it likes.
+    if (!vm || !vm->active || rec_of(vm)->pid != pid || object_fact(&vm->obj, FACT_VM_STATE) == 4)
+        return;
+    CLEANUP(freep) char *name = mem_strdup(object_attr(&vm->obj, ATTR_VM_NAME));
+    const struct virt_event e = {.type = VIRT_EVENT_STATE,
+                                 .uuid = *uuid,
+                                 .name = name,
+                                 .event = "stopped",
+                                 .detail = "crashed",
+                                 .value = signal};
+    take_event(c, &e);
+    rec_of(vm)->died_ns = mono(c);
+    tell(c, &e);
 }

@@ -16,6 +16,7 @@
 #include "collect/keep.h"
 #include "conf/conf.h"
 #include "events.h"
+#include "exits.h"
 #include "flow.h"
 #include "jobs.h"
 #include "notices.h"
@@ -100,6 +101,7 @@ struct core {
     struct statedb *statedb; // events, alerts, notifications
     struct events *events;
     struct notices *notices;
+    struct exits *exits;       // of the VMs' processes
     struct rules *alert_rules; // NULL while there is no store
     enum { TOLD_NOTHING, TOLD_UP, TOLD_DOWN } libvirt_told;
     int64_t started_real_ns, configured_real_ns;
@@ -141,6 +143,7 @@ void tell_open(struct core *c);
 void tell_close(struct core *c);
 void tell_join(struct core *c); // after rules_begin(): alerts go to notifications
 void tell_libvirt(struct core *c, bool is_up, const char *message);
+void tell_vm_process(const struct vm *vm, int pid, void *arg);
 void tell_vm_event(const struct virt_event *e, const struct vm *vm, void *arg);
 
 // views.c

@@ -177,6 +177,7 @@ static int start(struct core *c, struct err *err)
         .ask = ask_act,
         .sampled = store_sampled,
         .event = tell_vm_event,
+        .process = tell_vm_process,
         .arg = c,
     };
     return collector_new(&params, &c->collector, err);

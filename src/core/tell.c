@@ -37,6 +37,7 @@ void tell_open(struct core *c)
     if (err.code)
         log_error("%s; events and alerts are not kept", err.message);
     c->events = events_new(c);
+    c->exits = exits_new(c);
     // Reads the file itself, before anything is handed to its thread.
     c->notices = notices_new(c);
     events_say(c->events, EVENT_VHERD, "started", "vherd " VHERD_VERSION " started");
@@ -65,6 +66,7 @@ void tell_close(struct core *c)
 {
     if (!c->events)
         return;
+    exits_free(TAKE_PTR(c->exits));
     events_say(c->events, EVENT_VHERD, "ended", "vherd ends");
     if (c->notices)
         notices_end(c->notices);
@@ -105,4 +107,12 @@ void tell_vm_event(const struct virt_event *e, const struct vm *vm, void *arg)
                                            .uuid = uuid,
                                            .device = e->device,
                                            .text = text.data});
+}
+
+void tell_vm_process(const struct vm *vm, int pid, void *arg)
+{
+    struct core *c = arg;
+    // A recorded tree's processes are none of this machine.
+    if (c->exits && strcmp(c->conf->kernel.root, "/") == 0)
+        exits_watch(c->exits, vm, pid);
 }
