@@ -6,6 +6,7 @@
 #include "command.h"
 
 static const char *const colors[] = {"auto", "always", "never", NULL};
+static const char *const alerts_words[] = {"firing", "pending", "history", NULL};
 static const char *const rules_words[] = {"check", "test", "backtest", NULL};
 static const char *const config_words[] = {"check", "show", NULL};
 static const char *const sim_words[] = {"run", "cloudsim", NULL};
@@ -299,6 +300,17 @@ const struct command commands[] = {
     },
     {.name = "whoami", .run = cmd_whoami},
     {.name = "events", .run = cmd_events},
+    {
+        .name = "alerts",
+        .operand = "[firing|pending|history]",
+        .kind = OPERAND_WORD,
+        .most = 1,
+        .words = alerts_words,
+        .summary = "List alerts that are pending or firing, or how alerts changed",
+        .details = "`history` lists changes of state, the latest last.",
+        .options = {{"limit", "N", "history: at most so many; 100", NULL, false}},
+        .run = cmd_alerts,
+    },
     {
         .name = "rules",
         .operand = "check|test|backtest FILE…",
