@@ -231,7 +231,7 @@ int main(int argc, char **argv)
         uv_run(&c->loop, UV_RUN_DEFAULT);
     queries_end(c);
     rules_end(c);
-    collector_free(c->collector);
+    collector_free(TAKE_PTR(c->collector)); // the loop runs once more below
     tell_close(c);
     samples_close(c);
     herd_free(c->herd);
