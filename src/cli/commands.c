@@ -322,9 +322,14 @@ const struct command commands[] = {
         .details =
             "`check` reads rule files as the daemon does and tells every mistake with its "
             "place, metrics of vherd that do not exist, and what the rules cost. `test` runs "
-            "promtool's unit tests.",
+            "promtool's unit tests. `backtest` tells how often each alert of "
+            "the files would have fired over the history in a store, for how long, and of "
+            "which VMs. A store that a daemon is using is not to be opened: take a snapshot.",
         .options = {{"strict", NULL, "check: fail on what is only likely wrong", NULL, false},
-                    {"run", "REGEX", "test: only groups of that name", NULL, false}},
+                    {"run", "REGEX", "test: only groups of that name", NULL, false},
+                    {"since", "DURATION", "backtest: how far back; 30d", NULL, false},
+                    {"interval", "DURATION", "backtest: of groups that name none", NULL, false},
+                    {"data", "DIR", "backtest: a store, or a snapshot of one", NULL, false}},
         .run = cmd_rules,
     },
     {
