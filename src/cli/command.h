@@ -161,6 +161,7 @@ void cli_put_json(struct cli *cli, const char *text, size_t len);
 /** `text` indented, with every character that a terminal should not see as \uXXXX. */
 void json_indent(const char *text, size_t len, struct buf *out);
 
+int cmd_alerts(struct cli *cli);
 int cmd_apply(struct cli *cli);
 int cmd_audit_log(struct cli *cli);
 int cmd_completion(struct cli *cli);

@@ -6,6 +6,7 @@
 #include "command.h"
 
 static const char *const colors[] = {"auto", "always", "never", NULL};
+static const char *const alerts_words[] = {"firing", "pending", "history", NULL};
 static const char *const rules_words[] = {"check", "test", "backtest", NULL};
 static const char *const config_words[] = {"check", "show", NULL};
 static const char *const sim_words[] = {"run", "cloudsim", NULL};
@@ -343,6 +344,17 @@ const struct command commands[] = {
         .run = cmd_notify,
     },
     {
+        .name = "alerts",
+        .operand = "[firing|pending|history]",
+        .kind = OPERAND_WORD,
+        .most = 1,
+        .words = alerts_words,
+        .summary = "List alerts that are pending or firing, or how alerts changed",
+        .details = "`history` lists changes of state, the latest last.",
+        .options = {{"limit", "N", "history: at most so many; 100", NULL, false}},
+        .run = cmd_alerts,
+    },
+    {
         .name = "rules",
         .operand = "check|test|backtest FILE…",
         .kind = OPERAND_WORD,
@@ -353,9 +365,14 @@ const struct command commands[] = {
         .details =
             "`check` reads rule files as the daemon does and tells every mistake with its "
             "place, metrics of vherd that do not exist, and what the rules cost. `test` runs "
-            "promtool's unit tests.",
+            "promtool's unit tests. `backtest` tells how often each alert of "
+            "the files would have fired over the history in a store, for how long, and of "
+            "which VMs. A store that a daemon is using is not to be opened: take a snapshot.",
         .options = {{"strict", NULL, "check: fail on what is only likely wrong", NULL, false},
-                    {"run", "REGEX", "test: only groups of that name", NULL, false}},
+                    {"run", "REGEX", "test: only groups of that name", NULL, false},
+                    {"since", "DURATION", "backtest: how far back; 30d", NULL, false},
+                    {"interval", "DURATION", "backtest: of groups that name none", NULL, false},
+                    {"data", "DIR", "backtest: a store, or a snapshot of one", NULL, false}},
         .run = cmd_rules,
     },
     {

@@ -239,8 +239,8 @@ int main(int argc, char **argv)
     if (!c->stopping)
         uv_run(&c->loop, UV_RUN_DEFAULT);
     queries_end(c);
-    collector_free(c->collector);
     rules_end(c);
+    collector_free(TAKE_PTR(c->collector)); // the loop runs once more below
     tell_close(c);
     samples_close(c);
     herd_free(c->herd);

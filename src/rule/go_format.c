@@ -29,7 +29,7 @@ static void put_finite(struct buf *out, double v, char verb, int precision)
         const char *e = strchr(text, 'e');
         if (e)
             exponent = (int)strtol(e + 1, NULL, 10);
-        if (exponent < -4 || exponent >= 21) {
+        if (exponent < -4 || exponent >= 6) {
             buf_puts(out, text);
             return;
         }

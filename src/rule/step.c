@@ -239,7 +239,7 @@ static bool needs_sending(const struct rule_step_params *p, const struct rule_al
         return false;
     if (a->alert.state == ALERT_RESOLVED && a->alert.resolved_at_ms > a->last_sent_ms)
         return true;
-    return a->last_sent_ms + p->resend_delay_ms < p->now_ms;
+    return a->last_sent_ms + p->resend_delay_ms <= p->now_ms;
 }
 
 static void send(const struct rule_step_params *p, struct rule_state *s, struct rule_update *u)

@@ -200,3 +200,57 @@ bool tool_rules_test(const char *const *path, size_t n, const char *run, bool js
         json_array_end(&j);
     return well;
 }
+
+// Time of the newest sample; 0: there is none.
+static int64_t newest_of(struct tsdb *db)
+{
+    struct tsdb_status status;
+    tsdb_status(db, &status);
+    return status.newest_ms;
+}
+
+DEFINE_FREEP(struct tsdb, tsdb_close, tsdb_closep)
+DEFINE_FREEP(struct rule_backtest, rule_backtest_free, backtest_freep)
+
+static int run_backtest(const struct rule_files *files, const struct tool_backtest *p,
+                        struct buf *out, struct err *err)
+{
+    CLEANUP(tsdb_closep) struct tsdb *db = NULL;
+    CLEANUP(backtest_freep) struct rule_backtest *result = NULL;
+    int r = sim_store_open(p->directory, &db, err);
+    if (r < 0)
+        return r;
+    struct rule_backtest_params params = {.end_ms = p->until_ms ? p->until_ms : newest_of(db),
+                                          .interval_ms = p->interval_ms};
+    params.start_ms = params.end_ms - p->since_ms;
+    if (params.end_ms == 0)
+        return err_set(err, ENODATA, "%s: there are no samples in it", p->directory);
+    r = rule_backtest(files, tsdb_source(db), &params, &result, err);
+    if (r < 0)
+        return r;
+    if (p->json) {
+        struct json j;
+        json_init(&j, out);
+        rule_backtest_json(result, &j);
+    } else {
+        rule_backtest_print(result, p->columns, p->utf8, out);
+    }
+    return 0;
+}
+
+int tool_rules_backtest(const char *const *path, size_t n, const struct tool_backtest *params,
+                        struct buf *out, struct err *err)
+{
+    struct rule_files files = {0};
+    struct rule_errors errors = {0};
+    int r = load(path, n, &files, &errors);
+    if (r < 0 && errors.n > 0)
+        *err = errors.err[0];
+    else if (r < 0)
+        err_set(err, -r, "the rule files cannot be read: %s", strerror(-r));
+    else
+        r = run_backtest(&files, params, out, err);
+    rule_errors_done(&errors);
+    rule_files_done(&files);
+    return r;
+}
