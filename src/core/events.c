@@ -46,6 +46,9 @@ struct events {
     uv_timer_t retain_timer, beat_timer;
     uint64_t counts[EVENT_KIND_MAX];
     bool told_failure;
+    int busy; // followers are being told: none may go, though web may while it is written to
+    bool web_is_gone;
+    int open_timers;
 };
 
 // Followers
@@ -62,6 +65,19 @@ static void follower_free(struct events *e, struct follower *f)
     buf_done(&f->pending);
     free(f->vm);
     free(f);
+}
+
+static void enter(struct events *e)
+{
+    e->busy++;
+}
+
+static void leave(struct events *e)
+{
+    if (--e->busy > 0 || !e->web_is_gone)
+        return;
+    e->web_is_gone = false;
+    events_forget_all(e);
 }
 
 static void flush(struct events *e, struct follower *f)
@@ -102,6 +118,7 @@ static void tell(struct follower *f, const struct event *event)
 
 static void tell_all(struct events *e, const struct event *event)
 {
+    enter(e);
     for (struct follower *f = e->followers, *next; f; f = next) {
         next = f->next;
         if (f->is_catching_up)
@@ -112,6 +129,7 @@ static void tell_all(struct events *e, const struct event *event)
         else
             flush(e, f);
     }
+    leave(e);
 }
 
 static struct follower *find(const struct events *e, uint32_t id)
@@ -128,7 +146,9 @@ bool events_more(struct events *e, uint32_t id)
     if (!f)
         return false;
     f->ahead = MIN_OF(f->ahead + 1, (unsigned)IPC_PIECES_AHEAD);
+    enter(e);
     flush(e, f);
+    leave(e);
     return true;
 }
 
@@ -142,6 +162,10 @@ bool events_forget(struct events *e, uint32_t id)
 
 void events_forget_all(struct events *e)
 {
+    if (e->busy > 0) {
+        e->web_is_gone = true;
+        return;
+    }
     while (e->followers)
         follower_free(e, e->followers);
 }
@@ -150,11 +174,13 @@ void events_forget_all(struct events *e)
 static void on_beat(uv_timer_t *timer)
 {
     struct events *e = timer->data;
+    enter(e);
     for (struct follower *f = e->followers; f; f = f->next) {
         if (f->pending.len == 0)
             buf_puts(&f->pending, ":\n\n");
         flush(e, f);
     }
+    leave(e);
 }
 
 // Storing
@@ -341,6 +367,7 @@ static void caught_up(struct statedb_job *job, int result)
     struct search_job *s = (struct search_job *)job;
     struct events *e = s->events;
     struct follower *f = find(e, s->id);
+    enter(e);
     if (f && (result < 0 || s->out.error)) {
         cut(e, f);
     } else if (f) {
@@ -351,6 +378,7 @@ static void caught_up(struct statedb_job *job, int result)
             catch_up(e, f);
         flush(e, f);
     }
+    leave(e);
     search_free(s);
 }
 
@@ -400,9 +428,11 @@ static void follow(const struct view *v, struct events *e, const struct event_fi
     buf_init(&f->pending, ANSWER_MAX + PENDING_MAX);
     e->followers = f;
     e->n_followers++;
+    enter(e);
     peer_send(&e->core->web, IPC_BEGIN, f->id, 200, head, sizeof(head) - 1, NULL, 0);
     if (has_place)
         catch_up(e, f);
+    leave(e);
 }
 
 // A duration back from now, or a time.
@@ -501,12 +531,20 @@ struct events *events_new(struct core *c)
     return e;
 }
 
+static void on_closed(uv_handle_t *handle)
+{
+    ((struct events *)handle->data)->open_timers--;
+}
+
 void events_free(struct events *e)
 {
     if (!e)
         return;
-    uv_timer_stop(&e->retain_timer);
-    uv_timer_stop(&e->beat_timer);
     events_forget_all(e);
+    e->open_timers = 2;
+    uv_close((uv_handle_t *)&e->retain_timer, on_closed);
+    uv_close((uv_handle_t *)&e->beat_timer, on_closed);
+    while (e->open_timers > 0)
+        uv_run(&e->core->loop, UV_RUN_NOWAIT);
     free(e);
 }

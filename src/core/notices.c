@@ -27,7 +27,7 @@ struct notices {
     uv_timer_t timer;
     int64_t taken, taken_stored; // transitions
     uint64_t stored;             // number of the newest message that is on disk
-    bool is_saving, is_ending;
+    bool is_saving, is_ending, is_closed;
     bool told_failure;
 };
 
@@ -297,10 +297,18 @@ void notices_end(struct notices *n)
     uv_timer_stop(&n->timer);
 }
 
+static void on_closed(uv_handle_t *handle)
+{
+    ((struct notices *)handle->data)->is_closed = true;
+}
+
 void notices_free(struct notices *n)
 {
     if (!n)
         return;
+    uv_close((uv_handle_t *)&n->timer, on_closed);
+    while (!n->is_closed)
+        uv_run(&n->core->loop, UV_RUN_NOWAIT);
     notify_free(n->notify);
     free(n);
 }

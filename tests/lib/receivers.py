@@ -6,6 +6,7 @@ import hmac
 import http.server
 import json
 import os
+import socket
 import sys
 import tempfile
 import threading
@@ -94,13 +95,12 @@ class Mailbox:
                                   session.ssl is not None, bool(session.authenticated)))
                 return "250 taken"
 
-        class Quiet(Controller):
-            def _trigger_server(self):  # it has a port of its own choosing, and needs no visit
-                pass
-
-        self.controller = Quiet(Handler(), hostname="127.0.0.1", port=0, **options)
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.controller = Controller(Handler(), hostname="127.0.0.1", port=self.port,
+                                     ready_timeout=60, **options)
         self.controller.start()
-        self.port = self.controller.server.sockets[0].getsockname()[1]
 
     def close(self):
         self.controller.stop()
