@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "cache.h"
 #include "inputs.h"
 #include "make.h"
 
@@ -21,6 +22,7 @@ struct evaluation {
     struct labels **owned; // labels of samples that nobody else holds
     size_t n_owned, cap_owned;
     struct rule_update *update;
+    struct cache *cache; // before env's source
 
     struct rule_run *run;
     struct inputs *inputs;
@@ -36,7 +38,7 @@ static int query(struct evaluation *e, const struct promql_expr *expr, struct pr
         options.clock = e->env->clock;
         options.deadline_ns = clock_mono_ns(e->env->clock) + e->env->timeout_ns;
     }
-    return promql_eval_instant(expr, e->env->source, e->query_ms, &options, ret, err);
+    return promql_eval_instant(expr, cache_source(e->cache), e->query_ms, &options, ret, err);
 }
 
 static int query_text(void *arg, const char *text, struct promql_result **ret, struct err *err)
@@ -54,8 +56,10 @@ static int query_text(void *arg, const char *text, struct promql_result **ret, s
 static int flush(struct evaluation *e, struct err *err)
 {
     int r = 0;
-    if (e->n_samples > 0)
+    if (e->n_samples > 0) {
+        cache_forget(e->cache);
         r = e->env->write(e->env->arg, e->sample, e->n_samples, err);
+    }
     for (size_t i = 0; i < e->n_owned; i++)
         labels_free(e->owned[i]);
     e->n_samples = e->n_owned = 0;
@@ -139,8 +143,8 @@ static int record(struct evaluation *e, const struct promql_result *result, stru
 static struct inputs *inputs_of(struct evaluation *e)
 {
     if (!e->inputs)
-        e->inputs =
-            inputs_new(e->run->rule, e->env->source, e->query_ms, e->env->options.lookback_ms);
+        e->inputs = inputs_new(e->run->rule, cache_source(e->cache), e->query_ms,
+                               e->env->options.lookback_ms);
     return e->inputs;
 }
 
@@ -310,6 +314,7 @@ int rule_group_eval(struct rule_group_run *g, const struct rule_env *env, int64_
     int64_t offset = g->group->query_offset_ms;
     struct evaluation e = {.g = g, .env = env, .now_ms = now_ms, .update = ret};
     e.query_ms = now_ms - (offset >= 0 ? offset : env->query_offset_ms);
+    e.cache = cache_new(env->source);
     int64_t began_ns = clock_mono_ns(env->clock);
     int r = 0;
     for (size_t i = 0; i < g->n_runs && r == 0; i++) {
@@ -324,6 +329,7 @@ int rule_group_eval(struct rule_group_run *g, const struct rule_env *env, int64_
     r = r < 0 ? r : last;
     free(e.sample);
     free(e.owned);
+    cache_free(e.cache);
     if (!chosen) {
         g->last_eval_ms = now_ms;
         g->eval_ns = clock_mono_ns(env->clock) - began_ns;
