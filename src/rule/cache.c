@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Invariants: an entry lives while it is in the map or a set refers to it; what a series gave is
-// stored at its first reading and never moved.
+// stored at its second reading and never moved.
 #include "cache.h"
 
 #include <errno.h>
@@ -20,7 +20,7 @@ struct reading {
     struct query_run *run; // owned, with the samples behind it; NULL: not read, or not kept
     size_t n;
     int64_t start_ms, end_ms;
-    bool is_kept;
+    bool was_read, is_kept;
 };
 
 struct entry {
@@ -103,13 +103,16 @@ static int read_series(struct query_set *set, size_t i, int64_t start_ms, int64_
         return 0;
     }
     int r = e->set->ops->read(e->set, i, start_ms, end_ms, ret, ret_n, err);
-    if (r < 0 || known->is_kept || e->cache->bytes > BYTES_MAX)
+    // Most series are read once; what is read again is likely to be read by more.
+    bool is_first = !known->was_read;
+    known->was_read = true;
+    if (r < 0 || is_first || known->is_kept || e->cache->bytes > BYTES_MAX)
         return r;
     size_t bytes = 0;
     struct query_run *copy = copy_runs(*ret, *ret_n, &bytes);
     if (!copy)
         return 0; // what was read is good without
-    *known = (struct reading){copy, *ret_n, start_ms, end_ms, true};
+    *known = (struct reading){copy, *ret_n, start_ms, end_ms, true, true};
     e->cache->bytes += bytes;
     return 0;
 }
