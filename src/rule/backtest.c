@@ -329,7 +329,7 @@ static int run_record(struct backtest *b, struct track *t, const struct promql_r
         struct labels *l = make_record(t->group, t->rule, p->labels);
         if (!l)
             continue;
-        if (p->n > 0 && p->t_ms[0] + t->offset_ms > first_ms &&
+        if (p->n > 0 && p->t_ms[0] + t->offset_ms > first_ms && t->n_live > 0 &&
             bsearch(&l, t->live, t->n_live, sizeof(*t->live), labels_by_hash))
             (void)overlay_append(b->overlay, l, first_ms - t->offset_ms, sample_stale());
         for (size_t k = 0; k < p->n; k++) {
@@ -343,7 +343,7 @@ static int run_record(struct backtest *b, struct track *t, const struct promql_r
     if (n > 1)
         qsort(now, n, sizeof(*now), labels_by_hash);
     for (size_t i = 0; i < t->n_live; i++) {
-        if (!bsearch(&t->live[i], now, n, sizeof(*now), labels_by_hash))
+        if (n == 0 || !bsearch(&t->live[i], now, n, sizeof(*now), labels_by_hash))
             (void)overlay_append(b->overlay, t->live[i], first_ms - t->offset_ms, sample_stale());
         labels_free(t->live[i]);
     }
