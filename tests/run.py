@@ -4,6 +4,7 @@
 import argparse
 import importlib
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -35,18 +36,26 @@ def parse_arguments():
     return parser.parse_args()
 
 
+def timed_build(results, *arguments, **options):
+    started = time.monotonic()
+    done = building.build(*arguments, **options)
+    results.took("build " + arguments[0], time.monotonic() - started)
+    return done
+
+
 def run_unit(results, arguments):
     lint.run(results, arguments.names)
-    for sanitizer, directory, only in (("asan", "build-asan", ()),
-                                       ("tsan", "build-tsan", () if arguments.long else THREADED)):
-        if not building.build(directory, sanitizer, ["meson-test-prereq"]):
+    threaded = () if arguments.long else THREADED
+    for sanitizer, directory, only in (("asan", "build-asan", ()), ("tsan", "build-tsan", threaded)):
+        targets = [f"tests/test-{name}" for name in only] or ["meson-test-prereq"]
+        if not timed_build(results, directory, sanitizer, targets, whole=not only):
             results.add("build " + directory, "failed", "see above")
             continue
         results.add("build " + directory, "passed")
         building.run_meson_tests(directory, results, arguments.names, only)
     # What a sanitizer cannot live with, as it is shipped.
     if not arguments.names or any(name in "sandbox" for name in arguments.names):
-        if building.build("build", None, ["tests/test-sandbox"]):
+        if timed_build(results, "build", None, ["tests/test-sandbox"]):
             building.run_meson_tests("build", results, ["sandbox"])
         else:
             results.add("build", "failed", "see above")
@@ -68,13 +77,16 @@ def e2e_cases(names):
 
 
 def run_e2e(results, arguments):
-    if not building.build("build", None, ["tests/fake-core", "tests/virt-probe", "tests/tsdb-crash"]):
+    if not timed_build(results, "build", None,
+                       ["tests/fake-core", "tests/virt-probe", "tests/tsdb-crash"]):
         results.add("build", "failed", "see above")
         return
     results.add("build", "passed")
     for file, suite in e2e_cases(arguments.names):
         print(f"== e2e/{file}", flush=True)
+        started = time.monotonic()
         suite.run(tally.UnittestResult(results))
+        results.took(f"e2e/{file}", time.monotonic() - started)
     import labhost
     labhost.down_all()
 
@@ -100,7 +112,16 @@ def run_lab_selftest(results, arguments):
     tally.add_tap(results, "lab/selftest", done.stdout, done.returncode)
 
 
+def heed_signals():
+    """What this process ignores, as one that a shell put into the background does SIGINT, would be
+    ignored by all that the tests start; what it catches, even to do nothing, is not."""
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
+
+
 def main():
+    heed_signals()
     arguments = parse_arguments()
     conformance = os.path.join(ROOT, "..", "shared", "conformance")
     if os.path.isdir(conformance):

@@ -426,6 +426,16 @@ int64_t keep_now(struct keep *k, struct vm *vm, int64_t mono_ns)
     return t_ms;
 }
 
+const char *keep_job(const struct keep *k)
+{
+    return k->job;
+}
+
+const char *keep_instance(const struct keep *k)
+{
+    return k->instance;
+}
+
 struct keep *keep_new(const struct keep_params *params)
 {
     struct keep *k = mem_zalloc(sizeof(*k));

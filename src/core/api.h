@@ -63,9 +63,17 @@ void api_bad(const struct view *v, const struct err *err); // bad_data
 // The answer to a request that needs no worker.
 void api_answer(const struct view *v, const struct buf *body);
 
-// Queue a job; takes over `arg`. Answers 503 where there is no store or no room. `deadline` is
+// Queue a job; takes over `arg`. Answers 503 where there is no room, or no store. `deadline` is
 // query.timeout from now, or the request's own where that is less.
 void api_start(const struct view *v, const struct job_ops *ops, void *arg, int64_t timeout_ns);
+
+// The same for what needs no store.
+void api_start_text(const struct view *v, const struct job_ops *ops, void *arg, int64_t timeout_ns);
+
+// Stored samples as the asker may see them: all, or those of the VMs in their scope. NULL: there is
+// no store. To be given back with api_source_done(). 0 or a failure that is to be answered.
+int api_source(const struct view *v, struct query_source **ret, struct err *err);
+void api_source_done(struct query_source *source);
 
 // The request's timeout, at most the configuration's. 0 or -EINVAL.
 int api_timeout(const struct view *v, int64_t *ret_ns, struct err *err);

@@ -43,6 +43,7 @@ static void export_free(void *arg)
     free(x->set);
     free(x->item);
     api_matches_done(&x->matches);
+    api_source_done(x->job.source);
     buf_done(&x->name);
     free(x);
 }
@@ -223,7 +224,6 @@ static const struct job_ops export_ops = {
 static int read_parameters(const struct view *v, struct extract *x, struct err *err)
 {
     struct api_job *j = &x->job;
-    j->source = v->core->source;
     j->start_ms = API_TIME_MIN;
     j->end_ms = API_TIME_MAX;
     int r = api_param_time(v->request, "start", &j->start_ms, err);
@@ -231,6 +231,8 @@ static int read_parameters(const struct view *v, struct extract *x, struct err *
         r = api_param_time(v->request, "end", &j->end_ms, err);
     if (r == 0)
         r = api_matches_parse(v->request, &x->matches, err);
+    if (r == 0)
+        r = api_source(v, &j->source, err);
     if (r < 0 || !v->core->db)
         return r;
     // Windows are counted from where there is something.

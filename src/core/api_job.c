@@ -7,6 +7,7 @@
 
 #include "api.h"
 #include "base/mem.h"
+#include "scoped.h"
 
 #define MATCHES_MAX 1000
 
@@ -47,14 +48,43 @@ int api_timeout(const struct view *v, int64_t *ret_ns, struct err *err)
     return 0;
 }
 
+int api_source(const struct view *v, struct query_source **ret, struct err *err)
+{
+    const struct core *c = v->core;
+    *ret = c->source;
+    if (!c->source || auth_covers_all(v->grant))
+        return 0;
+    const struct herd *h = c->herd;
+    CLEANUP(freep) const char **vm = mem_zalloc((h->n_vms + 1) * sizeof(*vm));
+    struct scoped_params p = {.inner = c->source, .vm = vm};
+    for (size_t i = 0; i < h->n_vms; i++)
+        if (!herd_vm_is_double(h, i) && view_covers(v, h->vms[i]))
+            vm[p.n++] = object_attr(&h->vms[i]->obj, ATTR_VM_NAME);
+    if (c->keep) {
+        p.job = keep_job(c->keep);
+        p.instance = keep_instance(c->keep);
+    }
+    return scoped_source_new(&p, ret, err);
+}
+
+void api_source_done(struct query_source *source)
+{
+    scoped_source_free(source);
+}
+
 void api_start(const struct view *v, const struct job_ops *ops, void *arg, int64_t timeout_ns)
 {
-    struct core *c = v->core;
-    if (!c->source) {
-        ops->free(arg);
-        answer_error(v, "unavailable", "this daemon keeps no samples: there is no store");
+    if (v->core->source) {
+        api_start_text(v, ops, arg, timeout_ns);
         return;
     }
+    ops->free(arg);
+    answer_error(v, "unavailable", "this daemon keeps no samples: there is no store");
+}
+
+void api_start_text(const struct view *v, const struct job_ops *ops, void *arg, int64_t timeout_ns)
+{
+    struct core *c = v->core;
     int64_t deadline = clock_mono_ns(&clock_system) + timeout_ns;
     int r = jobs_add(c->jobs, v->id, ops, arg, deadline);
     if (r == -ENOMEM)

@@ -26,6 +26,7 @@ static void query_free(void *arg)
     struct query *q = arg;
     promql_result_free(q->result);
     promql_expr_free(q->expr);
+    api_source_done(q->source);
     free(q->text);
     free(q);
 }
@@ -133,6 +134,8 @@ static int read_parameters(const struct view *v, struct query *q, int64_t *ret_t
         r = api_param_limit(request, "limit", &q->limit, err);
     if (r == 0)
         r = api_param_duration(request, "lookback_delta", &q->options.lookback_ms, err);
+    if (r == 0)
+        r = api_source(v, &q->source, err);
     q->range = (struct promql_range){range.start_ms, range.end_ms, range.step_ms};
     q->text = ipc_request_param(request, "query");
     if (!q->text)
@@ -145,7 +148,6 @@ static void start_query(const struct view *v, bool is_range)
     struct err err = {0};
     int64_t timeout_ns = 0;
     struct query *q = mem_zalloc(sizeof(*q));
-    q->source = v->core->source;
     q->is_range = is_range;
     q->options = options_of(v->core);
     if (read_parameters(v, q, &timeout_ns, &err) < 0) {
@@ -226,7 +228,7 @@ static void start_text(const struct view *v, bool is_tree)
     t->text = ipc_request_param(v->request, "query");
     if (!t->text)
         t->text = mem_strdup("");
-    api_start(v, &text_ops, t, v->core->conf->query.timeout_ns);
+    api_start_text(v, &text_ops, t, v->core->conf->query.timeout_ns);
 }
 
 void view_format_query(const struct view *v)

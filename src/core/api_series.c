@@ -21,6 +21,7 @@ static void listing_free(void *arg)
 {
     struct listing *l = arg;
     api_matches_done(&l->matches);
+    api_source_done(l->job.source);
     buf_done(&l->job.whole);
     free(l->label);
     free(l);
@@ -220,7 +221,6 @@ static const struct job_ops texts_ops = {texts_run, listing_next, api_whole_held
 static int read_parameters(const struct view *v, struct listing *l, struct err *err)
 {
     struct api_job *j = &l->job;
-    j->source = v->core->source;
     j->max_series = (size_t)v->core->conf->query.max_series;
     j->start_ms = API_TIME_MIN;
     j->end_ms = API_TIME_MAX;
@@ -231,6 +231,8 @@ static int read_parameters(const struct view *v, struct listing *l, struct err *
         r = api_param_limit(v->request, "limit", &j->limit, err);
     if (r == 0)
         r = api_matches_parse(v->request, &l->matches, err);
+    if (r == 0)
+        r = api_source(v, &j->source, err);
     return r;
 }
 

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Invariants: a job is READY (in `ready`), WORKING (libuv's, on a worker) or PAUSED (its client
+// Invariants: a job is READY (in `ready`), WORKING (a worker's, or in `done`) or PAUSED (its client
 // has as many pieces as it may). Only a WORKING job is touched by another thread, and of it the
 // loop touches `cancelled` alone. A forgotten one that is WORKING goes when it comes back.
+// A worker takes one ready job after the other until there is none, and the loop is woken once for
+// all that are done by then: under load a job costs no change of threads. `lock` guards the two
+// lists and who owns a job, and is held for a few instructions.
 #include "jobs.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,10 +25,9 @@ enum job_state {
 };
 
 struct job {
-    uv_work_t work;
     struct jobs *jobs;
-    struct job *next;       // of all
-    struct job *next_ready; // of those that are READY
+    struct job *next, **link; // of all
+    struct job *next_in_list; // of those that are READY, or done
     uint32_t id;
     enum job_state state;
     const struct job_ops *ops;
@@ -38,20 +41,64 @@ struct job {
     struct buf out;
 };
 
+struct list {
+    struct job *first, **end;
+};
+
 struct jobs {
     struct jobs_params params;
     struct job *all;
-    struct job *ready, **ready_end;
-    size_t count, working, concurrency, most;
+    size_t count, workers, concurrency, most;
     size_t held, most_held;
     bool ending; // nothing new is taken while the last workers are waited for
+    bool closed;
+    uv_async_t wake;
+    pthread_mutex_t lock;
+    struct list ready, done;
 };
+
+struct worker {
+    uv_work_t work;
+    struct jobs *jobs;
+};
+
+static void list_add(struct list *l, struct job *job)
+{
+    job->next_in_list = NULL;
+    *(l->first ? l->end : &l->first) = job;
+    l->end = &job->next_in_list;
+}
+
+static struct job *list_take(struct list *l)
+{
+    struct job *job = l->first;
+    if (job)
+        l->first = job->next_in_list;
+    return job;
+}
+
+static void list_remove(struct list *l, struct job *job)
+{
+    for (struct job **at = &l->first; *at; at = &(*at)->next_in_list) {
+        if (*at != job)
+            continue;
+        *at = job->next_in_list;
+        if (!*at)
+            l->end = at;
+        return;
+    }
+}
+
+static void on_wake(uv_async_t *wake);
 
 struct jobs *jobs_new(const struct jobs_params *p)
 {
     struct jobs *j = mem_zalloc(sizeof(*j));
     j->params = *p;
-    j->ready_end = &j->ready;
+    pthread_mutex_init(&j->lock, NULL);
+    uv_async_init(p->loop, &j->wake, on_wake);
+    uv_unref((uv_handle_t *)&j->wake);
+    j->wake.data = j;
     j->concurrency = 1;
     j->most = j->most_held = SIZE_MAX;
     return j;
@@ -60,12 +107,9 @@ struct jobs *jobs_new(const struct jobs_params *p)
 static void job_free(struct job *job)
 {
     struct jobs *j = job->jobs;
-    for (struct job **at = &j->all; *at; at = &(*at)->next) {
-        if (*at == job) {
-            *at = job->next;
-            break;
-        }
-    }
+    *job->link = job->next;
+    if (job->next)
+        job->next->link = job->link;
     j->count--;
     j->held -= job->held;
     job->ops->free(job->arg);
@@ -76,33 +120,39 @@ static void job_free(struct job *job)
 static void put_ready(struct job *job)
 {
     struct jobs *j = job->jobs;
+    pthread_mutex_lock(&j->lock);
     job->state = JOB_READY;
-    job->next_ready = NULL;
-    *j->ready_end = job;
-    j->ready_end = &job->next_ready;
+    list_add(&j->ready, job);
+    pthread_mutex_unlock(&j->lock);
 }
 
-static void take_ready(struct jobs *j, struct job *job)
+static void work_on(struct job *job)
 {
-    for (struct job **at = &j->ready; *at; at = &(*at)->next_ready) {
-        if (*at != job)
-            continue;
-        *at = job->next_ready;
-        if (!*at)
-            j->ready_end = at;
-        return;
-    }
-}
-
-static void on_worker(uv_work_t *work)
-{
-    struct job *job = work->data;
     struct job_limits limits = {job->deadline_ns, &job->cancelled};
     if (!job->ran)
         job->status = job->ops->run(job->arg, &limits, &job->out, &job->more);
     else
         job->more = job->ops->next(job->arg, &job->out);
     job->ran = true;
+}
+
+static void on_worker(uv_work_t *work)
+{
+    struct jobs *j = ((struct worker *)work->data)->jobs;
+    for (;;) {
+        pthread_mutex_lock(&j->lock);
+        struct job *job = list_take(&j->ready);
+        if (job)
+            job->state = JOB_WORKING;
+        pthread_mutex_unlock(&j->lock);
+        if (!job)
+            return;
+        work_on(job);
+        pthread_mutex_lock(&j->lock);
+        list_add(&j->done, job);
+        pthread_mutex_unlock(&j->lock);
+        uv_async_send(&j->wake);
+    }
 }
 
 static void send_out(struct job *job)
@@ -131,11 +181,9 @@ static void send_out(struct job *job)
 
 static void dispatch(struct jobs *j);
 
-static void after_work(uv_work_t *work, int status)
+static void finish(struct job *job)
 {
-    struct job *job = work->data;
     struct jobs *j = job->jobs;
-    j->working--;
     if (!job->begun && job->ops->held) {
         job->held = job->ops->held(job->arg);
         j->held += job->held;
@@ -150,18 +198,53 @@ static void after_work(uv_work_t *work, int status)
         put_ready(job);
     else
         job->state = JOB_PAUSED;
+}
+
+static void finish_done(struct jobs *j)
+{
+    pthread_mutex_lock(&j->lock);
+    struct job *job = j->done.first;
+    j->done.first = NULL;
+    pthread_mutex_unlock(&j->lock);
+    for (struct job *next; job; job = next) {
+        next = job->next_in_list;
+        finish(job);
+    }
     dispatch(j);
 }
 
+static void on_wake(uv_async_t *wake)
+{
+    finish_done(wake->data);
+}
+
+static void after_worker(uv_work_t *work, int status)
+{
+    struct worker *w = work->data;
+    struct jobs *j = w->jobs;
+    free(w);
+    j->workers--;
+    finish_done(j);
+}
+
+// A worker that has just found nothing comes back here, where what came meanwhile is seen.
 static void dispatch(struct jobs *j)
 {
-    while (j->ready && j->working < j->concurrency) {
-        struct job *job = j->ready;
-        take_ready(j, job);
-        job->state = JOB_WORKING;
-        j->working++;
-        uv_queue_work(j->params.loop, &job->work, on_worker, after_work);
-    }
+    pthread_mutex_lock(&j->lock);
+    bool any = j->ready.first != NULL;
+    pthread_mutex_unlock(&j->lock);
+    if (!any || j->workers >= j->concurrency)
+        return;
+    struct worker *w = mem_zalloc(sizeof(*w));
+    w->work.data = w;
+    w->jobs = j;
+    j->workers++;
+    uv_queue_work(j->params.loop, &w->work, on_worker, after_worker);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    ((struct jobs *)handle->data)->closed = true;
 }
 
 void jobs_free(struct jobs *j)
@@ -170,8 +253,12 @@ void jobs_free(struct jobs *j)
         return;
     j->ending = true;
     jobs_forget_all(j);
-    while (j->working > 0)
+    while (j->workers > 0)
         uv_run(j->params.loop, UV_RUN_ONCE);
+    uv_close((uv_handle_t *)&j->wake, on_closed);
+    while (!j->closed)
+        uv_run(j->params.loop, UV_RUN_ONCE);
+    pthread_mutex_destroy(&j->lock);
     free(j);
 }
 
@@ -191,9 +278,11 @@ int jobs_add(struct jobs *j, uint32_t id, const struct job_ops *ops, void *arg, 
         return busy ? -EBUSY : -ENOMEM;
     }
     struct job *job = mem_zalloc(sizeof(*job));
-    job->work.data = job;
     job->jobs = j;
     job->next = j->all;
+    job->link = &j->all;
+    if (j->all)
+        j->all->link = &job->next;
     job->id = id;
     job->ops = ops;
     job->arg = arg;
@@ -221,7 +310,10 @@ void jobs_more(struct jobs *j, uint32_t id)
     if (!job)
         return;
     job->credit = MIN_OF(job->credit + 1, (unsigned)IPC_PIECES_AHEAD);
-    if (job->state == JOB_PAUSED) {
+    pthread_mutex_lock(&j->lock);
+    bool is_paused = job->state == JOB_PAUSED;
+    pthread_mutex_unlock(&j->lock);
+    if (is_paused) {
         put_ready(job);
         dispatch(j);
     }
@@ -229,12 +321,15 @@ void jobs_more(struct jobs *j, uint32_t id)
 
 static void forget(struct job *job)
 {
+    struct jobs *j = job->jobs;
     job->cancelled = true;
-    if (job->state == JOB_WORKING)
-        return;
+    pthread_mutex_lock(&j->lock);
+    bool is_working = job->state == JOB_WORKING;
     if (job->state == JOB_READY)
-        take_ready(job->jobs, job);
-    job_free(job);
+        list_remove(&j->ready, job);
+    pthread_mutex_unlock(&j->lock);
+    if (!is_working)
+        job_free(job);
 }
 
 void jobs_forget(struct jobs *j, uint32_t id)

@@ -232,6 +232,7 @@ int main(int argc, char **argv)
         say_fatal(&err);
         return 1;
     }
+    plan_auto_begin(c);
     control_watch(c);
     control_send(IPC_CONTROL_FD, CONTROL_READY, sandbox, -1);
     uv_async_send(&c->wake);
@@ -239,6 +240,7 @@ int main(int argc, char **argv)
     if (!c->stopping)
         uv_run(&c->loop, UV_RUN_DEFAULT);
     queries_end(c);
+    plan_auto_end(c);
     rules_end(c);
     collector_free(TAKE_PTR(c->collector)); // the loop runs once more below
     tell_close(c);

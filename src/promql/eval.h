@@ -21,15 +21,26 @@
 #include "model/query.h"
 #include "promql/promql.h"
 
-/** The times at which an expression is evaluated: start + k·step for k < n. */
+/** All times of a grid lie in (start + k·step - reach, start + k·step]. */
+struct stretches {
+    int64_t start_ms, step_ms, reach_ms;
+};
+
+/**
+ * The times at which an expression is evaluated: start + k·step for k < n. Of a subquery whose
+ * windows are far apart only those that lie in one, in `t_ms`: each is start + some multiple of
+ * step.
+ */
 struct grid {
     int64_t start_ms, step_ms;
     size_t n;
+    const int64_t *t_ms;   /**< NULL: evenly spaced */
+    struct stretches near; /**< where there is t_ms; its start is such a multiple too */
 };
 
 static inline int64_t grid_time(const struct grid *g, size_t k)
 {
-    return g->start_ms + (int64_t)k * g->step_ms;
+    return g->t_ms ? g->t_ms[k] : g->start_ms + (int64_t)k * g->step_ms;
 }
 
 /** A series of an instant vector over all steps. */
@@ -179,7 +190,19 @@ struct samples {
 struct reference {
     int64_t start_ms, step_ms; /**< at step k: start + k·step */
     int64_t first_ms, last_ms;
+    const int64_t *t_ms; /**< or t_ms[k] - offset, as in `struct grid` */
+    int64_t offset_ms;
+    struct stretches near;
 };
+
+static inline int64_t reference_time(const struct reference *r, size_t k)
+{
+    return r->t_ms ? r->t_ms[k] - r->offset_ms : r->start_ms + (int64_t)k * r->step_ms;
+}
+
+/** For hints: which samples are needed where each time looks back over `range_ms`. */
+void reference_hint(const struct reference *r, int64_t range_ms, struct query_hints *hints);
+
 struct reference node_reference(const struct query *q, const struct node *node,
                                 const struct grid *g);
 
@@ -218,7 +241,7 @@ double *window_scratch(struct windows *w, size_t n);
 
 static inline int64_t window_end(const struct windows *w, size_t k)
 {
-    return w->reference.start_ms + (int64_t)k * w->reference.step_ms;
+    return reference_time(&w->reference, k);
 }
 
 /** Quantile of n values, which are reordered; as Prometheus interpolates. NaN of none. */

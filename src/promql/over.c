@@ -168,11 +168,9 @@ static void over_series(struct windows *w, struct value *ret)
         .start_ms = start_ms,
         .end_ms = w->reference.last_ms,
         .max_resolution_ms = by_buckets ? gcd(w->range_ms, w->reference.step_ms) : 0,
-        .align_ms = w->reference.start_ms,
-        .step_ms = w->reference.step_ms,
-        .window_ms = w->reference.step_ms > w->range_ms ? w->range_ms : 0,
         .skip_values = !w->node->function->reads_values,
     };
+    reference_hint(&w->reference, w->range_ms, &hints);
     hints.start_ms -= hints.max_resolution_ms; // see read_windows()
     struct selection s = select_series(q, w->range->expr, &hints);
     ret->col = arena_array(&q->arena, s.n, sizeof(*ret->col));
@@ -200,17 +198,44 @@ static void over_series(struct windows *w, struct value *ret)
     }
 }
 
+// The first multiple of step after a time.
+static int64_t multiple_after(int64_t t_ms, int64_t step_ms)
+{
+    int64_t multiple = step_ms * (t_ms / step_ms);
+    return multiple <= t_ms ? multiple + step_ms : multiple;
+}
+
+// Windows that are apart: only what lies in one of them.
+static void leave_gaps(struct query *q, struct grid *g, const struct reference *r, size_t n_windows,
+                       int64_t range_ms)
+{
+    if (r->t_ms || g->n == 0 || r->step_ms <= range_ms + 2 * g->step_ms)
+        return;
+    size_t most = n_windows * ((size_t)(range_ms / g->step_ms) + 1), n = 0;
+    if (most > q->options.max_samples)
+        query_hold(q, most);
+    int64_t *t = arena_array(&q->arena, most, sizeof(*t));
+    for (size_t k = 0; k < n_windows; k++) {
+        int64_t end = reference_time(r, k);
+        for (int64_t at = multiple_after(end - range_ms, g->step_ms); at <= end; at += g->step_ms)
+            t[n++] = at;
+    }
+    g->n = n;
+    g->t_ms = t;
+    g->near = (struct stretches){multiple_after(r->first_ms, g->step_ms), r->step_ms,
+                                 range_ms + g->step_ms};
+}
+
 // The grid on which a subquery evaluates what is inside it; n may be 0.
-static struct grid subquery_grid(const struct query *q, const struct node *node,
-                                 const struct reference *r)
+static struct grid subquery_grid(struct query *q, const struct node *node,
+                                 const struct reference *r, size_t n_windows)
 {
     int64_t step = node->step_ms ? node->step_ms : q->options.subquery_step_ms;
-    int64_t begin = r->first_ms - node->range_ms;
-    struct grid g = {.start_ms = step * (begin / step), .step_ms = step};
-    if (g.start_ms <= begin)
-        g.start_ms += step;
+    struct grid g = {.start_ms = multiple_after(r->first_ms - node->range_ms, step),
+                     .step_ms = step};
     if (r->last_ms >= g.start_ms)
         g.n = (size_t)((r->last_ms - g.start_ms) / step) + 1;
+    leave_gaps(q, &g, r, n_windows, node->range_ms);
     return g;
 }
 
@@ -228,7 +253,7 @@ static size_t close_up(const struct grid *g, const double *v, int64_t *t, double
 static void over_subquery(struct windows *w, struct value *ret)
 {
     struct query *q = w->q;
-    struct grid inner = subquery_grid(q, w->range, &w->reference);
+    struct grid inner = subquery_grid(q, w->range, &w->reference, w->grid->n);
     struct value value;
     if (inner.n == 0)
         return;
@@ -317,7 +342,7 @@ static void matrix_of_series(struct query *q, const struct node *node, const str
 
 static void matrix_of_subquery(struct query *q, const struct node *node, const struct reference *r)
 {
-    struct grid inner = subquery_grid(q, node, r);
+    struct grid inner = subquery_grid(q, node, r, 1);
     struct value value = {0};
     if (inner.n > 0)
         eval(q, node->expr, &inner, &value);

@@ -10,17 +10,32 @@
 struct reference node_reference(const struct query *q, const struct node *node,
                                 const struct grid *g)
 {
-    struct reference r = {.start_ms = g->start_ms, .step_ms = g->step_ms};
+    struct reference r = {
+        .start_ms = g->start_ms, .step_ms = g->step_ms, .t_ms = g->t_ms, .near = g->near};
     if (node->at != AT_NONE) {
         r.step_ms = 0;
+        r.t_ms = NULL;
         r.start_ms = node->at == AT_TIME    ? node->at_ms
                      : node->at == AT_START ? q->range.start_ms
                                             : q->range.end_ms;
     }
     r.start_ms -= node->offset_ms;
+    r.offset_ms = node->offset_ms;
+    if (r.t_ms)
+        r.near.start_ms -= node->offset_ms;
+    else
+        r.near = (struct stretches){r.start_ms, r.step_ms, 0};
     r.first_ms = r.start_ms;
-    r.last_ms = r.start_ms + (int64_t)(g->n - 1) * r.step_ms;
+    r.last_ms = reference_time(&r, g->n - 1);
     return r;
+}
+
+void reference_hint(const struct reference *r, int64_t range_ms, struct query_hints *hints)
+{
+    int64_t window_ms = r->near.reach_ms + range_ms;
+    hints->align_ms = r->near.start_ms;
+    hints->step_ms = r->near.step_ms;
+    hints->window_ms = window_ms < r->near.step_ms ? window_ms : 0;
 }
 
 static int by_labels(const void *a, const void *b, void *arg)
@@ -190,7 +205,7 @@ static size_t fill(struct query *q, const struct samples *s, const struct refere
     size_t at = 0, before = 0;
     size_t present = 0;
     for (size_t k = 0; k < n_steps; k++) {
-        int64_t now = r->start_ms + (int64_t)k * r->step_ms;
+        int64_t now = reference_time(r, k);
         size_t next = samples_seek(s->t_ms, s->n, at, at + (at - before), now);
         before = at;
         at = next;
@@ -215,11 +230,9 @@ void eval_selector(struct query *q, const struct node *node, const struct grid *
         .end_ms = r.last_ms,
         // At borders of buckets the last sample of a bucket is what the samples would give.
         .max_resolution_ms = times ? 0 : r.step_ms,
-        .align_ms = r.start_ms,
-        .step_ms = r.step_ms,
-        .window_ms = r.step_ms > q->options.lookback_ms ? q->options.lookback_ms : 0,
         .skip_values = true,
     };
+    reference_hint(&r, q->options.lookback_ms, &hints);
     struct selection s = select_series(q, node, &hints);
     ret->type = PROMQL_VECTOR;
     ret->col = arena_array(&q->arena, s.n, sizeof(*ret->col));

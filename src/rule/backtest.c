@@ -28,6 +28,9 @@ struct track {
     struct rule_backtest_rule *out; // NULL: a recording rule
     struct labels **live;           // written at the last instant; sorted by hash
     size_t n_live;
+    struct promql_expr *vector; // of `vector < number`, shared with others; NULL: the whole
+    char *vector_key;           // its text and its times
+    struct promql_threshold threshold;
     bool is_read;           // somebody reads what it writes
     bool labels_may_change; // they depend on the value
 };
@@ -40,6 +43,7 @@ struct backtest {
     struct track *track;
     size_t n;
     struct rule_backtest *result;
+    struct map *vectors; // results of this stretch that rules share, by key
 };
 
 // A series of a result, and the run of instants that it is in.
@@ -95,17 +99,32 @@ static void add_edge(struct stretch *s, int64_t t_ms, size_t series, size_t at, 
     s->edge[s->n_edges++] = (struct edge){t_ms + s->track->offset_ms, series, at, begins};
 }
 
+static bool is_given(const struct track *t, double v)
+{
+    return !t->vector || promql_compares(t->threshold.compare, v, t->threshold.number);
+}
+
 static void find_edges(struct stretch *s)
 {
-    int64_t step = s->track->step_ms;
+    const struct track *t = s->track;
+    int64_t step = t->step_ms;
     for (size_t i = 0; i < s->result->n; i++) {
         const struct promql_series *p = &s->result->series[i];
+        bool was_in = false;
         for (size_t k = 0; k < p->n; k++) {
-            if (k == 0 || p->t_ms[k] - p->t_ms[k - 1] != step)
+            bool is_in = is_given(t, p->v[k]);
+            if (was_in && p->t_ms[k] - p->t_ms[k - 1] != step) {
+                add_edge(s, p->t_ms[k - 1] + step, i, k - 1, false);
+                was_in = false;
+            }
+            if (is_in && !was_in)
                 add_edge(s, p->t_ms[k], i, k, true);
-            if (k + 1 == p->n || p->t_ms[k + 1] - p->t_ms[k] != step)
-                add_edge(s, p->t_ms[k] + step, i, k, false);
+            else if (!is_in && was_in)
+                add_edge(s, p->t_ms[k], i, k - 1, false);
+            was_in = is_in;
         }
+        if (was_in)
+            add_edge(s, p->t_ms[p->n - 1] + step, i, p->n - 1, false);
     }
     if (s->n_edges > 1)
         qsort(s->edge, s->n_edges, sizeof(*s->edge), by_time);
@@ -310,7 +329,7 @@ static int run_record(struct backtest *b, struct track *t, const struct promql_r
         struct labels *l = make_record(t->group, t->rule, p->labels);
         if (!l)
             continue;
-        if (p->n > 0 && p->t_ms[0] + t->offset_ms > first_ms &&
+        if (p->n > 0 && p->t_ms[0] + t->offset_ms > first_ms && t->n_live > 0 &&
             bsearch(&l, t->live, t->n_live, sizeof(*t->live), labels_by_hash))
             (void)overlay_append(b->overlay, l, first_ms - t->offset_ms, sample_stale());
         for (size_t k = 0; k < p->n; k++) {
@@ -324,7 +343,7 @@ static int run_record(struct backtest *b, struct track *t, const struct promql_r
     if (n > 1)
         qsort(now, n, sizeof(*now), labels_by_hash);
     for (size_t i = 0; i < t->n_live; i++) {
-        if (!bsearch(&t->live[i], now, n, sizeof(*now), labels_by_hash))
+        if (n == 0 || !bsearch(&t->live[i], now, n, sizeof(*now), labels_by_hash))
             (void)overlay_append(b->overlay, t->live[i], first_ms - t->offset_ms, sample_stale());
         labels_free(t->live[i]);
     }
@@ -340,16 +359,45 @@ static void note_error(struct track *t, const struct err *err)
         t->out->error = mem_strdup(err->message);
 }
 
+static void forget_vectors(struct backtest *b)
+{
+    size_t cursor = 0;
+    struct promql_result *result;
+    while ((result = map_next(b->vectors, &cursor)))
+        promql_result_free(result);
+    map_free(b->vectors);
+    b->vectors = map_new();
+}
+
+// *ret_owned is the caller's to free; NULL where others share the result.
+static int eval_track(struct backtest *b, const struct track *t, int64_t first_ms, int64_t last_ms,
+                      struct promql_result **ret, struct promql_result **ret_owned, struct err *err)
+{
+    if (!t->vector) {
+        int r = eval(b, t, t->rule->expr, first_ms, last_ms, ret_owned, err);
+        *ret = *ret_owned;
+        return r;
+    }
+    size_t len = strlen(t->vector_key);
+    *ret = map_get(b->vectors, t->vector_key, len);
+    if (*ret)
+        return 0;
+    int r = eval(b, t, t->vector, first_ms, last_ms, ret, err);
+    if (r == 0)
+        map_put(b->vectors, t->vector_key, len, *ret);
+    return r;
+}
+
 static int run_track(struct backtest *b, struct track *t, int64_t from_ms, int64_t until_ms)
 {
-    struct promql_result *result = NULL, *clear = NULL;
+    struct promql_result *result = NULL, *owned = NULL, *clear = NULL;
     struct err err = {0};
     int64_t first = align_up(from_ms, t->step_ms),
             last = align_up(until_ms, t->step_ms) - t->step_ms;
     if (first > last || (!t->out && !t->is_read))
         return 0;
     int64_t began_ns = clock_mono_ns(&clock_system);
-    int r = eval(b, t, t->rule->expr, first, last, &result, &err);
+    int r = eval_track(b, t, first, last, &result, &owned, &err);
     if (r == 0 && t->rule->damping.clear)
         r = eval(b, t, t->rule->damping.clear, first, last, &clear, &err);
     if (r < 0) {
@@ -366,7 +414,7 @@ static int run_track(struct backtest *b, struct track *t, int64_t from_ms, int64
     } else {
         r = run_record(b, t, result, first);
     }
-    promql_result_free(result);
+    promql_result_free(owned);
     promql_result_free(clear);
     if (t->out)
         t->out->eval_seconds += (double)(clock_mono_ns(&clock_system) - began_ns) / 1e9;
@@ -480,6 +528,46 @@ static int64_t link_tracks(struct backtest *b)
     return chunk;
 }
 
+static bool reads_own(const struct backtest *b, const struct promql_expr *expr)
+{
+    struct promql_selector s[SELECTORS_MAX];
+    struct promql_range now = {0, 0, 0};
+    size_t n = promql_selectors(expr, &now, 0, s, SELECTORS_MAX);
+    for (size_t i = 0; i < MIN_OF(n, (size_t)SELECTORS_MAX); i++)
+        if (!s[i].metric || overlay_owns(b->overlay, s[i].metric))
+            return true;
+    return n > SELECTORS_MAX;
+}
+
+// Alerts that compare the same vector with numbers of their own share its evaluation; not where it
+// reads what a rule between them writes.
+static void share_vectors(struct backtest *b)
+{
+    struct map *seen = map_new();
+    for (size_t i = 0; i < b->n; i++) {
+        struct track *t = &b->track[i];
+        struct buf text;
+        struct err err;
+        buf_init(&text, 4096);
+        bool is_one =
+            t->out && promql_threshold(t->rule->expr, &t->threshold, &text) && !text.error;
+        struct promql_expr *vector = NULL;
+        if (is_one && promql_parse(text.data, text.len, &vector, &err) == 0 &&
+            !reads_own(b, vector)) {
+            t->vector_key = mem_printf("%s\n%lld %lld", text.data, (long long)t->step_ms,
+                                       (long long)t->offset_ms);
+            struct track *first = map_put(seen, t->vector_key, strlen(t->vector_key), t);
+            if (first)
+                t->vector = TAKE_PTR(vector);
+            if (first && !first->vector)
+                (void)promql_parse(text.data, text.len, &first->vector, &err);
+        }
+        promql_expr_free(vector);
+        buf_done(&text);
+    }
+    map_free(seen);
+}
+
 static void close_firings(struct rule_backtest *result)
 {
     for (size_t i = 0; i < result->n; i++)
@@ -504,17 +592,23 @@ int rule_backtest(const struct rule_files *files, struct query_source *source,
     b.result->end_ms = params->end_ms;
     add_groups(&b, files);
     int64_t chunk = link_tracks(&b);
+    share_vectors(&b);
+    b.vectors = map_new();
     for (int64_t at = params->start_ms; at < params->end_ms && r == 0; at += chunk) {
         overlay_turn(b.overlay);
         for (size_t i = 0; i < b.n && r == 0; i++)
             r = run_track(&b, &b.track[i], at, MIN_OF(at + chunk, params->end_ms));
+        forget_vectors(&b);
     }
+    map_free(b.vectors);
     close_firings(b.result);
     for (size_t i = 0; i < b.n; i++) {
         rule_state_done(&b.track[i].state);
         for (size_t k = 0; k < b.track[i].n_live; k++)
             labels_free(b.track[i].live[k]);
         free(b.track[i].live);
+        promql_expr_free(b.track[i].vector);
+        free(b.track[i].vector_key);
     }
     free(b.track);
     overlay_free(b.overlay);

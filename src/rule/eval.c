@@ -7,7 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/map.h"
 #include "base/mem.h"
+#include "cache.h"
 #include "inputs.h"
 #include "make.h"
 
@@ -21,6 +23,8 @@ struct evaluation {
     struct labels **owned; // labels of samples that nobody else holds
     size_t n_owned, cap_owned;
     struct rule_update *update;
+    struct cache *cache; // before env's source
+    struct map *vectors; // results that rules of the group share, by their text
 
     struct rule_run *run;
     struct inputs *inputs;
@@ -36,7 +40,40 @@ static int query(struct evaluation *e, const struct promql_expr *expr, struct pr
         options.clock = e->env->clock;
         options.deadline_ns = clock_mono_ns(e->env->clock) + e->env->timeout_ns;
     }
-    return promql_eval_instant(expr, e->env->source, e->query_ms, &options, ret, err);
+    return promql_eval_instant(expr, cache_source(e->cache), e->query_ms, &options, ret, err);
+}
+
+static void forget_vectors(struct evaluation *e)
+{
+    size_t cursor = 0;
+    struct promql_result *result;
+    while (e->vectors && (result = map_next(e->vectors, &cursor)))
+        promql_result_free(result);
+    map_free(e->vectors);
+    e->vectors = NULL;
+}
+
+// What the rule's expression gives. *ret_owned is the caller's to free; NULL where others share it.
+static int query_rule(struct evaluation *e, struct promql_result **ret,
+                      struct promql_result **ret_owned, struct err *err)
+{
+    const struct rule_run *run = e->run;
+    *ret_owned = NULL;
+    if (!run->vector) {
+        int r = query(e, run->rule->expr, ret_owned, err);
+        *ret = *ret_owned;
+        return r;
+    }
+    size_t len = strlen(run->vector_text);
+    if (!e->vectors)
+        e->vectors = map_new();
+    *ret = map_get(e->vectors, run->vector_text, len);
+    if (*ret)
+        return 0;
+    int r = query(e, run->vector, ret, err);
+    if (r == 0)
+        map_put(e->vectors, run->vector_text, len, *ret);
+    return r;
 }
 
 static int query_text(void *arg, const char *text, struct promql_result **ret, struct err *err)
@@ -54,8 +91,11 @@ static int query_text(void *arg, const char *text, struct promql_result **ret, s
 static int flush(struct evaluation *e, struct err *err)
 {
     int r = 0;
-    if (e->n_samples > 0)
+    if (e->n_samples > 0) {
+        cache_forget(e->cache);
+        forget_vectors(e);
         r = e->env->write(e->env->arg, e->sample, e->n_samples, err);
+    }
     for (size_t i = 0; i < e->n_owned; i++)
         labels_free(e->owned[i]);
     e->n_samples = e->n_owned = 0;
@@ -101,9 +141,33 @@ static void free_labels(struct labels **l, size_t n)
     free(l);
 }
 
-static int record(struct evaluation *e, const struct promql_result *result, struct err *err)
+// The elements that the rule's expression gives; of a shared vector those that fulfil its
+// condition.
+struct given {
+    struct element *element; // owned
+    size_t n;
+};
+
+static int give(const struct rule_run *run, const struct promql_result *result, struct given *ret,
+                struct err *err)
 {
     size_t n = elements(result);
+    const struct promql_threshold *t = &run->threshold;
+    *ret = (struct given){.element = NULL};
+    for (size_t i = 0, cap = 0; i < n; i++) {
+        struct element el = element_of(result, i);
+        if (run->vector && !promql_compares(t->compare, el.v, t->number))
+            continue;
+        if (mem_grow_capped(&ret->element, &cap, ret->n, sizeof(el), SIZE_MAX / sizeof(el)) < 0)
+            return err_set(err, ENOMEM, "not enough memory for %zu elements", n);
+        ret->element[ret->n++] = el;
+    }
+    return 0;
+}
+
+static int record(struct evaluation *e, const struct given *given, struct err *err)
+{
+    size_t n = given->n;
     int64_t limit = e->g->group->limit;
     if (limit > 0 && n > (size_t)limit)
         return err_set(err, E2BIG, "exceeded limit of %lld with %zu series", (long long)limit, n);
@@ -114,7 +178,7 @@ static int record(struct evaluation *e, const struct promql_result *result, stru
         return err_set(err, ENOMEM, "not enough memory for %zu series", n);
     }
     for (size_t i = 0; i < n; i++) {
-        now[i] = make_record(e->g->group, e->run->rule, element_of(result, i).labels);
+        now[i] = make_record(e->g->group, e->run->rule, given->element[i].labels);
         if (!now[i]) {
             free_labels(now, i);
             return err_set(err, E2BIG, "too many labels");
@@ -129,7 +193,7 @@ static int record(struct evaluation *e, const struct promql_result *result, stru
                        "vector contains metrics with the same labelset after applying rule labels");
     }
     for (size_t i = 0; i < n; i++)
-        put(e, now[i], element_of(result, i).v);
+        put(e, now[i], given->element[i].v);
     end_gone(e, now, n);
     return 0;
 }
@@ -139,8 +203,8 @@ static int record(struct evaluation *e, const struct promql_result *result, stru
 static struct inputs *inputs_of(struct evaluation *e)
 {
     if (!e->inputs)
-        e->inputs =
-            inputs_new(e->run->rule, e->env->source, e->query_ms, e->env->options.lookback_ms);
+        e->inputs = inputs_new(e->run->rule, cache_source(e->cache), e->query_ms,
+                               e->env->options.lookback_ms);
     return e->inputs;
 }
 
@@ -186,10 +250,10 @@ static void seen_drop(struct rule_seen *seen)
     free(seen->alert);
 }
 
-static int see_all(struct evaluation *e, const struct promql_result *result, struct rule_seen *seen,
+static int see_all(struct evaluation *e, const struct given *given, struct rule_seen *seen,
                    struct err *err)
 {
-    size_t n = elements(result);
+    size_t n = given->n;
     struct make_params p = {.group = e->g->group,
                             .rule = e->run->rule,
                             .env = e->env,
@@ -201,7 +265,7 @@ static int see_all(struct evaluation *e, const struct promql_result *result, str
     if (!sorted || !seen->alert)
         return err_set(err, ENOMEM, "not enough memory for %zu alerts", n);
     for (; seen->n < n; seen->n++) {
-        struct element el = element_of(result, seen->n);
+        struct element el = given->element[seen->n];
         int r = make_alert(&p, el.labels, el.v, &seen->alert[seen->n], err);
         if (r < 0) {
             seen->n++;
@@ -247,7 +311,7 @@ static int write_state(struct evaluation *e, struct err *err)
     return 0;
 }
 
-static int alert(struct evaluation *e, const struct promql_result *result, struct err *err)
+static int alert(struct evaluation *e, const struct given *given, struct err *err)
 {
     struct rule_step_params p = {
         .rule = e->run->rule,
@@ -261,7 +325,7 @@ static int alert(struct evaluation *e, const struct promql_result *result, struc
     struct rule_seen seen = {.absence = ask_absence, .arg = e};
     if (e->env->hold_gaps)
         seen.inputs = ask_inputs;
-    int r = see_all(e, result, &seen, err);
+    int r = see_all(e, given, &seen, err);
     if (r < 0) {
         seen_drop(&seen);
         return r;
@@ -293,14 +357,18 @@ static void end_rule(struct evaluation *e, int r, const struct err *err, int64_t
 
 static void eval_rule(struct evaluation *e, struct rule_run *run)
 {
-    struct promql_result *result = NULL;
+    struct promql_result *result = NULL, *owned = NULL;
+    struct given given = {.element = NULL};
     struct err err = {0};
     int64_t began_ns = clock_mono_ns(e->env->clock);
     begin_rule(e, run);
-    int r = query(e, run->rule->expr, &result, &err);
+    int r = query_rule(e, &result, &owned, &err);
     if (r == 0)
-        r = run->rule->is_alert ? alert(e, result, &err) : record(e, result, &err);
-    promql_result_free(result);
+        r = give(run, result, &given, &err);
+    if (r == 0)
+        r = run->rule->is_alert ? alert(e, &given, &err) : record(e, &given, &err);
+    free(given.element);
+    promql_result_free(owned);
     end_rule(e, r, &err, began_ns);
 }
 
@@ -310,6 +378,7 @@ int rule_group_eval(struct rule_group_run *g, const struct rule_env *env, int64_
     int64_t offset = g->group->query_offset_ms;
     struct evaluation e = {.g = g, .env = env, .now_ms = now_ms, .update = ret};
     e.query_ms = now_ms - (offset >= 0 ? offset : env->query_offset_ms);
+    e.cache = cache_new(env->source);
     int64_t began_ns = clock_mono_ns(env->clock);
     int r = 0;
     for (size_t i = 0; i < g->n_runs && r == 0; i++) {
@@ -324,6 +393,8 @@ int rule_group_eval(struct rule_group_run *g, const struct rule_env *env, int64_
     r = r < 0 ? r : last;
     free(e.sample);
     free(e.owned);
+    forget_vectors(&e);
+    cache_free(e.cache);
     if (!chosen) {
         g->last_eval_ms = now_ms;
         g->eval_ns = clock_mono_ns(env->clock) - began_ns;

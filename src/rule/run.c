@@ -9,6 +9,7 @@
 #include "rule/eval.h"
 
 #define SELECTORS_MAX 128
+#define VECTOR_TEXT_MAX 4096
 
 const char *rule_health_name(enum rule_health h)
 {
@@ -71,6 +72,30 @@ static char *key_of(const struct rule_group *g, const struct rule *rule, struct 
     return key;
 }
 
+// Rules that compare the same vector with numbers of their own share its evaluation.
+static void share_vectors(struct rule_group_run *g)
+{
+    struct map *count = map_new();
+    for (size_t i = 0; i < g->n_runs; i++) {
+        struct rule_run *run = &g->run[i];
+        struct buf text;
+        buf_init(&text, VECTOR_TEXT_MAX);
+        bool is_one = promql_threshold(run->rule->expr, &run->threshold, &text) && !text.error;
+        run->vector_text = is_one ? buf_take(&text, NULL) : NULL;
+        buf_done(&text);
+        if (!run->vector_text)
+            continue;
+        size_t len = strlen(run->vector_text);
+        struct rule_run *first = map_put(count, run->vector_text, len, run);
+        struct err err;
+        struct rule_run *both[] = {first, run};
+        for (size_t k = 0; first && k < ARRAY_LEN(both); k++)
+            if (!both[k]->vector)
+                (void)promql_parse(run->vector_text, len, &both[k]->vector, &err);
+    }
+    map_free(count);
+}
+
 static void set_up(struct rule_group_run *run, const struct rule_group *g,
                    const struct rule_env *env, struct map *used)
 {
@@ -86,6 +111,7 @@ static void set_up(struct rule_group_run *run, const struct rule_group *g,
         run->run[i].reads_earlier = reads_earlier(g, i);
         map_put(used, run->run[i].key, strlen(run->run[i].key), &run->run[i]);
     }
+    share_vectors(run);
 }
 
 int rule_groups_new(const struct rule_files *files, const struct rule_env *env,
@@ -123,6 +149,8 @@ void rule_groups_free(struct rule_group_run *group, size_t n)
             struct rule_run *run = &group[i].run[k];
             rule_state_done(&run->state);
             free_written(run);
+            promql_expr_free(run->vector);
+            free(run->vector_text);
             free(run->last_error);
             free(run->key);
         }

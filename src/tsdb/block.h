@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "codec.h"
 #include "match.h"
 #include "model/labels.h"
 #include "model/query.h"
@@ -77,9 +78,13 @@ struct block {
     size_t symbols_len, series_len, names_len;
     uint32_t n_symbols, n_names;
     bool is_bad; /**< a column did not decode; named once in the notes */
+    int guard;   /**< of the mapping, see fault.h */
 };
 
-/** Map and check a block file. 0, -EBADMSG (damaged; err says where), -errno. */
+/**
+ * Map and check a block file. 0, -EBADMSG (damaged; err says where), -EIO (the disk does not give
+ * it all), -errno. Where the disk fails later, what reads the block says -EBADMSG.
+ */
 int block_open(int dirfd, const char *name, struct block **ret, struct err *err);
 void block_free(struct block *b);
 
@@ -117,10 +122,25 @@ int block_next_chunk(const struct block *b, struct block_series *s, struct block
 
 /** Decode; arrays of c->n. 0 or -EBADMSG. */
 int block_times(const struct block *b, const struct block_chunk *c, int64_t *t_ms);
-int block_values_i64(const struct block *b, const struct block_chunk *c, int64_t *v);
 int block_values_f64(const struct block *b, const struct block_series *s,
                      const struct block_chunk *c, double *v);
 int block_buckets(const struct block *b, const struct block_chunk *c, struct query_bucket *out);
+
+/** Some parts of a chunk's values only; what else is in `v` means nothing. 0 or -EBADMSG. */
+int block_i64_parts(const struct block *b, const struct block_chunk *c,
+                    const struct codec_part *part, size_t n_parts, int64_t *v);
+int block_f64_parts(const struct block *b, const struct block_series *s,
+                    const struct block_chunk *c, const struct codec_part *part, size_t n_parts,
+                    double *v);
+
+/**
+ * Of the samples of a chunk in [start_ms, end_ms] those that the hints' windows need (NULL: all):
+ * their indexes, at most c->n parts, and their times at the same places of t_ms[], which has c->n
+ * places. 0 or -EBADMSG.
+ */
+int block_samples_needed(const struct block *b, const struct block_chunk *c, int64_t start_ms,
+                         int64_t end_ms, const struct query_hints *hints, int64_t *t_ms,
+                         struct codec_part *part, size_t *ret_n_parts);
 
 /**
  * Of the buckets of a chunk those that hints->window_ms lets a reader need, at most c->n; the last
@@ -129,6 +149,9 @@ int block_buckets(const struct block *b, const struct block_chunk *c, struct que
  */
 int block_buckets_needed(const struct block *b, const struct block_chunk *c,
                          const struct query_hints *hints, struct query_bucket *out, size_t *ret_n);
+
+/** 0, or -EBADMSG where the disk failed under what was read so far: those bytes are zeros. */
+int block_sound(const struct block *b);
 
 /** The bytes of a column; NULL where they are damaged. */
 const uint8_t *block_column(const struct block *b, uint64_t at, size_t *ret_len);

@@ -7,6 +7,7 @@
  * and takes any bytes: what does not decode to exactly n values is refused.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -31,9 +32,17 @@ struct codec_part {
     size_t from, to;
 };
 
-/** The same, where only these parts of x are needed; what else is in x means nothing. */
+/**
+ * The same, where only these parts of x, in order and apart, are needed; what else is in x means
+ * nothing.
+ */
+int codec_get_i64_parts(const uint8_t *p, size_t len, int64_t *x, size_t n,
+                        const struct codec_part *part, size_t n_parts);
 int codec_get_f64_parts(const uint8_t *p, size_t len, double *x, size_t n,
                         const struct codec_part *part, size_t n_parts);
+
+/** Whether the column is a line, first + step * i, which needs no array. */
+bool codec_get_line(const uint8_t *p, size_t len, int64_t *ret_first, int64_t *ret_step);
 
 /**
  * Whole numbers read as doubles: x / 10^scale, TSDB_STALE_I64 as the staleness marker. `x` and `v`

@@ -101,16 +101,47 @@ size_t codec_put_f64(const double *x, size_t n, uint8_t *out)
     return 1 + codec_put_i64((const int64_t *)x, n, p);
 }
 
-static void convert(double *x, struct codec_part part, int decimals)
+// Doubles of whole numbers below 2^51: added to the bits of 1.5 * 2^52 they are its last digits.
+#define MAGIC_BITS UINT64_C(0x4338000000000000)
+#define MAGIC 6755399441055744.0
+#define AT_ONCE 16 // so that the compiler makes vectors of it
+
+static bool are_small(const int64_t *x)
 {
-    const int64_t *whole = (const int64_t *)x;
-    double power = codec_power_of_ten(decimals);
-    if (decimals == 0)
-        for (size_t i = part.from; i < part.to; i++)
-            x[i] = (double)whole[i];
+    uint64_t high = 0;
+    for (size_t i = 0; i < AT_ONCE; i++)
+        high |= ((uint64_t)x[i] + (UINT64_C(1) << 51)) >> 52;
+    return high == 0;
+}
+
+static void convert_small(const int64_t *x, double power, double *v)
+{
+    double scaled[AT_ONCE];
+    for (size_t i = 0; i < AT_ONCE; i++) {
+        uint64_t bits = (uint64_t)x[i] + MAGIC_BITS;
+        memcpy(&scaled[i], &bits, sizeof(bits));
+        scaled[i] -= MAGIC;
+    }
+    if (power == 1)
+        memcpy(v, scaled, sizeof(scaled));
     else
-        for (size_t i = part.from; i < part.to; i++)
-            x[i] = (double)whole[i] / power;
+        for (size_t i = 0; i < AT_ONCE; i++)
+            v[i] = scaled[i] / power;
+}
+
+// x and v may be the same memory.
+static void convert(const int64_t *x, size_t n, double power, bool with_stale, double *v)
+{
+    size_t i = 0;
+    while (i < n) {
+        if (n - i >= AT_ONCE && are_small(x + i)) {
+            convert_small(x + i, power, v + i);
+            i += AT_ONCE;
+            continue;
+        }
+        for (size_t end = MIN_OF(i + AT_ONCE, n); i < end; i++)
+            v[i] = with_stale && x[i] == TSDB_STALE_I64 ? sample_stale() : (double)x[i] / power;
+    }
 }
 
 static int get_decimal(const uint8_t *p, const uint8_t *end, double *x, size_t n,
@@ -129,11 +160,13 @@ static int get_decimal(const uint8_t *p, const uint8_t *end, double *x, size_t n
             return -EBADMSG;
         p += 8;
     }
-    int r = codec_get_i64(p, (size_t)(end - p), (int64_t *)x, n);
+    int64_t *whole = (int64_t *)x;
+    int r = codec_get_i64_parts(p, (size_t)(end - p), whole, n, part, n_parts);
     if (r < 0)
         return r;
     for (size_t i = 0; i < n_parts; i++)
-        convert(x, part[i], decimals);
+        convert(whole + part[i].from, part[i].to - part[i].from, codec_power_of_ten(decimals),
+                false, x + part[i].from);
     for (uint64_t i = 0, at = 0; i < exceptions; i++, exception += 8) {
         at += varint_get(&exception, end);
         if (at >= n)
@@ -158,21 +191,11 @@ int codec_get_f64_parts(const uint8_t *p, size_t len, double *x, size_t n,
     if (*p == FORM_DECIMAL)
         return get_decimal(p + 1, p + len, x, n, part, n_parts);
     if (*p == FORM_BITS)
-        return codec_get_i64(p + 1, len - 1, (int64_t *)x, n);
+        return codec_get_i64_parts(p + 1, len - 1, (int64_t *)x, n, part, n_parts);
     return -EBADMSG;
 }
 
 void codec_scale(const int64_t *x, size_t n, int scale, double *v)
 {
-    double power = codec_power_of_ten(scale);
-    bool has_stale = false;
-    for (size_t i = 0; i < n; i++)
-        has_stale |= x[i] == TSDB_STALE_I64;
-    if (!has_stale) {
-        for (size_t i = 0; i < n; i++)
-            v[i] = (double)x[i] / power;
-        return;
-    }
-    for (size_t i = 0; i < n; i++)
-        v[i] = x[i] == TSDB_STALE_I64 ? sample_stale() : (double)x[i] / power;
+    convert(x, n, codec_power_of_ten(scale), true, v);
 }

@@ -1,35 +1,19 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 /*
- * Whole numbers. One of three forms, whichever is shortest:
+ * Whole numbers to bytes. One of three forms, whichever is shortest:
  *   line   first value and step: constants, timestamps on their schedule
  *   runs   of equal values (order 0) or equal differences (order 1): states, idle counters
  *   packs  of 128 residuals, each with the width that suits most of them, the others patched
  *          (frame of reference with exceptions: Zukowski et al., "Super-scalar RAM-CPU cache
  *          compression", 2006); residuals of order 0, 1, 2, or XOR with the value before
  */
-#include <errno.h>
 #include <stdbool.h>
 #include <string.h>
 
-#include "codec.h"
 #include "base/mem.h"
+#include "codec.h"
+#include "codec_int.h"
 #include "varint.h"
-
-#define PACK 128
-
-enum form {
-    FORM_LINE,
-    FORM_RUNS,
-    FORM_PACKS,
-};
-
-enum order {
-    ORDER_0,
-    ORDER_1,
-    ORDER_2,
-    ORDER_XOR,
-    ORDER_MAX,
-};
 
 size_t codec_bound(size_t n)
 {
@@ -67,8 +51,6 @@ static inline uint64_t residual(const int64_t *x, size_t i, enum order order)
         return u[i] ^ u[i - 1];
     }
 }
-
-static const size_t heads_of[ORDER_MAX] = {0, 1, 2, 1};
 
 /** How one pack is written. */
 struct plan {
@@ -279,154 +261,4 @@ size_t codec_put_i64(const int64_t *x, size_t n, uint8_t *out)
         if (cost_of_runs(x, n, o, best) < best)
             return (size_t)(put_runs(x, n, o, out) - out);
     return (size_t)(put_packs(x, n, order, factor, out) - out);
-}
-
-static int get_runs(const uint8_t *p, const uint8_t *end, int64_t *x, size_t n, enum order order)
-{
-    size_t i = 0;
-    uint64_t value = 0, sum = 0;
-    if (order > ORDER_1)
-        return -EBADMSG;
-    if (order == ORDER_1)
-        x[i++] = (int64_t)(sum = (uint64_t)svarint_get(&p, end));
-    while (p && i < n) {
-        uint64_t length = varint_get(&p, end);
-        value += (uint64_t)svarint_get(&p, end);
-        if (!p || length == 0 || length > n - i)
-            return -EBADMSG;
-        size_t stop = i + length;
-        if (order == ORDER_0)
-            for (; i < stop; i++)
-                x[i] = (int64_t)value;
-        else
-            for (; i < stop; i++)
-                x[i] = (int64_t)(sum += value);
-    }
-    return p == end ? 0 : -EBADMSG;
-}
-
-static void unpack(const uint8_t *p, size_t n, unsigned width, uint64_t *d)
-{
-    uint64_t mask = width == 64 ? ~UINT64_C(0) : (UINT64_C(1) << width) - 1;
-    size_t bit = 0;
-    if (width <= 56) {
-        for (size_t i = 0; i < n; i++, bit += width)
-            d[i] = load64(p + bit / 8) >> bit % 8 & mask;
-        return;
-    }
-    for (size_t i = 0; i < n; i++, bit += width) {
-        unsigned shift = bit % 8;
-        uint64_t high = shift ? (uint64_t)p[bit / 8 + 8] << (64 - shift) : 0;
-        d[i] = (load64(p + bit / 8) >> shift | high) & mask;
-    }
-}
-
-// One pack's residuals, without base and factor.
-static const uint8_t *get_pack(const uint8_t *p, const uint8_t *end, size_t n, uint64_t *d)
-{
-    if (end - p < 2)
-        return NULL;
-    unsigned width = p[0], exceptions = p[1];
-    p += 2;
-    size_t bytes = (n * (size_t)width + 7) / 8;
-    if (width > 64 || (size_t)(end - p) < bytes)
-        return NULL;
-    if (width == 0) {
-        memset(d, 0, n * sizeof(*d));
-    } else if ((size_t)(end - p) >= bytes + 9) {
-        unpack(p, n, width, d);
-    } else {
-        // The last pack of a column: not one byte past its end is read.
-        uint8_t copy[PACK * 8 + 16] = {0};
-        memcpy(copy, p, bytes);
-        unpack(copy, n, width, d);
-    }
-    p += bytes;
-    for (unsigned i = 0; i < exceptions; i++) {
-        if (end - p < 2)
-            return NULL;
-        size_t at = *p++;
-        uint64_t high = varint_get(&p, end);
-        if (!p || at >= n || width == 64)
-            return NULL;
-        d[at] |= high << width;
-    }
-    return p;
-}
-
-static void add_up(uint64_t *u, size_t i, size_t n, enum order order)
-{
-    uint64_t last = i > 0 ? u[i - 1] : 0;
-    if (order == ORDER_1) {
-        for (size_t k = i; k < i + n; k++)
-            u[k] = last += u[k];
-    } else if (order == ORDER_2) {
-        uint64_t step = last - u[i - 2];
-        for (size_t k = i; k < i + n; k++)
-            u[k] = last += step += u[k];
-    } else if (order == ORDER_XOR) {
-        for (size_t k = i; k < i + n; k++)
-            u[k] = last ^= u[k];
-    }
-}
-
-static int get_packs(const uint8_t *p, const uint8_t *end, int64_t *x, size_t n, enum order order)
-{
-    if (order >= ORDER_MAX)
-        return -EBADMSG;
-    uint64_t factor = varint_get(&p, end);
-    uint64_t *u = (uint64_t *)x;
-    size_t i = 0;
-    for (; i < heads_of[order] && i < n; i++)
-        x[i] = svarint_get(&p, end);
-    while (p && i < n) {
-        size_t m = MIN_OF((size_t)PACK, n - i);
-        uint64_t base = 0;
-        if (order != ORDER_XOR)
-            base = (uint64_t)svarint_get(&p, end);
-        else if (p < end)
-            base = *p++;
-        if (!p || (order == ORDER_XOR && base > 63) || !(p = get_pack(p, end, m, u + i)))
-            return -EBADMSG;
-        if (order == ORDER_XOR)
-            for (size_t k = i; k < i + m; k++)
-                u[k] <<= base;
-        else if (factor != 1)
-            for (size_t k = i; k < i + m; k++)
-                u[k] = u[k] * factor + base;
-        else if (base != 0)
-            for (size_t k = i; k < i + m; k++)
-                u[k] += base;
-        add_up(u, i, m, order);
-        i += m;
-    }
-    return p == end ? 0 : -EBADMSG;
-}
-
-static int get_line(const uint8_t *p, const uint8_t *end, int64_t *x, size_t n)
-{
-    uint64_t first = (uint64_t)svarint_get(&p, end), step = (uint64_t)svarint_get(&p, end);
-    if (p != end)
-        return -EBADMSG;
-    for (size_t i = 0; i < n; i++)
-        x[i] = (int64_t)(first + step * i);
-    return 0;
-}
-
-int codec_get_i64(const uint8_t *p, size_t len, int64_t *x, size_t n)
-{
-    if (len == 0 || n == 0)
-        return -EBADMSG;
-    const uint8_t *end = p + len;
-    enum order order = *p >> 4;
-    switch (*p++ & 15) {
-    case FORM_LINE:
-        return get_line(p, end, x, n);
-    case FORM_RUNS:
-        return get_runs(p, end, x, n, order);
-    case FORM_PACKS:
-        return get_packs(p, end, x, n, order);
-    default:
-        return -EBADMSG;
-    }
 }

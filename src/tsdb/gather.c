@@ -15,6 +15,7 @@ void gather_done(struct gather *g)
 {
     free(g->t_ms);
     free(g->v);
+    free(g->part);
     *g = (struct gather){0};
 }
 
@@ -81,24 +82,47 @@ static double as_read(union tsdb_value v, enum tsdb_kind kind, int scale)
     return v.f64;
 }
 
-int gather_chunk(struct gather *g, const struct block *b, const struct block_series *s,
-                 const struct block_chunk *c, int64_t start_ms, int64_t end_ms)
+// Close up the parts of what was decoded behind the last sample.
+static void accept_parts(struct gather *g, const struct codec_part *part, size_t n_parts)
 {
+    int64_t *t = g->t_ms + g->n;
+    union tsdb_value *v = g->v + g->n;
+    size_t n = 0;
+    if (n_parts > 0 && g->n > 0 && g->t_ms[g->n - 1] >= t[part[0].from])
+        g->is_sorted = false;
+    for (size_t k = 0; k < n_parts; k++) {
+        size_t from = part[k].from, more = part[k].to - from;
+        if (from > n) {
+            memmove(t + n, t + from, more * sizeof(*t));
+            memmove(v + n, v + from, more * sizeof(*v));
+        }
+        n += more;
+    }
+    g->n += n;
+}
+
+int gather_chunk(struct gather *g, const struct block *b, const struct block_series *s,
+                 const struct block_chunk *c, int64_t start_ms, int64_t end_ms,
+                 const struct query_hints *hints)
+{
+    size_t n_parts = 0;
     if (c->max_ms < start_ms || c->min_ms > end_ms)
         return 0;
     int r = reserve(g, c->n);
+    if (r == 0 && !g->part && !(g->part = malloc(BLOCK_CHUNK_VALUES * sizeof(*g->part))))
+        r = -ENOMEM;
     if (r == 0)
-        r = block_times(b, c, g->t_ms + g->n);
-    if (r < 0)
+        r = block_samples_needed(b, c, start_ms, end_ms, hints, g->t_ms + g->n, g->part, &n_parts);
+    if (r < 0 || n_parts == 0)
         return r;
     if (g->kind == TSDB_DOUBLE)
-        r = block_values_f64(b, s, c, &g->v[g->n].f64);
+        r = block_f64_parts(b, s, c, g->part, n_parts, &g->v[g->n].f64);
     else if (s->kind == TSDB_SCALED && s->scale == g->scale)
-        r = block_values_i64(b, c, &g->v[g->n].i64);
+        r = block_i64_parts(b, c, g->part, n_parts, &g->v[g->n].i64);
     else
         r = -EBADMSG;
     if (r == 0)
-        accept(g, c->n, start_ms, end_ms);
+        accept_parts(g, g->part, n_parts);
     return r;
 }
 

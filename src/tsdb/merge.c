@@ -103,7 +103,7 @@ static int gather_samples(struct merge *m, const struct labels *labels)
         for (uint32_t k = 0; k < w->series.n_chunks && r == 0; k++) {
             r = block_next_chunk(w->block, &w->series, &c);
             if (r == 0)
-                r = gather_chunk(&m->g, w->block, &w->series, &c, INT64_MIN, INT64_MAX);
+                r = gather_chunk(&m->g, w->block, &w->series, &c, INT64_MIN, INT64_MAX, NULL);
         }
         if (r == -EBADMSG)
             m->bad = w->block;

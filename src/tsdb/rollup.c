@@ -55,9 +55,19 @@ int rollup(const int64_t *t_ms, const double *v, size_t n, int64_t resolution,
     return 0;
 }
 
+static bool is_sorted(const struct query_bucket *b, size_t n)
+{
+    for (size_t i = 1; i < n; i++)
+        if (b[i - 1].end_ms >= b[i].end_ms)
+            return false;
+    return true;
+}
+
 size_t buckets_sort(struct query_bucket *b, size_t n)
 {
     size_t kept = 0;
+    if (is_sorted(b, n))
+        return n;
     for (size_t i = 0; i < n; i++) {
         struct query_bucket one = b[i];
         size_t at = kept;

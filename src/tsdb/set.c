@@ -46,6 +46,36 @@ static int coarsest(const struct query_hints *h)
     return 0;
 }
 
+// Reading a bucket costs as much as reading so many samples.
+#define BUCKET_COST 5
+
+/** How many there are in a while, on the average of the blocks of one resolution. */
+struct density {
+    double n, ms;
+};
+
+static struct density density_of(const struct set *set, int64_t resolution)
+{
+    struct density d = {0};
+    for (size_t i = 0; i < set->view->n; i++) {
+        const struct block_meta *m = &set->view->block[i]->meta;
+        if (m->resolution_ms != resolution || m->window_end_ms < set->hints.start_ms ||
+            m->window_start_ms > set->hints.end_ms)
+            continue;
+        d.n += (double)m->n_samples;
+        d.ms += (double)(m->window_end_ms - m->window_start_ms);
+    }
+    return d;
+}
+
+// Where samples lie far apart, their buckets are no shorter than they are.
+static int worthwhile(const struct set *set, int wanted)
+{
+    struct density samples = density_of(set, 0), buckets = density_of(set, resolution_ms[wanted]);
+    bool known = samples.ms > 0 && buckets.ms > 0;
+    return known && samples.n / samples.ms < BUCKET_COST * buckets.n / buckets.ms ? 0 : wanted;
+}
+
 static void bounds(const struct set *set, int64_t *first_ms, int64_t *last_ms)
 {
     *first_ms = set->head_min_ms;
@@ -99,6 +129,8 @@ int set_plan(struct set *set)
     if (set->head_min_ms <= set->head_max_ms)
         mark(have, n, base_ms, set->head_min_ms, set->head_max_ms, FRESH);
     int wanted = coarsest(&set->hints), r = 0;
+    if (wanted > 0)
+        wanted = worthwhile(set, wanted);
     for (size_t i = 0; i < n && r == 0; i++) {
         int64_t end_ms = base_ms + (int64_t)i * WINDOW_MS;
         r = add_span(set, end_ms - WINDOW_MS + 1, end_ms, choose(have[i], wanted));

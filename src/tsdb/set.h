@@ -12,7 +12,7 @@
 struct set_part {
     const struct block *block;
     struct block_series series;
-    uint32_t next; /**< of the same series of the set, in order of writing */
+    uint32_t next; /**< of the same series of the set, in the order of view->in_time */
 };
 
 struct set_series {

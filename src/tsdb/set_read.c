@@ -33,7 +33,7 @@ static int read_chunks(struct set *set, const struct set_part *part, const struc
 static int take_samples(struct set *set, const struct set_part *part, const struct block_chunk *c,
                         int64_t start_ms, int64_t end_ms)
 {
-    return gather_chunk(&set->g, part->block, &part->series, c, start_ms, end_ms);
+    return gather_chunk(&set->g, part->block, &part->series, c, start_ms, end_ms, &set->hints);
 }
 
 static int take_buckets(struct set *set, const struct set_part *part, const struct block_chunk *c,

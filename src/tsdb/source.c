@@ -210,8 +210,8 @@ static int fill(struct set *set, const struct query_matcher *matcher, size_t n)
     if (r == 0)
         r = set_plan(set);
     for (size_t i = 0; r == 0 && i < set->view->n; i++)
-        if (set_wants(set, set->view->block[i]))
-            r = select_block(set, set->view->block[i], matcher, n);
+        if (set_wants(set, set->view->in_time[i]))
+            r = select_block(set, set->view->in_time[i], matcher, n);
     if (r == 0)
         drop_empty(set);
     return r;

@@ -45,7 +45,9 @@ struct deletion {
 /** What readers see of the files: immutable, replaced as a whole, retired by pins. */
 struct view {
     size_t n;
-    struct block **block; /**< sorted by serial */
+    struct block **block;   /**< sorted by serial */
+    struct block **in_time; /**< for readers: by resolution and time, or by serial where windows of
+                                 one resolution overlap */
     size_t n_deletions;
     struct deletion *const *deletion;
 };
@@ -81,6 +83,7 @@ struct tsdb {
     pthread_mutex_t notes_lock;
     char **note;
     size_t n_notes, notes_cap;
+    uint64_t noted;       /**< in all */
     uint64_t damaged[64]; /**< serials of blocks that were noted */
     size_t n_damaged;
     uint64_t unreadable, replayed;
@@ -143,14 +146,19 @@ struct gather {
     int64_t *t_ms;
     union tsdb_value *v;
     size_t n, cap;
-    bool is_sorted; /**< and no time twice */
+    bool is_sorted;          /**< and no time twice */
+    struct codec_part *part; /**< scratch for one chunk */
 };
 
 void gather_done(struct gather *g);
 void gather_reset(struct gather *g, enum tsdb_kind kind, int scale, bool as_double);
-/** Those of a chunk or piece that fall in [start, end]. 0, -EBADMSG, -ENOMEM. */
+/**
+ * Those of a chunk or piece that fall in [start, end]; of a chunk those only that the hints'
+ * windows need (NULL: all). 0, -EBADMSG, -ENOMEM.
+ */
 int gather_chunk(struct gather *g, const struct block *b, const struct block_series *s,
-                 const struct block_chunk *c, int64_t start_ms, int64_t end_ms);
+                 const struct block_chunk *c, int64_t start_ms, int64_t end_ms,
+                 const struct query_hints *hints);
 int gather_pieces(struct gather *g, const struct piece *newest, enum tsdb_kind kind, int scale,
                   int64_t start_ms, int64_t end_ms);
 int gather_open(struct gather *g, const struct open *o, enum tsdb_kind kind, int scale,
@@ -178,6 +186,9 @@ int rollup(const int64_t *t_ms, const double *v, size_t n, int64_t resolution,
  */
 size_t buckets_sort(struct query_bucket *b, size_t n);
 
+/** A window is closed so long after its end: samples of the lanes come a little late. */
+#define COMPACT_GRACE_MS 60000
+
 /* flush.c, compact.c, upkeep.c: the block thread */
 int flush_head(struct tsdb *db);
 /** Do one piece of compaction that is due; 1: there may be more, 0: nothing to do, -errno. */
@@ -189,6 +200,15 @@ void upkeep_stop(struct tsdb *db);
 bool upkeep_is_stopping(struct tsdb *db);
 int upkeep_job(struct tsdb *db, struct job *job);
 int store_snapshot(struct tsdb *db, const char *directory, struct err *err);
+
+/* directory.c */
+int directory_open(struct tsdb *db, struct err *err);
+/** Blocks and deletions into another directory. */
+int directory_copy(struct tsdb *db, int dirfd);
+/** Whether somebody removed it, or the log's file. */
+bool directory_is_gone(struct tsdb *db);
+/** Make it anew, with all that is known. The block thread. 0 or -errno: it is to be tried again. */
+int directory_restore(struct tsdb *db);
 
 /* recover.c */
 int recover_blocks(struct tsdb *db, struct err *err);

@@ -9,6 +9,7 @@ static struct view *view_new(size_t n_blocks)
 {
     struct view *v = mem_zalloc(sizeof(*v));
     v->block = mem_zalloc((n_blocks + 1) * sizeof(struct block *));
+    v->in_time = mem_zalloc((n_blocks + 1) * sizeof(struct block *));
     return v;
 }
 
@@ -19,6 +20,7 @@ void view_free(void *p)
         return;
     free((void *)v->deletion);
     free(v->block);
+    free(v->in_time);
     free(v);
 }
 
@@ -45,6 +47,31 @@ static int by_serial(const void *a, const void *b)
     return (p->meta.serial > q->meta.serial) - (p->meta.serial < q->meta.serial);
 }
 
+static int by_window(const void *a, const void *b)
+{
+    const struct block_meta *p = &(*(struct block *const *)a)->meta;
+    const struct block_meta *q = &(*(struct block *const *)b)->meta;
+    if (p->resolution_ms != q->resolution_ms)
+        return p->resolution_ms < q->resolution_ms ? -1 : 1;
+    return (p->window_start_ms > q->window_start_ms) - (p->window_start_ms < q->window_start_ms);
+}
+
+// What readers gather is sorted already where blocks come in order of time. Where windows overlap,
+// the order of writing decides which of two equal times counts.
+static void order_in_time(struct view *v)
+{
+    size_t bytes = v->n * sizeof(v->block[0]);
+    memcpy(v->in_time, v->block, bytes);
+    qsort(v->in_time, v->n, sizeof(v->in_time[0]), by_window);
+    for (size_t i = 1; i < v->n; i++) {
+        const struct block_meta *p = &v->in_time[i - 1]->meta, *q = &v->in_time[i]->meta;
+        if (p->resolution_ms == q->resolution_ms && p->window_end_ms > q->window_start_ms) {
+            memcpy(v->in_time, v->block, bytes);
+            return;
+        }
+    }
+}
+
 struct view *view_change(const struct view *v, struct block *const *added, size_t n_added,
                          struct block *const *gone, size_t n_gone)
 {
@@ -56,6 +83,7 @@ struct view *view_change(const struct view *v, struct block *const *added, size_
     for (size_t i = 0; i < n_added; i++)
         next->block[next->n++] = added[i];
     qsort(next->block, next->n, sizeof(next->block[0]), by_serial);
+    order_in_time(next);
     set_deletions(next, v ? v->deletion : NULL, v ? v->n_deletions : 0);
     return next;
 }
@@ -64,6 +92,7 @@ struct view *view_with_deletions(const struct view *v, struct deletion *const *d
 {
     struct view *next = view_new(v->n);
     memcpy(next->block, v->block, v->n * sizeof(v->block[0]));
+    memcpy(next->in_time, v->in_time, v->n * sizeof(v->block[0]));
     next->n = v->n;
     set_deletions(next, d, n);
     return next;

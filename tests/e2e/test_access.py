@@ -8,7 +8,9 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 import unittest
+import urllib.parse
 
 import fakedaemon
 import memorydaemon
@@ -88,9 +90,8 @@ class Access(unittest.TestCase):
         self.assertEqual(self.tcp("/vherd/v1/vms/vm3/dirty-rate", narrow)[0], 403)
         for path in ("/vherd/v1/host", "/vherd/v1/status", "/vherd/v1/status?data=1",
                      "/vherd/v1/plan/balance", "/vherd/v1/plan/place?name=vm2",
-                     "/api/v1/query?query=up", "/api/v1/query_range?query=up", "/api/v1/series",
-                     "/api/v1/labels", "/api/v1/label/domain/values", "/api/v1/targets",
-                     "/api/v1/status/tsdb", "/vherd/v1/users", "/vherd/v1/audit"):
+                     "/api/v1/targets", "/api/v1/status/tsdb", "/api/v1/status/config",
+                     "/vherd/v1/users", "/vherd/v1/audit"):
             self.assertEqual(self.tcp(path, whole)[0], 403, path)
         metrics = self.tcp("/metrics", whole)[2]
         self.assertEqual(set(re.findall(r'domain="(vm\d)"', metrics)), {"vm1", "vm3"})
@@ -98,6 +99,50 @@ class Access(unittest.TestCase):
         page = self.tcp("/", whole)[2]
         self.assertIn("vm3", page)
         self.assertNotIn("vm2", page)
+
+    def test_tenants_query_what_is_theirs(self):
+        self.start()
+        self.user("ann", "viewer", "name:vm1,name:vm3")
+        self.user("ben", "viewer", "owner:nobody")
+        ann, ben = self.token("ann"), self.token("ben")
+
+        def ask(path, token, **fields):
+            status, _, text = self.tcp(f"{path}?" + urllib.parse.urlencode(fields, True), token)
+            self.assertEqual(status, 200, text)
+            return json.loads(text)["data"]
+
+        def query(expression, token):
+            result = ask("/api/v1/query", token, query=expression)["result"]
+            return sorted((row["metric"].get("domain", ""), row["value"][1]) for row in result)
+        everything = 'count by (domain) ({__name__=~".+"})'
+        vherd.wait_for("samples of all", 30, lambda: len(query("libvirt_domain_info_vstate", None)) == 4)
+        self.assertEqual([vm for vm, _ in query(everything, None)],
+                         ["", "vm1", "vm2", "vm3", "vm4"])
+        self.assertEqual([vm for vm, _ in query(everything, ann)], ["vm1", "vm3"])
+        self.assertEqual(query("count(libvirt_domain_info_vstate)", ann), [("", "2")])
+        self.assertEqual(query("count(vherd_up) or vherd_host_cpus", ann), [])
+        self.assertEqual(query('{job="vherd",domain!~"vm1|vm3"}', ann), [])
+        end = time.time()
+        ranged = ask("/api/v1/query_range", ann, query="libvirt_domain_info_vstate", start=end - 60,
+                     end=end, step=1)["result"]
+        self.assertEqual({row["metric"]["domain"] for row in ranged}, {"vm1", "vm3"})
+        series = ask("/api/v1/series", ann, **{"match[]": '{__name__=~".+"}'})
+        self.assertEqual({labels["domain"] for labels in series}, {"vm1", "vm3"})
+        self.assertEqual(ask("/api/v1/label/domain/values", ann), ["vm1", "vm3"])
+        self.assertNotIn("cpu", ask("/api/v1/labels", ann))
+        names = ask("/api/v1/label/__name__/values", ann)
+        self.assertFalse([name for name in names if name.startswith("vherd_host")])
+        export = self.tcp("/vherd/v1/export", ann)[2]
+        self.assertEqual(set(re.findall(r'domain="(vm\d)"', export)), {"vm1", "vm3"})
+        self.assertFalse([line for line in export.split("\n")
+                          if "{" in line and "domain=" not in line])
+        for path in ("labels", "label/domain/values", "label/__name__/values"):
+            self.assertEqual(ask(f"/api/v1/{path}", ben), [])
+        self.assertEqual(query(everything, ben), [])
+        # What needs no samples is for every viewer.
+        self.assertEqual(ask("/api/v1/format_query", ben, query="1+1"), "1 + 1")
+        for path in ("status/buildinfo", "metadata", "query_exemplars"):
+            ask(f"/api/v1/{path}", ben, query="up")
 
     def test_who_shows_nothing(self):
         self.start(loopback_role="none")

@@ -101,8 +101,8 @@ class Sick(unittest.TestCase):
         core = self.daemon.process_named("core")
         os.kill(core, signal.SIGKILL)
         wait_for("another core", 10, lambda: any(
-            os.path.basename(procfs.command_line(pid)[0]) == "vherd-core" and pid != core
-            for pid in self.daemon.processes() if procfs.command_line(pid)))
+            procfs.program(pid) == "vherd-core" and pid != core
+            for pid in self.daemon.processes()))
 
         def all_known():
             try:

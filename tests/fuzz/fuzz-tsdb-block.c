@@ -19,6 +19,23 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static void read_windows(const struct block *b, const struct block_series *s,
+                         const struct block_chunk *c, int64_t *t)
+{
+    const struct query_hints hints = {.align_ms = c->min_ms, .step_ms = 7000, .window_ms = 3000};
+    CLEANUP(freep) struct codec_part *part = malloc(c->n * sizeof(*part));
+    size_t n = 0;
+    if (!part)
+        abort();
+    // Times may be far apart in a damaged block, with any number of windows between.
+    bool is_near = (uint64_t)c->max_ms - (uint64_t)c->min_ms < 86400000;
+    if (is_near && block_samples_needed(b, c, c->min_ms, c->max_ms, &hints, t, part, &n) == 0 &&
+        n > 0) {
+        block_i64_parts(b, c, part, n, t);
+        block_f64_parts(b, s, c, part, n, (double *)t);
+    }
+}
+
 static void read_chunk(const struct block *b, const struct block_series *s,
                        const struct block_chunk *c)
 {
@@ -28,8 +45,8 @@ static void read_chunk(const struct block *b, const struct block_series *s,
         abort();
     block_times(b, c, t);
     if (b->meta.resolution_ms == 0) {
-        block_values_i64(b, c, t);
         block_values_f64(b, s, c, (double *)t);
+        read_windows(b, s, c, t);
     } else {
         block_buckets(b, c, bucket);
     }

@@ -22,15 +22,16 @@ def configure(directory, sanitizer):
     return run_quietly(command)
 
 
-def build(directory, sanitizer, targets=()):
-    """Configure where needed and compile; true on success. One builder a directory at a time."""
+def build(directory, sanitizer, targets=(), whole=True):
+    """Configure where needed and compile; true on success. One builder a directory at a time.
+    whole: the programs too, not the targets alone."""
     path = os.path.join(ROOT, directory)
     os.makedirs(path, exist_ok=True)
     with open(os.path.join(path, ".lock"), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         print(f"building {directory}", flush=True)
         return configure(directory, sanitizer) and run_quietly(
-            ["ninja", "-C", path, "all", *targets])
+            ["ninja", "-C", path, *(["all"] if whole else []), *targets])
 
 
 def run_quietly(command):
@@ -64,6 +65,7 @@ def run_meson_tests(directory, results, names, only=()):
             output = test.get("stdout", "")
             if test["result"] not in ("OK", "SKIP"):
                 output += test.get("stderr", "")
+            results.took(f"{directory} {test['name']}", test["duration"])
             status = test["returncode"] if test["result"] != "TIMEOUT" else "none: timed out"
             tally.add_tap(results, f"{directory} {test['name']}", output, status)
 

@@ -37,6 +37,15 @@ def command_line(pid):
     return read(f"/proc/{pid}/cmdline").split("\0")[:-1]
 
 
+def program(pid):
+    """The name that a process runs under; empty for one that ends just now."""
+    try:
+        words = command_line(pid)
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+    return os.path.basename(words[0]) if words else ""
+
+
 def alive(pid):
     try:
         return state(pid) not in "ZX"

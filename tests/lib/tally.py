@@ -8,19 +8,32 @@ import unittest
 TAP_LINE = re.compile(r"^(not ok|ok)\b\s*(?:\d+)?\s*-?\s*(.*)$")
 
 
+def gist(reason):
+    """One line of a reason; of a traceback, what was raised."""
+    lines = reason.strip().split("\n")
+    if not lines[0].startswith("Traceback"):
+        return lines[0]
+    raised = [line for line in lines if re.match(r"[\w.]+(Error|Exception|Expired|Interrupt)\b", line)]
+    return raised[-1] if raised else lines[-1]
+
+
 class Results:
     def __init__(self):
         self.passed = 0
         self.failed = 0
         self.skipped = 0
         self.remarks = []
+        self.durations = []
+
+    def took(self, what, seconds):
+        self.durations.append((seconds, what))
 
     def add(self, name, outcome, reason=""):
         """outcome: "passed", "failed" or "skipped"."""
         setattr(self, outcome, getattr(self, outcome) + 1)
         if outcome == "passed":
             return
-        self.remarks.append((outcome, name, reason.strip().split("\n")[0]))
+        self.remarks.append((outcome, name, gist(reason)))
         print(f"{outcome}: {name}" + (f": {reason.rstrip()}" if reason else ""), flush=True)
 
     def print_summary(self, seconds):
@@ -28,6 +41,11 @@ class Results:
             print("\nNot passed:")
         for outcome, name, reason in self.remarks:
             print(f"  {outcome}: {name}" + (f": {reason}" if reason else ""))
+        longest = sorted(self.durations, reverse=True)[:15]
+        if seconds > 60 and longest:
+            print("\nTook longest:")
+            for part, what in longest:
+                print(f"  {part:5.0f} s  {what}")
         print(f"\nin {seconds:.0f} s")
         print(f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped", flush=True)
 

@@ -51,6 +51,8 @@ def http_get(path, unix=None, tcp=None, timeout=10, method="GET", headers=None):
         connection.request(method, path, headers=headers or {})
         answer = connection.getresponse()
         return answer.status, answer.headers, answer.read().decode()
+    except http.client.HTTPException as error:
+        raise ConnectionError(f"{path}: half an answer: {error!r}") from error
     finally:
         connection.close()
 
@@ -160,7 +162,7 @@ class Daemon:
     def process_named(self, name):
         """The PID of "core", "act", "web" or "send"."""
         for pid in self.processes():
-            if os.path.basename(procfs.command_line(pid)[0]) == f"vherd-{name}":
+            if procfs.program(pid) == f"vherd-{name}":
                 return pid
         raise AssertionError(f"no vherd-{name} below {self.process.pid}")
 

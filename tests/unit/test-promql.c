@@ -576,6 +576,42 @@ static void assert_same_result(const struct promql_result *a, const struct promq
     }
 }
 
+// Steps so far apart that a subquery leaves out what lies between its windows: each step must give
+// what it gives alone, also below an offset, a function of time and another subquery.
+static void far_subqueries_are_as_near_ones(void **state)
+{
+    static const char *const queries[] = {
+        "avg_over_time(rate(walk_total[1m])[2m:10s])",
+        "sum_over_time(walk_total[90s:7s] offset 3m)",
+        "max_over_time((walk_total + time())[2m:11s])",
+        "count_over_time(walk_total[5s:7s])",
+        "last_over_time(delta(walk_total[70s] offset 1m)[3m:13s] @ 3000)",
+        "sum_over_time(max_over_time(walk_total[1m:5s])[2m:17s])",
+        "sum_over_time((walk_total offset 2m)[3m:30s])",
+    };
+    struct promql_memory *m = promql_memory_new();
+    load_walk(m);
+    const struct promql_range range = {600000, 7000000, 613000};
+    for (size_t i = 0; i < ARRAY_LEN(queries); i++) {
+        struct promql_result *far, *one;
+        size_t at = 0;
+        assert_int_equal(run(m, queries[i], &range, NULL, &far, NULL), 0);
+        for (int64_t t_ms = range.start_ms; t_ms <= range.end_ms; t_ms += range.step_ms) {
+            const struct promql_range now = {t_ms, t_ms, 0};
+            assert_int_equal(run(m, queries[i], &now, NULL, &one, NULL), 0);
+            if (one->n > 0) {
+                assert_true(at < far->series[0].n && far->series[0].t_ms[at] == t_ms);
+                assert_true(far->series[0].v[at++] == one->series[0].v[0]);
+            }
+            promql_result_free(one);
+        }
+        assert_int_equal(at, far->n > 0 ? far->series[0].n : 0);
+        assert_true(at > 2);
+        promql_result_free(far);
+    }
+    promql_memory_free(m);
+}
+
 // A reset in the first bucket of a window: of its increase, what came from before is not counted.
 static void resets_at_the_beginning_of_a_window(void **state)
 {
@@ -733,6 +769,7 @@ int main(void)
         cmocka_unit_test(names_go_at_once_where_not_delayed),
         cmocka_unit_test(aligned_buckets_are_exact),
         cmocka_unit_test(resets_at_the_beginning_of_a_window),
+        cmocka_unit_test(far_subqueries_are_as_near_ones),
         cmocka_unit_test(sources_list_labels),
         cmocka_unit_test(approximations_are_announced),
         cmocka_unit_test(quantiles_select_as_sorting_does),

@@ -27,6 +27,22 @@ static uint64_t next_random(void)
     return state ^= state << 17;
 }
 
+// Any parts read as in the whole: borders fall into packs, between them, and packs are left out.
+static void check_parts(const uint8_t *p, size_t len, const int64_t *x, size_t n)
+{
+    CLEANUP(freep) int64_t *back = malloc(n * sizeof(*back));
+    for (size_t every = 1; every < n; every = every * 5 + 3) {
+        struct codec_part part[64];
+        size_t n_parts = 0;
+        for (size_t at = every / 2; at < n && n_parts < ARRAY_LEN(part); at += every + 1)
+            part[n_parts++] = (struct codec_part){at, MIN_OF(at + 1 + every / 7, n)};
+        assert_int_equal(codec_get_i64_parts(p, len, back, n, part, n_parts), 0);
+        for (size_t k = 0; k < n_parts; k++)
+            assert_memory_equal(back + part[k].from, x + part[k].from,
+                                (part[k].to - part[k].from) * sizeof(*x));
+    }
+}
+
 // Encoded, decoded from memory of exactly that size, compared; the length.
 static size_t whole(const int64_t *x, size_t n)
 {
@@ -38,6 +54,7 @@ static size_t whole(const int64_t *x, size_t n)
     CLEANUP(freep) int64_t *back = malloc(n * sizeof(*back));
     assert_int_equal(codec_get_i64(exact, len, back, n), 0);
     assert_memory_equal(back, x, n * sizeof(*x));
+    check_parts(exact, len, x, n);
     // Neither one value more nor one byte less.
     assert_int_equal(codec_get_i64(exact, len - 1, back, n), -EBADMSG);
     return len;
@@ -145,6 +162,20 @@ static void test_scale(void **unused)
     double v[4];
     codec_scale(x, 4, 9, v);
     assert_true(v[0] == 1.5 && sample_is_stale(v[1]) && v[2] == -1e-9 && v[3] == 0);
+    // In bulk as one by one, around 2^51 and 2^53 too; in place.
+    int64_t many[100];
+    double one[100], *in_place = (double *)many;
+    for (int scale = 0; scale < 12; scale += 3) {
+        for (int i = 0; i < 100; i++)
+            many[i] = i == 70  ? TSDB_STALE_I64
+                      : i < 40 ? (int64_t)(next_random() >> 13) - (INT64_C(1) << 50)
+                               : (int64_t)(next_random() >> (i % 30)) * (i % 2 ? 1 : -1);
+        for (int i = 0; i < 100; i++)
+            codec_scale(&many[i], 1, scale, &one[i]);
+        codec_scale(many, 100, scale, in_place);
+        assert_memory_equal(in_place, one, sizeof(one));
+        assert_true(sample_is_stale(in_place[70]));
+    }
 }
 
 static void test_damage(void **unused)

@@ -40,6 +40,10 @@ struct keep;
 
 struct keep *keep_new(const struct keep_params *params);
 
+/** What params->job and params->instance were. */
+const char *keep_job(const struct keep *k);
+const char *keep_instance(const struct keep *k);
+
 /** Let go of all series; their samples stay. Accepts NULL. */
 void keep_free(struct keep *k);
 

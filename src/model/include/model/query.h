@@ -87,9 +87,9 @@ struct query_run {
  * borders fall on `align_ms` + k·resolution, are as good as samples to the reader. Where samples
  * are gone but roll-ups remain, buckets are given in either case.
  *
- * window_ms > 0: of buckets only those are needed that reach into a window
- * (align_ms + k·step_ms - window_ms, align_ms + k·step_ms], k = 0, 1, …, and the one before each
- * window. skip_values: min, max and sum of buckets are not looked at and may be anything.
+ * window_ms > 0: only those samples and buckets are needed that lie in or reach into a window
+ * (align_ms + k·step_ms - window_ms, align_ms + k·step_ms], k = 0, 1, …, and the one bucket before
+ * each window. skip_values: min, max and sum of buckets are not looked at and may be anything.
  */
 struct query_hints {
     int64_t start_ms, end_ms;

@@ -40,6 +40,7 @@ enum ipc_type {
     IPC_MORE,        /**< web to core: another piece of `id` may come */
     IPC_NOTIFY,      /**< core to send: the message's id, receiver's name, JSON; NUL between them */
     IPC_NOTIFIED,    /**< send to core: `status` = enum notify_outcome; id, why, pause in ms */
+    IPC_IMPORT,      /**< as IPC_SAMPLES, with an id: history, of any age */
     IPC_TYPE_END,
 };
 

@@ -66,6 +66,10 @@ struct rule_run {
     int64_t last_eval_ms;
     int64_t eval_ns; /**< how long the last evaluation took */
     uint64_t evaluations, failures;
+    struct promql_expr *vector; /**< of `vector < number`, where others of the group compare the
+                                     same one; owned; NULL: the rule's whole expression is taken */
+    char *vector_text;
+    struct promql_threshold threshold;
     bool reads_earlier; /**< may read what a rule before it in the group writes */
 };
 
