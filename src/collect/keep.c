@@ -51,6 +51,7 @@ struct keep {
     struct shape shapes[KIND_MAX];
     struct track *tracks;
     struct timeline timeline;
+    int64_t now_ms;               // of the last keep_now()
     int64_t mono_ns, schedule_ms; // of the last sample
     uint64_t ticks;
     uint32_t *refs;
@@ -379,6 +380,25 @@ int keep_sample(struct keep *k, int64_t mono_ns, int64_t real_ns)
     int r = append(k, t_ms);
     int ends = k->n_ended ? append_ends(k, t_ms) : 0;
     return r < 0 ? r : ends;
+}
+
+int64_t keep_now(struct keep *k, struct vm *vm, int64_t mono_ns)
+{
+    int64_t interval_ms = k->p.interval_ns / NS_PER_MS;
+    int64_t since_ms = (mono_ns - k->mono_ns) / NS_PER_MS;
+    int64_t last_ms = MAX_OF(k->timeline.last_ms, k->now_ms);
+    // Before the first sample there is no place between two.
+    if (!k->mono_ns)
+        return 0;
+    int64_t most = k->timeline.last_ms + MAX_OF(interval_ms - 1, INT64_C(1));
+    int64_t t_ms = k->timeline.last_ms + MAX_OF(since_ms, INT64_C(1));
+    t_ms = MIN_OF(MAX_OF(t_ms, last_ms + 1), most);
+    k->now_ms = t_ms;
+    keep_tree(k, &vm->obj, &(struct turn){.mono_ns = mono_ns});
+    (void)append(k, t_ms); // the store counts
+    if (k->n_ended)
+        (void)append_ends(k, t_ms);
+    return t_ms;
 }
 
 const char *keep_job(const struct keep *k)

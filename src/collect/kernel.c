@@ -33,7 +33,7 @@ static void process_gone(struct collector *c, struct vm *vm)
         inventory_drop_unknown(c, vm);
 }
 
-static void note_process(struct vm *vm, const struct batch *b)
+static void note_process(struct collector *c, struct vm *vm, const struct batch *b)
 {
     struct vm_rec *rec = rec_of(vm);
     if (rec->pid != b->pid || rec->process_start != b->process_start) {
@@ -43,6 +43,8 @@ static void note_process(struct vm *vm, const struct batch *b)
         vm->obj.before_ns = 0;
         CLEANUP(freep) char *pid = mem_printf("%d", (int)b->pid);
         object_set_attr(&vm->obj, ATTR_VM_PID, pid);
+        if (c->p.process)
+            c->p.process(vm, (int)b->pid, c->p.arg);
     }
     rec->kernel_ns = b->mono_ns;
 }
@@ -93,7 +95,7 @@ static void vm_batch(struct collector *c, const struct batch *b)
         return;
     bool is_kernel = b->lane == LANE_KERNEL;
     if (is_kernel)
-        note_process(vm, b);
+        note_process(c, vm, b);
     take_name(c, vm, b);
     apply_without_name(b, &vm->obj);
     if (is_kernel)

@@ -70,6 +70,7 @@ struct vm_rec {
     int32_t pid;
     int64_t process_start;
     int64_t kernel_ns; // of the last kernel batch
+    int64_t died_ns;   // its process was seen to crash, which libvirt has not told of yet; 0: no
     int64_t event_ns;  // of the last event or listing that changed it
     unsigned rounds;   // of statistics; 0 after an event
     int blocked_ticks; // in a row in state D

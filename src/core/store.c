@@ -192,7 +192,7 @@ static int open_db(struct core *c, const char *path, struct err *err)
     return 0;
 }
 
-int store_open(struct core *c, struct err *err)
+int samples_open(struct core *c, struct err *err)
 {
     CLEANUP(freep) char *path = conf_store_path(c->conf);
     int r = open_db(c, path, err);
@@ -210,7 +210,7 @@ void store_reload(struct core *c)
                        c->conf->kernel.interval_ns);
 }
 
-void store_close(struct core *c)
+void samples_close(struct core *c)
 {
     if (c->flow)
         end_flow(c);

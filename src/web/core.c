@@ -7,6 +7,8 @@
 #include <sys/epoll.h>
 
 #include "answer.h"
+#include "base/mem.h"
+#include "base/number.h"
 
 void request_decide(struct request *r, unsigned status, struct MHD_Response *response, size_t len)
 {
@@ -156,6 +158,17 @@ void request_wait(struct request *r, int64_t patience_ns)
         MHD_suspend_connection(r->mhd);
 }
 
+// A client that was cut off from a stream of events says which one it saw last.
+static const char *resume(const struct request *r, char **ret_owned)
+{
+    const char *last = request_header(r, "Last-Event-ID");
+    uint64_t seq = 0;
+    if (r->question.verb != VERB_EVENTS || !last || number_parse_u64(last, &seq) < 0)
+        return r->question.query;
+    *ret_owned = mem_printf("after=%llu&%s", (unsigned long long)seq, r->question.query);
+    return *ret_owned;
+}
+
 // With the grant that act gave, or the connection itself, of which core knows what it is worth.
 void core_ask(struct request *r)
 {
@@ -163,9 +176,10 @@ void core_ask(struct request *r)
     const struct question *question = &r->question;
     const char *accept = request_header(r, MHD_HTTP_HEADER_ACCEPT);
     // HEAD is GET to core; MHD leaves the body out.
+    CLEANUP(freep) char *resumed = NULL;
     struct ipc_request ask = {.method = question->method,
                               .path = question->path,
-                              .query = question->query,
+                              .query = resume(r, &resumed),
                               .form = r->body.len > 0 ? r->body.data : "",
                               .accept = accept ? accept : "",
                               .principal = r->grant ? r->grant : "",

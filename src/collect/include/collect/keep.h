@@ -59,6 +59,12 @@ void keep_configure(struct keep *k, unsigned sets, bool misnamed, int64_t interv
  */
 int keep_sample(struct keep *k, int64_t mono_ns, int64_t real_ns);
 
+/**
+ * Append at once what has come in of one VM, between two samples: what an event has changed. Gives
+ * the time under which it stands, which is later than the last sample and earlier than the next.
+ */
+int64_t keep_now(struct keep *k, struct vm *vm, int64_t mono_ns);
+
 struct keep_stats {
     uint64_t samples; /**< appended, markers with them */
     uint64_t refused; /**< series or samples that the store did not take */

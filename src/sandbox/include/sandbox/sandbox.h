@@ -53,6 +53,13 @@ struct sandbox_acting {
 int sandbox_enter_acting(const struct sandbox_acting *plan, struct buf *words, struct err *err);
 
 /**
+ * For a process that runs programs for one that is in a sandbox: as root it becomes the user of a
+ * sandbox_plan, with that user's groups; no capabilities, no new privileges. It may open files, run
+ * programs and make sockets as that user may.
+ */
+int sandbox_enter_as_user(const char *user, struct err *err);
+
+/**
  * Keep the user, give up capabilities, new privileges and the bounding set where that is allowed;
  * for processes that go on opening files. `words` as above.
  */
