@@ -69,7 +69,7 @@ struct keep {
     struct shape shapes[KIND_MAX];
     struct track *tracks;
     struct timeline timeline;
-    int64_t now_ms; // of the last keep_now()
+    int64_t now_ms;               // of the last keep_now()
     int64_t mono_ns, schedule_ms; // of the last sample
     uint64_t ticks;
     uint32_t *refs;
