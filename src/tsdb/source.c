@@ -291,8 +291,8 @@ static int fill_one(struct set *set, const struct labels *labels)
     if (r == 0)
         r = set_plan(set);
     for (size_t i = 0; r == 0 && i < set->view->n; i++)
-        if (set_wants(set, set->view->block[i]))
-            r = select_one_of_block(set, set->view->block[i], labels);
+        if (set_wants(set, set->view->in_time[i]))
+            r = select_one_of_block(set, set->view->in_time[i], labels);
     if (r == 0)
         drop_empty(set);
     return r;
