@@ -20,10 +20,15 @@ def main():
     parser.add_argument("subject", choices=SUBJECTS)
     parser.add_argument("--quick", action="store_true", help="smaller windows: within a minute")
     parser.add_argument("--long", action="store_true", help="full counts and durations")
+    parser.add_argument("--recording", metavar="DIR",
+                        help="remember: where the recorded hour of --long is kept; one that is "
+                        "there is used again")
     parser.add_argument("--json", action="store_true", help="rows as JSON")
     parser.add_argument("--keep-lab", action="store_true",
                         help="leave the guests running, for the next measurement")
     arguments = parser.parse_args()
+    if arguments.recording:
+        arguments.recording = os.path.join(os.environ.get("VHERD_CALLER", ""), arguments.recording)
     conformance = os.path.join(ROOT, "..", "shared", "conformance")
     if os.path.isdir(conformance):
         os.environ.setdefault("VHERD_CONFORMANCE", os.path.realpath(conformance))

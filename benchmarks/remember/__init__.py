@@ -17,11 +17,11 @@ from vherd import ROOT
 PROGRAM = os.path.join(ROOT, "build", "tests", "store")
 
 QUICK = {"append": 120, "days": 30, "trace": 900, "scrapes": 100, "kills": 40, "memory": 100,
-         "many": 300000}
+         "many": 300000, "many_seconds": 5}
 NORMAL = {"append": 600, "days": 30, "trace": 3600, "scrapes": 600, "kills": 200, "memory": 200,
-          "many": 1000000}
+          "many": 1000000, "many_seconds": 20}
 LONG = {"append": 3600, "days": 30, "trace": 3600, "scrapes": 600, "kills": 2000, "memory": 600,
-        "many": 1000000}
+        "many": 1000000, "many_seconds": 240}
 
 SHAPES = ("constant", "idle counter", "CPU ns", "memory pages", "bytes in bursts")
 
@@ -56,8 +56,8 @@ def memory(report, times):
     report.at_most("memory of the head, a series", rows["bytes_per_series"], "B", 1024)
     report.row("the same while blocks are written, at most", rows["most_per_series"], "B")
     many = times["many"]
-    rows = measure("memory", "DIR", many, 5)
-    report.at_most(f"memory, {many} series", rows["most_bytes"] / 2**30, "GiB",
+    rows = measure("memory", "DIR", many, times["many_seconds"])
+    report.at_most(f"memory, {many} series, {times['many_seconds']} s of samples", rows["most_bytes"] / 2**30, "GiB",
                    1.5 * many / 1000000)
 
 
@@ -69,9 +69,9 @@ def read(report, times):
         report.row(f"read, {shape}", rows[f"read_shape_{i}_per_s"] / 1e6, "M samples/s")
 
 
-def without_clock(report, times, is_long):
+def without_clock(report, times, is_long, recording):
     """Rows whose figures no other work on the machine can change: all of them at once."""
-    report.note(size.source(is_long, times["trace"]))
+    report.note(size.source(recording, is_long, times["trace"]))
     asides = []
 
     def start(name, function, *arguments):
@@ -82,7 +82,8 @@ def without_clock(report, times, is_long):
         return thread
 
     with promqlpeer.scratch() as top:
-        threads = [start("size", size.run, measure, times["trace"], is_long, top),
+        threads = [start("size", size.run, measure, times["trace"], is_long, recording,
+                         top),
                    start("receiver away", outage.run, times["scrapes"])]
         for thread in threads:
             thread.join()
@@ -147,7 +148,7 @@ def run(arguments, report):
         report.failed("build", "see above")
         return
     parts = (("append", append, times), ("memory", memory, times), ("read", read, times),
-             ("size", without_clock, times, arguments.long), ("kill -9", kill, times),
+             ("size", without_clock, times, arguments.long, arguments.recording), ("kill -9", kill, times),
              ("OpenMetrics", openmetrics), ("damage", damage, arguments.quick))
     for name, part, *more in parts:
         section(report, name, part, report, *more)

@@ -12,13 +12,14 @@ GUESTS = 12
 LAB = os.environ.get("VHERD_BENCH_LAB", "bench-remember")
 
 # What a third of them do; the others are idle, as most VMs are most of the time.
-LOADS = {"vm01": "cpu=15,net=40", "vm02": "cpu=7,write=300", "vm03": "mem=8",
+LOADS = {"vm01": "cpu=6,net=40", "vm02": "cpu=3,write=300", "vm03": "mem=8",
          "vm04": "write=60,net=5"}
 
 
 def bring_up(host):
     host.up()
-    host.lab("guests", "1", str(GUESTS), "--vcpus", "2", timeout=1200)
+    host.lab("guests", "1", str(GUESTS), "--vcpus", "2", "--cpu-cap", "20",
+             timeout=1200)
     for name, load in LOADS.items():
         for word in load.split(","):
             host.serial(name, word)

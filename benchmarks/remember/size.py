@@ -39,10 +39,17 @@ def lay(recording, path, rounds=1, length=0):
     return last - first + 1
 
 
-def source(is_long, seconds):
+def kept(recording):
+    """The recorded hour in the directory of --recording."""
+    return os.path.join(recording, "hour.zst")
+
+
+def source(recording, is_long, seconds):
     """Where the samples are from, as a sentence."""
     if os.environ.get("VHERD_TRACE"):
         return "size: of the recording that VHERD_TRACE names"
+    if recording and os.path.exists(kept(recording)):
+        return f"size: of {kept(recording)}, recorded before"
     if is_long:
         return f"size: {guests.GUESTS} guests are recorded now, for {seconds} s"
     path = os.path.relpath(SHIPPED, promqlpeer.ROOT)
@@ -50,20 +57,33 @@ def source(is_long, seconds):
             "(counters go back; zstd, as in VictoriaMetrics, gains)")
 
 
-def traces(top, seconds, is_long):
+def record_hour(path, seconds):
+    """Under its name only once it is whole."""
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    guests.record_guests(path + ".part", seconds)
+    os.rename(path + ".part", path)
+
+
+def find_recording(top, seconds, is_long, recording):
+    """Path of the samples that the size is promised of; made where --long wants it."""
+    if os.environ.get("VHERD_TRACE"):
+        return os.environ["VHERD_TRACE"]
+    path = kept(recording or top)
+    if is_long and not os.path.exists(path):
+        record_hour(path, seconds)
+    return path if os.path.exists(path) else SHIPPED
+
+
+def traces(top, seconds, is_long, recording):
     """The trace whose size is promised, and before it what is shown beside."""
-    recording = os.environ.get("VHERD_TRACE") or SHIPPED
-    is_shipped = recording == SHIPPED and not is_long
-    if is_long and recording == SHIPPED:
-        recording = os.path.join(top, "hour.zst")
-        guests.record_guests(recording, seconds)
+    path = find_recording(top, seconds, is_long, recording)
     once, again = os.path.join(top, "once"), os.path.join(top, "again")
-    length = lay(recording, once)
+    length = lay(path, once)
     what = f"{length} s recorded"
-    if not is_shipped:
+    if path != SHIPPED:
         return [Trace(once, what)]
     rounds = max(1, seconds // length)
-    lay(recording, again, rounds, length)
+    lay(path, again, rounds, length)
     return [Trace(once, what), Trace(again, f"{what}, {rounds} times")]
 
 
@@ -116,9 +136,9 @@ def report_peers(report, trace, samples):
             report.failed(what, str(error))
 
 
-def run(report, measure, seconds, is_long, top):
+def run(report, measure, seconds, is_long, recording, top):
     """measure() runs the store's program and gives its rows."""
-    all_traces = traces(top, seconds, is_long)
+    all_traces = traces(top, seconds, is_long, recording)
     for trace in all_traces:
         rows = measure("size", "DIR", trace.path)
         if rows["refused"] > 0:

@@ -103,11 +103,14 @@ static void change(const struct api_call *c, const char *name, const char *hash)
     r = is_new ? account_add(c->state->accounts, name, &wanted, &err)
                : account_set(c->state->accounts, name, &wanted, &err);
     r = api_commit(c, r, name, detail, &err);
-    gate_flush(&c->act->gate);
     if (r < 0)
         api_fail(c, -r, err.message);
+    else if (api_is_dry(c))
+        api_answer_plan(c, name, detail);
     else
         answer_accounts(c, name);
+    if (r == 0)
+        gate_flush(&c->act->gate);
 }
 
 void api_user_set(const struct api_call *c)
@@ -123,6 +126,8 @@ void api_user_remove(const struct api_call *c)
         r = api_commit(c, account_remove(c->state->accounts, c->object, &err), c->object, "", &err);
     if (r < 0)
         api_fail(c, -r, err.message);
+    else if (api_is_dry(c))
+        api_answer_plan(c, c->object, "with its tokens and sessions");
     else
         answer_accounts(c, c->object);
 }
@@ -206,6 +211,7 @@ static void hash_and_change(const struct api_call *c, const char *account, const
     copy_grant(c->grant, &h->grant);
     h->call.grant = &h->grant;
     h->request.address = h->request.storage = mem_strdup(c->request->address);
+    h->request.query = api_is_dry(c) ? "dry_run" : "";
     h->call.request = &h->request;
     h->object = mem_strdup(c->object);
     h->call.object = h->object;

@@ -13,9 +13,11 @@
 #include "base/err.h"
 #include "collect/workers.h"
 #include "conf/conf.h"
+#include "consoles.h"
 #include "deeds.h"
 #include "gate.h"
 #include "net/ipc.h"
+#include "schedules.h"
 #include "state.h"
 #include "virt/virt.h"
 
@@ -125,6 +127,8 @@ struct act {
     struct inbox inbox;
     struct call *calls; // all of them, oldest first
     struct deeds deeds;
+    struct schedules schedules;
+    struct consoles consoles;
     struct act_state state;
     struct gate gate;
     unsigned hashing; // passwords that are being set

@@ -13,11 +13,30 @@
 #define ANSWER_MAX (16u * 1024 * 1024)
 
 static void (*const handlers[VERB_MAX])(const struct api_call *c) = {
-    [VERB_USER_LIST] = api_user_list,         [VERB_USER_ADD] = api_user_add,
-    [VERB_USER_SET] = api_user_set,           [VERB_USER_REMOVE] = api_user_remove,
-    [VERB_USER_PASSWORD] = api_user_password, [VERB_TOKEN_LIST] = api_token_list,
-    [VERB_TOKEN_CREATE] = api_token_create,   [VERB_TOKEN_REVOKE] = api_token_revoke,
-    [VERB_AUDIT_LIST] = api_audit_list,       [VERB_AUDIT_VERIFY] = api_audit_verify,
+    [VERB_USER_LIST] = api_user_list,
+    [VERB_USER_ADD] = api_user_add,
+    [VERB_USER_SET] = api_user_set,
+    [VERB_USER_REMOVE] = api_user_remove,
+    [VERB_USER_PASSWORD] = api_user_password,
+    [VERB_TOKEN_LIST] = api_token_list,
+    [VERB_TOKEN_CREATE] = api_token_create,
+    [VERB_TOKEN_REVOKE] = api_token_revoke,
+    [VERB_TEMPLATE_LIST] = api_template_list,
+    [VERB_TEMPLATE_SHOW] = api_template_show,
+    [VERB_SCHEDULE_LIST] = api_schedule_list,
+    [VERB_SCHEDULE_ADD] = api_schedule_add,
+    [VERB_SCHEDULE_REMOVE] = api_schedule_remove,
+    [VERB_SCHEDULE_RUN] = api_schedule_run,
+    [VERB_SCHEDULE_PAUSE] = api_schedule_pause,
+    [VERB_SCHEDULE_RESUME] = api_schedule_resume,
+    [VERB_CONSOLE_READ] = api_console_read,
+    [VERB_CONSOLE_WRITE] = api_console_write,
+    [VERB_CONSOLE_CLOSE] = api_console_close,
+    [VERB_AUDIT_LIST] = api_audit_list,
+    [VERB_AUDIT_VERIFY] = api_audit_verify,
+    [VERB_AUTO_SHOW] = api_auto_show,
+    [VERB_AUTO_STOP] = api_auto_stop,
+    [VERB_AUTO_START] = api_auto_start,
 };
 
 const char *api_member(const struct api_call *c, const char *name)
@@ -78,6 +97,30 @@ void api_refuse(const struct api_call *c, const char *object, const char *detail
     core_problem(c->act, c->id, 403, "this needs another role or scope");
 }
 
+bool api_is_dry(const struct api_call *c)
+{
+    CLEANUP(freep) char *value = ipc_query_param(c->request->query, "dry_run");
+    return json_is_true(json_object_get(c->body, "dry_run")) ||
+           (value && strcmp(value, "0") != 0 && strcmp(value, "false") != 0);
+}
+
+void api_answer_plan(const struct api_call *c, const char *object, const char *detail)
+{
+    CLEANUP(buf_done) struct buf body;
+    struct json j;
+    bool told = detail && *detail && strcmp(detail, "{}") != 0;
+    CLEANUP(freep)
+    char *step =
+        mem_printf("%s %s%s%s", verb_name(c->verb), object, told ? ": " : "", told ? detail : "");
+    api_begin_answer(&body, &j);
+    json_kv_bool(&j, "dry_run", true);
+    json_key(&j, "would");
+    json_array_begin(&j);
+    json_text(&j, step);
+    json_array_end(&j);
+    api_answer(c, &body, &j);
+}
+
 int api_commit(const struct api_call *c, int r, const char *object, const char *detail,
                struct err *err)
 {
@@ -87,7 +130,7 @@ int api_commit(const struct api_call *c, int r, const char *object, const char *
                                   .object = object,
                                   .detail = detail,
                                   .result = AUDIT_DONE};
-    if (r < 0) {
+    if (r < 0 || api_is_dry(c)) {
         store_rollback(c->state->store);
         return r;
     }
@@ -116,19 +159,22 @@ void api_answer(const struct api_call *c, struct buf *body, struct json *j)
 
 // Reading the body
 
-static bool takes(const struct verb *verb, const char *name)
+static const struct verb_param *find_param(const struct verb *verb, const char *name)
 {
     for (const struct verb_param *p = verb->params; p->name; p++)
         if (strcmp(p->name, name) == 0)
-            return true;
-    return false;
+            return p;
+    return NULL;
 }
 
 static int check_member(const struct verb *verb, const char *name, const json_t *value,
                         struct err *err)
 {
-    if (!takes(verb, name))
+    const struct verb_param *p = find_param(verb, name);
+    if (!p)
         return err_set(err, EINVAL, "there is no member \"%s\" here", name);
+    if (p->type == VERB_TYPE_FLAG)
+        return json_is_boolean(value) ? 0 : err_set(err, EINVAL, "%s must be true or false", name);
     if (!json_is_string(value))
         return err_set(err, EINVAL, "%s must be a text", name);
     if (json_string_length(value) > MEMBER_MAX)
@@ -147,7 +193,7 @@ static int read_body(const struct verb *verb, const char *text, json_t **ret, st
         r = err_set(err, EINVAL, "the body must be a JSON object");
     json_object_foreach(body, name, value)
     {
-        if (r == 0)
+        if (r == 0 && !verb->nested)
             r = check_member(verb, name, value, err);
     }
     if (r < 0)

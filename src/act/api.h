@@ -27,6 +27,12 @@ struct api_call {
 // A member of the body; NULL where it is absent.
 const char *api_member(const struct api_call *c, const char *name);
 
+// Is only asked what would be done (dry_run in the body or the address)?
+bool api_is_dry(const struct api_call *c);
+
+// Answers what would have been done; nothing was.
+void api_answer_plan(const struct api_call *c, const char *object, const char *detail);
+
 // An admin over everything: may act for others.
 bool api_is_admin(const struct api_call *c);
 
@@ -39,7 +45,7 @@ void api_fail(const struct api_call *c, int error, const char *detail);
 void api_refuse(const struct api_call *c, const char *object, const char *detail);
 
 // End what store_begin() began: with `r` 0 a record is added and both are committed, so that there
-// is no change without a record. 0 or -errno, with a sentence.
+// is no change without a record; a dry run is rolled back. 0 or -errno, with a sentence.
 int api_commit(const struct api_call *c, int r, const char *object, const char *detail,
                struct err *err);
 
@@ -55,7 +61,21 @@ void api_user_password(const struct api_call *c);
 void api_token_list(const struct api_call *c);
 void api_token_create(const struct api_call *c);
 void api_token_revoke(const struct api_call *c);
+void api_schedule_list(const struct api_call *c);
+void api_schedule_add(const struct api_call *c);
+void api_schedule_remove(const struct api_call *c);
+void api_schedule_run(const struct api_call *c);
+void api_schedule_pause(const struct api_call *c);
+void api_schedule_resume(const struct api_call *c);
+void api_console_read(const struct api_call *c);
+void api_console_write(const struct api_call *c);
+void api_console_close(const struct api_call *c);
+void api_template_list(const struct api_call *c);
+void api_template_show(const struct api_call *c);
 void api_audit_list(const struct api_call *c);
 void api_audit_verify(const struct api_call *c);
+void api_auto_show(const struct api_call *c);
+void api_auto_stop(const struct api_call *c);
+void api_auto_start(const struct api_call *c);
 
 #endif

@@ -10,7 +10,11 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/number.h"
+#include "manage/auto.h"
 #include "manage/describe.h"
+#include "manage/select.h"
+#include "manage/template.h"
+#include "verdict.h"
 
 #define BODY_MAX (256u * 1024)
 #define ANSWER_MAX (16u * 1024 * 1024)
@@ -23,9 +27,11 @@ struct ask {
     const struct asked *what;
     uint32_t id;
     bool forgotten;
+    bool force;    // of a console
+    char *address; // owned; of a console
     struct conn *conn;
     const struct ipc_request *request; // only until its taking in is over
-    json_t *body;                      // owned; of a deed
+    json_t *body;                      // owned; of a deed; what is selected
     const struct deed *deed;           // NULL: a question
     char *vm;                          // owned; what the path names; NULL for a VM to be made
     struct grant grant;
@@ -46,6 +52,7 @@ struct asked {
     void (*now)(struct act *a, struct ask *ask);  // on the loop: the answer, at once
     void (*look)(struct ask *ask);                // on a worker, once the VM is found
     void (*then)(struct act *a, struct ask *ask); // on the loop, when it is back and allowed
+    bool lists;                                   // about VMs that it chooses itself, by the scope
 };
 
 static const char *text_of(const json_t *object, const char *name)
@@ -57,6 +64,7 @@ static void ask_free(struct ask *ask)
 {
     json_decref(ask->body);
     free(ask->vm);
+    free(ask->address);
     json_decref(ask->steps);
     virt_spec_done(&ask->spec);
     grant_done(&ask->grant);
@@ -286,6 +294,25 @@ static void look_at_snapshots(struct ask *ask)
     virt_snapshots_free(snapshots, n);
 }
 
+static bool may_see(void *arg, const struct virt_spec *spec)
+{
+    return verdict_on(arg, ROLE_VIEWER, spec) == AUTH_ALLOWED;
+}
+
+static void look_at_selection(struct ask *ask)
+{
+    json_t *chosen = NULL;
+    ask->result = select_run(ask->act->ops, ask->conn->virt, ask->body, may_see, &ask->grant,
+                             &chosen, &ask->err);
+    if (ask->result < 0)
+        return;
+    json_t *answer = json_pack("{s:o}", "vms", chosen);
+    char *text = json_dumps(answer, JSON_COMPACT);
+    buf_puts(&ask->answer, text ? text : "{}");
+    free(text);
+    json_decref(answer);
+}
+
 static void run_ask(struct work *w)
 {
     struct ask *ask = (struct ask *)w;
@@ -372,7 +399,11 @@ static void add_task(struct act *a, struct ask *ask)
     if (ask->found)
         uuid_format(&ask->uuid, uuid);
     t.uuid = mem_strdup(uuid);
-    int r = read_after(a, ask, &t.after, &err);
+    int r = auto_is(t.principal)
+                ? auto_allows(a->state.store, a->conf->plan.per_hour, act_real_ns(), &err)
+                : 0;
+    if (r == 0)
+        r = read_after(a, ask, &t.after, &err);
     if (r == 0)
         r = tasks_add(a, &t, &err);
     if (r < 0) {
@@ -396,26 +427,24 @@ static void then_answer(struct act *a, struct ask *ask)
     reply(a, ask, 200, &ask->answer);
 }
 
-// Volumes have no owner: who may not see all VMs may not name one that somebody's may be.
-static bool names_a_volume(const struct ask *ask)
+static void look_at_nothing(struct ask *ask) {}
+
+// The VM is found and the asker may: only now is the line touched.
+static void then_console(struct act *a, struct ask *ask)
 {
-    return ask->deed && ask->deed->id == DEED_ATTACH_DISK &&
-           (json_object_get(ask->body, "volume") || json_object_get(ask->body, "image"));
+    if (!ask->forgotten)
+        consoles_open(a, ask->id, &ask->grant, ask->address, &ask->spec, &ask->uuid, ask->force);
 }
 
 static enum auth_verdict judge(const struct ask *ask)
 {
-    struct auth_label labels[VIRT_LABELS_MAX];
     enum verb_role role = ask->deed ? ask->deed->role : ask->what->role;
-    const struct virt_spec *s = &ask->spec;
+    if (ask->what->lists)
+        return ask->grant.role >= role ? AUTH_ALLOWED : AUTH_FORBIDDEN;
     if (!ask->found)
         return auth_allows(&ask->grant, role, NULL);
-    if (names_a_volume(ask) && !auth_covers_all(&ask->grant))
-        role = ROLE_MAX;
-    for (size_t i = 0; i < s->n_labels; i++)
-        labels[i] = (struct auth_label){s->labels[i].name, s->labels[i].value};
-    return auth_allows(&ask->grant, role,
-                       &(struct auth_object){s->name, s->owner, labels, s->n_labels});
+    return ask->deed ? verdict_on_deed(&ask->grant, ask->deed, ask->body, &ask->spec)
+                     : verdict_on(&ask->grant, role, &ask->spec);
 }
 
 static void audit_refusal(struct act *a, const struct ask *ask)
@@ -502,6 +531,8 @@ static const struct {
     {VERB_TASK_CANCEL, {"task cancel", ROLE_OPERATOR, now_cancel, NULL, NULL}},
     {VERB_VM_DEFINITION, {"definition", ROLE_VIEWER, NULL, look_at_definition, then_answer}},
     {VERB_SNAPSHOT_LIST, {"snapshots", ROLE_VIEWER, NULL, look_at_snapshots, then_answer}},
+    {VERB_CONSOLE_OPEN, {"vm.console", ROLE_OPERATOR, NULL, look_at_nothing, then_console}},
+    {VERB_VM_SELECT, {"select", ROLE_VIEWER, NULL, look_at_selection, then_answer, true}},
 };
 
 // Asked before with the same key: the same task answers.
@@ -541,7 +572,22 @@ static void submit(struct act *a, struct ask *ask)
     ask_free(ask);
 }
 
-static int read_body(struct ask *ask, const char *text, struct err *err)
+// What a template gives stands in the body from here on: in the task, and in its audit record.
+static int take_template(struct act *a, struct ask *ask, struct err *err)
+{
+    const char *name = text_of(ask->body, "template");
+    json_t *whole = NULL;
+    if (ask->deed->id != DEED_CREATE || !name)
+        return 0;
+    CLEANUP(freep) char *folder = conf_templates_path(a->conf);
+    int r = template_load(folder, name, &whole, err);
+    if (r == 0)
+        template_apply(json_object_get(whole, "fields"), ask->body);
+    json_decref(whole);
+    return r;
+}
+
+static int read_body(struct act *a, struct ask *ask, const char *text, struct err *err)
 {
     json_error_t why;
     size_t len = strlen(text);
@@ -551,13 +597,38 @@ static int read_body(struct ask *ask, const char *text, struct err *err)
     if (!ask->body)
         return err_set_at(err, EINVAL, why.line, why.column, "the body is no JSON: %s (line %d)",
                           why.text, why.line);
-    return deed_check(ask->deed, ask->body, err);
+    // Whether there is such a template is for those only who may make VMs.
+    int r = ask->grant.role >= ask->deed->role ? take_template(a, ask, err) : 0;
+    return r < 0 ? r : deed_check(ask->deed, ask->body, err);
+}
+
+// What a request selects stands in its address.
+static int read_selection(struct ask *ask, struct err *err)
+{
+    static const char *const lists[] = {"vms", "match", "label"};
+    CLEANUP(freep) char *all = ipc_query_param(ask->request->query, "all");
+    ask->body = json_object();
+    for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
+        const char *query = ask->request->query;
+        json_t *words = json_array();
+        char *word;
+        while ((word = ipc_query_param_next(&query, lists[i]))) {
+            json_array_append_new(words, json_string(word));
+            free(word);
+        }
+        json_object_set_new(ask->body, lists[i], words);
+    }
+    if (all)
+        json_object_set_new(ask->body, "all", json_true());
+    return select_check(ask->body, err);
 }
 
 static void take(struct act *a, struct ask *ask)
 {
     struct err err = {0};
-    int r = ask->deed ? read_body(ask, ask->request->form, &err) : 0;
+    int r = ask->deed          ? read_body(a, ask, ask->request->form, &err)
+            : ask->what->lists ? read_selection(ask, &err)
+                               : 0;
     if (r == 0 && !deeds_ready(a, act_now()))
         r = err_set(&err, EAGAIN, "VMs cannot be managed now: %s", a->state.err.message);
     if (r == 0 && a->deeds.n_asks >= ASKS_MAX)
@@ -575,6 +646,9 @@ static void take(struct act *a, struct ask *ask)
     } else if (ask->deed && answer_again(a, ask)) {
         ask_free(ask);
     } else {
+        CLEANUP(freep) char *force = ipc_query_param(ask->request->query, "force");
+        ask->force = force != NULL;
+        ask->address = mem_strdup(ask->request->address);
         ask->request = NULL;
         submit(a, ask);
     }

@@ -40,6 +40,7 @@ static void close_core(struct act *a)
     a->core_closing = true;
     calls_forget_all(a);
     asks_forget(a, 0);
+    consoles_forget(a, 0);
     uv_poll_stop(&a->core_poll);
     uv_close((uv_handle_t *)&a->core_poll, on_closed);
 }
@@ -70,6 +71,7 @@ static void forget(struct act *a, uint32_t id)
 {
     calls_cancel(a, id);
     asks_forget(a, id);
+    consoles_forget(a, id);
 }
 
 static void take_frame(struct act *a, const struct ipc_frame *f)
@@ -143,8 +145,8 @@ static const struct {
     int error;
     int status;
 } statuses[] = {
-    {ENOENT, 404}, {ENOTCONN, 409}, {ESRCH, 409},  {EBUSY, 409},
-    {EINVAL, 400}, {EEXIST, 409},   {EAGAIN, 503}, {ETIMEDOUT, 504},
+    {ENOENT, 404}, {ENOTCONN, 409}, {ESRCH, 409},     {EBUSY, 409},        {EINVAL, 400},
+    {EEXIST, 409}, {EAGAIN, 503},   {ETIMEDOUT, 504}, {ECONNREFUSED, 409}, {EDQUOT, 503},
 };
 
 int core_status_of(int error)

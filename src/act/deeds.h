@@ -94,6 +94,8 @@ void asks_forget(struct act *a, uint32_t id); // nobody waits for it any more; 0
 int tasks_add(struct act *a, struct task *t, struct err *err); // takes it over when it succeeds
 struct job *tasks_find(struct act *a, int64_t id);
 int tasks_cancel(struct act *a, int64_t id, struct err *err);
+/** Cancel those that nobody asked for and that have not begun; how many. */
+size_t tasks_cancel_auto(struct act *a);
 void tasks_step(struct act *a, int64_t now);
 int64_t tasks_wake_ns(const struct act *a);
 /** Copies what a running one has said of itself into its task. */

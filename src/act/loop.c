@@ -37,8 +37,11 @@ void act_step(struct act *a)
     link_step(a, now);
     calls_step(a, now);
     asks_step(a);
+    schedules_step(a, now);
     tasks_step(a, now);
+    consoles_step(a, now);
     int64_t wake = MIN_OF(MIN_OF(link_wake_ns(a), calls_wake_ns(a)), tasks_wake_ns(a));
+    wake = MIN_OF(wake, MIN_OF(schedules_wake_ns(a), consoles_wake_ns(a)));
     uv_timer_stop(&a->timer);
     if (wake == INT64_MAX)
         return;

@@ -73,6 +73,7 @@ int main(int argc, char **argv)
     control_send(IPC_CONTROL_FD, CONTROL_READY, sandbox, -1);
     act_step(a);
     uv_run(&a->loop, UV_RUN_DEFAULT);
+    consoles_end_all(a, "vherd ended");
     state_done(&a->state);
     // Workers that hang still use what this process has: end without taking it apart.
     _exit(0);

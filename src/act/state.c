@@ -9,6 +9,8 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "manage/auto.h"
+#include "manage/schedule.h"
 #include "manage/task.h"
 
 #define RETRY_NS (5 * NS_PER_S)
@@ -18,7 +20,8 @@
 #define REFUSAL_NS NS_PER_S
 #define REFUSAL_BURST 20
 
-static const struct store_schema *const schemas[] = {&audit_schema, &account_schema, &task_schema};
+static const struct store_schema *const schemas[] = {&audit_schema, &account_schema, &task_schema,
+                                                     &auto_schema, &schedule_schema};
 
 void state_init(struct act_state *s, const struct conf *conf)
 {

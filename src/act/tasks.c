@@ -9,6 +9,7 @@
 #include "act.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "manage/auto.h"
 #include "manage/queue.h"
 
 #define MEND_PAUSE_NS (2 * NS_PER_S)
@@ -274,6 +275,30 @@ int tasks_cancel(struct act *a, int64_t id, struct err *err)
     return 0;
 }
 
+size_t tasks_cancel_auto(struct act *a)
+{
+    size_t n = 0;
+    struct job *next;
+    for (struct job *job = a->deeds.jobs; job; job = next) {
+        next = job->next;
+        if (!auto_is(job->task.principal) || job->phase != JOB_QUEUED)
+            continue;
+        finish(a, job, TASK_CANCELLED, "cancelled: nothing is to be done by itself any more");
+        n++;
+    }
+    return n;
+}
+
+// vherd's own end, or libvirt's, rather than a failure of the deed.
+static bool is_interruption(int code)
+{
+    static const int codes[] = {EINTR, ENOTCONN, EPIPE, ECONNRESET, ECONNREFUSED};
+    for (size_t i = 0; i < ARRAY_LEN(codes); i++)
+        if (code == codes[i])
+            return true;
+    return false;
+}
+
 static void fill_run(struct act *a, struct job *job)
 {
     // What the deed found out stays, through its mending.
@@ -289,6 +314,7 @@ static void fill_run(struct act *a, struct job *job)
         .body = job->task.body,
         .steps = json_array(),
         .result = result,
+        .interrupted = is_interruption(job->err.code),
         .note = on_note,
         .progress = on_progress,
         .cancelled = is_cancelled,

@@ -129,6 +129,8 @@ static void create(const struct api_call *c, const char *account)
     r = api_commit(c, token_create(c->state->accounts, &t, text, &err), object, detail, &err);
     if (r < 0)
         api_fail(c, r == -EPERM ? EINVAL : -r, err.message);
+    else if (api_is_dry(c))
+        api_answer_plan(c, object, detail);
     else
         answer_token(c, &t, text);
     explicit_bzero(text, sizeof(text));
@@ -180,11 +182,14 @@ void api_token_revoke(const struct api_call *c)
     r = store_begin(c->state->store);
     if (r == 0)
         r = api_commit(c, token_revoke(c->state->accounts, s.id, &err), c->object, s.id, &err);
-    gate_flush(&c->act->gate);
-    if (r < 0) {
-        api_fail(c, -r, err.message);
+    if (r < 0 || api_is_dry(c)) {
+        if (r < 0)
+            api_fail(c, -r, err.message);
+        else
+            api_answer_plan(c, c->object, NULL);
         return;
     }
+    gate_flush(&c->act->gate);
     CLEANUP(buf_done) struct buf body;
     struct json j;
     api_begin_answer(&body, &j);

@@ -55,6 +55,14 @@ enum auth_verdict auth_allows(const struct grant *g, enum verb_role needed,
     return check_role(g, needed);
 }
 
+enum auth_verdict auth_allows_change(const struct grant *g, enum verb_role needed,
+                                     const struct auth_object *is,
+                                     const struct auth_object *becomes)
+{
+    enum auth_verdict verdict = auth_allows(g, needed, is);
+    return verdict == AUTH_ALLOWED && !auth_covers(g, becomes) ? AUTH_FORBIDDEN : verdict;
+}
+
 enum auth_verdict auth_may_use(const struct grant *g, const struct verb *verb)
 {
     // What lists or shows single VMs, or is about the asker, is decided by the scope later.

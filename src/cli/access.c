@@ -204,8 +204,13 @@ static int write_body(struct cli *cli, const struct action *a, struct buf *out, 
     return r;
 }
 
+static bool is_read(const struct action *a)
+{
+    return strcmp(verbs[a->verb].method, "GET") == 0;
+}
+
 // The verb's path with the name in place of {…}.
-static char *path_of(const struct action *a, const char *name)
+static char *path_of(const struct action *a, const char *name, bool dry)
 {
     struct buf b;
     const char *path = verbs[a->verb].path, *open = strchr(path, '{');
@@ -217,6 +222,8 @@ static char *path_of(const struct action *a, const char *name)
     } else {
         buf_puts(&b, path);
     }
+    if (dry)
+        buf_puts(&b, "?dry_run=1");
     return buf_take(&b, NULL);
 }
 
@@ -224,7 +231,8 @@ static int carry_out(struct cli *cli, const struct action *a)
 {
     struct err err = {0};
     CLEANUP(json_decrefp) json_t *answer = NULL;
-    CLEANUP(freep) char *path = path_of(a, a->needs_name ? cli->operands[1] : "");
+    bool dry = cli_option(cli, "dry-run") && !is_read(a);
+    CLEANUP(freep) char *path = path_of(a, a->needs_name ? cli->operands[1] : "", dry);
     CLEANUP(buf_done) struct buf body;
     buf_init(&body, BODY_MAX);
     bool has_body = verbs[a->verb].takes_json;
@@ -238,7 +246,10 @@ static int carry_out(struct cli *cli, const struct action *a)
     if (r < 0)
         return cli_fail(&err, cli->client ? EXIT_FAILED : EXIT_USAGE);
     if (!cli_option(cli, "json")) {
-        a->view(cli, answer);
+        if (dry)
+            deed_plan(cli, answer);
+        else
+            a->view(cli, answer);
         return EXIT_WELL;
     }
     CLEANUP(freep) char *text = json_dumps(answer, JSON_COMPACT | JSON_REAL_PRECISION(15));

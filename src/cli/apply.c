@@ -11,7 +11,7 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "command.h"
-#include "yaml_json.h"
+#include "conf/yaml_json.h"
 
 #define FILE_MAX (4u << 20)
 #define TIMEOUT_MS 65000

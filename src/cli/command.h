@@ -23,7 +23,7 @@ enum {
 };
 
 #define OPERANDS_MAX 1024
-#define COMMAND_OPTIONS_MAX 10
+#define COMMAND_OPTIONS_MAX 20
 #define OPTIONS_GIVEN_MAX 64
 
 struct option_desc {
@@ -146,8 +146,17 @@ bool deed_option(const struct deed *deed, size_t i, struct option_desc *ret,
 /** A body out of the options given; NULL with `err` set. The caller owns it. */
 json_t *deed_body(const struct cli *cli, const struct deed *deed, struct err *err);
 
+/** Add a field given as "name=value" to a body; -EINVAL with a sentence. */
+int deed_add_field(const struct deed *deed, const char *text, json_t *body, struct err *err);
+
+/** Names of the VMs that operands and options (--match, --label, --all) mean; 0 or -errno. */
+int select_vms(struct cli *cli, json_t *names, struct err *err);
+
 /** The path of a deed on a VM (NULL: its path has none). Caller frees. */
 char *deed_path(const struct deed *deed, const char *vm);
+
+/** The lines of a dry run's answer: "would …". */
+void deed_plan(struct cli *cli, const json_t *answer);
 
 /** Say what became of tasks: all of `tasks` (an array) are waited for; an exit status. */
 int task_wait(struct cli *cli, json_t *tasks, struct err *err);
@@ -163,10 +172,12 @@ void json_indent(const char *text, size_t len, struct buf *out);
 
 int cmd_apply(struct cli *cli);
 int cmd_audit_log(struct cli *cli);
+int cmd_auto(struct cli *cli);
 int cmd_completion(struct cli *cli);
 int cmd_deed(struct cli *cli);
 int cmd_inventory(struct cli *cli);
 int cmd_task(struct cli *cli);
+int cmd_console(struct cli *cli);
 int cmd_config(struct cli *cli);
 int cmd_daemon(struct cli *cli);
 int cmd_dirty_rate(struct cli *cli);
@@ -179,10 +190,12 @@ int cmd_metrics(struct cli *cli);
 int cmd_query(struct cli *cli);
 int cmd_plan(struct cli *cli);
 int cmd_replay(struct cli *cli);
+int cmd_schedule(struct cli *cli);
 int cmd_show(struct cli *cli);
 int cmd_stats(struct cli *cli);
 int cmd_sim(struct cli *cli);
 int cmd_status(struct cli *cli);
+int cmd_template(struct cli *cli);
 int cmd_token(struct cli *cli);
 int cmd_store(struct cli *cli);
 int cmd_top(struct cli *cli);

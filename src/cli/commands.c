@@ -7,10 +7,13 @@
 
 static const char *const colors[] = {"auto", "always", "never", NULL};
 static const char *const config_words[] = {"check", "show", NULL};
-static const char *const sim_words[] = {"run", "cloudsim", NULL};
+static const char *const sim_words[] = {"run", "cloudsim", "queue", NULL};
+static const char *const sim_services[] = {"exponential", "deterministic", "hyperexponential",
+                                           "erlang", NULL};
 static const char *const sim_modes[] = {"A", "B", "C", NULL};
-static const char *const plans[] = {"place",    "balance",   "consolidate",
-                                    "evacuate", "rightsize", NULL};
+static const char *const plans[] = {"place",     "balance", "consolidate", "evacuate",
+                                    "rightsize", "apply",   NULL};
+static const char *const auto_words[] = {"show", "stop", "start", NULL};
 static const char *const user_words[] = {"list", "add", "set", "remove", "password", NULL};
 static const char *const token_words[] = {"list", "create", "revoke", NULL};
 static const char *const yes_no[] = {"yes", "no", NULL};
@@ -38,19 +41,25 @@ const struct option_desc global_options[] = {
 
 static const char *const no_words[] = {NULL};
 static const char *const vm_words[] = {
-    "create",      "clone",       "start",     "shutdown",   "reboot",     "reset",
-    "destroy",     "pause",       "resume",    "save",       "restore",    "rename",
-    "set",         "delete",      "set-vcpus", "set-memory", "set-cpu",    "pin",
-    "attach-disk", "detach-disk", "grow-disk", "limit-disk", "attach-nic", "detach-nic",
-    "limit-nic",   "definition",  NULL};
+    "create",     "clone",       "start",       "shutdown",   "reboot",     "reset",
+    "destroy",    "pause",       "resume",      "save",       "restore",    "rename",
+    "set",        "delete",      "set-vcpus",   "set-memory", "set-cpu",    "pin",
+    "set-numa",   "attach-disk", "detach-disk", "grow-disk",  "limit-disk", "attach-nic",
+    "detach-nic", "limit-nic",   "definition",  NULL};
 static const char *const snapshot_words[] = {"list", "create", "revert", "delete", NULL};
+static const char *const template_words[] = {"list", "show", NULL};
+static const char *const schedule_words[] = {"list", "show",  "add",    "delete",
+                                             "run",  "pause", "resume", NULL};
+static const char *const missed_words[] = {"skip", "once", NULL};
 static const char *const task_words[] = {"list", "show", "cancel", "wait", NULL};
 
 #define MANY_OPTIONS                                                                               \
     {"wait", NULL, "wait until it is done, and say what came of it", NULL, false},                 \
         {"all", NULL, "every VM", NULL, false},                                                    \
+        {"match", "PATTERN", "every VM whose name fits (* and ? as in a shell)", NULL, false},     \
+        {"label", "K=PATTERN", "every VM that carries this label; all of several", NULL, true},    \
     {                                                                                              \
-        "match", "PATTERN", "every VM whose name fits (* and ? as in a shell)", NULL, false        \
+        "select", "K=PATTERN", "the same, also where --label gives labels", NULL, true             \
     }
 
 const struct command commands[] = {
@@ -84,6 +93,19 @@ const struct command commands[] = {
         .group = "snapshot",
     },
     {
+        .name = "console",
+        .operand = "VM",
+        .kind = OPERAND_VM,
+        .least = 1,
+        .most = 1,
+        .summary = "Attach the terminal to a guest's serial line",
+        .details = "What is typed goes to the guest until Ctrl-], which detaches. One is attached "
+                   "at a time; --force puts them off. Input that does not come from a terminal is "
+                   "sent, and what the guest says within a second after its end is printed.",
+        .options = {{"force", NULL, "put off who is attached", NULL, false}},
+        .run = cmd_console,
+    },
+    {
         .name = "task",
         .operand = "list|show|cancel|wait [TASK…]",
         .kind = OPERAND_WORD,
@@ -96,6 +118,45 @@ const struct command commands[] = {
                      false},
                     {"vm", "VM", "list: only tasks of this VM", NULL, false}},
         .run = cmd_task,
+    },
+    {
+        .name = "schedule",
+        .operand = "list|show|add|delete|run|pause|resume [NAME]",
+        .kind = OPERAND_WORD,
+        .least = 1,
+        .most = 2,
+        .words = schedule_words,
+        .summary = "Have deeds done again and again",
+        .details = "`vherd schedule add nightly --cron '0 3 * * *' --deed snapshot.create --field "
+                   "name=nightly-%Y%m%d --label backup=yes`: at each of these times, in the "
+                   "daemon's time zone, VMs are selected anew and each gets a task, with the "
+                   "rights that whoever added it has then. What was missed while vherd or libvirt "
+                   "was away is skipped, or with --missed once made up for.",
+        .options = {{"cron", "TEXT", "minute hour day month weekday, or @hourly, @daily, …"},
+                    {"deed", "DEED", "what is done, such as snapshot.create or vm.shutdown"},
+                    {"field", "K=V", "a field of the deed", NULL, true},
+                    {"vm", "VM", "this VM", NULL, true},
+                    {"match", "PATTERN", "VMs whose names fit", NULL, true},
+                    {"label", "K=PATTERN", "only VMs that carry this label", NULL, true},
+                    {"all", NULL, "every VM", NULL, false},
+                    {"missed", "WHAT", "skip or once", missed_words, false},
+                    {"parallel", "N", "so many VMs at once; 4 if absent"},
+                    {"max-failures", "N", "after more failures the rest is cancelled; 0"},
+                    {"dry-run", NULL, "say what would be done, and do nothing"}},
+        .run = cmd_schedule,
+    },
+    {
+        .name = "template",
+        .operand = "list|show [NAME]",
+        .kind = OPERAND_WORD,
+        .least = 1,
+        .most = 2,
+        .words = template_words,
+        .summary = "List and show templates of VMs",
+        .details = "A template is a file NAME.yaml in the folder act.templates: fields of `vherd "
+                   "vm create` without the name, and `summary`. `vherd vm create --template NAME` "
+                   "takes from it what is not given.",
+        .run = cmd_template,
     },
     {
         .name = "apply",
@@ -238,14 +299,20 @@ const struct command commands[] = {
     {.name = "dirty-rate", .kind = OPERAND_VM, .least = 1, .most = 1, .run = cmd_dirty_rate},
     {
         .name = "plan",
-        .operand = "place|balance|consolidate|evacuate|rightsize [NAME]",
+        .operand = "[apply] place|balance|consolidate|evacuate|rightsize [NAME]",
         .kind = OPERAND_WORD,
         .least = 1,
-        .most = 2,
+        .most = 3,
         .words = plans,
-        .options = {{"herd", "FILE", "plan for the herd in this file, without the daemon", NULL,
-                     false},
-                    {"history", "DIR", "the store or snapshot to simulate with, of --herd"}},
+        .options =
+            {{"herd", "FILE", "plan for the herd in this file, without the daemon", NULL, false},
+             {"history", "DIR", "the store or snapshot to simulate with, of --herd"},
+             {"yes", NULL, "apply: do it; without this it is only said", NULL, false},
+             {"dry-run", NULL, "apply: only say what would be done, as without --yes", NULL, false},
+             {"only", "LIST",
+              "apply: memory, vcpus, shares, quota, start, with commas between; all but "
+              "quota if absent",
+              NULL, false}},
         .run = cmd_plan,
     },
     {
@@ -266,7 +333,8 @@ const struct command commands[] = {
                     {"owner", "NAME", "name that VMs of theirs carry", NULL, false},
                     {"disabled", "YES|NO", "yes: end its sessions, suspend its tokens", yes_no,
                      false},
-                    {"password-file", "FILE", "read the password from this file", NULL, false}},
+                    {"password-file", "FILE", "read the password from this file", NULL, false},
+                    {"dry-run", NULL, "say what would be done, and do nothing", NULL, false}},
         .run = cmd_user,
     },
     {
@@ -284,7 +352,8 @@ const struct command commands[] = {
                     {"role", "ROLE", "viewer (the default), operator or admin", roles, false},
                     {"scope", "SCOPE", "which of the account's VMs; all if absent", NULL, false},
                     {"expires", "TIME", "a duration such as 90d (the default), or never", NULL,
-                     false}},
+                     false},
+                    {"dry-run", NULL, "say what would be done, and do nothing", NULL, false}},
         .run = cmd_token,
     },
     {
@@ -295,6 +364,16 @@ const struct command commands[] = {
                     {"export", NULL, "print all records, one JSON object a line, oldest first",
                      NULL, false}},
         .run = cmd_audit_log,
+    },
+    {
+        .name = "auto",
+        .operand = "[show|stop|start]",
+        .kind = OPERAND_WORD,
+        .least = 0,
+        .most = 1,
+        .words = auto_words,
+        .options = {{"reason", "TEXT", "stop, start: why, for those who find it so", NULL, false}},
+        .run = cmd_auto,
     },
     {.name = "whoami", .run = cmd_whoami},
     {
@@ -311,26 +390,44 @@ const struct command commands[] = {
     },
     {
         .name = "sim",
-        .operand = "run|cloudsim [SCENARIO]",
+        .operand = "run|cloudsim|queue [SCENARIO]",
         .kind = OPERAND_WORD,
         .least = 1,
         .most = 2,
         .words = sim_words,
         .summary = "Simulate a data centre",
-        .details = "`run` lets the data centre of a scenario file go through its time and prints a "
-                   "timeline and a summary. `cloudsim` carries out CloudSim's PlanetLab experiment "
-                   "on a folder of trace files. Neither needs the daemon.",
-        .options = {{"policy", "NAME",
-                     "moves VMs: vherd, balance, none, lr-mmt, wake-thr-rs-0.7, …", NULL, false},
-                    {"compare", "NAME", "run: print this policy beside others; may be repeated",
-                     NULL, true},
-                    {"report", NULL, "run: print every step of the timeline", NULL, false},
-                    {"csv", NULL, "print CSV", NULL, false},
-                    {"traces", "DIR", "cloudsim: folder of traces, one VM each", NULL, false},
-                    {"mode", "MODE", "cloudsim: A as CloudSim, B VMs survive idling, C memory too",
-                     sim_modes, false},
-                    {"seed", "N", "cloudsim: for random selection", NULL, false},
-                    {"timing", NULL, "cloudsim: print CPU times too", NULL, false}},
+        .details =
+            "`run` lets the data centre of a scenario file go through its time and prints a "
+            "timeline and a summary. `cloudsim` carries out CloudSim's PlanetLab experiment "
+            "on a folder of trace files. `queue` puts requests for VMs, of a trace or generated, "
+            "through queue disciplines (fcfs, sjf, priority, ageing, round-robin, backfill; "
+            "--policy picks some, with commas between) and prints waiting, response, "
+            "slowdown, utilisation and fairness beside what queueing theory expects. None "
+            "needs the daemon.",
+        .options =
+            {{"policy", "NAME", "moves VMs: vherd, balance, none, lr-mmt, wake-thr-rs-0.7, …", NULL,
+              false},
+             {"compare", "NAME", "run: print this policy beside others; may be repeated", NULL,
+              true},
+             {"report", NULL, "run: print every step of the timeline", NULL, false},
+             {"csv", NULL, "print CSV", NULL, false},
+             {"traces", "DIR", "cloudsim: folder of traces, one VM each", NULL, false},
+             {"mode", "MODE", "cloudsim: A as CloudSim, B VMs survive idling, C memory too",
+              sim_modes, false},
+             {"seed", "N", "cloudsim, queue: what chance comes from; 1 if absent", NULL, false},
+             {"timing", NULL, "cloudsim: print CPU times too", NULL, false},
+             {"trace", "FILE", "queue: requests in a CSV file (docs/simulation.md)", NULL, false},
+             {"requests", "N", "queue: so many generated ones; 100000 if absent", NULL, false},
+             {"rate", "N", "queue: so many arrive in an hour; 12 if absent", NULL, false},
+             {"mean", "DURATION", "queue: how long one runs; 4h if absent", NULL, false},
+             {"service", "NAME", "queue: how these times are distributed", sim_services, false},
+             {"priorities", "N", "queue: each has one of so many; 3 if absent", NULL, false},
+             {"hosts", "N", "queue: so many equal hosts; 1 if absent", NULL, false},
+             {"vcpus", "N", "queue: of each host; 64 if absent", NULL, false},
+             {"memory", "SIZE", "queue: of each host; 256G if absent", NULL, false},
+             {"ageing", "DURATION", "queue: waiting that adds 1 to a priority; 10m if absent", NULL,
+              false},
+             {"slice", "DURATION", "queue: of round-robin; 1h if absent", NULL, false}},
         .run = cmd_sim,
     },
     {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // `vherd vm DEED …` and `vherd snapshot DEED …`: one request for each VM, which becomes a task.
 #include <errno.h>
-#include <fnmatch.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -17,39 +16,9 @@
 #define TIMEOUT_MS 65000
 #define PARALLEL_DEFAULT 4
 
-/* Which VMs. */
-
-static int add_matching(struct cli *cli, json_t *names, struct err *err)
-{
-    const char *pattern = cli_option(cli, "match");
-    CLEANUP(json_decrefp) json_t *answer = NULL;
-    size_t i;
-    const json_t *vm;
-    if (!pattern && !cli_option(cli, "all"))
-        return 0;
-    int r = cli_get(cli, "/vherd/v1/vms", TIMEOUT_MS, &answer, err);
-    json_array_foreach(json_object_get(answer, "vms"), i, vm)
-    {
-        const char *name = api_text(vm, "name");
-        if (name && (!pattern || fnmatch(pattern, name, 0) == 0))
-            json_array_append_new(names, json_string(name));
-    }
-    if (r == 0 && pattern && json_array_size(names) == 0)
-        r = err_set(err, ENOENT, "no VM's name fits \"%s\"", pattern);
-    return r;
-}
-
-static int choose(struct cli *cli, json_t *names, struct err *err)
-{
-    for (size_t i = 1; i < cli->n_operands; i++)
-        if (json_array_append_new(names, json_string(cli->operands[i])) < 0)
-            return err_set(err, EINVAL, "a name is not UTF-8");
-    return add_matching(cli, names, err);
-}
-
 /* What comes back. */
 
-static void print_plan(struct cli *cli, const json_t *answer)
+void deed_plan(struct cli *cli, const json_t *answer)
 {
     size_t i;
     const json_t *step;
@@ -80,7 +49,7 @@ static int finish(struct cli *cli, json_t *tasks, int status)
     json_array_foreach(tasks, i, t)
     {
         if (json_object_get(t, "would"))
-            print_plan(cli, t);
+            deed_plan(cli, t);
         else
             task_line(cli, t);
     }
@@ -142,7 +111,7 @@ static int run_deed(struct cli *cli)
         else if (cli->n_operands > 1)
             return cli_usage(cli, "%s takes one name", cli->operands[0]);
         json_array_append_new(names, json_string(""));
-    } else if (choose(cli, names, &err) < 0) {
+    } else if (select_vms(cli, names, &err) < 0) {
         return cli_fail(&err, EXIT_FAILED);
     }
     if (json_array_size(names) == 0)
@@ -182,6 +151,11 @@ static void view_snapshots(struct cli *cli, const json_t *answer)
             human_age(age, &cli->out);
             buf_puts(&cli->out, " old");
         }
+        double chain = api_number(s, "chain_depth");
+        if (chain >= 1)
+            buf_printf(&cli->out, ", over %.0f image%s", chain, chain > 1 ? "s" : "");
+        if (json_is_true(json_object_get(s, "merging")))
+            buf_puts(&cli->out, ", being merged: delete it again");
         buf_puts(&cli->out, ")\n");
     }
 }

@@ -15,8 +15,14 @@ static const char *const arguments[FIELD_TYPE_MAX] = {
     [FIELD_NAME] = "NAME",   [FIELD_TEXT] = "TEXT",     [FIELD_INTEGER] = "N",
     [FIELD_SIZE] = "SIZE",   [FIELD_DURATION] = "TIME", [FIELD_BOOL] = NULL,
     [FIELD_CHOICE] = "WORD", [FIELD_LABELS] = "K=V",    [FIELD_OBJECT] = "K=V",
-    [FIELD_LIST] = "K=V",
+    [FIELD_LIST] = "K=V",    [FIELD_TEXTS] = "TEXT",
 };
+
+// Given one at a time, in the singular.
+static bool is_repeated(const struct field *f)
+{
+    return f->type == FIELD_LIST || f->type == FIELD_LABELS || f->type == FIELD_TEXTS;
+}
 
 // A field's name as an option. The texts are made once and kept: options point to them.
 static const char *option_name(const struct field *f)
@@ -32,8 +38,7 @@ static const char *option_name(const struct field *f)
         return f->name;
     if (names[i].field)
         return names[i].name;
-    bool plural = f->type == FIELD_LIST || f->type == FIELD_LABELS;
-    char *name = mem_strndup(f->name, strlen(f->name) - plural);
+    char *name = mem_strndup(f->name, strlen(f->name) - is_repeated(f));
     for (char *c = name; *c; c++)
         if (*c == '_')
             *c = '-';
@@ -52,7 +57,7 @@ bool deed_option(const struct deed *deed, size_t i, struct option_desc *ret,
     if (!f->name)
         return false;
     *ret = (struct option_desc){option_name(f), arguments[f->type], f->help, f->choices,
-                                f->type == FIELD_LIST || f->type == FIELD_LABELS};
+                                is_repeated(f)};
     *ret_field = f;
     return true;
 }
@@ -124,7 +129,7 @@ static json_t *container(json_t *body, const struct field *f)
     json_t *old = json_object_get(body, f->name);
     if (old)
         return old;
-    json_t *fresh = f->type == FIELD_LIST ? json_array() : json_object();
+    json_t *fresh = f->type == FIELD_LABELS ? json_object() : json_array();
     json_object_set_new(body, f->name, fresh);
     return fresh;
 }
@@ -137,7 +142,7 @@ static int add(json_t *body, const struct field *f, const char *text, struct err
                                                                      : value_of(f, text, err);
     if (!value)
         return -EINVAL;
-    if (f->type == FIELD_LIST)
+    if (f->type == FIELD_LIST || f->type == FIELD_TEXTS)
         return json_array_append_new(container(body, f), value);
     return json_object_set_new(body, f->name, value);
 }
@@ -155,6 +160,19 @@ json_t *deed_body(const struct cli *cli, const struct deed *deed, struct err *er
                 return NULL;
             }
     return body;
+}
+
+int deed_add_field(const struct deed *deed, const char *text, json_t *body, struct err *err)
+{
+    const char *equals = strchr(text, '=');
+    CLEANUP(freep) char *name = mem_strndup(text, equals ? (size_t)(equals - text) : strlen(text));
+    for (char *c = name; *c; c++)
+        if (*c == '-')
+            *c = '_';
+    const struct field *f = find(deed->fields, name);
+    if (!f)
+        return err_set(err, EINVAL, "%s has no field \"%s\"", deed->name, name);
+    return add(body, f, equals ? equals + 1 : "", err);
 }
 
 char *deed_path(const struct deed *deed, const char *vm)

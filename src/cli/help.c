@@ -173,6 +173,19 @@ void help_manual(struct buf *out)
                   ".SH SEE ALSO\n.BR vherd.yaml (5)\n");
 }
 
+// A choice is shown by its words: --disks keep|delete.
+static void put_deed_option(const struct option_desc *o, struct buf *out)
+{
+    CLEANUP(buf_done) struct buf words;
+    struct option_desc shown = *o;
+    buf_init(&words, 1024);
+    for (size_t i = 0; o->values && o->values[i]; i++)
+        buf_printf(&words, "%s%s", i ? "|" : "", o->values[i]);
+    if (words.len > 0)
+        shown.arg = words.data;
+    put_option(&shown, out);
+}
+
 void help_deed(const struct deed *deed, struct buf *out)
 {
     struct option_desc o;
@@ -186,10 +199,13 @@ void help_deed(const struct deed *deed, struct buf *out)
     }
     buf_puts(out, "\nOptions:\n");
     for (size_t i = 0; deed_option(deed, i, &o, &field); i++)
-        put_option(&o, out);
+        put_deed_option(&o, out);
     buf_puts(out, "  --wait            wait until it is done, and say what came of it\n");
     if (deed->object == DEED_ON_VM)
-        buf_puts(out, "  --all             every VM\n  --match PATTERN   every VM whose name fits "
-                      "(* and ? as in a shell)\n");
+        buf_puts(out,
+                 "  --all             every VM\n  --match PATTERN   every VM whose name fits "
+                 "(* and ? as in a shell)\n"
+                 "  --select K=PATTERN every VM that carries this label; --label too, where it "
+                 "gives none\n");
     put_global_options(out);
 }

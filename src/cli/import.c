@@ -55,7 +55,7 @@ static void put_sums(struct cli *cli, const struct import_sums *s)
     }
     buf_printf(out, "%llu samples imported\n", (unsigned long long)s->samples);
     if (s->late > 0)
-        buf_printf(out, "%llu refused: their series has later samples already\n",
+        buf_printf(out, "%llu refused: older than anything that is kept, or ahead of the clock\n",
                    (unsigned long long)s->late);
     if (s->duplicate > 0)
         buf_printf(out, "%llu refused: there is a sample of that time already\n",

@@ -7,9 +7,8 @@
 #include "base/esc.h"
 #include "base/human.h"
 #include "base/mem.h"
-#include "command.h"
+#include "plan.h"
 #include "tool/plan.h"
-#include "view.h"
 
 #define ANSWER_MS 60000
 
@@ -178,18 +177,29 @@ static const struct {
     {"evacuate", view_moves}, {"rightsize", view_rightsize},
 };
 
-static void view(struct cli *cli, const json_t *answer)
+static bool is_apply(const struct cli *cli)
+{
+    return strcmp(cli->operands[0], "apply") == 0;
+}
+
+static const char *kind_of(const struct cli *cli)
+{
+    return cli->operands[is_apply(cli)];
+}
+
+void plan_view(struct cli *cli, const json_t *answer)
 {
     for (size_t i = 0; i < ARRAY_LEN(views); i++)
-        if (strcmp(views[i].kind, cli->operands[0]) == 0)
+        if (strcmp(views[i].kind, kind_of(cli)) == 0)
             views[i].view(cli, answer);
     view_simulation(cli, answer);
 }
 
-// The second operand and --name are the same.
+// The operand after the kind and --name are the same.
 static const char *name_of(const struct cli *cli)
 {
-    return cli->n_operands > 1 ? cli->operands[1] : cli_option(cli, "name");
+    size_t at = 1 + is_apply(cli);
+    return cli->n_operands > at ? cli->operands[at] : cli_option(cli, "name");
 }
 
 static int from_file(struct cli *cli, const char *path)
@@ -216,7 +226,7 @@ static int from_file(struct cli *cli, const char *path)
     if (cli_option(cli, "json"))
         cli_put_json(cli, text.data, text.len);
     else
-        view(cli, answer);
+        plan_view(cli, answer);
     return EXIT_WELL;
 }
 
@@ -229,24 +239,43 @@ static void put_param(struct buf *path, const char *name, const char *value, con
     *sign = "&";
 }
 
-int cmd_plan(struct cli *cli)
+static int check_words(const struct cli *cli)
 {
-    const char *herd = cli_option(cli, "herd"), *sign = "?";
     size_t i = 0;
-    while (i < ARRAY_LEN(views) && strcmp(views[i].kind, cli->operands[0]) != 0)
+    if (is_apply(cli) && cli->n_operands < 2)
+        return cli_usage(cli, "plan apply needs the plan: place, rightsize, …");
+    while (i < ARRAY_LEN(views) && strcmp(views[i].kind, kind_of(cli)) != 0)
         i++;
     if (i == ARRAY_LEN(views))
         return cli_usage(cli,
                          "plan: place, balance, consolidate, evacuate or rightsize, not \"%s\"",
-                         cli->operands[0]);
-    if (strcmp(cli->operands[0], "evacuate") == 0 && !name_of(cli))
+                         kind_of(cli));
+    if (cli->n_operands > 2 + (size_t)is_apply(cli))
+        return cli_usage(cli, "plan %s takes one name", kind_of(cli));
+    if (strcmp(kind_of(cli), "evacuate") == 0 && !name_of(cli))
         return cli_usage(cli, "plan evacuate needs the name of a host");
+    if (!is_apply(cli) && (cli_option(cli, "yes") || cli_option(cli, "only")))
+        return cli_usage(cli, "--yes and --only belong to plan apply");
+    if (is_apply(cli) && (cli_option(cli, "herd") || cli_option(cli, "simulate")))
+        return cli_usage(cli,
+                         "plan apply is for the daemon's own plan, without --herd, --simulate");
+    if (is_apply(cli) && strcmp(kind_of(cli), "place") == 0 && !name_of(cli))
+        return cli_usage(cli, "plan apply place starts one VM, which must be named");
+    return EXIT_WELL;
+}
+
+int cmd_plan(struct cli *cli)
+{
+    const char *herd = cli_option(cli, "herd"), *sign = "?";
+    int status = check_words(cli);
+    if (status != EXIT_WELL)
+        return status;
     if (herd)
         return from_file(cli, herd);
     CLEANUP(buf_done) struct buf path;
     buf_init(&path, 1 << 16);
     buf_puts(&path, "/vherd/v1/plan/");
-    buf_puts(&path, cli->operands[0]);
+    buf_puts(&path, kind_of(cli));
     put_param(&path, "name", name_of(cli), &sign);
     for (size_t k = 0; k < ARRAY_LEN(passed_on); k++)
         put_param(&path, passed_on[k], cli_option(cli, passed_on[k]), &sign);
@@ -257,5 +286,6 @@ int cmd_plan(struct cli *cli)
     put_param(&path, "days", cli_option(cli, "days"), &sign);
     if (path.error)
         return cli_usage(cli, "the options are too long");
-    return cli_show(cli, path.data, ANSWER_MS, view);
+    return is_apply(cli) ? plan_apply(cli, path.data)
+                         : cli_show(cli, path.data, ANSWER_MS, plan_view);
 }

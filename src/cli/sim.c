@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// `vherd sim run|cloudsim`: by itself, without the daemon.
+// `vherd sim run|cloudsim|queue`: by itself, without the daemon.
 #include "tool/sim.h"
 
 #include <string.h>
@@ -45,10 +45,35 @@ static int cloudsim(struct cli *cli, struct buf *out, struct err *err)
     return tool_sim_cloudsim(&options, out, err) < 0 ? cli_fail(err, EXIT_USAGE) : EXIT_WELL;
 }
 
+static int queue(struct cli *cli, struct buf *out, struct err *err)
+{
+    const char *policies[OPTIONS_GIVEN_MAX];
+    struct tool_queue_options options = {.policies = policies,
+                                         .trace = cli_option(cli, "trace"),
+                                         .rate = cli_option(cli, "rate"),
+                                         .mean = cli_option(cli, "mean"),
+                                         .service = cli_option(cli, "service"),
+                                         .requests = cli_option(cli, "requests"),
+                                         .priorities = cli_option(cli, "priorities"),
+                                         .seed = cli_option(cli, "seed"),
+                                         .hosts = cli_option(cli, "hosts"),
+                                         .vcpus = cli_option(cli, "vcpus"),
+                                         .memory = cli_option(cli, "memory"),
+                                         .ageing = cli_option(cli, "ageing"),
+                                         .slice = cli_option(cli, "slice"),
+                                         .format = format_of(cli)};
+    if (cli->n_operands > 1)
+        return cli_usage(cli, "sim queue takes no operand \"%s\"", cli->operands[1]);
+    for (size_t i = 0; i < cli->n_given; i++)
+        if (strcmp(cli->given[i].name, "policy") == 0 || strcmp(cli->given[i].name, "compare") == 0)
+            policies[options.policies_n++] = cli->given[i].value;
+    return tool_sim_queue(&options, out, err) < 0 ? cli_fail(err, EXIT_USAGE) : EXIT_WELL;
+}
+
 static const struct {
     const char *word;
     int (*run)(struct cli *cli, struct buf *out, struct err *err);
-} actions[] = {{"run", run}, {"cloudsim", cloudsim}};
+} actions[] = {{"run", run}, {"cloudsim", cloudsim}, {"queue", queue}};
 
 int cmd_sim(struct cli *cli)
 {
@@ -65,5 +90,5 @@ int cmd_sim(struct cli *cli)
             buf_put(&cli->out, text.data, text.len);
         return status;
     }
-    return cli_usage(cli, "sim: run or cloudsim, not \"%s\"", cli->operands[0]);
+    return cli_usage(cli, "sim: run, cloudsim or queue, not \"%s\"", cli->operands[0]);
 }

@@ -77,6 +77,17 @@ char *conf_store_path(const struct conf *c)
     return mem_printf("%s/.local/state/vherd/data", env("HOME") ? env("HOME") : "");
 }
 
+char *conf_templates_path(const struct conf *c)
+{
+    if (*c->act.templates)
+        return mem_strdup(c->act.templates);
+    if (geteuid() == 0)
+        return mem_strdup("/etc/vherd/templates");
+    if (env("XDG_CONFIG_HOME"))
+        return mem_printf("%s/vherd/templates", env("XDG_CONFIG_HOME"));
+    return mem_printf("%s/.config/vherd/templates", env("HOME") ? env("HOME") : "");
+}
+
 char *conf_act_state(const struct conf *c)
 {
     if (*c->act.state)

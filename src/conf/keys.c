@@ -22,6 +22,7 @@
 static const char *const log_levels[] = {"error", "warning", "info", "debug", NULL};
 static const char *const socket_roles[] = {"none", "viewer", "operator", "admin", NULL};
 static const char *const loopback_roles[] = {"none", "viewer", NULL};
+static const char *const auto_modes[] = {"off", "dry-run", "on", NULL}; // enum conf_auto
 static const char *const openness[] = {"none", "loopback", "all", NULL};
 static const char *const metric_sets[] = {"vherd", "tinkoff", "inovex", NULL};
 
@@ -89,6 +90,16 @@ static const char *check_host_name(const char *text)
     return n > 0 && n <= 253 && text[n] == '\0' && isalnum((unsigned char)*text)
                ? NULL
                : "a host name of at most 253 letters, digits, '.' and '-'";
+}
+
+// What the terms mean is known further up; here they must look like some.
+static const char *check_scope(const char *text)
+{
+    bool ok = *text && strlen(text) <= 1000;
+    for (const char *p = text; ok && *p; p++)
+        ok = (unsigned char)*p >= ' ';
+    ok = ok && (strcmp(text, "all") == 0 || strchr(text, ':'));
+    return ok ? NULL : "all, or terms such as name:web-*, label:env=test, owner:alice with commas";
 }
 
 static const char *check_origin(const char *text)
@@ -249,6 +260,9 @@ const struct conf_key conf_keys[] = {
              "directory."},
     {"act", "parallel", CONF_INTEGER, AT(act.parallel), "4", 1, 32,
      .help = "Tasks that change VMs at the same time."},
+    {"act", "templates", CONF_TEXT, AT(act.templates), "", .check = check_path,
+     .help = "Folder with templates of VMs, NAME.yaml each. Empty: /etc/vherd/templates as root, "
+             "else vherd/templates in the user's configuration directory."},
     {"query", "timeout", CONF_DURATION, AT(query.timeout_ns), "30s", 100 * MS, 1 * H,
      .help = "After this long a query is ended; a request may ask for less. Waiting for others "
              "counts."},
@@ -269,6 +283,17 @@ const struct conf_key conf_keys[] = {
      .help = "vCPUs that plans may put on each CPU of the host."},
     {"plan", "memory_reserve", CONF_INTEGER, AT(plan.memory_reserve), "5", 0, 90,
      .help = "Per cent of the host's memory that plans leave to the host itself."},
+    {"plan", "auto", CONF_CHOICE, AT(plan.mode), "off", .choices = auto_modes,
+     .help = "on: what rightsize advises for the memory of running VMs is done without being "
+             "asked, by balloon; dry-run: it is only written to the log. `vherd auto stop` "
+             "stops it at once, and `vherd auto` shows it."},
+    {"plan", "auto_every", CONF_DURATION, AT(plan.every_ns), "1h", 10 * S, 30 * 24 * H,
+     .help = "Pause between two automatic plans."},
+    {"plan", "auto_per_hour", CONF_INTEGER, AT(plan.per_hour), "4", 1, 1000,
+     .help = "Deeds that may be done without being asked within any hour; more are refused."},
+    {"plan", "auto_scope", CONF_TEXT, AT(plan.scope), "all", .check = check_scope,
+     .help = "VMs that may be changed without being asked: all, or terms as accounts have them, "
+             "such as label:env=test,name:web-* (docs/access.md)."},
 
     {"log", "level", CONF_CHOICE, AT(log.level), "info", .choices = log_levels,
      .help = "The least important messages that are written."},

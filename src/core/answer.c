@@ -227,6 +227,10 @@ bool web_frame(struct peer *p, const struct ipc_frame *f)
         jobs_more(p->core->jobs, f->id);
         return true;
     }
+    if (f->type == IPC_IMPORT && !p->core->stopping) {
+        import_frame(p->core, f);
+        return true;
+    }
     int taken = p->core->flow ? flow_frame(p->core->flow, p, f) : 0;
     if (taken != 0)
         return taken == 1;
@@ -245,4 +249,5 @@ void web_gone(struct peer *p)
     forward_web_gone(p->core);
     if (p->core->jobs)
         jobs_forget_all(p->core->jobs);
+    imports_forget_all(p->core->imports);
 }

@@ -25,6 +25,8 @@ static int take_config(struct core *c, const char *text, struct err *err)
     c->configured_real_ns = clock_real_ns(&clock_system);
     if (c->jobs)
         queries_limit(c);
+    if (c->plan_auto)
+        plan_auto_reload(c);
     if (c->collector)
         collector_reload(c->collector, conf);
     store_reload(c);

@@ -16,6 +16,7 @@
 #include "collect/keep.h"
 #include "conf/conf.h"
 #include "flow.h"
+#include "import.h"
 #include "jobs.h"
 #include "model/herd.h"
 #include "model/query.h"
@@ -77,8 +78,10 @@ struct core {
     struct conf *conf;
     struct herd *herd;
     struct collector *collector;
-    struct tsdb *db;               // NULL where nothing is kept
-    struct keep *keep;             // of db
+    struct tsdb *db;    // NULL where nothing is kept
+    struct keep *keep;  // of db
+    uint64_t news_seen; // of db, as is told_disk_error: an errno, 0: it is well
+    int told_disk_error;
     char *store_error;             // why nothing is kept though it should be; or NULL
     struct store_flow *store_flow; // of db
     struct flow *flow;             // what comes without a db is counted and dropped
@@ -93,6 +96,8 @@ struct core {
     struct asker_rules rules;
     struct query_source *source; // stored samples; NULL while there is no store
     struct jobs *jobs;
+    struct imports *imports; // NULL where nothing is kept
+    struct plan_auto *plan_auto;
     int64_t started_real_ns, configured_real_ns;
     const char *logged_status; // one of collector_libvirt()'s words
     bool started;              // the supervisor has said START
@@ -103,6 +108,10 @@ struct core {
 void queries_begin(struct core *c); // with the configuration that is known
 void queries_limit(struct core *c);
 void queries_end(struct core *c);
+
+// api_import.c
+void imports_begin(struct core *c); // with the store open
+void import_frame(struct core *c, const struct ipc_frame *f);
 
 // main.c
 void core_stop(struct core *c);
@@ -172,9 +181,20 @@ void view_page(const struct view *v);
 // plan.c
 void view_plan(const struct view *v);
 
+// plan_auto.c: plans that are carried out without being asked for
+void plan_auto_begin(struct core *c);
+void plan_auto_reload(struct core *c);
+void plan_auto_end(struct core *c);
+
 // forward.c: requests that act answers
 void forward_request(const struct view *v);
-void forward_refusal(const struct view *v);                     // tells act, for the audit log
+void forward_refusal(const struct view *v); // tells act, for the audit log
+// An answer to core's own request: payload is media type, NUL, body; status 503 and nothing where
+// act went away.
+typedef void forward_done(struct core *c, int status, const char *payload, size_t len, void *arg);
+// core itself asks, with a grant of its own making. 0, -EAGAIN (act is not there), -ENOMEM.
+int forward_own(struct core *c, const struct ipc_request *request, const struct grant *grant,
+                forward_done *done, void *arg);
 bool forward_answer(struct core *c, const struct ipc_frame *f); // false: not of these
 void forward_forget(struct core *c, uint32_t web_id);
 void forward_web_gone(struct core *c);

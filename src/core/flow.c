@@ -24,6 +24,7 @@
 struct place {
     char *name;
     struct samples_position position;
+    uint64_t used; // by `uses` of the flow; 0: read from the file, not asked for since
 };
 
 struct flow {
@@ -31,9 +32,9 @@ struct flow {
     char *directory; // of p
     struct place places[REMOTES_MAX];
     size_t n_places;
+    uint64_t uses;
     bool changed;
     struct samples_writer *out;
-    struct flow_stats stats;
 };
 
 // Positions
@@ -46,14 +47,28 @@ static struct place *find(const struct flow *f, const char *name)
     return NULL;
 }
 
+// A free one; where there is none, that of the remote that has not come for longest, as it was
+// most likely taken out of the configuration.
+static struct place *take_place(struct flow *f)
+{
+    if (f->n_places < REMOTES_MAX)
+        return &f->places[f->n_places++];
+    struct place *oldest = &f->places[0];
+    for (size_t i = 1; i < f->n_places; i++)
+        if (f->places[i].used < oldest->used)
+            oldest = &f->places[i];
+    free(oldest->name);
+    return oldest;
+}
+
 static int put_place(struct flow *f, const char *name, const struct samples_position *position)
 {
     struct place *p = find(f, name);
     if (!p) {
-        if (f->n_places == REMOTES_MAX || !*name || strchr(name, '\n'))
+        if (!*name || strchr(name, '\n'))
             return -EPROTO;
-        p = &f->places[f->n_places++];
-        p->name = mem_strdup(name);
+        p = take_place(f);
+        *p = (struct place){.name = mem_strdup(name)};
     }
     p->position = *position;
     return 0;
@@ -199,8 +214,6 @@ static int take_samples(struct flow *f, void *peer, const struct ipc_frame *fram
     static const struct samples_events events = {take_sample, take_family};
     struct taking t = {.f = f};
     int r = samples_read(frame->payload, frame->len, &events, &t);
-    f->stats.frames++;
-    f->stats.malformed += r < 0;
     // What came before an error stays: a frame is not a transaction, its samples are.
     int committed = f->p.sink ? f->p.sink->commit(f->p.arg) : 0;
     if (committed < 0) {
@@ -208,8 +221,6 @@ static int take_samples(struct flow *f, void *peer, const struct ipc_frame *fram
         t.written.samples = 0;
         snprintf(t.written.reason, sizeof(t.written.reason), "%s", strerror(-committed));
     }
-    f->stats.samples += t.written.samples;
-    f->stats.rejected += t.written.rejected;
     if (r < 0)
         return -EPROTO;
     if (frame->id == 0)
@@ -245,6 +256,9 @@ static int answer_ask(struct flow *f, void *peer, const struct ipc_frame *frame)
         ask.from = (struct samples_position){0, 0};
         (void)flow_position(f, ask.name, &ask.from);
     }
+    struct place *place = find(f, ask.name);
+    if (place)
+        place->used = ++f->uses;
     batch.next = ask.from;
     samples_writer_reset(f->out);
     size_t max = MIN_OF(MAX_OF(ask.max_samples, 1u), BATCH_SAMPLES_MAX);
@@ -272,6 +286,7 @@ static int take_done(struct flow *f, void *peer, const struct ipc_frame *frame)
     CLEANUP(freep) char *name = mem_strndup(frame->payload + SAMPLES_POSITION_BYTES, n);
     if (strlen(name) != n || put_place(f, name, &position) < 0)
         return -EPROTO;
+    find(f, name)->used = ++f->uses;
     f->changed = true;
     if (f->p.source && f->p.source->done)
         f->p.source->done(f->p.arg, name, &position);
@@ -311,9 +326,4 @@ void flow_free(struct flow *f)
     samples_writer_free(f->out);
     free(f->directory);
     free(f);
-}
-
-struct flow_stats flow_stats(const struct flow *f)
-{
-    return f->stats;
 }

@@ -71,9 +71,4 @@ bool flow_position(const struct flow *f, const char *name, struct samples_positi
 // The i-th remote that has a place, in no order; NULL: there are no more.
 const char *flow_remote(const struct flow *f, size_t i, struct samples_position *ret);
 
-struct flow_stats {
-    uint64_t samples, rejected, frames, malformed;
-};
-struct flow_stats flow_stats(const struct flow *f);
-
 #endif

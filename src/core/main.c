@@ -218,6 +218,7 @@ int main(int argc, char **argv)
         say_fatal(&err);
         return 1;
     }
+    plan_auto_begin(c);
     control_watch(c);
     control_send(IPC_CONTROL_FD, CONTROL_READY, sandbox, -1);
     uv_async_send(&c->wake);
@@ -225,6 +226,7 @@ int main(int argc, char **argv)
     if (!c->stopping)
         uv_run(&c->loop, UV_RUN_DEFAULT);
     queries_end(c);
+    plan_auto_end(c);
     collector_free(c->collector);
     store_close(c);
     herd_free(c->herd);

@@ -10,8 +10,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/number.h"
-#include "place/history.h"
-#include "place/plan.h"
+#include "plan.h"
 #include "sim/replay.h"
 
 #define MOVES_MAX 100000
@@ -20,9 +19,8 @@ struct planning {
     struct api_job job;
     struct place_snapshot *s;
     struct plan_request request;
-    char *object;                 // request.object, where the client named one
-    struct place_history history; // of the VM asked for last
-    const struct job_limits *limits;
+    char *object; // request.object, where the client named one
+    struct plan_reader reader;
     struct replay replay; // where the plan is to be tried out
     struct plan_trial trial;
 };
@@ -98,6 +96,7 @@ static void add_vm(const struct core *c, const struct vm *vm, struct place_snaps
     v->request.of[PLACE_CPU] = whole(vcpus * PLACE_CPU_UNIT);
     v->request.of[PLACE_MEMORY] = whole(memory);
     v->started_s = object_fact(&vm->obj, FACT_VM_START_TIME);
+    v->memory_most_bytes = whole(object_fact(&vm->obj, FACT_VM_MEM_MAX));
     v->resident_bytes = whole(fresh(c, &vm->obj, FACT_VM_RSS));
     v->dirty_bytes_per_second = whole(object_fact(&vm->obj, FACT_VM_DIRTY_RATE));
     if (!isnan(busy))
@@ -109,25 +108,37 @@ static void add_vm(const struct core *c, const struct vm *vm, struct place_snaps
     add_needs(vm, s, v);
 }
 
-static int check_limits(void *arg, struct err *err)
+struct place_snapshot *plan_snapshot(const struct core *c)
 {
-    const struct planning *p = arg;
-    if (*p->limits->cancelled)
+    struct place_snapshot *s = place_snapshot_new();
+    s->now_s = (double)clock_real_ns(&clock_system) / 1e9;
+    int32_t host = add_host(c, s);
+    for (size_t i = 0; host >= 0 && i < c->herd->n_vms; i++)
+        add_vm(c, c->herd->vms[i], s, host);
+    if (host < 0)
+        place_snapshot_free(TAKE_PTR(s));
+    return s;
+}
+
+int plan_check_limits(void *arg, struct err *err)
+{
+    const struct plan_reader *r = arg;
+    if (*r->limits->cancelled)
         return err_set(err, ECANCELED, "the client is gone");
-    if (clock_mono_ns(&clock_system) > p->limits->deadline_ns)
+    if (clock_mono_ns(&clock_system) > r->limits->deadline_ns)
         return err_set(err, ETIME, "history took too long (limit: query.timeout)");
     return 0;
 }
 
-static int read_history(void *arg, int32_t i, struct rightsize_vm *ret, struct err *err)
+int plan_read_history(void *arg, int32_t i, struct rightsize_vm *ret, struct err *err)
 {
-    struct planning *p = arg;
+    struct plan_reader *p = arg;
     const struct place_vm *v = &p->s->vms[i];
-    int r = check_limits(p, err);
+    int r = plan_check_limits(p, err);
     if (r < 0)
         return r;
     place_history_done(&p->history);
-    r = place_history_read(p->job.source, v->name, p->s->now_s, &p->history, err);
+    r = place_history_read(p->source, v->name, p->s->now_s, &p->history, err);
     if (r < 0)
         return r;
     const struct place_history *h = &p->history;
@@ -157,7 +168,8 @@ static const char *read_simulate(const char *query, struct planning *p)
         return NULL;
     if (p->request.kind == PLAN_PLACE)
         return "place cannot be simulated: a new VM has no history";
-    p->replay = (struct replay){p->job.source, (double)days, false, {check_limits, p}};
+    p->replay =
+        (struct replay){p->job.source, (double)days, false, {plan_check_limits, &p->reader}};
     p->trial = (struct plan_trial){replay_write, &p->replay};
     p->request.trial = &p->trial;
     return NULL;
@@ -210,13 +222,14 @@ static const char *add_new(const struct view *v, struct planning *p)
     s->vms[i].request.of[PLACE_CPU] = (int64_t)vcpus * PLACE_CPU_UNIT;
     s->vms[i].request.of[PLACE_MEMORY] = (int64_t)bytes;
     request->object = s->vms[i].name;
+    request->is_new = true;
     return NULL;
 }
 
 static void plan_free(void *arg)
 {
     struct planning *p = arg;
-    place_history_done(&p->history);
+    place_history_done(&p->reader.history);
     place_snapshot_free(p->s);
     buf_done(&p->job.whole);
     free(p->object);
@@ -231,10 +244,10 @@ static int status_of(int r)
 static int plan_run(void *arg, const struct job_limits *limits, struct buf *out, bool *ret_more)
 {
     struct planning *p = arg;
-    struct plan_history history = {read_history, p};
+    struct plan_history history = {plan_read_history, &p->reader};
     struct err err = {0};
     struct json j;
-    p->limits = limits;
+    p->reader = (struct plan_reader){.source = p->job.source, .s = p->s, .limits = limits};
     buf_init(&p->job.whole, API_WHOLE_MAX);
     json_init(&j, &p->job.whole);
     int r = plan_write(p->s, &p->request, p->job.source ? &history : NULL, &j, &err);
@@ -271,20 +284,16 @@ void view_plan(const struct view *v)
 {
     struct planning *p = mem_zalloc(sizeof(*p));
     p->job.source = v->core->source;
-    p->s = place_snapshot_new();
-    p->s->now_s = (double)clock_real_ns(&clock_system) / 1e9;
     const char *bad = read_query(v, p);
-    int32_t host = bad ? -1 : add_host(v->core, p->s);
-    for (size_t i = 0; host >= 0 && i < v->core->herd->n_vms; i++)
-        add_vm(v->core, v->core->herd->vms[i], p->s, host);
-    if (!bad && host >= 0 && p->request.kind == PLAN_PLACE)
+    p->s = bad ? NULL : plan_snapshot(v->core);
+    if (!bad && p->s && p->request.kind == PLAN_PLACE)
         bad = add_new(v, p);
     if (p->request.kind == PLAN_INVALID)
         answer_problem(v->core, v->id, 404,
                        "plans are place, balance, consolidate, evacuate and rightsize");
     else if (bad)
         answer_problem(v->core, v->id, 400, "%s", bad);
-    else if (host < 0)
+    else if (!p->s)
         answer_problem(v->core, v->id, 503, "the host's CPUs and memory are not known yet");
     else
         start_plan(v, TAKE_PTR(p));

@@ -5,8 +5,8 @@
 #include "api.h"
 #include "base/mem.h"
 
-// libuv's own share of its threads, besides ours.
-#define OTHER_THREADS 2
+// Threads of libuv for what is no query: its own work, remote write's places, automatic plans.
+#define OTHER_THREADS 3
 
 // So many times what one query may take, all answers on their way may take together.
 #define HELD_MAX 4
@@ -39,4 +39,6 @@ void queries_end(struct core *c)
     // Requests may still come meanwhile, and are refused.
     jobs_free(c->jobs);
     c->jobs = NULL;
+    imports_free(c->imports);
+    c->imports = NULL;
 }

@@ -47,13 +47,22 @@ static struct tsdb_options options_of(const struct conf *conf)
     return o;
 }
 
-static void tell_notes(struct core *c)
+// What is new of the store, into the log.
+static void tell_news(struct core *c)
 {
-    struct query_texts notes = {0};
-    if (tsdb_notes(c->db, &notes) == 0)
-        for (size_t i = 0; i < notes.n; i++)
-            log_warning("store: %s", notes.text[i]);
-    query_texts_done(&notes);
+    struct query_texts news = {0};
+    struct tsdb_status s;
+    tsdb_news(c->db, &c->news_seen, &news);
+    for (size_t i = 0; i < news.n; i++)
+        log_warning("store: %s", news.text[i]);
+    query_texts_done(&news);
+    tsdb_status(c->db, &s);
+    if (s.disk_error && s.disk_error != c->told_disk_error)
+        log_warning("store: writing failed: %s; samples wait in memory, it is tried again",
+                    strerror(s.disk_error));
+    else if (!s.disk_error && c->told_disk_error)
+        log_warning("store: writing goes on");
+    c->told_disk_error = s.disk_error;
 }
 
 static void send_flow(void *peer, enum ipc_type type, uint32_t id, int status, const void *a,
@@ -93,6 +102,8 @@ static void on_flow_timer(uv_timer_t *handle)
 {
     struct core *c = handle->data;
     struct flow_saving *s = &c->saving;
+    if (c->db)
+        tell_news(c);
     if (c->store_flow)
         store_flow_let_go(c->store_flow, clock_mono_ns(&clock_system));
     if (s->is_under_way || !flow_take(c->flow, &s->text))
@@ -177,7 +188,7 @@ static int open_db(struct core *c, const char *path, struct err *err)
     };
     c->keep = keep_new(&params);
     c->source = tsdb_source(c->db);
-    tell_notes(c);
+    tell_news(c);
     return 0;
 }
 
@@ -185,8 +196,10 @@ int store_open(struct core *c, struct err *err)
 {
     CLEANUP(freep) char *path = conf_store_path(c->conf);
     int r = open_db(c, path, err);
-    if (r == 0)
+    if (r == 0) {
         open_flow(c, path);
+        imports_begin(c);
+    }
     return r;
 }
 

@@ -107,9 +107,9 @@ static int inflow_find(struct store_flow *f, const struct label *label, size_t n
     return 0;
 }
 
-static int sink_append(void *arg, const struct label *label, size_t n, int64_t t_ms, double v)
+static int append(struct store_flow *f, const struct label *label, size_t n, int64_t t_ms, double v,
+                  int (*to_store)(struct tsdb *db, uint32_t ref, int64_t t_ms, double v))
 {
-    struct store_flow *f = arg;
     struct inflow *in;
     if (t_ms > clock_real_ns(&clock_system) / NS_PER_MS + AHEAD_MAX_MS)
         return -ERANGE;
@@ -117,8 +117,19 @@ static int sink_append(void *arg, const struct label *label, size_t n, int64_t t
     if (r < 0)
         return r;
     in->used = f->commits;
-    r = tsdb_append_one(f->db, in->ref, t_ms, v);
+    r = to_store(f->db, in->ref, t_ms, v);
     return r == -ETIME ? -ERANGE : r;
+}
+
+static int sink_append(void *arg, const struct label *label, size_t n, int64_t t_ms, double v)
+{
+    return append(arg, label, n, t_ms, v, tsdb_append_one);
+}
+
+int store_flow_import(struct store_flow *f, const struct label *label, size_t n, int64_t t_ms,
+                      double v)
+{
+    return append(f, label, n, t_ms, v, tsdb_append_old);
 }
 
 static void inflow_drop(struct store_flow *f, struct inflow *in)

@@ -19,6 +19,10 @@ void store_flow_keep(struct store_flow *f, const char *name, const struct sample
                      int64_t until_ns);
 void store_flow_let_go(struct store_flow *f, int64_t now_ns);
 
+// A sample of an import, of any age; as flow_sink's append().
+int store_flow_import(struct store_flow *f, const struct label *label, size_t n, int64_t t_ms,
+                      double v);
+
 extern const struct flow_sink store_flow_sink;
 extern const struct flow_source store_flow_source;
 

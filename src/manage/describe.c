@@ -47,6 +47,28 @@ static void put_nic(struct json *j, const struct virt_nic *n)
     json_object_end(j);
 }
 
+static void put_placement(const struct virt_spec *s, struct json *j)
+{
+    if (s->numa.nodes) {
+        json_key(j, "numa");
+        json_object_begin(j);
+        json_kv_string(j, "nodes", s->numa.nodes);
+        json_kv_string(j, "mode", virt_numa_modes[s->numa.mode]);
+        json_object_end(j);
+    }
+    if (s->n_pins == 0)
+        return;
+    json_key(j, "pins");
+    json_array_begin(j);
+    for (size_t i = 0; i < s->n_pins; i++) {
+        json_object_begin(j);
+        json_kv_u64(j, "vcpu", s->pins[i].vcpu);
+        put_text(j, "cpus", s->pins[i].cpus);
+        json_object_end(j);
+    }
+    json_array_end(j);
+}
+
 void describe_spec(const struct virt_spec *s, struct json *j)
 {
     char uuid[UUID_TEXT];
@@ -63,6 +85,7 @@ void describe_spec(const struct virt_spec *s, struct json *j)
     put_volume(j, "kernel", &s->kernel);
     put_volume(j, "initrd", &s->initrd);
     put_text(j, "cmdline", s->cmdline);
+    put_placement(s, j);
     put_text(j, "owner", s->owner);
     json_key(j, "labels");
     json_object_begin(j);
@@ -107,7 +130,18 @@ static size_t depth_of(const struct node *nodes, size_t n, const struct virt_sna
     return depth;
 }
 
-static void put_snapshot(struct json *j, const struct virt_snapshot *s, size_t depth, int64_t now_s)
+// Images that a disk stands on once the snapshot is gone back to: its own, and those of external
+// ones above it.
+static size_t chain_of(const struct node *nodes, size_t n, const struct virt_snapshot *s)
+{
+    size_t images = 0;
+    for (size_t i = 0; s && i <= n; i++, s = parent_of(nodes, n, s))
+        images += s->external;
+    return images;
+}
+
+static void put_snapshot(struct json *j, const struct virt_snapshot *s, size_t depth, size_t chain,
+                         int64_t now_s)
 {
     json_object_begin(j);
     json_kv_string(j, "name", s->name);
@@ -116,6 +150,10 @@ static void put_snapshot(struct json *j, const struct virt_snapshot *s, size_t d
     json_kv_string(j, "kind", s->external ? "external" : "internal");
     json_kv_bool(j, "memory", s->memory);
     json_kv_bool(j, "current", s->current);
+    if (s->external)
+        json_kv_u64(j, "chain_depth", chain);
+    if (s->merging)
+        json_kv_bool(j, "merging", true);
     if (s->created_s > 0) {
         json_kv_i64(j, "created", s->created_s);
         json_kv_i64(j, "age_seconds", MAX_OF(now_s - s->created_s, INT64_C(0)));
@@ -154,7 +192,8 @@ void describe_snapshots(const struct virt_snapshot *snapshots, size_t n, int64_t
         struct node *child = next_child(nodes, n, at);
         if (child) {
             child->written = true;
-            put_snapshot(j, child->s, depth_of(nodes, n, child->s), now_s);
+            put_snapshot(j, child->s, depth_of(nodes, n, child->s), chain_of(nodes, n, child->s),
+                         now_s);
             at = child->s;
             written++;
         } else if (at) {

@@ -12,10 +12,11 @@
 
 #define DELETE_TRIES 600 // libvirt goes on writing a volume after who asked for it is gone
 #define DELETE_PAUSE_MS 500
+#define REFRESH_TRIES 8
 
 static const struct handler *const families[] = {
-    power_handlers, define_handlers, delete_handlers,
-    size_handlers,  device_handlers, snapshot_handlers,
+    power_handlers, create_handlers, clone_handlers,  define_handlers,   delete_handlers,
+    size_handlers,  numa_handlers,   device_handlers, snapshot_handlers,
 };
 
 static const struct handler *handler_of(enum deed_id id)
@@ -173,6 +174,13 @@ const json_t *run_notes_next(const json_t *notes, const char *make, size_t *at)
             return note;
     }
     return NULL;
+}
+
+void run_refresh(struct manage_run *r, const char *pool)
+{
+    const struct timespec pause = {0, DELETE_PAUSE_MS * NS_PER_MS};
+    for (int i = 0; i < REFRESH_TRIES && r->manage->refresh(r->virt, pool, NULL) < 0; i++)
+        nanosleep(&pause, NULL);
 }
 
 static int unmake_volume(struct manage_run *r, const char *pool, const char *volume,

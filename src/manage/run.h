@@ -18,7 +18,10 @@ struct handler {
 };
 
 extern const struct handler power_handlers[DEED_MAX];
+extern const struct handler create_handlers[DEED_MAX];
+extern const struct handler clone_handlers[DEED_MAX];
 extern const struct handler define_handlers[DEED_MAX];
+extern const struct handler numa_handlers[DEED_MAX];
 extern const struct handler delete_handlers[DEED_MAX];
 extern const struct handler size_handlers[DEED_MAX];
 extern const struct handler device_handlers[DEED_MAX];
@@ -34,6 +37,19 @@ int run_note(struct manage_run *r, json_t *note, struct err *err);
 const char *run_text(const struct manage_run *r, const char *field);
 int64_t run_number(const struct manage_run *r, const char *field, int64_t otherwise);
 bool run_flag(const struct manage_run *r, const char *field);
+
+/** A text of an object within the body; NULL where it is absent. */
+static inline const char *run_member(const json_t *object, const char *name)
+{
+    return json_string_value(json_object_get(object, name));
+}
+
+/** The format of a disk that is wanted. */
+static inline const char *run_disk_format(const json_t *wanted)
+{
+    const char *format = run_member(wanted, "format");
+    return format ? format : "qcow2";
+}
 
 /** Is a text of the body this word? An absent one is `otherwise`. */
 bool run_is(const struct manage_run *r, const char *field, const char *word, const char *otherwise);
@@ -62,6 +78,9 @@ const json_t *run_notes_next(const json_t *notes, const char *make, size_t *at);
 /** Take away the volumes that notes say were being made. 0, or -errno where one stays. */
 int run_unmake_volumes(struct manage_run *r, const json_t *notes, size_t *ret_n, struct err *err);
 
+/** Have libvirt look into a pool again, with some patience while volumes are being made in it. */
+void run_refresh(struct manage_run *r, const char *pool);
+
 /** The label of a VM whose images are below linked clones. */
 #define LINKED_BASE "vherd_linked_base"
 
@@ -70,7 +89,40 @@ int run_unmake_volumes(struct manage_run *r, const json_t *notes, size_t *ret_n,
 int run_other_user(struct manage_run *r, const struct virt_disk *image, char **ret,
                    struct err *err);
 
-/** Make the volume for one disk of a body; the names go to *disk. See create.c. */
+/** "VM-TARGET.FORMAT"; the caller frees it. */
+char *run_volume_name(const char *vm, const char *target, const char *format);
+
+/** 0 where the pool is there and has no such volume. */
+int run_check_absent(struct manage_run *r, const char *pool, const char *volume, struct err *err);
+
+/** Note that this volume is being made, and see to it that it is not somebody else's. */
+int run_note_volume(struct manage_run *r, const char *pool, const char *volume, struct err *err);
+
+/** What create and clone share; see fresh.c. */
+int run_check_name_free(struct manage_run *r, const char *name, struct err *err);
+void run_draw_uuid(struct uuid *ret);
+int run_note_vm(struct manage_run *r, const char *name, const struct uuid *uuid, struct err *err);
+int run_start_new(struct manage_run *r, const struct uuid *uuid, struct err *err);
+int run_mend_new(struct manage_run *r, const json_t *notes, char *ret_now, size_t size,
+                 struct err *err);
+
+/** The body's labels, behind those that the spec has. */
+void run_take_labels(const struct manage_run *r, struct virt_spec *spec);
+
+/** See numa.c: are the nodes there? Then how vCPUs would be pinned (`numa`: the body's fields). */
+int run_check_numa(struct manage_run *r, const json_t *numa, unsigned vcpus, struct err *err);
+/** Fill placement and pins of a spec. */
+int run_take_numa(struct manage_run *r, const json_t *numa, struct virt_spec *spec,
+                  struct err *err);
+
+/** See seed.c: the name of a VM's seed image (caller frees), and whether a name is one. */
+char *run_seed_volume(const struct uuid *uuid);
+bool run_is_seed(const char *volume);
+int run_check_seed(struct manage_run *r, struct err *err);
+/** Make the image in its pool and add it to the spec's disks; nothing where none is asked for. */
+int run_make_seed(struct manage_run *r, struct virt_spec *spec, struct err *err);
+
+/** Make the volume for one disk of a body; the names go to *disk. See disk.c. */
 int run_make_disk(struct manage_run *r, const json_t *wanted, const char *volume,
                   struct virt_disk *disk, struct err *err);
 

@@ -125,6 +125,8 @@ static bool place_vm(const struct writing *w, struct place_room *room,
     json_kv_string(j, "host", fits ? w->s->hosts[c[0].host].name : NULL);
     json_kv_string(j, "outcome", fits ? "placed" : never ? "impossible" : "waits");
     json_kv_string(j, "reason", text.data);
+    if (fits)
+        plan_put_start(w, vm);
     if (explain)
         put_candidates(w, room, c);
     json_object_end(j);
@@ -312,7 +314,7 @@ static int put_moves(const struct writing *w, const struct relocate_plan *plan)
     json_kv_f64(w->j, "load_spread_before_ratio", plan->spread_before);
     json_kv_f64(w->j, "load_spread_after_ratio", plan->spread_after);
     if (w->s->n_hosts < 2)
-        json_kv_string(w->j, "note", "only one host is known: there is nowhere to move to");
+        json_kv_string(w->j, "note", "Only one host is known: there is nowhere to move to.");
     return put_stuck(w, plan);
 }
 

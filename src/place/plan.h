@@ -19,6 +19,10 @@ struct writing {
 // Have the plan tried out, where that was asked.
 int plan_try(const struct writing *w, const struct plan_effect *effect);
 
+// The deeds that carry out a row; the object of the row is open.
+void plan_put_sizing(const struct writing *w, int32_t vm, const struct rightsize_advice *a);
+void plan_put_start(const struct writing *w, int32_t vm);
+
 int plan_write_rightsize(const struct writing *w);
 
 #endif

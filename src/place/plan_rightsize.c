@@ -29,7 +29,7 @@ static void add_up(struct totals *t, const struct rightsize_vm *vm,
     t->added_bytes += MAX_OF(0, a->memory_bytes - vm->memory_bytes);
 }
 
-static void put_advice(const struct writing *w, const struct rightsize_vm *vm,
+static void put_advice(const struct writing *w, int32_t index, const struct rightsize_vm *vm,
                        const struct rightsize_advice *a)
 {
     struct json *j = w->j;
@@ -56,6 +56,7 @@ static void put_advice(const struct writing *w, const struct rightsize_vm *vm,
         json_kv_f64(j, "memory_risk_ratio", a->memory_risk_ratio);
         json_kv_i64(j, "saved_vcpus", vm->vcpus - a->vcpus);
         json_kv_i64(j, "saved_memory_bytes", vm->memory_bytes - a->memory_bytes);
+        plan_put_sizing(w, index, a);
     }
     json_kv_string(j, "reason", text.data);
     json_object_end(j);
@@ -223,7 +224,7 @@ int plan_write_rightsize(const struct writing *w)
             sizes[i] = (struct plan_size){a.vcpus, a.memory_bytes};
         }
         t.unknown += !a.known;
-        put_advice(w, &vm, &a);
+        put_advice(w, (int32_t)i, &vm, &a);
     }
     json_array_end(w->j);
     put_totals(w->j, &t);

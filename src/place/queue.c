@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Two heaps: requests that wait, by the discipline's key, and those that run, by the time at which
-// they end or lose their slice. Invariant: free = capacity - sum of needs of the running ones.
+// they end or lose their slice. Invariant, of each host: free = capacity - sum of needs of those
+// that run there.
 #include "place/queue.h"
 
 #include <errno.h>
@@ -27,8 +28,10 @@ struct run {
     const struct queue_options *options;
     struct queue_request *requests;
     struct heap waiting, running;
-    struct place_vector free;
-    double *left_s; // of each request's service
+    struct place_vector *free; // of each host
+    size_t hosts;
+    uint32_t *host_of; // where each request ran last
+    double *left_s;    // of each request's service
     double now_s;
     uint64_t order;
 };
@@ -148,7 +151,30 @@ static void wait_for_turn(struct run *r, size_t i)
                                      r->order++, i});
 }
 
-static void start(struct run *r, size_t i)
+// What keeps the first in the queue's place free; host == NOWHERE: nothing.
+struct reservation {
+    size_t host;
+    double at_s;
+    struct place_vector spare; // what is left there beside it, at that time
+};
+
+#define NOWHERE SIZE_MAX
+
+// The fullest host that has room, so that large requests find some; a reservation respected.
+static size_t find_host(const struct run *r, const struct queue_request *q,
+                        const struct reservation *kept)
+{
+    size_t best = NOWHERE;
+    bool in_time = !kept || r->now_s + q->estimate_s <= kept->at_s;
+    for (size_t h = 0; h < r->hosts; h++)
+        if (fits(&q->need, &r->free[h]) &&
+            (in_time || h != kept->host || fits(&q->need, &kept->spare)) &&
+            (best == NOWHERE || r->free[h].of[PLACE_CPU] < r->free[best].of[PLACE_CPU]))
+            best = h;
+    return best;
+}
+
+static void start(struct run *r, size_t i, size_t host)
 {
     struct queue_request *q = &r->requests[i];
     if (isnan(q->start_s))
@@ -156,7 +182,8 @@ static void start(struct run *r, size_t i)
     double run_s = r->left_s[i];
     if (r->options->discipline == QUEUE_ROUND_ROBIN)
         run_s = fmin(run_s, r->options->slice_s);
-    add(&r->free, &q->need, -1);
+    add(&r->free[host], &q->need, -1);
+    r->host_of[i] = (uint32_t)host;
     push(&r->running, (struct entry){r->now_s + run_s, r->order++, i});
 }
 
@@ -166,64 +193,68 @@ static int by_key(const void *a, const void *b)
     return before(x, y) ? -1 : before(y, x);
 }
 
-// When the first in the queue can start by what the running ones say of their end, and what is
-// then left beside it.
-static double reservation(const struct run *r, const struct queue_request *first,
-                          struct place_vector *ret_spare)
+// When and where the first in the queue can start by what the running ones say of their end.
+static int reserve(const struct run *r, const struct queue_request *first, struct reservation *ret)
 {
     CLEANUP(freep) struct entry *ends = calloc(r->running.n + 1, sizeof(*ends));
-    struct place_vector room = r->free;
-    double at_s = r->now_s;
-    for (size_t i = 0; ends && i < r->running.n; i++) {
+    CLEANUP(freep) struct place_vector *room = calloc(r->hosts, sizeof(*room));
+    *ret = (struct reservation){.host = NOWHERE, .at_s = INFINITY};
+    if (!ends || !room)
+        return -ENOMEM;
+    memcpy(room, r->free, r->hosts * sizeof(*room));
+    for (size_t i = 0; i < r->running.n; i++) {
         size_t k = r->running.items[i].request;
         const struct queue_request *q = &r->requests[k];
         ends[i] = (struct entry){fmax(r->now_s, q->start_s + q->estimate_s), k, k};
     }
-    if (ends)
-        qsort(ends, r->running.n, sizeof(*ends), by_key);
-    for (size_t i = 0; ends && i < r->running.n && !fits(&first->need, &room); i++) {
-        add(&room, &r->requests[ends[i].request].need, 1);
-        at_s = ends[i].key;
+    qsort(ends, r->running.n, sizeof(*ends), by_key);
+    for (size_t i = 0; i < r->running.n && ret->host == NOWHERE; i++) {
+        size_t k = ends[i].request, host = r->host_of[k];
+        add(&room[host], &r->requests[k].need, 1);
+        if (!fits(&first->need, &room[host]))
+            continue;
+        add(&room[host], &first->need, -1);
+        *ret = (struct reservation){host, ends[i].key, room[host]};
     }
-    add(&room, &first->need, -1);
-    *ret_spare = room;
-    return at_s;
+    return 0;
 }
 
 // EASY: whoever fits now and either ends before the reservation or leaves room for it.
-static void backfill(struct run *r)
+static int backfill(struct run *r)
 {
-    struct place_vector spare;
-    const struct queue_request *first = &r->requests[r->waiting.items[0].request];
-    double at_s = reservation(r, first, &spare);
-    CLEANUP(freep) struct entry *order = calloc(r->waiting.n, sizeof(*order));
-    if (!order)
-        return;
-    size_t n = r->waiting.n, kept = 0;
+    struct reservation kept;
+    size_t n = r->waiting.n, left = 0;
+    CLEANUP(freep) struct entry *order = calloc(n, sizeof(*order));
+    if (!order || reserve(r, &r->requests[r->waiting.items[0].request], &kept) < 0)
+        return -ENOMEM;
     memcpy(order, r->waiting.items, n * sizeof(*order));
     qsort(order, n, sizeof(*order), by_key);
     for (size_t i = 0; i < n; i++) {
         const struct queue_request *q = &r->requests[order[i].request];
-        bool in_time = r->now_s + q->estimate_s <= at_s;
-        if (i == 0 || !fits(&q->need, &r->free) || (!in_time && !fits(&q->need, &spare))) {
-            order[kept++] = order[i];
+        size_t host = i == 0 ? NOWHERE : find_host(r, q, &kept);
+        if (host == NOWHERE) {
+            order[left++] = order[i];
             continue;
         }
-        if (!in_time)
-            add(&spare, &q->need, -1);
-        start(r, order[i].request);
+        if (host == kept.host && r->now_s + q->estimate_s > kept.at_s)
+            add(&kept.spare, &q->need, -1);
+        start(r, order[i].request, host);
     }
     // A sorted array is a heap.
-    memcpy(r->waiting.items, order, kept * sizeof(*order));
-    r->waiting.n = kept;
+    memcpy(r->waiting.items, order, left * sizeof(*order));
+    r->waiting.n = left;
+    return 0;
 }
 
-static void start_those_who_may(struct run *r)
+static int start_those_who_may(struct run *r)
 {
-    while (r->waiting.n > 0 && fits(&r->requests[r->waiting.items[0].request].need, &r->free))
-        start(r, pop(&r->waiting).request);
-    if (r->options->discipline == QUEUE_BACKFILL && r->waiting.n > 1)
-        backfill(r);
+    while (r->waiting.n > 0) {
+        size_t host = find_host(r, &r->requests[r->waiting.items[0].request], NULL);
+        if (host == NOWHERE)
+            break;
+        start(r, pop(&r->waiting).request, host);
+    }
+    return r->options->discipline == QUEUE_BACKFILL && r->waiting.n > 1 ? backfill(r) : 0;
 }
 
 static void stop(struct run *r, const struct entry *e)
@@ -233,7 +264,7 @@ static void stop(struct run *r, const struct entry *e)
     if (r->options->discipline == QUEUE_ROUND_ROBIN)
         ran_s = fmin(ran_s, r->options->slice_s);
     r->left_s[e->request] -= ran_s;
-    add(&r->free, &q->need, 1);
+    add(&r->free[r->host_of[e->request]], &q->need, 1);
     if (r->left_s[e->request] <= 0) {
         q->end_s = r->now_s;
         return;
@@ -250,6 +281,8 @@ static int check(const struct queue_options *o, const struct queue_request *q, s
         return err_set(err, EINVAL, "ageing needs a time above 0");
     if (o->discipline == QUEUE_ROUND_ROBIN && !(o->slice_s > 0))
         return err_set(err, EINVAL, "round robin needs a slice above 0");
+    if (o->hosts > QUEUE_HOSTS_MAX)
+        return err_set(err, EINVAL, "more than %d hosts", QUEUE_HOSTS_MAX);
     for (size_t i = 0; i < n; i++) {
         if (!(q[i].service_s > 0) || !isfinite(q[i].service_s) || !isfinite(q[i].arrival_s) ||
             !(q[i].estimate_s >= 0))
@@ -260,10 +293,11 @@ static int check(const struct queue_options *o, const struct queue_request *q, s
     return 0;
 }
 
-static void play(struct run *r, size_t n)
+static int play(struct run *r, size_t n)
 {
     size_t i = 0;
-    while (i < n || r->running.n > 0) {
+    int result = 0;
+    while (result == 0 && (i < n || r->running.n > 0)) {
         double arrival_s = i < n ? r->requests[i].arrival_s : INFINITY;
         double stop_s = r->running.n > 0 ? r->running.items[0].key : INFINITY;
         r->now_s = fmin(arrival_s, stop_s);
@@ -274,8 +308,38 @@ static void play(struct run *r, size_t n)
         for (; i < n && r->requests[i].arrival_s <= r->now_s; i++)
             if (fits(&r->requests[i].need, &r->options->capacity))
                 wait_for_turn(r, i);
-        start_those_who_may(r);
+        result = start_those_who_may(r);
     }
+    return result;
+}
+
+static int run_init(struct run *r, size_t n)
+{
+    const struct queue_options *o = r->options;
+    r->hosts = o->hosts ? o->hosts : 1;
+    r->free = calloc(r->hosts, sizeof(*r->free));
+    r->host_of = calloc(n + 1, sizeof(*r->host_of));
+    r->left_s = calloc(n + 1, sizeof(*r->left_s));
+    if (!r->free || !r->host_of || !r->left_s)
+        return -ENOMEM;
+    for (size_t h = 0; h < r->hosts; h++)
+        r->free[h] = o->capacity;
+    for (size_t i = 0; i < n; i++) {
+        r->requests[i].start_s = NAN;
+        r->requests[i].end_s = NAN;
+        r->requests[i].suspended = 0;
+        r->left_s[i] = r->requests[i].service_s;
+    }
+    return 0;
+}
+
+static void run_done(struct run *r)
+{
+    free(r->free);
+    free(r->host_of);
+    free(r->left_s);
+    free(r->waiting.items);
+    free(r->running.items);
 }
 
 int queue_run(const struct queue_options *options, struct queue_request *requests, size_t n,
@@ -284,21 +348,11 @@ int queue_run(const struct queue_options *options, struct queue_request *request
     int result = check(options, requests, n, err);
     if (result < 0)
         return result;
-    struct run r = {.options = options, .requests = requests, .free = options->capacity};
-    r.left_s = calloc(n + 1, sizeof(*r.left_s));
-    if (!r.left_s)
-        return err_set(err, ENOMEM, "no memory for %zu requests", n);
-    for (size_t i = 0; i < n; i++) {
-        requests[i].start_s = NAN;
-        requests[i].end_s = NAN;
-        requests[i].suspended = 0;
-        r.left_s[i] = requests[i].service_s;
-    }
-    play(&r, n);
-    free(r.left_s);
-    free(r.waiting.items);
-    free(r.running.items);
-    return 0;
+    CLEANUP(run_done) struct run r = {.options = options, .requests = requests};
+    result = run_init(&r, n);
+    if (result == 0)
+        result = play(&r, n);
+    return result < 0 ? err_set(err, ENOMEM, "no memory for %zu requests", n) : 0;
 }
 
 double queue_jain(const double *x, size_t n)
@@ -323,6 +377,8 @@ int queue_report(const struct queue_options *options, const struct queue_request
     struct queue_report s = {0};
     CLEANUP(freep) double *waits = calloc(n + 1, sizeof(*waits));
     CLEANUP(freep) double *slowdowns = calloc(n + 1, sizeof(*slowdowns));
+    double cpus =
+        (double)options->capacity.of[PLACE_CPU] * (double)(options->hosts ? options->hosts : 1);
     double cpu_seconds = 0, last_s = 0, response_s = 0, wait_s = 0, slowdown = 0;
     if (!waits || !slowdowns)
         return -ENOMEM;
@@ -352,9 +408,8 @@ int queue_report(const struct queue_options *options, const struct queue_request
         s.response_mean_s = response_s / served;
         s.slowdown_mean = slowdown / served;
         s.makespan_s = last_s - requests[0].arrival_s;
-        if (options->capacity.of[PLACE_CPU] > 0 && s.makespan_s > 0)
-            s.utilisation_ratio =
-                cpu_seconds / ((double)options->capacity.of[PLACE_CPU] * s.makespan_s);
+        if (cpus > 0 && s.makespan_s > 0)
+            s.utilisation_ratio = cpu_seconds / (cpus * s.makespan_s);
     }
     s.fairness = queue_jain(slowdowns, s.served);
     *ret = s;

@@ -235,11 +235,11 @@ static void put_history(struct json *j, const struct sim_history *h, double aske
     buf_init(&text, 512);
     if (days < 1)
         buf_printf(&text,
-                   "less than a day of history: %.1f h are replayed, which say little about "
-                   "other times of the day",
+                   "Less than a day of history: %.1f h are replayed, which say little about "
+                   "other times of the day.",
                    days * 24);
     else if (days < asked_days * 0.99)
-        buf_printf(&text, "only %.1f days of history are there", days);
+        buf_printf(&text, "Only %.1f days of history are there.", days);
     if (text.len > 0)
         json_kv_string(j, "note", text.data);
 }

@@ -72,6 +72,7 @@ static int add_new(const struct tool_plan *asked, struct place_snapshot *s,
     s->vms[i].request.of[PLACE_CPU] = (int64_t)vcpus * PLACE_CPU_UNIT;
     s->vms[i].request.of[PLACE_MEMORY] = (int64_t)bytes;
     request->object = s->vms[i].name;
+    request->is_new = true;
     return 0;
 }
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// `vherd sim`: what a simulation gave, for people, as JSON and as CSV. The columns of each are rows
-// of one table.
+// `vherd sim run` and `vherd sim cloudsim`: what a simulation gave, for people, as JSON and as CSV.
 #include "tool/sim.h"
 
 #include <errno.h>
@@ -12,6 +11,7 @@
 #include "base/mem.h"
 #include "base/number.h"
 #include "base/width.h"
+#include "columns.h"
 #include "sim/cloudsim.h"
 #include "sim/world.h"
 
@@ -20,89 +20,24 @@ DEFINE_FREEP(struct world, world_free, world_freep)
 
 #define LINES 24 // of the timeline, unless all is asked for
 
-static void put_hours(double v, struct buf *out)
-{
-    human_age(v, out);
-}
-
-static void put_fixed(double v, struct buf *out)
-{
-    buf_printf(out, "%.1f", v);
-}
-
-static void put_ratio(double v, struct buf *out)
-{
-    human_percent(v, out);
-}
-
-static void put_small_ratio(double v, struct buf *out)
-{
-    buf_printf(out, "%.5f%%", v * 100);
-}
-
-static void put_count(double v, struct buf *out)
-{
-    buf_f64(out, v);
-}
-
-static void put_latency(double v, struct buf *out)
-{
-    if (v > 0)
-        human_latency(v, false, out);
-    else
-        buf_puts(out, "–");
-}
-
-static void put_gib(double v, struct buf *out)
-{
-    human_bytes(v * 1024 * 1024 * 1024, out);
-}
-
-// A value of a struct: doubles, and counts of two widths.
-enum width {
-    DOUBLE,
-    U64,
-    U32,
-};
-
-struct column {
-    const char *key, *title;
-    enum width width;
-    size_t offset;
-    void (*put)(double v, struct buf *out);
-};
-
-static double value_of(const struct column *c, const void *of)
-{
-    const char *at = (const char *)of + c->offset;
-    switch (c->width) {
-    case U64:
-        return (double)*(const uint64_t *)at;
-    case U32:
-        return *(const uint32_t *)at;
-    default:
-        return *(const double *)at;
-    }
-}
-
 #define SAMPLE(key, title, width, member, put)                                                     \
     {                                                                                              \
         key, title, width, offsetof(struct world_sample, member), put                              \
     }
 
 static const struct column sample_columns[] = {
-    SAMPLE("time_seconds", "TIME", DOUBLE, time_s, put_hours),
-    SAMPLE("hosts", "HOSTS", U32, hosts, put_count),
-    SAMPLE("vms", "VMS", U32, vms, put_count),
-    SAMPLE("waiting", "WAITING", U32, waiting, put_count),
-    SAMPLE("down", "DOWN", U32, down, put_count),
-    SAMPLE("load_ratio", "LOAD", DOUBLE, load, put_ratio),
-    SAMPLE("steal_ratio", "STEAL", DOUBLE, steal, put_ratio),
-    SAMPLE("power_watts", "WATTS", DOUBLE, watts, put_fixed),
-    SAMPLE("migrations", "MOVES", U64, migrations, put_count),
-    SAMPLE("faults", "FAULTS", U64, faults, put_count),
-    SAMPLE("balloon_gib", "BALLOONED", DOUBLE, balloon_gib, put_gib),
-    SAMPLE("swap_gib", "SWAPPED", DOUBLE, swap_gib, put_gib),
+    SAMPLE("time_seconds", "TIME", COLUMN_DOUBLE, time_s, column_age),
+    SAMPLE("hosts", "HOSTS", COLUMN_U32, hosts, column_count),
+    SAMPLE("vms", "VMS", COLUMN_U32, vms, column_count),
+    SAMPLE("waiting", "WAITING", COLUMN_U32, waiting, column_count),
+    SAMPLE("down", "DOWN", COLUMN_U32, down, column_count),
+    SAMPLE("load_ratio", "LOAD", COLUMN_DOUBLE, load, column_ratio),
+    SAMPLE("steal_ratio", "STEAL", COLUMN_DOUBLE, steal, column_ratio),
+    SAMPLE("power_watts", "WATTS", COLUMN_DOUBLE, watts, column_fixed),
+    SAMPLE("migrations", "MOVES", COLUMN_U64, migrations, column_count),
+    SAMPLE("faults", "FAULTS", COLUMN_U64, faults, column_count),
+    SAMPLE("balloon_gib", "BALLOONED", COLUMN_DOUBLE, balloon_gib, column_gib),
+    SAMPLE("swap_gib", "SWAPPED", COLUMN_DOUBLE, swap_gib, column_gib),
 };
 
 // What a run comes to; made of totals.
@@ -119,27 +54,30 @@ struct summary {
     }
 
 static const struct column summary_columns[] = {
-    SUMMARY("time_seconds", "simulated time", DOUBLE, time_s, put_hours),
-    SUMMARY("energy_kwh", "energy, kWh", DOUBLE, energy_kwh, put_fixed),
-    SUMMARY("hosts_mean", "hosts running, mean", DOUBLE, hosts, put_fixed),
-    SUMMARY("vms_mean", "VMs, mean", DOUBLE, vms, put_fixed),
-    SUMMARY("arrivals", "VMs arrived", U64, arrivals, put_count),
-    SUMMARY("departures", "VMs departed", U64, departures, put_count),
-    SUMMARY("waits", "VMs that had to wait", U64, waits, put_count),
-    SUMMARY("steal_ratio", "work not done", DOUBLE, steal, put_small_ratio),
-    SUMMARY("contended_ratio", "host time with steal", DOUBLE, contended, put_small_ratio),
-    SUMMARY("downtime_ratio", "VM time down", DOUBLE, downtime, put_small_ratio),
-    SUMMARY("migrations", "migrations", U64, migrations, put_count),
-    SUMMARY("migrations_cancelled", "migrations called off", U64, cancelled, put_count),
-    SUMMARY("migration_seconds_mean", "migration, mean", DOUBLE, copy_s, put_latency),
-    SUMMARY("migration_seconds_max", "migration, longest", DOUBLE, copy_max_s, put_latency),
-    SUMMARY("pause_seconds_mean", "downtime of one, mean", DOUBLE, pause_s, put_latency),
-    SUMMARY("pause_seconds_max", "downtime of one, longest", DOUBLE, pause_max_s, put_latency),
-    SUMMARY("returns_within_hour", "returns within 1 h", U64, returns, put_count),
-    SUMMARY("memory_violations", "memory limits broken", U64, violations, put_count),
-    SUMMARY("balloon_gib_hours", "ballooned, GiB·h", DOUBLE, balloon_gib_h, put_fixed),
-    SUMMARY("swap_gib_hours", "swapped, GiB·h", DOUBLE, swap_gib_h, put_fixed),
-    SUMMARY("faults", "faults", U64, faults, put_count),
+    SUMMARY("time_seconds", "simulated time", COLUMN_DOUBLE, time_s, column_age),
+    SUMMARY("energy_kwh", "energy, kWh", COLUMN_DOUBLE, energy_kwh, column_fixed),
+    SUMMARY("hosts_mean", "hosts running, mean", COLUMN_DOUBLE, hosts, column_fixed),
+    SUMMARY("vms_mean", "VMs, mean", COLUMN_DOUBLE, vms, column_fixed),
+    SUMMARY("arrivals", "VMs arrived", COLUMN_U64, arrivals, column_count),
+    SUMMARY("departures", "VMs departed", COLUMN_U64, departures, column_count),
+    SUMMARY("waits", "VMs that had to wait", COLUMN_U64, waits, column_count),
+    SUMMARY("steal_ratio", "work not done", COLUMN_DOUBLE, steal, column_small_ratio),
+    SUMMARY("contended_ratio", "host time with steal", COLUMN_DOUBLE, contended,
+            column_small_ratio),
+    SUMMARY("downtime_ratio", "VM time down", COLUMN_DOUBLE, downtime, column_small_ratio),
+    SUMMARY("migrations", "migrations", COLUMN_U64, migrations, column_count),
+    SUMMARY("migrations_cancelled", "migrations called off", COLUMN_U64, cancelled, column_count),
+    SUMMARY("migration_seconds_mean", "migration, mean", COLUMN_DOUBLE, copy_s, column_latency),
+    SUMMARY("migration_seconds_max", "migration, longest", COLUMN_DOUBLE, copy_max_s,
+            column_latency),
+    SUMMARY("pause_seconds_mean", "downtime of one, mean", COLUMN_DOUBLE, pause_s, column_latency),
+    SUMMARY("pause_seconds_max", "downtime of one, longest", COLUMN_DOUBLE, pause_max_s,
+            column_latency),
+    SUMMARY("returns_within_hour", "returns within 1 h", COLUMN_U64, returns, column_count),
+    SUMMARY("memory_violations", "memory limits broken", COLUMN_U64, violations, column_count),
+    SUMMARY("balloon_gib_hours", "ballooned, GiB·h", COLUMN_DOUBLE, balloon_gib_h, column_fixed),
+    SUMMARY("swap_gib_hours", "swapped, GiB·h", COLUMN_DOUBLE, swap_gib_h, column_fixed),
+    SUMMARY("faults", "faults", COLUMN_U64, faults, column_count),
 };
 
 static double ratio(double part, double whole)
@@ -177,36 +115,6 @@ static struct summary sum_up(const char *policy, const struct world_totals *t)
     return s;
 }
 
-static void cell(const struct column *c, const void *of, size_t columns, enum width_align align,
-                 struct buf *out)
-{
-    CLEANUP(buf_done) struct buf text;
-    buf_init(&text, 200);
-    c->put(value_of(c, of), &text);
-    width_put(out, text.data ? text.data : "", columns, align, "~");
-}
-
-static void json_row(const struct column *columns, size_t n, const void *of, struct json *j)
-{
-    for (size_t i = 0; i < n; i++) {
-        json_key(j, columns[i].key);
-        json_f64(j, value_of(&columns[i], of));
-    }
-}
-
-static void csv_row(const struct column *columns, size_t n, const void *of, struct buf *out)
-{
-    for (size_t i = 0; i < n; i++) {
-        if (i > 0)
-            buf_putc(out, ',');
-        if (of)
-            buf_f64(out, value_of(&columns[i], of));
-        else
-            buf_puts(out, columns[i].key);
-    }
-    buf_putc(out, '\n');
-}
-
 static void text_timeline(const struct world *w, bool all, struct buf *out)
 {
     size_t n, n_columns = ARRAY_LEN(sample_columns);
@@ -216,7 +124,7 @@ static void text_timeline(const struct world *w, bool all, struct buf *out)
         buf_printf(out, "%9s%s", sample_columns[k].title, k + 1 < n_columns ? " " : "\n");
     for (size_t i = 0; i < n; i += every)
         for (size_t k = 0; k < n_columns; k++) {
-            cell(&sample_columns[k], &s[i], 9, WIDTH_RIGHT, out);
+            column_cell(&sample_columns[k], &s[i], 9, WIDTH_RIGHT, out);
             buf_putc(out, k + 1 < n_columns ? ' ' : '\n');
         }
     buf_putc(out, '\n');
@@ -246,7 +154,7 @@ static void text_summaries(const struct summary *s, size_t n, struct buf *out)
         width_put(out, summary_columns[k].title, 26, WIDTH_LEFT, "~");
         for (size_t i = 0; i < n; i++) {
             buf_puts(out, "  ");
-            cell(&summary_columns[k], &s[i], summary_width(&s[i]), WIDTH_RIGHT, out);
+            column_cell(&summary_columns[k], &s[i], summary_width(&s[i]), WIDTH_RIGHT, out);
         }
         buf_putc(out, '\n');
     }
@@ -267,14 +175,14 @@ static void json_run(const struct world *w, const struct summary *s, bool timeli
     const struct world_sample *samples = world_timeline(w, &n);
     json_object_begin(j);
     json_kv_string(j, "policy", s->policy);
-    json_row(summary_columns, ARRAY_LEN(summary_columns), s, j);
+    columns_json(summary_columns, ARRAY_LEN(summary_columns), s, j);
     json_faults(world_totals(w), j);
     if (timeline) {
         json_key(j, "timeline");
         json_array_begin(j);
         for (size_t i = 0; i < n; i++) {
             json_object_begin(j);
-            json_row(sample_columns, ARRAY_LEN(sample_columns), &samples[i], j);
+            columns_json(sample_columns, ARRAY_LEN(sample_columns), &samples[i], j);
             json_object_end(j);
         }
         json_array_end(j);
@@ -310,9 +218,9 @@ static int run_one(struct run *r, size_t i, struct err *err)
     } else if (r->options->format == TOOL_FORMAT_CSV && r->n == 1) {
         size_t n;
         const struct world_sample *s = world_timeline(w, &n);
-        csv_row(sample_columns, ARRAY_LEN(sample_columns), NULL, r->out);
+        columns_csv(sample_columns, ARRAY_LEN(sample_columns), NULL, r->out);
         for (size_t k = 0; k < n; k++)
-            csv_row(sample_columns, ARRAY_LEN(sample_columns), &s[k], r->out);
+            columns_csv(sample_columns, ARRAY_LEN(sample_columns), &s[k], r->out);
     }
     return 0;
 }
@@ -323,10 +231,10 @@ static void compared(const struct run *r)
         text_summaries(r->summaries, r->n, r->out);
     } else if (r->options->format == TOOL_FORMAT_CSV) {
         buf_puts(r->out, "policy,");
-        csv_row(summary_columns, ARRAY_LEN(summary_columns), NULL, r->out);
+        columns_csv(summary_columns, ARRAY_LEN(summary_columns), NULL, r->out);
         for (size_t i = 0; i < r->n; i++) {
             buf_printf(r->out, "%s,", r->policies[i]);
-            csv_row(summary_columns, ARRAY_LEN(summary_columns), &r->summaries[i], r->out);
+            columns_csv(summary_columns, ARRAY_LEN(summary_columns), &r->summaries[i], r->out);
         }
     }
 }
@@ -385,23 +293,26 @@ static void put_energy(double v, struct buf *out)
 // Those of CPU time stand last.
 #define CLOUDSIM_TIMING 4
 static const struct column cloudsim_columns[] = {
-    CLOUDSIM("energy_kwh", "energy, kWh", DOUBLE, energy_kwh, put_energy),
-    CLOUDSIM("migrations", "migrations", U64, migrations, put_count),
-    CLOUDSIM("sla_ratio", "SLA violation", DOUBLE, sla, put_small_ratio),
-    CLOUDSIM("slatah_ratio", "SLATAH", DOUBLE, slatah, put_small_ratio),
-    CLOUDSIM("pdm_ratio", "PDM", DOUBLE, pdm, put_small_ratio),
-    CLOUDSIM("esv", "ESV, kWh", DOUBLE, esv, put_esv),
-    CLOUDSIM("overall_ratio", "work not done", DOUBLE, overall, put_small_ratio),
-    CLOUDSIM("host_shutdowns", "host shutdowns", U64, shutdowns, put_count),
-    CLOUDSIM("vms", "VMs at the start", U64, vms, put_count),
-    CLOUDSIM("vms_left", "VMs at the end", U64, vms_left, put_count),
-    CLOUDSIM("memory_violations", "memory limits broken", U64, memory_violations, put_count),
-    CLOUDSIM("returns_within_hour", "returns within 1 h", U64, returns, put_count),
-    CLOUDSIM("moves_without_gain", "moves without gain", U64, unpaid, put_count),
-    CLOUDSIM("plan_seconds_mean", "planning a step, mean", DOUBLE, plan_mean_s, put_latency),
-    CLOUDSIM("plan_seconds_p99", "planning a step, p99", DOUBLE, plan_p99_s, put_latency),
-    CLOUDSIM("plan_seconds_max", "planning a step, longest", DOUBLE, plan_max_s, put_latency),
-    CLOUDSIM("cpu_seconds", "CPU time of it all", DOUBLE, cpu_s, put_latency),
+    CLOUDSIM("energy_kwh", "energy, kWh", COLUMN_DOUBLE, energy_kwh, put_energy),
+    CLOUDSIM("migrations", "migrations", COLUMN_U64, migrations, column_count),
+    CLOUDSIM("sla_ratio", "SLA violation", COLUMN_DOUBLE, sla, column_small_ratio),
+    CLOUDSIM("slatah_ratio", "SLATAH", COLUMN_DOUBLE, slatah, column_small_ratio),
+    CLOUDSIM("pdm_ratio", "PDM", COLUMN_DOUBLE, pdm, column_small_ratio),
+    CLOUDSIM("esv", "ESV, kWh", COLUMN_DOUBLE, esv, put_esv),
+    CLOUDSIM("overall_ratio", "work not done", COLUMN_DOUBLE, overall, column_small_ratio),
+    CLOUDSIM("host_shutdowns", "host shutdowns", COLUMN_U64, shutdowns, column_count),
+    CLOUDSIM("vms", "VMs at the start", COLUMN_U64, vms, column_count),
+    CLOUDSIM("vms_left", "VMs at the end", COLUMN_U64, vms_left, column_count),
+    CLOUDSIM("memory_violations", "memory limits broken", COLUMN_U64, memory_violations,
+             column_count),
+    CLOUDSIM("returns_within_hour", "returns within 1 h", COLUMN_U64, returns, column_count),
+    CLOUDSIM("moves_without_gain", "moves without gain", COLUMN_U64, unpaid, column_count),
+    CLOUDSIM("plan_seconds_mean", "planning a step, mean", COLUMN_DOUBLE, plan_mean_s,
+             column_latency),
+    CLOUDSIM("plan_seconds_p99", "planning a step, p99", COLUMN_DOUBLE, plan_p99_s, column_latency),
+    CLOUDSIM("plan_seconds_max", "planning a step, longest", COLUMN_DOUBLE, plan_max_s,
+             column_latency),
+    CLOUDSIM("cpu_seconds", "CPU time of it all", COLUMN_DOUBLE, cpu_s, column_latency),
 };
 
 static void put_cloudsim(const struct tool_cloudsim_options *o, const char *policy,
@@ -415,19 +326,19 @@ static void put_cloudsim(const struct tool_cloudsim_options *o, const char *poli
         json_object_begin(&j);
         json_kv_string(&j, "policy", policy);
         json_kv_string(&j, "mode", mode);
-        json_row(cloudsim_columns, n, result, &j);
+        columns_json(cloudsim_columns, n, result, &j);
         json_object_end(&j);
         break;
     case TOOL_FORMAT_CSV:
-        csv_row(cloudsim_columns, n, NULL, out);
-        csv_row(cloudsim_columns, n, result, out);
+        columns_csv(cloudsim_columns, n, NULL, out);
+        columns_csv(cloudsim_columns, n, result, out);
         break;
     default:
         buf_printf(out, "%-26s  %14s\n%-26s  %14s\n", "policy", policy, "mode", mode);
         for (size_t i = 0; i < n; i++) {
             width_put(out, cloudsim_columns[i].title, 26, WIDTH_LEFT, "~");
             buf_puts(out, "  ");
-            cell(&cloudsim_columns[i], result, 14, WIDTH_RIGHT, out);
+            column_cell(&cloudsim_columns[i], result, 14, WIDTH_RIGHT, out);
             buf_putc(out, '\n');
         }
     }

@@ -108,13 +108,27 @@ static void count(struct head *h, struct tsdb_appended *a, enum head_verdict ver
     }
 }
 
-int tsdb_append(struct tsdb *db, int64_t t_ms, const uint32_t *ref, const union tsdb_value *v,
-                size_t n, struct tsdb_appended *ret)
+/** How samples go in. */
+struct way {
+    enum head_verdict (*to_head)(struct head *h, struct series *s, uint32_t ref, int64_t t_ms,
+                                 union tsdb_value v);
+    enum log_type record;
+};
+
+static const struct way fresh = {head_append, LOG_SAMPLES};
+static const struct way history = {head_append_old, LOG_HISTORY};
+
+static int append(struct tsdb *db, int64_t t_ms, const uint32_t *ref, const union tsdb_value *v,
+                  size_t n, const struct way *way, struct tsdb_appended *ret)
 {
+    if (t_ms < -TSDB_TIME_MAX_MS || t_ms > TSDB_TIME_MAX_MS) {
+        ret->late += n;
+        return 0;
+    }
     struct head *h = &db->head;
     struct tsdb_appended appended = {0};
     struct log_samples log;
-    log_samples_begin(&log, &db->stage, t_ms);
+    log_samples_begin(&log, &db->stage, way->record, t_ms);
     atomic_store(&h->owner_waits, true);
     pthread_mutex_lock(&h->lock);
     atomic_store(&h->owner_waits, false);
@@ -124,7 +138,7 @@ int tsdb_append(struct tsdb *db, int64_t t_ms, const uint32_t *ref, const union 
     for (size_t i = 0; i < n; i++) {
         struct series *s = head_slot(h, ref[i]);
         enum head_verdict verdict =
-            no_room ? HEAD_NO_MEMORY : head_append(h, s, ref[i], t_ms, v[i]);
+            no_room ? HEAD_NO_MEMORY : way->to_head(h, s, ref[i], t_ms, v[i]);
         if (verdict != HEAD_STORED) {
             count(h, &appended, verdict);
             continue;
@@ -141,13 +155,18 @@ int tsdb_append(struct tsdb *db, int64_t t_ms, const uint32_t *ref, const union 
     log_samples_end(&log);
     hand_over_all(db);
     pthread_mutex_unlock(&h->lock);
-    if (ret) {
-        ret->stored += appended.stored;
-        ret->duplicate += appended.duplicate;
-        ret->late += appended.late;
-        ret->refused += appended.refused;
-    }
+    ret->stored += appended.stored;
+    ret->duplicate += appended.duplicate;
+    ret->late += appended.late;
+    ret->refused += appended.refused;
     return appended.refused > 0 ? -ENOSPC : 0;
+}
+
+int tsdb_append(struct tsdb *db, int64_t t_ms, const uint32_t *ref, const union tsdb_value *v,
+                size_t n, struct tsdb_appended *ret)
+{
+    struct tsdb_appended unused = {0};
+    return append(db, t_ms, ref, v, n, &fresh, ret ? ret : &unused);
 }
 
 // The owner alone changes kind and scale of a slot, so it may look without the lock.
@@ -168,16 +187,39 @@ static int to_kind(const struct series *s, double v, union tsdb_value *ret)
     return (double)ret->i64 / power == v ? 0 : -EDOM;
 }
 
-int tsdb_append_one(struct tsdb *db, uint32_t ref, int64_t t_ms, double v)
+static int append_one(struct tsdb *db, uint32_t ref, int64_t t_ms, double v, const struct way *way)
 {
     union tsdb_value value;
     struct tsdb_appended appended = {0};
     int r = to_kind(head_slot(&db->head, ref), v, &value);
     if (r == 0)
-        r = tsdb_append(db, t_ms, &ref, &value, 1, &appended);
+        r = append(db, t_ms, &ref, &value, 1, way, &appended);
     if (r < 0)
         return r;
     return appended.duplicate ? -EEXIST : appended.late ? -ETIME : 0;
+}
+
+int tsdb_append_one(struct tsdb *db, uint32_t ref, int64_t t_ms, double v)
+{
+    return append_one(db, ref, t_ms, v, &fresh);
+}
+
+int tsdb_append_old(struct tsdb *db, uint32_t ref, int64_t t_ms, double v)
+{
+    int64_t oldest_ms = tsdb_oldest_kept_ms(db);
+    return t_ms < oldest_ms ? -ETIME : append_one(db, ref, t_ms, v, &history);
+}
+
+int64_t tsdb_oldest_kept_ms(const struct tsdb *db)
+{
+    const struct tsdb_retention *kept[] = {&db->o.raw, &db->o.minute, &db->o.hour};
+    int64_t age_ms = 0;
+    for (size_t i = 0; i < ARRAY_LEN(kept); i++) {
+        if (kept[i]->age_ms == 0)
+            return -TSDB_TIME_MAX_MS;
+        age_ms = MAX_OF(age_ms, kept[i]->age_ms);
+    }
+    return store_now_ms(db) - age_ms;
 }
 
 int tsdb_append_stale(struct tsdb *db, uint32_t ref, int64_t t_ms)

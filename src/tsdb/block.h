@@ -78,9 +78,13 @@ struct block {
     size_t symbols_len, series_len, names_len;
     uint32_t n_symbols, n_names;
     bool is_bad; /**< a column did not decode; named once in the notes */
+    int guard;   /**< of the mapping, see fault.h */
 };
 
-/** Map and check a block file. 0, -EBADMSG (damaged; err says where), -errno. */
+/**
+ * Map and check a block file. 0, -EBADMSG (damaged; err says where), -EIO (the disk does not give
+ * it all), -errno. Where the disk fails later, what reads the block says -EBADMSG.
+ */
 int block_open(int dirfd, const char *name, struct block **ret, struct err *err);
 void block_free(struct block *b);
 
@@ -145,6 +149,9 @@ int block_samples_needed(const struct block *b, const struct block_chunk *c, int
  */
 int block_buckets_needed(const struct block *b, const struct block_chunk *c,
                          const struct query_hints *hints, struct query_bucket *out, size_t *ret_n);
+
+/** 0, or -EBADMSG where the disk failed under what was read so far: those bytes are zeros. */
+int block_sound(const struct block *b);
 
 /** The bytes of a column; NULL where they are damaged. */
 const uint8_t *block_column(const struct block *b, uint64_t at, size_t *ret_len);

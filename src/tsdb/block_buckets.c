@@ -9,6 +9,7 @@
 #include "block.h"
 #include "block_format.h"
 #include "codec.h"
+#include "fault.h"
 
 struct reading {
     const struct block *b;
@@ -62,15 +63,17 @@ static int whole(const struct reading *r, enum bucket_column column)
 {
     size_t len = 0;
     const uint8_t *p = block_column(r->b, r->c->column[column], &len);
-    return p ? codec_get_i64_parts(p, len, r->scratch, r->c->n, r->part, r->n_parts) : -EBADMSG;
+    int e = p ? codec_get_i64_parts(p, len, r->scratch, r->c->n, r->part, r->n_parts) : -EBADMSG;
+    return e < 0 ? e : block_sound(r->b);
 }
 
 static int real(const struct reading *r, enum bucket_column column)
 {
     size_t len = 0;
     const uint8_t *p = block_column(r->b, r->c->column[column], &len);
-    return p ? codec_get_f64_parts(p, len, (double *)r->scratch, r->c->n, r->part, r->n_parts)
-             : -EBADMSG;
+    int e = p ? codec_get_f64_parts(p, len, (double *)r->scratch, r->c->n, r->part, r->n_parts)
+              : -EBADMSG;
+    return e < 0 ? e : block_sound(r->b);
 }
 
 static int read_columns(const struct reading *r, bool with_values, struct query_bucket *out)
@@ -126,6 +129,8 @@ int block_buckets_needed(const struct block *b, const struct block_chunk *c,
             out[n++].end_ms = scratch[i];
     struct reading r = {b, c, part, n_parts, scratch};
     e = read_columns(&r, !hints->skip_values, out);
+    if (fault_is_hit(b->guard))
+        e = -EBADMSG;
     *ret_n = e == 0 ? n : 0;
     return e;
 }

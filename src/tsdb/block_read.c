@@ -14,6 +14,7 @@
 #include "block_format.h"
 #include "codec.h"
 #include "crc32c.h"
+#include "fault.h"
 #include "varint.h"
 
 DEFINE_FREEP(struct block, block_free, block_freep)
@@ -91,15 +92,19 @@ int block_open(int dirfd, const char *name, struct block **ret, struct err *err)
     if (st.st_size < HEADER_BYTES + FOOTER_BYTES)
         return damaged(err, "too short");
     CLEANUP(block_freep) struct block *b = mem_zalloc(sizeof(*b));
+    b->guard = -1;
     void *data = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
     if (data == MAP_FAILED)
         return err_set(err, errno, "%s", strerror(errno));
     b->data = data;
     b->size = (size_t)st.st_size;
+    b->guard = fault_guard(data, b->size);
     b->name = mem_strdup(name);
     int r = read_footer(b, err);
     if (r == 0)
         r = find_sections(b, err);
+    if (fault_is_hit(b->guard))
+        r = err_set(err, EIO, "%s", strerror(EIO));
     if (r == 0)
         *ret = TAKE_PTR(b);
     return r;
@@ -109,10 +114,17 @@ void block_free(struct block *b)
 {
     if (!b)
         return;
-    if (b->data)
+    if (b->data) {
+        fault_release(b->guard);
         munmap((void *)b->data, b->size);
+    }
     free(b->name);
     free(b);
+}
+
+int block_sound(const struct block *b)
+{
+    return fault_is_hit(b->guard) ? -EBADMSG : 0;
 }
 
 // NULL where there is no such symbol.
@@ -164,7 +176,7 @@ int block_series(const struct block *b, uint32_t i, struct block_series *ret)
     ret->n_labels = (uint32_t)n;
     ret->n_chunks = (uint32_t)n_chunks;
     ret->chunks = p;
-    return 0;
+    return block_sound(b);
 }
 
 static void get_label(const struct block *b, const struct block_series *s, const uint8_t **p,
@@ -180,7 +192,12 @@ struct labels *block_labels(const struct block *b, const struct block_series *s)
     const uint8_t *p = s->labels;
     for (uint32_t i = 0; i < s->n_labels; i++)
         get_label(b, s, &p, &label[i]);
-    return labels_new(label, s->n_labels);
+    struct labels *labels = labels_new(label, s->n_labels);
+    if (block_sound(b) < 0) {
+        labels_free(labels);
+        return NULL;
+    }
+    return labels;
 }
 
 bool block_labels_equal(const struct block *b, const struct block_series *s,
@@ -196,7 +213,7 @@ bool block_labels_equal(const struct block *b, const struct block_series *s,
             strcmp(label.value, labels->label[i].value) != 0)
             return false;
     }
-    return true;
+    return block_sound(b) == 0;
 }
 
 // As labels_compare().
@@ -224,6 +241,8 @@ int block_find(const struct block *b, const struct labels *labels, struct block_
         if (r < 0)
             return r;
         int order = compare(b, ret, labels);
+        if (block_sound(b) < 0)
+            return -EBADMSG;
         if (order == 0)
             return 0;
         if (order < 0)
@@ -249,7 +268,7 @@ int block_next_chunk(const struct block *b, struct block_series *s, struct block
     ret->min_ms = (int64_t)((uint64_t)b->meta.window_start_ms + first);
     ret->max_ms = (int64_t)((uint64_t)ret->min_ms + span);
     ret->n = (uint32_t)n;
-    return 0;
+    return block_sound(b);
 }
 
 const uint8_t *block_column(const struct block *b, uint64_t at, size_t *ret_len)
@@ -270,7 +289,9 @@ int block_times(const struct block *b, const struct block_chunk *c, int64_t *t_m
     size_t len = 0;
     const uint8_t *p = block_column(b, c->times, &len);
     int r = p ? codec_get_i64(p, len, t_ms, c->n) : -EBADMSG;
-    return r < 0 || t_ms[0] != c->min_ms || t_ms[c->n - 1] != c->max_ms ? -EBADMSG : 0;
+    if (r < 0 || t_ms[0] != c->min_ms || t_ms[c->n - 1] != c->max_ms)
+        return -EBADMSG;
+    return block_sound(b);
 }
 
 int block_i64_parts(const struct block *b, const struct block_chunk *c,
@@ -278,7 +299,8 @@ int block_i64_parts(const struct block *b, const struct block_chunk *c,
 {
     size_t len = 0;
     const uint8_t *p = block_column(b, c->column[0], &len);
-    return p ? codec_get_i64_parts(p, len, v, c->n, part, n_parts) : -EBADMSG;
+    int r = p ? codec_get_i64_parts(p, len, v, c->n, part, n_parts) : -EBADMSG;
+    return r < 0 ? r : block_sound(b);
 }
 
 int block_f64_parts(const struct block *b, const struct block_series *s,
@@ -288,7 +310,8 @@ int block_f64_parts(const struct block *b, const struct block_series *s,
     size_t len = 0;
     if (s->kind == TSDB_DOUBLE) {
         const uint8_t *p = block_column(b, c->column[0], &len);
-        return p ? codec_get_f64_parts(p, len, v, c->n, part, n_parts) : -EBADMSG;
+        int r = p ? codec_get_f64_parts(p, len, v, c->n, part, n_parts) : -EBADMSG;
+        return r < 0 ? r : block_sound(b);
     }
     int64_t *whole = (int64_t *)v;
     int r = block_i64_parts(b, c, part, n_parts, whole);
@@ -372,10 +395,11 @@ static int find_label(const void *arg, const char *name, const char *value, uint
     const uint8_t *rows = values_of(b, name, &n);
     uint32_t i = lower_bound(b, rows, n, value);
     if (i == n)
-        return 0;
+        return block_sound(b);
     const uint8_t *row = rows + (size_t)i * VALUE_ROW;
     const char *at = symbol(b, load32(row));
-    return at && strcmp(at, value) == 0 ? add_postings(b, row, bits) : 0;
+    int r = at && strcmp(at, value) == 0 ? add_postings(b, row, bits) : 0;
+    return r < 0 ? r : block_sound(b);
 }
 
 static int scan_labels(const void *arg, const char *name, const char *prefix,
@@ -395,7 +419,7 @@ static int scan_labels(const void *arg, const char *name, const char *prefix,
         if (r < 0)
             return r;
     }
-    return 0;
+    return block_sound(b);
 }
 
 struct match_index block_index(const struct block *b)

@@ -89,11 +89,15 @@ static int get_times(const struct block *b, const struct block_chunk *c, int64_t
         int64_t last_ms;
         bool is_wrong = __builtin_mul_overflow(ret->step_ms, (int64_t)c->n - 1, &last_ms) ||
                         __builtin_add_overflow(last_ms, ret->first_ms, &last_ms);
-        return is_wrong || ret->first_ms != c->min_ms || last_ms != c->max_ms ? -EBADMSG : 0;
+        if (is_wrong || ret->first_ms != c->min_ms || last_ms != c->max_ms)
+            return -EBADMSG;
+        return block_sound(b);
     }
     ret->t_ms = t_ms;
     int r = codec_get_i64(p, len, t_ms, c->n);
-    return r < 0 || t_ms[0] != c->min_ms || t_ms[c->n - 1] != c->max_ms ? -EBADMSG : 0;
+    if (r < 0 || t_ms[0] != c->min_ms || t_ms[c->n - 1] != c->max_ms)
+        return -EBADMSG;
+    return block_sound(b);
 }
 
 int block_samples_needed(const struct block *b, const struct block_chunk *c, int64_t start_ms,

@@ -18,8 +18,6 @@
 #include "merge.h"
 #include "store.h"
 
-#define GRACE_MS 60000
-
 static const uint32_t top_level[TSDB_RESOLUTIONS] = {2, 2, 3};
 
 struct work {
@@ -119,17 +117,14 @@ static bool find_deleted(const struct view *v, struct work *w)
     return false;
 }
 
-// Whether a start would replay log that is in blocks already: a reader is behind, and no block is
-// left that says so.
+// Whether a start would replay log that is in blocks already: a reader is behind or the disk is,
+// and no block is left that says so.
 static bool may_be_replayed(struct tsdb *db, const struct view *v)
 {
     for (size_t i = 0; i < v->n; i++)
         if (v->block[i]->meta.log_covered >= db->log_covered)
             return false;
-    pthread_mutex_lock(&db->log.lock);
-    bool is_kept = db->log.n_kept > 0 && db->log.kept[0].number <= db->log_covered;
-    pthread_mutex_unlock(&db->log.lock);
-    return is_kept;
+    return log_holds(&db->log, db->log_covered);
 }
 
 // Deletions that no file needs any more. One that was made since the head was last written stays.
@@ -198,7 +193,7 @@ int compact_step(struct tsdb *db)
     CLEANUP(freep) struct block **input = mem_zalloc((v->n + 1) * sizeof(struct block *));
     struct work w = {.input = input};
     pthread_mutex_lock(&db->head.lock);
-    int64_t closed_ms = db->head.newest_ms - GRACE_MS;
+    int64_t closed_ms = db->head.newest_ms - COMPACT_GRACE_MS;
     closed_ms = MIN_OF(closed_ms, db->head.arena->min_ms - 1);
     if (db->head.frozen)
         closed_ms = MIN_OF(closed_ms, db->head.frozen->min_ms - 1);

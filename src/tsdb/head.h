@@ -132,6 +132,10 @@ enum head_verdict {
 enum head_verdict head_append(struct head *h, struct series *s, uint32_t ref, int64_t t_ms,
                               union tsdb_value v);
 
+/** The same for a sample of any age: of the log, which was taken once, or of an import. */
+enum head_verdict head_append_old(struct head *h, struct series *s, uint32_t ref, int64_t t_ms,
+                                  union tsdb_value v);
+
 /**
  * Take a series over into the current generation: what it has becomes `frozen`. Needs `lock`, and
  * the last generation's frozen samples thawed.

@@ -230,15 +230,26 @@ static enum head_verdict insert(struct head *h, struct open *o, int64_t t_ms, un
     return HEAD_STORED;
 }
 
+// Whether the buffer of late samples may take this one; one that is too far off begins it anew.
+static bool has_span(struct head *h, struct series *s, int64_t t_ms)
+{
+    struct open *o = s->late;
+    if (!o || o->n == 0)
+        return true;
+    int64_t first_ms = MIN_OF(open_time(o, 0), t_ms),
+            last_ms = MAX_OF(open_time(o, o->n - 1u), t_ms);
+    return last_ms - first_ms <= SPAN_MAX_MS || seal(h, s, o);
+}
+
 // Earlier than the series' newest sample: into the open buffer where it falls in there, else into a
 // second one, so that a clock that was set back costs no more than one that was not.
 static enum head_verdict append_late(struct head *h, struct series *s, uint32_t ref, int64_t t_ms,
-                                     union tsdb_value v)
+                                     union tsdb_value v, int64_t oldest_ms)
 {
     enum head_verdict verdict = HEAD_NO_MEMORY;
     if (t_ms == s->last_ms)
         verdict = HEAD_DUPLICATE;
-    else if (t_ms < h->newest_ms - h->late_ms)
+    else if (t_ms < oldest_ms)
         verdict = HEAD_LATE;
     else if (s->open && s->open->n > 0 && t_ms >= open_time(s->open, 0)) {
         struct open *o = s->open;
@@ -246,7 +257,7 @@ static enum head_verdict append_late(struct head *h, struct series *s, uint32_t 
             verdict = insert(h, s->open, t_ms, v);
     }
     if (verdict == HEAD_NO_MEMORY) {
-        if (make_room(h, s, &s->late, ref))
+        if (has_span(h, s, t_ms) && make_room(h, s, &s->late, ref))
             verdict = insert(h, s->late, t_ms, v);
     }
     // That a series ends at the time of its last value says nothing against the value.
@@ -259,13 +270,13 @@ static enum head_verdict append_late(struct head *h, struct series *s, uint32_t 
     return verdict;
 }
 
-enum head_verdict head_append(struct head *h, struct series *s, uint32_t ref, int64_t t_ms,
-                              union tsdb_value v)
+static enum head_verdict append(struct head *h, struct series *s, uint32_t ref, int64_t t_ms,
+                                union tsdb_value v, int64_t oldest_ms)
 {
     if (s->generation != h->generation)
         head_freeze(h, s);
     if (t_ms <= s->last_ms && s->samples > 0)
-        return append_late(h, s, ref, t_ms, v);
+        return append_late(h, s, ref, t_ms, v, oldest_ms);
     struct open *o = s->open;
     if (o && o->n > 0 && t_ms - open_time(o, 0) > SPAN_MAX_MS && !seal(h, s, o))
         return HEAD_NO_MEMORY;
@@ -285,6 +296,18 @@ enum head_verdict head_append(struct head *h, struct series *s, uint32_t ref, in
         h->newest_ms = t_ms;
     note_stored(h, s, t_ms);
     return HEAD_STORED;
+}
+
+enum head_verdict head_append(struct head *h, struct series *s, uint32_t ref, int64_t t_ms,
+                              union tsdb_value v)
+{
+    return append(h, s, ref, t_ms, v, h->newest_ms - h->late_ms);
+}
+
+enum head_verdict head_append_old(struct head *h, struct series *s, uint32_t ref, int64_t t_ms,
+                                  union tsdb_value v)
+{
+    return append(h, s, ref, t_ms, v, INT64_MIN);
 }
 
 void head_freeze(struct head *h, struct series *s)

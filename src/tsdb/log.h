@@ -30,6 +30,7 @@
 enum log_type {
     LOG_SERIES = 1,  /**< ref, kind, scale, what else is known of it, labels */
     LOG_SAMPLES = 2, /**< one time, many series */
+    LOG_HISTORY = 3, /**< the same, of an import: readers that follow the log pass over it */
 };
 
 /* Writing records into a buffer; they become whole with log_end(). */
@@ -43,12 +44,13 @@ void log_series(struct buf *out, uint32_t ref, const struct tsdb_kind_of *of,
 /** Writes samples of one time one after the other, cut into records. */
 struct log_samples {
     struct buf *out;
+    enum log_type type;
     size_t at; /**< of the record; SIZE_MAX: none is begun */
     int64_t t_ms;
     uint32_t n, last_ref;
 };
 
-void log_samples_begin(struct log_samples *b, struct buf *out, int64_t t_ms);
+void log_samples_begin(struct log_samples *b, struct buf *out, enum log_type type, int64_t t_ms);
 void log_samples_put(struct log_samples *b, uint32_t ref, enum tsdb_kind kind, union tsdb_value v);
 void log_samples_end(struct log_samples *b);
 
@@ -113,10 +115,13 @@ struct log {
     struct log_part *first, *last; /**< wait for the disk */
     uint64_t unwritten_bytes, dropped_bytes, unwritten_max;
     uint64_t waiting_bytes;   /**< of first to last */
+    uint64_t unwritten_from;  /**< segment of the oldest record that waits; 0: none does */
     bool is_dropping;         /**< records are given up, until log_resume() */
     struct log_segment *kept; /**< segments on the disk, sorted */
     size_t n_kept, kept_cap;
-    int error; /**< of the last write, -errno; 0: it succeeded */
+    int error;    /**< of the last write, -errno; 0: it succeeded */
+    bool is_gone; /**< its files were removed: nothing is written until log_begin_anew() */
+    bool is_anew; /**< the file that is open is not to be written any more */
     bool is_stopping;
     uint64_t asks, answers; /**< rounds that somebody waits for */
     int64_t flush_ms, fsync_ms;
@@ -156,6 +161,18 @@ uint64_t log_roll(struct log *l);
 
 /** Write and fsync now, and wait for it; 0 or -errno. */
 int log_sync(struct log *l);
+
+/** Whether a segment up to a number is on the disk, or will be. */
+bool log_holds(struct log *l, uint64_t up_to);
+
+/** Whether the file that is written was removed by somebody else; as of its last fsync. */
+bool log_is_gone(struct log *l);
+
+/** Write no more where nobody would find it; true: it was written until now. */
+bool log_give_up_file(struct log *l);
+
+/** Write again, to a new segment in `dirfd`, what was not yet written. Segments before are gone. */
+void log_begin_anew(struct log *l);
 
 /** Note a segment that was there before. */
 void log_keep(struct log *l, uint64_t number, uint64_t bytes);

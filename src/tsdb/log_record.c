@@ -63,15 +63,15 @@ void log_series(struct buf *out, uint32_t ref, const struct tsdb_kind_of *of,
     log_end(out, at);
 }
 
-void log_samples_begin(struct log_samples *b, struct buf *out, int64_t t_ms)
+void log_samples_begin(struct log_samples *b, struct buf *out, enum log_type type, int64_t t_ms)
 {
-    *b = (struct log_samples){.out = out, .at = SIZE_MAX, .t_ms = t_ms};
+    *b = (struct log_samples){.out = out, .type = type, .at = SIZE_MAX, .t_ms = t_ms};
 }
 
 void log_samples_put(struct log_samples *b, uint32_t ref, enum tsdb_kind kind, union tsdb_value v)
 {
     if (b->at == SIZE_MAX) {
-        b->at = log_begin(b->out, LOG_SAMPLES);
+        b->at = log_begin(b->out, b->type);
         put_varint(b->out, zigzag(b->t_ms));
         b->last_ref = 0;
     }

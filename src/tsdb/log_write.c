@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -109,6 +110,8 @@ void log_put(struct log *l, const void *data, size_t len)
             l->last = part;
         }
         buf_put(&part->data, data, len);
+        if (!l->unwritten_from)
+            l->unwritten_from = l->segment;
         l->unwritten_bytes += len;
         l->waiting_bytes += len;
         if (l->waiting_bytes > SOON_BYTES && !l->error)
@@ -133,6 +136,15 @@ uint64_t log_roll(struct log *l)
     uint64_t full = l->segment++;
     pthread_mutex_unlock(&l->lock);
     return full;
+}
+
+bool log_holds(struct log *l, uint64_t up_to)
+{
+    pthread_mutex_lock(&l->lock);
+    bool holds = (l->n_kept > 0 && l->kept[0].number <= up_to) ||
+                 (l->unwritten_from > 0 && l->unwritten_from <= up_to);
+    pthread_mutex_unlock(&l->lock);
+    return holds;
 }
 
 void log_keep(struct log *l, uint64_t number, uint64_t bytes)
@@ -165,9 +177,30 @@ static int write_at(int fd, const char *data, size_t len, uint64_t at, size_t *w
     return 0;
 }
 
+// Of segments that log_delete() removed nobody needs anything.
+static bool is_kept(struct log *l, uint64_t segment)
+{
+    bool found = false;
+    pthread_mutex_lock(&l->lock);
+    for (size_t i = 0; i < l->n_kept; i++)
+        found |= l->kept[i].number == segment;
+    pthread_mutex_unlock(&l->lock);
+    return found;
+}
+
+static bool was_removed(struct log *l)
+{
+    struct stat st;
+    return fstat(l->fd, &st) == 0 && st.st_nlink == 0 && is_kept(l, l->fd_segment);
+}
+
 static int sync_file(struct log *l)
 {
-    if (l->fd >= 0 && l->is_dirty && fdatasync(l->fd) < 0)
+    if (l->fd < 0)
+        return 0;
+    if (was_removed(l))
+        return -ESTALE;
+    if (l->is_dirty && fdatasync(l->fd) < 0)
         return -errno;
     l->is_dirty = false;
     return 0;
@@ -246,6 +279,8 @@ static int write_all(struct log *l)
         l->taken = part->next;
         pthread_mutex_lock(&l->lock);
         l->unwritten_bytes -= part->data.len;
+        const struct log_part *next = l->taken ? l->taken : l->first;
+        l->unwritten_from = next ? next->segment : 0;
         pthread_mutex_unlock(&l->lock);
         part_free(part);
     }
@@ -267,6 +302,14 @@ static void pause_ms(struct log *l, int64_t ms)
             return;
 }
 
+static void forget_file(struct log *l)
+{
+    closep(&l->fd);
+    l->fd = -1;
+    if (l->taken)
+        l->taken->written = 0;
+}
+
 static void *run(void *arg)
 {
     struct log *l = arg;
@@ -279,9 +322,14 @@ static void *run(void *arg)
         uint64_t asks = l->asks;
         bool is_asked = asks != l->answers || is_stopping;
         take_parts(l);
+        bool is_gone = l->is_gone;
+        if (!is_gone && l->is_anew) {
+            forget_file(l);
+            l->is_anew = false;
+        }
         pthread_mutex_unlock(&l->lock);
 
-        int r = write_all(l);
+        int r = is_gone ? -ESTALE : write_all(l);
         if (r == 0 && (is_asked || now_ms() - synced_ms >= l->fsync_ms)) {
             r = sync_file(l);
             synced_ms = now_ms();
@@ -293,6 +341,34 @@ static void *run(void *arg)
         pthread_mutex_unlock(&l->lock);
     }
     return NULL;
+}
+
+bool log_is_gone(struct log *l)
+{
+    pthread_mutex_lock(&l->lock);
+    bool is_gone = l->error == -ESTALE;
+    pthread_mutex_unlock(&l->lock);
+    return is_gone;
+}
+
+bool log_give_up_file(struct log *l)
+{
+    pthread_mutex_lock(&l->lock);
+    bool was_written = !l->is_gone;
+    l->is_gone = true;
+    pthread_mutex_unlock(&l->lock);
+    return was_written;
+}
+
+void log_begin_anew(struct log *l)
+{
+    pthread_mutex_lock(&l->lock);
+    l->is_gone = false;
+    l->is_anew = true;
+    l->error = 0;
+    l->n_kept = 0;
+    l->segment++;
+    pthread_mutex_unlock(&l->lock);
 }
 
 int log_start(struct log *l)

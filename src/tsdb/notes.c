@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "fault.h"
 #include "store.h"
 
 #define NOTES_MAX 256
@@ -19,6 +20,7 @@ static void keep(struct tsdb *db, char *text)
     }
     mem_grow(&db->note, &db->notes_cap, db->n_notes, sizeof(db->note[0]));
     db->note[db->n_notes++] = text;
+    db->noted++;
 }
 
 void store_note(struct tsdb *db, const char *format, ...)
@@ -42,9 +44,13 @@ void store_damaged(struct tsdb *db, const struct block *b)
     if (!is_known) {
         db->damaged[db->n_damaged++] = b->meta.serial;
         db->unreadable++;
-        keep(db, mem_printf("block %s is damaged in part: what is whole is read, the rest is "
-                            "missing from answers",
-                            b->name));
+        keep(db, fault_is_hit(b->guard)
+                     ? mem_printf("block %s: the disk does not give back all of it (%s); it is "
+                                  "missing from answers until the next start",
+                                  b->name, strerror(EIO))
+                     : mem_printf("block %s is damaged in part: what is whole is read, the rest is "
+                                  "missing from answers",
+                                  b->name));
     }
     pthread_mutex_unlock(&db->notes_lock);
 }
@@ -60,6 +66,17 @@ void store_disk_error(struct tsdb *db, int error)
     if (!db->disk_error && error)
         db->disk_error_since_ms = store_now_ms(db);
     db->disk_error = error;
+    pthread_mutex_unlock(&db->notes_lock);
+}
+
+void tsdb_news(struct tsdb *db, uint64_t *seen, struct query_texts *ret)
+{
+    pthread_mutex_lock(&db->notes_lock);
+    size_t n = (size_t)MIN_OF(db->noted - *seen, (uint64_t)db->n_notes);
+    *ret = (struct query_texts){mem_zalloc((n + 1) * sizeof(char *)), 0};
+    for (size_t i = db->n_notes - n; i < db->n_notes; i++)
+        ret->text[ret->n++] = mem_strdup(db->note[i]);
+    *seen = db->noted;
     pthread_mutex_unlock(&db->notes_lock);
 }
 

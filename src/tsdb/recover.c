@@ -13,6 +13,7 @@
 
 #include "base/mem.h"
 #include "base/number.h"
+#include "fault.h"
 #include "store.h"
 
 #define BAD_SUFFIX ".bad"
@@ -137,7 +138,7 @@ static void replay_sample(void *arg, int64_t t_ms, const struct log_sample *samp
         r->unknown++;
         return;
     }
-    enum head_verdict verdict = head_append(h, s, own - 1, t_ms, sample->v);
+    enum head_verdict verdict = head_append_old(h, s, own - 1, t_ms, sample->v);
     r->samples += verdict == HEAD_STORED;
     r->refused += verdict == HEAD_NO_MEMORY;
 }
@@ -152,7 +153,7 @@ static void replay(struct replay *r, const uint8_t *data, size_t len, struct log
             describe(r, s);
     log_cursor_init(c, data, len);
     while (log_next(c, &record))
-        if (record.type == LOG_SAMPLES)
+        if (record.type == LOG_SAMPLES || record.type == LOG_HISTORY)
             log_read_samples(&record, replay_sample, r);
 }
 
@@ -207,7 +208,11 @@ static void replay_segment(struct tsdb *db, uint64_t segment, bool is_last)
     }
     struct replay r = {.db = db};
     struct log_cursor c;
+    int guard = fault_guard(data, len);
     replay(&r, data, len, &c);
+    if (fault_is_hit(guard))
+        store_note(db, "log %s: the disk does not give back all of it: %s", name, strerror(EIO));
+    fault_release(guard);
     report(db, &r, &c, name, is_last);
     free(r.ref);
     munmap(data, len);

@@ -1,21 +1,17 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 /*
- * Opening and closing. In the directory:
- *   lock         locked by the process that has the store open
- *   log/         segments, N.log
- *   blocks/      RESOLUTION-START-END-SERIAL.blk
- *   deletions    what is deleted but may still stand in blocks
+ * Opening and closing.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "fault.h"
 #include "store.h"
 
 const int64_t resolution_ms[TSDB_RESOLUTIONS] = {0, RESOLUTION_MINUTE_MS, RESOLUTION_HOUR_MS};
@@ -56,41 +52,6 @@ int64_t store_now_ms(const struct tsdb *db)
 int64_t store_mono_ms(const struct tsdb *db)
 {
     return clock_mono_ns(db->o.clock) / NS_PER_MS;
-}
-
-static int open_directory(int at, const char *path, int *ret)
-{
-    if (mkdirat(at, path, 0750) < 0 && errno != EEXIST)
-        return -errno;
-    *ret = openat(at, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return *ret < 0 ? -errno : 0;
-}
-
-static int take_lock(struct tsdb *db, struct err *err)
-{
-    db->lock_fd = openat(db->dirfd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0640);
-    if (db->lock_fd < 0)
-        return err_set(err, errno, "%s/lock: %s", db->path, strerror(errno));
-    if (flock(db->lock_fd, LOCK_EX | LOCK_NB) < 0) {
-        int code = errno == EWOULDBLOCK ? EBUSY : errno;
-        return err_set(err, code, "%s: %s", db->path,
-                       code == EBUSY ? "another process has this store open" : strerror(code));
-    }
-    return 0;
-}
-
-static int open_files(struct tsdb *db, struct err *err)
-{
-    int r = open_directory(AT_FDCWD, db->path, &db->dirfd);
-    if (r < 0)
-        return err_set(err, -r, "%s: %s", db->path, strerror(-r));
-    r = take_lock(db, err);
-    if (r < 0)
-        return r;
-    r = open_directory(db->dirfd, "log", &db->log_dirfd);
-    if (r == 0)
-        r = open_directory(db->dirfd, "blocks", &db->blocks_dirfd);
-    return r < 0 ? err_set(err, -r, "%s: %s", db->path, strerror(-r)) : 0;
 }
 
 static void close_fd(int fd)
@@ -174,7 +135,8 @@ int tsdb_open(const char *directory, const struct tsdb_options *o, struct tsdb *
               struct err *err)
 {
     struct tsdb *db = store_new(directory, o);
-    int r = open_files(db, err);
+    fault_init();
+    int r = directory_open(db, err);
     db->log.dirfd = db->log_dirfd;
     if (r == 0)
         r = recover_blocks(db, err);
@@ -198,36 +160,6 @@ void tsdb_close(struct tsdb *db)
     store_free(db);
 }
 
-static int link_block(struct tsdb *db, const struct block *b, int dirfd)
-{
-    if (linkat(db->blocks_dirfd, b->name, dirfd, b->name, 0) == 0)
-        return 0;
-    CLEANUP(closep) int fd = openat(dirfd, b->name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
-    if (fd < 0)
-        return -errno;
-    for (size_t done = 0; done < b->size;) {
-        ssize_t n = write(fd, b->data + done, b->size - done);
-        if (n < 0 && errno != EINTR)
-            return -errno;
-        done += n > 0 ? (size_t)n : 0;
-    }
-    return fsync(fd) < 0 ? -errno : 0;
-}
-
-static int copy_store(struct tsdb *db, int dirfd)
-{
-    CLEANUP(closep) int blocks = -1;
-    const struct view *v = view_get(db);
-    int r = open_directory(dirfd, "blocks", &blocks);
-    for (size_t i = 0; i < v->n && r == 0; i++)
-        r = link_block(db, v->block[i], blocks);
-    if (r == 0 && v->n_deletions > 0)
-        r = deletions_write_at(dirfd, v->deletion, v->n_deletions);
-    if (r == 0 && (fsync(blocks) < 0 || fsync(dirfd) < 0))
-        r = -errno;
-    return r;
-}
-
 int store_snapshot(struct tsdb *db, const char *directory, struct err *err)
 {
     int r = flush_head(db);
@@ -236,6 +168,6 @@ int store_snapshot(struct tsdb *db, const char *directory, struct err *err)
     if (mkdir(directory, 0750) < 0)
         return err_set(err, errno, "%s: %s", directory, strerror(errno));
     CLEANUP(closep) int dirfd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    r = dirfd < 0 ? -errno : copy_store(db, dirfd);
+    r = dirfd < 0 ? -errno : directory_copy(db, dirfd);
     return r < 0 ? err_set(err, -r, "%s: %s", directory, strerror(-r)) : 0;
 }

@@ -83,6 +83,7 @@ struct tsdb {
     pthread_mutex_t notes_lock;
     char **note;
     size_t n_notes, notes_cap;
+    uint64_t noted;       /**< in all */
     uint64_t damaged[64]; /**< serials of blocks that were noted */
     size_t n_damaged;
     uint64_t unreadable, replayed;
@@ -185,6 +186,9 @@ int rollup(const int64_t *t_ms, const double *v, size_t n, int64_t resolution,
  */
 size_t buckets_sort(struct query_bucket *b, size_t n);
 
+/** A window is closed so long after its end: samples of the lanes come a little late. */
+#define COMPACT_GRACE_MS 60000
+
 /* flush.c, compact.c, upkeep.c: the block thread */
 int flush_head(struct tsdb *db);
 /** Do one piece of compaction that is due; 1: there may be more, 0: nothing to do, -errno. */
@@ -196,6 +200,15 @@ void upkeep_stop(struct tsdb *db);
 bool upkeep_is_stopping(struct tsdb *db);
 int upkeep_job(struct tsdb *db, struct job *job);
 int store_snapshot(struct tsdb *db, const char *directory, struct err *err);
+
+/* directory.c */
+int directory_open(struct tsdb *db, struct err *err);
+/** Blocks and deletions into another directory. */
+int directory_copy(struct tsdb *db, int dirfd);
+/** Whether somebody removed it, or the log's file. */
+bool directory_is_gone(struct tsdb *db);
+/** Make it anew, with all that is known. The block thread. 0 or -errno: it is to be tried again. */
+int directory_restore(struct tsdb *db);
 
 /* recover.c */
 int recover_blocks(struct tsdb *db, struct err *err);

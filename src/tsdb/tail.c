@@ -323,12 +323,13 @@ uint64_t tails_need(struct tsdb *db, uint64_t covered)
     pthread_mutex_lock(&db->tails_lock);
     for (struct tsdb_tail *t = db->tails; t; t = t->next) {
         uint64_t read = t->done.segment > 0 ? t->done.segment - 1 : 0;
-        bool was_told = t->is_told;
-        t->is_told = read < MIN_OF(limit, covered);
+        bool loses = read < MIN_OF(limit, covered), was_told = t->is_told;
+        // Until it has caught up: how much log there is now depends on the disk too.
+        t->is_told = loses || (was_told && read < covered);
         if (read >= up_to)
             continue;
         up_to = MAX_OF(read, MIN_OF(limit, covered));
-        if (t->is_told && !was_told)
+        if (loses && !was_told)
             store_note(db, "the log outgrew its limit: %s is behind and loses what it has not read",
                        t->name);
     }

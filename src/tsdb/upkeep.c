@@ -73,8 +73,20 @@ static void drop(struct tsdb *db, struct block *b)
     pin_retire(&db->pins, (void (*)(void *))block_free, b);
 }
 
-static struct block *oldest(const struct view *v, int64_t resolution, uint64_t *ret_bytes)
+// Samples whose roll-ups are due but not made yet, as of an import. They stay so long, but not
+// where the disk is full or they cannot be read.
+static bool is_awaited(const struct tsdb *db, const struct block *b, int64_t newest_ms)
 {
+    return b->meta.resolution_ms == 0 && b->meta.level == 0 && !b->is_bad && !db->disk_error &&
+           b->meta.window_end_ms <= newest_ms - COMPACT_GRACE_MS;
+}
+
+static struct block *oldest(struct tsdb *db, int64_t resolution, uint64_t *ret_bytes)
+{
+    const struct view *v = view_get(db);
+    pthread_mutex_lock(&db->head.lock);
+    int64_t newest_ms = db->head.newest_ms;
+    pthread_mutex_unlock(&db->head.lock);
     struct block *old = NULL;
     *ret_bytes = 0;
     for (size_t i = 0; i < v->n; i++) {
@@ -82,7 +94,7 @@ static struct block *oldest(const struct view *v, int64_t resolution, uint64_t *
         if (b->meta.resolution_ms != resolution)
             continue;
         *ret_bytes += b->size;
-        if (!old || b->meta.max_ms < old->meta.max_ms)
+        if (!is_awaited(db, b, newest_ms) && (!old || b->meta.max_ms < old->meta.max_ms))
             old = b;
     }
     return old;
@@ -94,7 +106,7 @@ void retention_step(struct tsdb *db)
     int64_t now_ms = retention_now_ms(db);
     for (int i = 0; i < TSDB_RESOLUTIONS; i++) {
         uint64_t bytes;
-        for (struct block *b; (b = oldest(view_get(db), resolution_ms[i], &bytes));) {
+        for (struct block *b; (b = oldest(db, resolution_ms[i], &bytes));) {
             bool is_old = kept[i]->age_ms > 0 && b->meta.max_ms < now_ms - kept[i]->age_ms;
             bool is_much = kept[i]->bytes > 0 && bytes > kept[i]->bytes;
             if (!is_old && !is_much)
@@ -156,7 +168,11 @@ static void *run(void *arg)
         if (monotonic_ms() < retry_ms)
             continue;
         int r = 0;
-        if (head_is_due(db)) {
+        if (directory_is_gone(db)) {
+            r = directory_restore(db);
+            store_disk_error(db, r);
+        }
+        if (r == 0 && head_is_due(db)) {
             r = flush_head(db);
             db->rolled_mono_ms = store_mono_ms(db);
         }

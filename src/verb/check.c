@@ -126,6 +126,23 @@ static int check_choice(const struct at *a, struct err *err)
     return wrong(a, err, allowed.data);
 }
 
+static int check_texts(const struct at *a, struct err *err)
+{
+    if (!json_is_array(a->value) || json_array_size(a->value) > (size_t)a->f->max)
+        return err_set(err, EINVAL, "%s%s must be a list of at most %jd texts", a->where,
+                       a->f->name, (intmax_t)a->f->max);
+    for (size_t i = 0; i < json_array_size(a->value); i++) {
+        const json_t *text = json_array_get(a->value, i);
+        if (!json_is_string(text) || json_string_length(text) > FIELD_TEXTS_BYTES ||
+            !printable(json_string_value(text), json_string_length(text)))
+            return err_set(err, EINVAL,
+                           "%s%s[%zu] must be a text of at most %d bytes without control "
+                           "characters",
+                           a->where, a->f->name, i, FIELD_TEXTS_BYTES);
+    }
+    return 0;
+}
+
 static int check_labels(const struct at *a, struct err *err)
 {
     const char *name;
@@ -178,6 +195,7 @@ static int (*const checks[FIELD_TYPE_MAX])(const struct at *a, struct err *err) 
     [FIELD_DURATION] = check_duration, [FIELD_BOOL] = check_bool,
     [FIELD_CHOICE] = check_choice,     [FIELD_LABELS] = check_labels,
     [FIELD_OBJECT] = check_member,     [FIELD_LIST] = check_list,
+    [FIELD_TEXTS] = check_texts,
 };
 
 static const struct field *find(const struct field *const *lists, const char *name)
@@ -230,4 +248,10 @@ int deed_check(const struct deed *deed, json_t *body, struct err *err)
 {
     const struct field *const lists[] = {deed->fields, deed_common_fields, NULL};
     return check_object(lists, body, "", err);
+}
+
+int fields_check(const struct field *fields, json_t *object, const char *where, struct err *err)
+{
+    const struct field *const lists[] = {fields, NULL};
+    return check_object(lists, object, where, err);
 }

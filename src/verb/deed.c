@@ -21,7 +21,9 @@
 static const char *const formats[] = {"qcow2", "raw", NULL};
 static const char *const firmwares[] = {"bios", "uefi", NULL};
 static const char *const fallbacks[] = {"fail", "destroy", NULL};
+static const char *const numa_modes[] = {"strict", "preferred", "interleave", "restrictive", NULL};
 static const char *const kinds[] = {"internal", "external", NULL};
+static const char *const merges[] = {"commit", "pull", NULL};
 static const char *const scopes[] = {"both", "live", "config", NULL};
 static const char *const fates[] = {"keep", "delete", NULL};
 
@@ -49,6 +51,33 @@ static const struct field nic_fields[] = {
     {NULL},
 };
 
+#define NUMA_FIELDS                                                                                \
+    {"nodes", FIELD_TEXT, true, .max = 255, .help = "NUMA nodes of the host, such as 0 or 0-1,3"}, \
+        {"mode", FIELD_CHOICE, .choices = numa_modes,                                              \
+         .help = "how strictly memory stays there; strict if absent"},                             \
+    {                                                                                              \
+        "pin", FIELD_BOOL, .help = "pin each vCPU to the CPUs of one of the nodes"                 \
+    }
+
+static const struct field numa_fields[] = {NUMA_FIELDS, {NULL}};
+
+static const struct field seed_fields[] = {
+    {"pool", FIELD_NAME, true, .help = "the storage pool that keeps the image"},
+    {"hostname", FIELD_TEXT, .max = 253, .help = "the guest's host name; the VM's name if absent"},
+    {"address", FIELD_TEXT, .max = 64, .help = "10.0.0.5/24 or fd00::5/64; DHCP if absent"},
+    {"gateway", FIELD_TEXT, .max = 64, .help = "the way to everywhere else"},
+    {"dns", FIELD_TEXT, .max = 255, .help = "addresses of name servers, with blanks between"},
+    {NULL},
+};
+
+static const struct field seed_user_fields[] = {
+    {"name", FIELD_NAME, true, .help = "the user's name in the guest"},
+    {"ssh_key", FIELD_TEXT, .max = 16384,
+     .help = "a public key that lets them in; name them again for another"},
+    {"sudo", FIELD_BOOL, .help = "they may become root without a password"},
+    {NULL},
+};
+
 static const struct field create_fields[] = {
     {"name", FIELD_NAME, true, .help = "the VM's name"},
     {"vcpus", FIELD_INTEGER, .min = 1, .max = 710, .help = "vCPUs; 1 if absent"},
@@ -65,6 +94,15 @@ static const struct field create_fields[] = {
     {"autostart", FIELD_BOOL, .help = "start with the host"},
     {"owner", FIELD_NAME, .help = "whose it is; who asks, if absent"},
     {"labels", FIELD_LABELS, .max = 32, .help = "labels"},
+    {"numa", FIELD_OBJECT, .fields = numa_fields, .help = "NUMA nodes it is placed on"},
+    {"seed", FIELD_OBJECT, .fields = seed_fields,
+     .help = "a seed image for cloud-init, kept in a pool and deleted with the disks"},
+    {"seed_users", FIELD_LIST, .max = 32, .fields = seed_user_fields,
+     .help = "users that cloud-init makes"},
+    {"seed_packages", FIELD_TEXTS, .max = 128, .help = "packages that cloud-init installs"},
+    {"seed_commands", FIELD_TEXTS, .max = 64,
+     .help = "shell commands that cloud-init runs as root at the first start"},
+    {"template", FIELD_NAME, .help = "a template that gives what is not given here"},
     {"start", FIELD_BOOL, .help = "start it when it is made"},
     {NULL},
 };
@@ -144,6 +182,13 @@ static const struct field pin_fields[] = {
     {NULL},
 };
 
+static const struct field set_numa_fields[] = {
+    NUMA_FIELDS,
+    {"scope", FIELD_CHOICE, .choices = scopes,
+     .help = "the running VM, its definition, or both; both if absent"},
+    {NULL},
+};
+
 static const struct field detach_disk_fields[] = {
     {"target", FIELD_NAME, true, .help = "the disk, such as vdb"},
     {"volume_fate", FIELD_CHOICE, .choices = fates, .help = "its volume; keep if absent"},
@@ -186,12 +231,22 @@ static const struct field snapshot_create_fields[] = {
     {"name", FIELD_NAME, true, .help = "the snapshot's name"},
     {"kind", FIELD_CHOICE, .choices = kinds,
      .help = "internal (with memory where the VM runs) or external; internal if absent"},
+    {"memory", FIELD_BOOL, .help = "of a running VM, with its memory in a file (external)"},
     {"quiesce", FIELD_BOOL, .help = "have the guest agent freeze file systems (external)"},
     {NULL},
 };
 
-static const struct field snapshot_fields[] = {
+static const struct field snapshot_revert_fields[] = {
     {"name", FIELD_NAME, true, .help = "the snapshot's name"},
+    {"start", FIELD_BOOL, .help = "start the VM where the snapshot holds no memory"},
+    {NULL},
+};
+
+static const struct field snapshot_delete_fields[] = {
+    {"name", FIELD_NAME, true, .help = "the snapshot's name"},
+    {"merge", FIELD_CHOICE, .choices = merges,
+     .help = "of an external one: commit what is newer into the image below, or pull what is "
+             "below into the image that the VM writes to; commit if absent"},
     {NULL},
 };
 
@@ -251,6 +306,10 @@ const struct deed deeds[DEED_MAX] = {
     ON_VM(DEED_SET_CPU, "vm.set-cpu", "set-cpu", ROLE_OPERATOR, cpu_fields,
           "Set CPU shares and quota", ""),
     ON_VM(DEED_PIN, "vm.pin", "pin", ROLE_OPERATOR, pin_fields, "Pin a vCPU to host CPUs", ""),
+    ON_VM(DEED_SET_NUMA, "vm.set-numa", "set-numa", ROLE_OPERATOR, set_numa_fields,
+          "Place a VM on NUMA nodes",
+          "Its memory, and with pin its vCPUs: the first ones on the first node, and so on. The "
+          "mode of a running VM cannot change, only the nodes of a strict one."),
     ON_VM(DEED_ATTACH_DISK, "vm.attach-disk", "attach-disk", ROLE_ADMIN, disk_fields,
           "Attach a disk", "Makes its volume where none is named."),
     ON_VM(DEED_DETACH_DISK, "vm.detach-disk", "detach-disk", ROLE_ADMIN, detach_disk_fields,
@@ -266,14 +325,17 @@ const struct deed deeds[DEED_MAX] = {
     ON_VM(DEED_LIMIT_NIC, "vm.limit-nic", "limit-nic", ROLE_OPERATOR, limit_nic_fields,
           "Throttle a network interface", ""),
     ON_VM(DEED_SNAPSHOT_CREATE, "snapshot.create", "snapshots/create", ROLE_OPERATOR,
-          snapshot_create_fields, "Take a snapshot", ""),
+          snapshot_create_fields, "Take a snapshot",
+          "An external one puts overlays over the disks; of a running VM it may hold the memory "
+          "too, or be taken with the guest's file systems frozen."),
     ON_VM(DEED_SNAPSHOT_REVERT, "snapshot.revert", "snapshots/revert", ROLE_OPERATOR,
-          snapshot_fields, "Go back to a snapshot",
-          "What would break half-way is refused with the reason: a VM with checkpoints, an "
-          "external snapshot where libvirt cannot revert to one."),
+          snapshot_revert_fields, "Go back to a snapshot",
+          "What the VM did since the last snapshot is lost; snapshots stay. Owner and labels stay "
+          "as they are. What would break half-way is refused with the reason, such as a VM with "
+          "checkpoints."),
     ON_VM(DEED_SNAPSHOT_DELETE, "snapshot.delete", "snapshots/delete", ROLE_OPERATOR,
-          snapshot_fields, "Delete a snapshot, keeping what is newer",
-          "The overlay of an external one is merged into its base."),
+          snapshot_delete_fields, "Delete a snapshot, keeping what is newer",
+          "The images of an external one are merged. Where that breaks off it is carried on."),
 };
 
 const struct deed *deed_match(const char *path, char **ret_vm)

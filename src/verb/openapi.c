@@ -48,6 +48,10 @@ static json_t *field_schema(const struct field *f)
         return json_pack("{s:s}", "type", "boolean");
     case FIELD_CHOICE:
         return choices(f);
+    case FIELD_TEXTS:
+        return json_pack("{s:s, s:I, s:{s:s, s:i}}", "type", "array", "maxItems",
+                         (json_int_t)f->max, "items", "type", "string", "maxLength",
+                         FIELD_TEXTS_BYTES);
     case FIELD_LABELS:
         return json_pack("{s:s, s:I, s:{s:s}}", "type", "object", "maxProperties",
                          (json_int_t)f->max, "additionalProperties", "type", "string");

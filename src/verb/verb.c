@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 
+#define DRY_HELP "say what would be done, and do nothing (also in the address)"
 #define TIME_HELP "Unix seconds or RFC 3339; now if absent"
 #define TIMEOUT_HELP "a duration; query.timeout at most"
 #define LIMIT_HELP "at most so many entries; 0 = all"
@@ -189,11 +190,13 @@ const struct verb verbs[VERB_MAX] = {
             .role = ROLE_ADMIN,
             .place = VERB_AT_WEB,
             .summary = "Take samples as OpenMetrics text with timestamps",
-            .details = "Of each series the earliest sample must come first. A NaN is taken for the "
-                       "end of its series, as export writes it. Says how many samples were taken "
-                       "and refused: `late`, older by more than 15 minutes than the newest of all "
-                       "while their series has later ones; `duplicate`, of a time that is there "
-                       "already.",
+            .details =
+                "Samples may be of any age, also of series that are sampled now; cheapest in "
+                "order of time. A NaN is taken for the end of its series, as export writes "
+                "it. Says how many samples were taken and refused: `late`, older than the "
+                "longest of store.keep, store.keep_minute and store.keep_hour, or more than "
+                "10 minutes ahead of the clock; `duplicate`, of a time that is there already "
+                "or in a roll-up whose samples are gone. Remote write does not send them on.",
             .answers = "application/json",
             .body_max = 32u << 20,
         },
@@ -300,7 +303,8 @@ const struct verb verbs[VERB_MAX] = {
                        {"owner", VERB_TYPE_STRING,
                         "name that VMs of theirs carry; else the "
                         "account's"},
-                       {"password", VERB_TYPE_STRING, "password, of at least 8 bytes"}},
+                       {"password", VERB_TYPE_STRING, "password, of at least 8 bytes"},
+                       {"dry_run", VERB_TYPE_FLAG, DRY_HELP}},
         },
     [VERB_USER_SET] =
         {
@@ -319,7 +323,8 @@ const struct verb verbs[VERB_MAX] = {
             .params = {{"role", VERB_TYPE_STRING, "viewer, operator or admin"},
                        {"scope", VERB_TYPE_STRING, "which VMs, as for `user add`"},
                        {"owner", VERB_TYPE_STRING, "name that VMs of theirs carry"},
-                       {"disabled", VERB_TYPE_STRING, "yes or no"}},
+                       {"disabled", VERB_TYPE_STRING, "yes or no"},
+                       {"dry_run", VERB_TYPE_FLAG, DRY_HELP}},
         },
     [VERB_USER_REMOVE] =
         {
@@ -333,6 +338,7 @@ const struct verb verbs[VERB_MAX] = {
             .summary = "Remove an account, its tokens and sessions",
             .details = "VMs that carry its owner name stay.",
             .answers = "application/json",
+            .params = {{"dry_run", VERB_TYPE_FLAG, DRY_HELP}},
         },
     [VERB_USER_PASSWORD] =
         {
@@ -350,7 +356,8 @@ const struct verb verbs[VERB_MAX] = {
             .answers = "application/json",
             .takes_json = true,
             .params = {{"password", VERB_TYPE_STRING, "the new password, of at least 8 bytes"},
-                       {"old", VERB_TYPE_STRING, "the present one"}},
+                       {"old", VERB_TYPE_STRING, "the present one"},
+                       {"dry_run", VERB_TYPE_FLAG, DRY_HELP}},
         },
     [VERB_TOKEN_LIST] =
         {
@@ -388,7 +395,8 @@ const struct verb verbs[VERB_MAX] = {
                         "absent"},
                        {"role", VERB_TYPE_STRING, "viewer (the default), operator or admin"},
                        {"scope", VERB_TYPE_STRING, "which of the account's VMs; all if absent"},
-                       {"expires", VERB_TYPE_STRING, "a duration (90d), or never; 90d if absent"}},
+                       {"expires", VERB_TYPE_STRING, "a duration (90d), or never; 90d if absent"},
+                       {"dry_run", VERB_TYPE_FLAG, DRY_HELP}},
         },
     [VERB_TOKEN_REVOKE] =
         {
@@ -404,6 +412,7 @@ const struct verb verbs[VERB_MAX] = {
             .details = "By its id or as ACCOUNT:NAME. Requests under way are still "
                        "answered.",
             .answers = "application/json",
+            .params = {{"dry_run", VERB_TYPE_FLAG, DRY_HELP}},
         },
     [VERB_AUDIT_LIST] =
         {
@@ -442,6 +451,49 @@ const struct verb verbs[VERB_MAX] = {
                        "nothing before it was changed or cut off since.",
             .answers = "application/json",
             .params = {{"head", VERB_TYPE_STRING, "SEQ:HASH as an earlier check gave it"}},
+        },
+    [VERB_AUTO_SHOW] =
+        {
+            .id = VERB_AUTO_SHOW,
+            .method = "GET",
+            .path = "/vherd/v1/auto",
+            .role = ROLE_VIEWER,
+            .place = VERB_AT_ACT,
+            .command = "auto",
+            .summary = "Show or stop what is done without being asked",
+            .details = "Mode (plan.auto), the stop switch with who turned it and why, and how many "
+                       "deeds were done within the hour of those allowed. `stop` turns the switch "
+                       "at once and for good, restarts included, and cancels what has not begun; "
+                       "`start` turns it back. Both are written to the audit log.",
+            .answers = "application/json",
+        },
+    [VERB_AUTO_STOP] =
+        {
+            .id = VERB_AUTO_STOP,
+            .method = "POST",
+            .path = "/vherd/v1/auto/stop",
+            .role = ROLE_OPERATOR,
+            .place = VERB_AT_ACT,
+            .summary = "Stop what is done without being asked",
+            .details = "Until it is started again. What has begun is brought to its end; "
+                       "what waits is cancelled.",
+            .answers = "application/json",
+            .takes_json = true,
+            .params = {{"reason", VERB_TYPE_STRING, "why, for those who find it stopped"}},
+        },
+    [VERB_AUTO_START] =
+        {
+            .id = VERB_AUTO_START,
+            .method = "POST",
+            .path = "/vherd/v1/auto/start",
+            .role = ROLE_ADMIN,
+            .place = VERB_AT_ACT,
+            .summary = "Let things be done without being asked again",
+            .details = "Ends what stop began. Whether anything is done is the configuration's "
+                       "plan.auto.",
+            .answers = "application/json",
+            .takes_json = true,
+            .params = {{"reason", VERB_TYPE_STRING, "why"}},
         },
     [VERB_TASK_LIST] =
         {
@@ -509,6 +561,205 @@ const struct verb verbs[VERB_MAX] = {
             .place = VERB_AT_ACT,
             .summary = "List a VM's snapshots as a tree",
             .details = "Parents before children, each with its depth and age.",
+            .answers = "application/json",
+        },
+    [VERB_TEMPLATE_LIST] =
+        {
+            .id = VERB_TEMPLATE_LIST,
+            .method = "GET",
+            .path = "/vherd/v1/templates",
+            .role = ROLE_ADMIN,
+            .place = VERB_AT_ACT,
+            .command = "template list",
+            .summary = "List the templates that VMs can be made from",
+            .details = "Files in the folder act.templates; one that cannot be read says why.",
+            .answers = "application/json",
+        },
+    [VERB_TEMPLATE_SHOW] =
+        {
+            .id = VERB_TEMPLATE_SHOW,
+            .method = "GET",
+            .path = "/vherd/v1/templates/{template}",
+            .role = ROLE_ADMIN,
+            .place = VERB_AT_ACT,
+            .command = "template show",
+            .summary = "Show one template",
+            .details = "Its fields are those of vm.create, without the name.",
+            .answers = "application/json",
+        },
+    [VERB_VM_SELECT] =
+        {
+            .id = VERB_VM_SELECT,
+            .method = "GET",
+            .path = "/vherd/v1/select",
+            .role = ROLE_VIEWER,
+            .reach = VERB_REACH_LIST,
+            .place = VERB_AT_ACT,
+            .summary = "Name the VMs that a selection means",
+            .details = "Out of libvirt's definitions as they are now: those with one of the names "
+                       "or patterns (all where there are none) that carry every label.",
+            .answers = "application/json",
+            .params = {{"vms", VERB_TYPE_STRING, "a name; may be repeated"},
+                       {"match", VERB_TYPE_STRING, "a pattern of names; may be repeated"},
+                       {"label", VERB_TYPE_STRING, "NAME=PATTERN or NAME; may be repeated"},
+                       {"all", VERB_TYPE_FLAG, "every VM"}},
+        },
+    [VERB_SCHEDULE_LIST] =
+        {
+            .id = VERB_SCHEDULE_LIST,
+            .method = "GET",
+            .path = "/vherd/v1/schedules",
+            .role = ROLE_VIEWER,
+            .reach = VERB_REACH_SELF,
+            .place = VERB_AT_ACT,
+            .command = "schedule list",
+            .summary = "List schedules",
+            .details = "An admin over all VMs sees all, others their own: what is done when to "
+                       "which VMs, when next, and what came of the last time.",
+            .answers = "application/json",
+        },
+    [VERB_SCHEDULE_ADD] =
+        {
+            .id = VERB_SCHEDULE_ADD,
+            .method = "POST",
+            .path = "/vherd/v1/schedules",
+            .role = ROLE_OPERATOR,
+            .reach = VERB_REACH_SELF,
+            .place = VERB_AT_ACT,
+            .command = "schedule add",
+            .summary = "Have a deed done again and again",
+            .details = "At each time that fits `cron`, in the time zone of the daemon, VMs are "
+                       "selected anew and each gets a task, with the rights that its owner has "
+                       "then. %Y %m %d %H %M %S in the field `name` become the time. A time that "
+                       "passed while vherd or libvirt was away is skipped, or made up for once.",
+            .answers = "application/json",
+            .takes_json = true,
+            .nested = true,
+            .params = {{"name", VERB_TYPE_STRING, "its name"},
+                       {"cron", VERB_TYPE_STRING, "minute hour day month weekday, or @daily …"},
+                       {"deed", VERB_TYPE_STRING, "such as snapshot.create"},
+                       {"fields", VERB_TYPE_STRING, "an object: the deed's own fields"},
+                       {"select", VERB_TYPE_STRING,
+                        "an object: vms, match, label (lists of texts), all (true)"},
+                       {"parallel", VERB_TYPE_INTEGER, "so many VMs at once; 4 if absent"},
+                       {"max_failures", VERB_TYPE_INTEGER,
+                        "after more the rest is cancelled; 0 if absent"},
+                       {"missed", VERB_TYPE_STRING, "skip (the default) or once"},
+                       {"dry_run", VERB_TYPE_FLAG, DRY_HELP}},
+        },
+    [VERB_SCHEDULE_REMOVE] =
+        {
+            .id = VERB_SCHEDULE_REMOVE,
+            .method = "DELETE",
+            .path = "/vherd/v1/schedules/{schedule}",
+            .role = ROLE_OPERATOR,
+            .reach = VERB_REACH_SELF,
+            .place = VERB_AT_ACT,
+            .command = "schedule delete",
+            .summary = "Remove a schedule",
+            .details = "Tasks that it has asked for go on.",
+            .answers = "application/json",
+            .params = {{"dry_run", VERB_TYPE_FLAG, DRY_HELP}},
+        },
+    [VERB_SCHEDULE_RUN] =
+        {
+            .id = VERB_SCHEDULE_RUN,
+            .method = "POST",
+            .path = "/vherd/v1/schedules/{schedule}/run",
+            .role = ROLE_OPERATOR,
+            .reach = VERB_REACH_SELF,
+            .place = VERB_AT_ACT,
+            .command = "schedule run",
+            .summary = "Run a schedule now",
+            .details = "Its times stay as they are. Answers the name of the batch.",
+            .answers = "application/json",
+            .takes_json = true,
+            .params = {{"dry_run", VERB_TYPE_FLAG, DRY_HELP}},
+        },
+    [VERB_SCHEDULE_PAUSE] =
+        {
+            .id = VERB_SCHEDULE_PAUSE,
+            .method = "POST",
+            .path = "/vherd/v1/schedules/{schedule}/pause",
+            .role = ROLE_OPERATOR,
+            .reach = VERB_REACH_SELF,
+            .place = VERB_AT_ACT,
+            .command = "schedule pause",
+            .summary = "Pause a schedule",
+            .details = "Times that pass meanwhile are not missed.",
+            .answers = "application/json",
+            .takes_json = true,
+            .params = {{"dry_run", VERB_TYPE_FLAG, DRY_HELP}},
+        },
+    [VERB_SCHEDULE_RESUME] =
+        {
+            .id = VERB_SCHEDULE_RESUME,
+            .method = "POST",
+            .path = "/vherd/v1/schedules/{schedule}/resume",
+            .role = ROLE_OPERATOR,
+            .reach = VERB_REACH_SELF,
+            .place = VERB_AT_ACT,
+            .command = "schedule resume",
+            .summary = "Let a paused schedule go on",
+            .details = "",
+            .answers = "application/json",
+            .takes_json = true,
+            .params = {{"dry_run", VERB_TYPE_FLAG, DRY_HELP}},
+        },
+    [VERB_CONSOLE_OPEN] =
+        {
+            .id = VERB_CONSOLE_OPEN,
+            .method = "POST",
+            .path = "/vherd/v1/vms/{vm}/console",
+            .role = ROLE_OPERATOR,
+            .reach = VERB_REACH_VM,
+            .place = VERB_AT_ACT,
+            .summary = "Attach to the serial line of a VM",
+            .details =
+                "Answers `console`, the name of the attachment, which is the asker's alone. One is "
+                "attached at a time. The audit log has a record of its beginning and of its end.",
+            .answers = "application/json",
+            .takes_json = true,
+            .params = {{"force", VERB_TYPE_FLAG, "in the address: put off who is attached"}},
+        },
+    [VERB_CONSOLE_READ] =
+        {
+            .id = VERB_CONSOLE_READ,
+            .method = "GET",
+            .path = "/vherd/v1/consoles/{console}",
+            .role = ROLE_OPERATOR,
+            .reach = VERB_REACH_SELF,
+            .place = VERB_AT_ACT,
+            .summary = "Take what the guest has said",
+            .details = "`output` is base64. Waits up to ten seconds for something; `open` is false "
+                       "where the line has ended, and `message` then says why. Who asks for "
+                       "nothing for 40 s is detached.",
+            .answers = "application/json",
+        },
+    [VERB_CONSOLE_WRITE] =
+        {
+            .id = VERB_CONSOLE_WRITE,
+            .method = "POST",
+            .path = "/vherd/v1/consoles/{console}",
+            .role = ROLE_OPERATOR,
+            .reach = VERB_REACH_SELF,
+            .place = VERB_AT_ACT,
+            .summary = "Type into a serial line",
+            .details = "",
+            .answers = "application/json",
+            .takes_json = true,
+            .params = {{"input", VERB_TYPE_STRING, "bytes as base64, at most 3072"}},
+        },
+    [VERB_CONSOLE_CLOSE] =
+        {
+            .id = VERB_CONSOLE_CLOSE,
+            .method = "DELETE",
+            .path = "/vherd/v1/consoles/{console}",
+            .role = ROLE_OPERATOR,
+            .reach = VERB_REACH_SELF,
+            .place = VERB_AT_ACT,
+            .summary = "Detach from a serial line",
+            .details = "",
             .answers = "application/json",
         },
     [VERB_OPENAPI] =

@@ -32,6 +32,10 @@ unsigned virt_change_flags(const struct change *c, unsigned scope);
 /** Fill a volume's path from its pool and name; nothing where it has no name. */
 int virt_volume_find(struct use *use, struct virt_volume *v, struct err *err);
 
+/** Fill a volume's pool and name from its path, looking again into the pool whose folder the path
+ * is in; nothing where no pool has it. */
+void virt_volume_name(struct use *use, struct virt_volume *v);
+
 int virt_libvirt_size(struct virt *v, const struct uuid *uuid, struct virt_size *ret,
                       struct err *err);
 int virt_libvirt_set_vcpus(struct virt *v, const struct uuid *uuid, unsigned n, unsigned scope,
@@ -42,6 +46,11 @@ int virt_libvirt_cpu_limits(struct virt *v, const struct uuid *uuid,
                             const struct virt_cpu_limits *limits, unsigned scope, struct err *err);
 int virt_libvirt_pin(struct virt *v, const struct uuid *uuid, unsigned vcpu, const char *cpus,
                      unsigned scope, struct err *err);
+int virt_libvirt_console(struct virt *v, const struct uuid *uuid, bool force, int *ret_fd,
+                         struct err *err);
+int virt_libvirt_cells(struct virt *v, struct virt_cell **ret, size_t *ret_n, struct err *err);
+int virt_libvirt_set_numa(struct virt *v, const struct uuid *uuid, const struct virt_numa *numa,
+                          unsigned scope, struct err *err);
 int virt_libvirt_attach_disk(struct virt *v, const struct uuid *uuid, const struct virt_disk *disk,
                              unsigned scope, struct err *err);
 int virt_libvirt_detach_disk(struct virt *v, const struct uuid *uuid, const char *target,
@@ -73,11 +82,31 @@ int virt_libvirt_delete_volume(struct virt *v, const char *pool, const char *vol
 
 int virt_libvirt_snapshots(struct virt *v, const struct uuid *uuid, struct virt_snapshot **ret,
                            size_t *ret_n, struct err *err);
-int virt_libvirt_create_snapshot(struct virt *v, const struct uuid *uuid, const char *name,
-                                 enum virt_snapshot_kind kind, bool quiesce, struct err *err);
+int virt_libvirt_create_snapshot(struct virt *v, const struct uuid *uuid,
+                                 const struct virt_snapshot_spec *spec, struct err *err);
 int virt_libvirt_revert(struct virt *v, const struct uuid *uuid, const char *name, struct err *err);
 int virt_libvirt_delete_snapshot(struct virt *v, const struct uuid *uuid, const char *name,
-                                 struct err *err);
+                                 bool knowledge, struct err *err);
+int virt_libvirt_redirect_snapshot(struct virt *v, const struct uuid *uuid, const char *name,
+                                   const struct virt_redirect *to, struct err *err);
+int virt_libvirt_definition(struct virt *v, const struct uuid *uuid, char **ret, struct err *err);
+int virt_libvirt_redefine(struct virt *v, const char *text, struct err *err);
+int virt_libvirt_redefine_as(struct virt *v, const struct uuid *uuid, const char *snapshot,
+                             const struct virt_disk *disks, size_t n, struct err *err);
+int virt_libvirt_restore_memory(struct virt *v, const struct uuid *uuid, const char *snapshot,
+                                const struct virt_disk *disks, size_t n, struct err *err);
+int virt_libvirt_drop_save(struct virt *v, const struct uuid *uuid, struct err *err);
+int virt_libvirt_chain(struct virt *v, const struct uuid *uuid, const char *target,
+                       struct virt_chain *ret, struct err *err);
+int virt_libvirt_merge(struct virt *v, const struct uuid *uuid, const char *target,
+                       const char *base, const char *top, bool pull, struct err *err);
+int virt_libvirt_merge_end(struct virt *v, const struct uuid *uuid, const char *target, bool pivot,
+                           struct err *err);
+int virt_libvirt_agent(struct virt *v, const struct uuid *uuid, struct err *err);
+int virt_libvirt_thaw(struct virt *v, const struct uuid *uuid, struct err *err);
+int virt_libvirt_refresh(struct virt *v, const char *pool, struct err *err);
+int virt_libvirt_name_volume(struct virt *v, struct virt_volume *volume, struct err *err);
+int virt_libvirt_place_volume(struct virt *v, struct virt_volume *volume, struct err *err);
 int virt_libvirt_checkpoints(struct virt *v, const struct uuid *uuid, struct err *err);
 
 #endif

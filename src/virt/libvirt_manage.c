@@ -40,21 +40,6 @@ unsigned virt_change_flags(const struct change *c, unsigned scope)
 
 /* The definition. */
 
-static void name_volume(struct use *use, struct virt_volume *v)
-{
-    if (!v->path || v->pool)
-        return;
-    virStorageVolPtr vol = virStorageVolLookupByPath(use->conn, v->path);
-    virStoragePoolPtr pool = vol ? virStoragePoolLookupByVolume(vol) : NULL;
-    if (pool) {
-        v->pool = mem_strdup(virStoragePoolGetName(pool));
-        v->volume = mem_strdup(virStorageVolGetName(vol));
-        virStoragePoolFree(pool);
-    }
-    if (vol)
-        virStorageVolFree(vol);
-}
-
 static int libvirt_spec(struct virt *v, const struct uuid *uuid, struct virt_spec *ret,
                         struct err *err)
 {
@@ -69,9 +54,9 @@ static int libvirt_spec(struct virt *v, const struct uuid *uuid, struct virt_spe
     if (virDomainIsPersistent(c.domain) == 1 && virDomainGetAutostart(c.domain, &autostart) == 0)
         ret->autostart = autostart;
     for (size_t i = 0; i < ret->n_disks; i++)
-        name_volume(&c.use, &ret->disks[i].source);
-    name_volume(&c.use, &ret->kernel);
-    name_volume(&c.use, &ret->initrd);
+        virt_volume_name(&c.use, &ret->disks[i].source);
+    virt_volume_name(&c.use, &ret->kernel);
+    virt_volume_name(&c.use, &ret->initrd);
     return 0;
 }
 
@@ -203,6 +188,11 @@ static int request_reboot(virDomainPtr d)
     return virDomainReboot(d, VIR_DOMAIN_REBOOT_DEFAULT);
 }
 
+static int start_paused(virDomainPtr d)
+{
+    return virDomainCreateWithFlags(d, VIR_DOMAIN_START_PAUSED);
+}
+
 static int save(virDomainPtr d)
 {
     return virDomainManagedSave(d, 0);
@@ -220,6 +210,7 @@ static const struct {
     [VIRT_POWER_PAUSE] = {virDomainSuspend, "pausing the VM"},
     [VIRT_POWER_RESUME] = {virDomainResume, "resuming the VM"},
     [VIRT_POWER_SAVE] = {save, "saving the VM's memory"},
+    [VIRT_POWER_START_PAUSED] = {start_paused, "opening the VM's images"},
 };
 
 static int libvirt_power(struct virt *v, const struct uuid *uuid, enum virt_power power,
@@ -304,6 +295,8 @@ const struct virt_manage virt_libvirt_manage = {
     .set_memory = virt_libvirt_set_memory,
     .cpu_limits = virt_libvirt_cpu_limits,
     .pin = virt_libvirt_pin,
+    .cells = virt_libvirt_cells,
+    .set_numa = virt_libvirt_set_numa,
     .attach_disk = virt_libvirt_attach_disk,
     .detach_disk = virt_libvirt_detach_disk,
     .attach_nic = virt_libvirt_attach_nic,
@@ -321,7 +314,22 @@ const struct virt_manage virt_libvirt_manage = {
     .create_snapshot = virt_libvirt_create_snapshot,
     .revert = virt_libvirt_revert,
     .delete_snapshot = virt_libvirt_delete_snapshot,
+    .redirect_snapshot = virt_libvirt_redirect_snapshot,
+    .definition = virt_libvirt_definition,
+    .redefine = virt_libvirt_redefine,
+    .redefine_as = virt_libvirt_redefine_as,
+    .restore_memory = virt_libvirt_restore_memory,
+    .drop_save = virt_libvirt_drop_save,
+    .chain = virt_libvirt_chain,
+    .merge = virt_libvirt_merge,
+    .merge_end = virt_libvirt_merge_end,
+    .agent = virt_libvirt_agent,
+    .thaw = virt_libvirt_thaw,
+    .refresh = virt_libvirt_refresh,
+    .name_volume = virt_libvirt_name_volume,
+    .place_volume = virt_libvirt_place_volume,
     .checkpoints = virt_libvirt_checkpoints,
+    .console = virt_libvirt_console,
     .job = libvirt_job,
     .abort_job = libvirt_abort_job,
 };

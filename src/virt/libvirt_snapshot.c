@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Snapshots through libvirt. What may be asked of it without harm is decided by the caller.
 #include <errno.h>
-#include <libxml/parser.h>
-#include <libxml/tree.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "base/esc.h"
-#include "base/number.h"
 #include "libvirt_change.h"
+#include "xml_node.h"
 
 #define XML_MAX 65536
 #define SNAPSHOTS_MAX 4096
@@ -19,46 +16,8 @@ static inline void snapshot_freep(virDomainSnapshotPtr *s)
         virDomainSnapshotFree(*s);
 }
 
-static const xmlNode *child(const xmlNode *n, const char *name)
-{
-    n = n ? n->children : NULL;
-    while (n && strcmp((const char *)n->name, name) != 0)
-        n = n->next;
-    return n;
-}
-
-static bool attribute_is(const xmlNode *n, const char *name, const char *value)
-{
-    xmlChar *text = n ? xmlGetProp(n, (const xmlChar *)name) : NULL;
-    bool is = text && strcmp((char *)text, value) == 0;
-    xmlFree(text);
-    return is;
-}
-
-static void read_disks(const xmlNode *disks, struct virt_snapshot *ret)
-{
-    for (const xmlNode *n = disks ? disks->children : NULL; n; n = n->next)
-        if (attribute_is(n, "snapshot", "external"))
-            ret->external = true;
-}
-
-static void read_xml(const char *xml, struct virt_snapshot *ret)
-{
-    xmlDoc *doc = xmlReadMemory(xml, (int)strlen(xml), NULL, NULL,
-                                XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
-    const xmlNode *root = doc ? xmlDocGetRootElement(doc) : NULL;
-    const xmlNode *memory = child(root, "memory"), *created = child(root, "creationTime");
-    xmlChar *time = created ? xmlNodeGetContent(created) : NULL;
-    ret->memory = memory && !attribute_is(memory, "snapshot", "no");
-    ret->external = attribute_is(memory, "snapshot", "external");
-    if (time)
-        (void)number_parse_i64((char *)time, &ret->created_s);
-    read_disks(child(root, "disks"), ret);
-    xmlFree(time);
-    xmlFreeDoc(doc);
-}
-
-static int describe(virDomainSnapshotPtr s, struct virt_snapshot *ret, struct err *err)
+static int describe(struct use *use, virDomainSnapshotPtr s, struct virt_snapshot *ret,
+                    struct err *err)
 {
     char *xml CLEANUP(freep) = virDomainSnapshotGetXMLDesc(s, 0);
     virDomainSnapshotPtr parent CLEANUP(snapshot_freep) = virDomainSnapshotGetParent(s, 0);
@@ -68,9 +27,15 @@ static int describe(virDomainSnapshotPtr s, struct virt_snapshot *ret, struct er
     ret->parent = parent ? mem_strdup(virDomainSnapshotGetName(parent)) : NULL;
     ret->current = virDomainSnapshotIsCurrent(s, 0) == 1;
     ret->children = (size_t)MAX_OF(virDomainSnapshotNumChildren(s, 0), 0);
-    read_xml(xml, ret);
     ret->plugged_vcpus = virt_plugged_vcpus(xml, strlen(xml)) > 0;
-    return 0;
+    int r = virt_snapshot_read(xml, strlen(xml), ret, err);
+    for (size_t i = 0; r == 0 && i < ret->n_disks; i++) {
+        virt_volume_name(use, &ret->disks[i].image);
+        virt_volume_name(use, &ret->disks[i].overlay);
+    }
+    if (r == 0)
+        virt_volume_name(use, &ret->memory_image);
+    return r;
 }
 
 int virt_libvirt_snapshots(struct virt *v, const struct uuid *uuid, struct virt_snapshot **ret,
@@ -86,7 +51,7 @@ int virt_libvirt_snapshots(struct virt *v, const struct uuid *uuid, struct virt_
         mem_zalloc(((size_t)MIN_OF(n, SNAPSHOTS_MAX) + 1) * sizeof(*found));
     for (int i = 0; i < n; i++) {
         if (r == 0)
-            r = describe(list[i], &found[i], err);
+            r = describe(&c.use, list[i], &found[i], err);
         virDomainSnapshotFree(list[i]);
     }
     free(list);
@@ -99,42 +64,19 @@ int virt_libvirt_snapshots(struct virt *v, const struct uuid *uuid, struct virt_
     return 0;
 }
 
-static void write_disks(const struct virt_spec *spec, struct buf *out)
-{
-    buf_puts(out, "<disks>");
-    for (size_t i = 0; i < spec->n_disks; i++) {
-        const struct virt_disk *d = &spec->disks[i];
-        if (!d->target)
-            continue;
-        buf_puts(out, "<disk name=\"");
-        esc_html(out, d->target);
-        buf_printf(out, "\" snapshot='%s'/>", d->cdrom || d->read_only ? "no" : "external");
-    }
-    buf_puts(out, "</disks>");
-}
-
-int virt_libvirt_create_snapshot(struct virt *v, const struct uuid *uuid, const char *name,
-                                 enum virt_snapshot_kind kind, bool quiesce, struct err *err)
+int virt_libvirt_create_snapshot(struct virt *v, const struct uuid *uuid,
+                                 const struct virt_snapshot_spec *spec, struct err *err)
 {
     CHANGE(c, v, uuid, err);
-    char *domain CLEANUP(freep) = virDomainGetXMLDesc(c.domain, 0);
-    struct virt_spec spec CLEANUP(virt_spec_done) = {0};
     struct buf xml CLEANUP(buf_done);
     unsigned flags = VIR_DOMAIN_SNAPSHOT_CREATE_ATOMIC;
-    int r = domain ? virt_spec_read(domain, strlen(domain), &spec, err)
-                   : virt_libvirt_error(err, "reading the VM");
-    if (r < 0)
-        return r;
     buf_init(&xml, XML_MAX);
-    buf_puts(&xml, "<domainsnapshot><name>");
-    esc_html(&xml, name);
-    buf_puts(&xml, "</name>");
-    if (kind == VIRT_SNAPSHOT_EXTERNAL) {
-        write_disks(&spec, &xml);
+    virt_snapshot_write(spec, &xml);
+    if (xml.error)
+        return err_set(err, E2BIG, "the snapshot's description is too large");
+    if (spec->kind == VIRT_SNAPSHOT_EXTERNAL)
         flags |= VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY;
-    }
-    buf_puts(&xml, "</domainsnapshot>");
-    if (quiesce)
+    if (spec->quiesce)
         flags |= VIR_DOMAIN_SNAPSHOT_CREATE_QUIESCE;
     virDomainSnapshotPtr s CLEANUP(snapshot_freep) =
         virDomainSnapshotCreateXML(c.domain, xml.data, flags);
@@ -159,13 +101,115 @@ int virt_libvirt_revert(struct virt *v, const struct uuid *uuid, const char *nam
 }
 
 int virt_libvirt_delete_snapshot(struct virt *v, const struct uuid *uuid, const char *name,
-                                 struct err *err)
+                                 bool knowledge, struct err *err)
 {
     CHANGE(c, v, uuid, err);
     virDomainSnapshotPtr s CLEANUP(snapshot_freep) = find(&c, name, err);
     if (!s)
         return -ENOENT;
-    return virDomainSnapshotDelete(s, 0) < 0 ? virt_libvirt_error(err, "deleting the snapshot") : 0;
+    unsigned flags = knowledge ? VIR_DOMAIN_SNAPSHOT_DELETE_METADATA_ONLY : 0;
+    return virDomainSnapshotDelete(s, flags) < 0 ? virt_libvirt_error(err, "deleting the snapshot")
+                                                 : 0;
+}
+
+// A snapshot's document, with secrets; the caller frees. NULL with the reason in `err`.
+static char *document(struct change *c, const char *name, struct err *err)
+{
+    virDomainSnapshotPtr s CLEANUP(snapshot_freep) = find(c, name, err);
+    char *xml = s ? virDomainSnapshotGetXMLDesc(s, VIR_DOMAIN_SNAPSHOT_XML_SECURE) : NULL;
+    if (s && !xml)
+        virt_libvirt_error(err, "reading a snapshot");
+    return xml;
+}
+
+int virt_libvirt_redirect_snapshot(struct virt *v, const struct uuid *uuid, const char *name,
+                                   const struct virt_redirect *to, struct err *err)
+{
+    CHANGE(c, v, uuid, err);
+    struct err why = {0};
+    char *xml CLEANUP(freep) = document(&c, name, &why);
+    char *changed CLEANUP(freep) = NULL;
+    if (!xml)
+        return err_set(err, why.code, "%s", why.message);
+    int r = virt_snapshot_redirect(xml, strlen(xml), to, &changed, err);
+    if (r < 0)
+        return r;
+    unsigned flags = VIR_DOMAIN_SNAPSHOT_CREATE_REDEFINE;
+    virDomainSnapshotPtr was CLEANUP(snapshot_freep) = find(&c, name, NULL);
+    if (to->current || (was && virDomainSnapshotIsCurrent(was, 0) == 1))
+        flags |= VIR_DOMAIN_SNAPSHOT_CREATE_CURRENT;
+    virDomainSnapshotPtr s CLEANUP(snapshot_freep) =
+        virDomainSnapshotCreateXML(c.domain, changed, flags);
+    return s ? 0 : virt_libvirt_error(err, "changing a snapshot's description");
+}
+
+/* Definitions, as they were. */
+
+int virt_libvirt_definition(struct virt *v, const struct uuid *uuid, char **ret, struct err *err)
+{
+    CHANGE(c, v, uuid, err);
+    char *xml CLEANUP(freep) =
+        virDomainGetXMLDesc(c.domain, VIR_DOMAIN_XML_INACTIVE | VIR_DOMAIN_XML_SECURE);
+    if (!xml || strlen(xml) > XML_BYTES_MAX)
+        return virt_libvirt_error(err, "reading a VM's definition");
+    *ret = TAKE_PTR(xml);
+    return 0;
+}
+
+static int define(struct use *use, const char *xml, struct err *err)
+{
+    virDomainPtr d CLEANUP(domain_freep) = virDomainDefineXMLFlags(use->conn, xml, 0);
+    return d ? 0 : virt_libvirt_error(err, "defining the VM");
+}
+
+int virt_libvirt_redefine(struct virt *v, const char *text, struct err *err)
+{
+    USE(use, v, err);
+    return define(&use, text, err);
+}
+
+int virt_libvirt_redefine_as(struct virt *v, const struct uuid *uuid, const char *snapshot,
+                             const struct virt_disk *disks, size_t n, struct err *err)
+{
+    CHANGE(c, v, uuid, err);
+    struct err why = {0};
+    char *xml CLEANUP(freep) = document(&c, snapshot, &why);
+    char *domain CLEANUP(freep) = NULL;
+    if (!xml)
+        return err_set(err, why.code, "%s", why.message);
+    int r = virt_snapshot_domain(xml, strlen(xml), false, disks, n, &domain, err);
+    return r < 0 ? r : define(&c.use, domain, err);
+}
+
+int virt_libvirt_restore_memory(struct virt *v, const struct uuid *uuid, const char *snapshot,
+                                const struct virt_disk *disks, size_t n, struct err *err)
+{
+    CHANGE(c, v, uuid, err);
+    struct err why = {0};
+    struct virt_snapshot s = {0};
+    char *xml CLEANUP(freep) = document(&c, snapshot, &why);
+    char *domain CLEANUP(freep) = NULL;
+    if (!xml)
+        return err_set(err, why.code, "%s", why.message);
+    int r = virt_snapshot_domain(xml, strlen(xml), true, disks, n, &domain, err);
+    if (r == 0)
+        r = virt_snapshot_read(xml, strlen(xml), &s, err);
+    if (r == 0 && !s.memory_image.path)
+        r = err_set(err, EINVAL, "the snapshot holds no memory");
+    if (r == 0 && virDomainRestoreFlags(c.use.conn, s.memory_image.path, domain, 0) < 0)
+        r = virt_libvirt_error(err, "starting from the snapshot's memory");
+    virt_snapshot_done(&s);
+    return r;
+}
+
+int virt_libvirt_drop_save(struct virt *v, const struct uuid *uuid, struct err *err)
+{
+    CHANGE(c, v, uuid, err);
+    if (virDomainHasManagedSaveImage(c.domain, 0) != 1)
+        return 0;
+    return virDomainManagedSaveRemove(c.domain, 0) < 0
+               ? virt_libvirt_error(err, "forgetting saved memory")
+               : 0;
 }
 
 int virt_libvirt_checkpoints(struct virt *v, const struct uuid *uuid, struct err *err)

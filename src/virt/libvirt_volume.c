@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Volumes of storage pools through libvirt, which runs qemu-img itself.
 #include <errno.h>
-#include <libxml/parser.h>
-#include <libxml/tree.h>
 #include <string.h>
 
 #include "base/esc.h"
 #include "libvirt_change.h"
+#include "xml_node.h"
 
 #define XML_MAX 65536
 
@@ -75,28 +74,101 @@ int virt_volume_find(struct use *use, struct virt_volume *v, struct err *err)
     return 0;
 }
 
-static const xmlNode *child(const xmlNode *n, const char *name)
+/* Paths, which libvirt tells and nobody else. */
+
+static bool lookup_path(struct use *use, struct virt_volume *v)
 {
-    n = n ? n->children : NULL;
-    while (n && strcmp((const char *)n->name, name) != 0)
-        n = n->next;
-    return n;
+    virStorageVolPtr vol CLEANUP(vol_freep) = virStorageVolLookupByPath(use->conn, v->path);
+    virStoragePoolPtr pool CLEANUP(pool_freep) = vol ? virStoragePoolLookupByVolume(vol) : NULL;
+    if (!pool)
+        return false;
+    v->pool = mem_strdup(virStoragePoolGetName(pool));
+    v->volume = mem_strdup(virStorageVolGetName(vol));
+    return true;
+}
+
+// The folder, or device's folder, that a pool stands for. Caller frees; NULL where it has none.
+static char *pool_folder(virStoragePoolPtr pool)
+{
+    char *xml CLEANUP(freep) = virStoragePoolGetXMLDesc(pool, 0);
+    CLEANUP(xml_doc_freep)
+    xmlDoc *doc = xml ? xml_node_parse(xml, strlen(xml), "pool", NULL) : NULL;
+    const xmlNode *root = doc ? xmlDocGetRootElement(doc) : NULL;
+    return xml_node_content(xml_node_child(xml_node_child(root, "target"), "path"));
+}
+
+static bool lies_in(const char *path, const char *folder)
+{
+    size_t len = folder ? strlen(folder) : 0;
+    return len > 0 && strncmp(path, folder, len) == 0 && path[len] == '/' &&
+           !strchr(path + len + 1, '/');
+}
+
+static void refresh_pool_of(struct use *use, const char *path)
+{
+    virStoragePoolPtr *pools = NULL;
+    int n = virConnectListAllStoragePools(use->conn, &pools, VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE);
+    for (int i = 0; i < n; i++) {
+        char *folder CLEANUP(freep) = pool_folder(pools[i]);
+        if (lies_in(path, folder))
+            virStoragePoolRefresh(pools[i], 0);
+        virStoragePoolFree(pools[i]);
+    }
+    free(pools);
+}
+
+void virt_volume_name(struct use *use, struct virt_volume *v)
+{
+    if (!v->path || v->pool || lookup_path(use, v))
+        return;
+    refresh_pool_of(use, v->path);
+    lookup_path(use, v);
+}
+
+int virt_libvirt_refresh(struct virt *v, const char *name, struct err *err)
+{
+    USE(use, v, err);
+    struct err why = {0};
+    virStoragePoolPtr pool CLEANUP(pool_freep) = find_pool(&use, name, &why);
+    if (!pool)
+        return code_of(&why, err);
+    return virStoragePoolRefresh(pool, 0) < 0
+               ? virt_libvirt_error(err, "looking into the storage pool")
+               : 0;
+}
+
+int virt_libvirt_name_volume(struct virt *v, struct virt_volume *volume, struct err *err)
+{
+    USE(use, v, err);
+    virt_volume_name(&use, volume);
+    return 0;
+}
+
+int virt_libvirt_place_volume(struct virt *v, struct virt_volume *volume, struct err *err)
+{
+    USE(use, v, err);
+    struct err why = {0};
+    virStoragePoolPtr pool CLEANUP(pool_freep) = find_pool(&use, volume->pool, &why);
+    if (!pool)
+        return code_of(&why, err);
+    char *folder CLEANUP(freep) = pool_folder(pool);
+    if (!folder || volume->path)
+        return err_set(err, EINVAL, "the pool \"%s\" is no folder", volume->pool);
+    volume->path = mem_printf("%s/%s", folder, volume->volume);
+    return 0;
 }
 
 static void read_xml(const char *xml, struct virt_volume_info *ret)
 {
-    xmlDoc *doc = xmlReadMemory(xml, (int)strlen(xml), NULL, NULL,
-                                XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
+    CLEANUP(xml_doc_freep) xmlDoc *doc = xml_node_parse(xml, strlen(xml), "volume", NULL);
     const xmlNode *root = doc ? xmlDocGetRootElement(doc) : NULL;
-    const xmlNode *format = child(child(root, "target"), "format");
-    const xmlNode *backing = child(child(root, "backingStore"), "path");
-    xmlChar *type = format ? xmlGetProp(format, (const xmlChar *)"type") : NULL;
-    xmlChar *path = backing ? xmlNodeGetContent(backing) : NULL;
-    ret->format = mem_strdup((char *)type);
-    ret->backing = path && *path ? mem_strdup((char *)path) : NULL;
-    xmlFree(type);
-    xmlFree(path);
-    xmlFreeDoc(doc);
+    const xmlNode *format = xml_node_child(xml_node_child(root, "target"), "format");
+    ret->format = xml_node_attribute(format, "type");
+    ret->backing = xml_node_content(xml_node_child(xml_node_child(root, "backingStore"), "path"));
+    if (ret->backing && !*ret->backing) {
+        free(ret->backing);
+        ret->backing = NULL;
+    }
 }
 
 int virt_libvirt_volume(struct virt *v, const char *pool, const char *volume,
@@ -124,7 +196,9 @@ static void write_volume(const struct virt_volume_spec *s, const char *backing, 
     buf_printf(out, "</name><capacity unit='bytes'>%ju</capacity>", (uintmax_t)s->capacity_bytes);
     if (strcmp(s->format, "raw") == 0)
         buf_puts(out, "<allocation unit='bytes'>0</allocation>");
-    buf_printf(out, "<target><format type='%s'/></target>", s->format);
+    // Version 3 of qcow2, without which there are no dirty bitmaps; libvirt's default is version 2.
+    buf_printf(out, "<target><format type='%s'/>%s</target>", s->format,
+               strcmp(s->format, "qcow2") == 0 ? "<compat>1.1</compat>" : "");
     if (backing) {
         buf_puts(out, "<backingStore><path>");
         esc_html(out, backing);

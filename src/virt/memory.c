@@ -396,6 +396,16 @@ int memory_deaf(const struct uuid *uuid, bool deaf)
     return 0;
 }
 
+int memory_spoil(const struct uuid *uuid, bool spoiled)
+{
+    ENTER();
+    struct memory_vm *vm = memory_find(m, uuid);
+    if (!vm)
+        return -ENOENT;
+    vm->spoiled = spoiled;
+    return 0;
+}
+
 int memory_checkpoints(const struct uuid *uuid, int n)
 {
     ENTER();

@@ -42,6 +42,10 @@ static void copy_spec(const struct virt_spec *from, struct virt_spec *to)
     for (size_t i = 0; i < from->n_labels; i++)
         to->labels[i] = (struct virt_label){mem_strdup(from->labels[i].name),
                                             mem_strdup(from->labels[i].value)};
+    to->numa.nodes = mem_strdup(from->numa.nodes);
+    to->pins = mem_zalloc((from->n_pins + 1) * sizeof(*to->pins));
+    for (size_t i = 0; i < from->n_pins; i++)
+        to->pins[i] = (struct virt_pin){from->pins[i].vcpu, mem_strdup(from->pins[i].cpus)};
 }
 
 // Its definition; one is made up for a VM that was not defined here.
@@ -52,6 +56,10 @@ static struct virt_spec *spec_of(struct memory_vm *vm)
     vm->spec = mem_zalloc(sizeof(*vm->spec));
     vm->spec->memory_bytes = vm->spec->max_memory_bytes = (uint64_t)memory_size_bytes(vm);
     vm->spec->vcpus = vm->spec->max_vcpus = vm->vcpus;
+    if (vm->id >= 0) {
+        vm->live_vcpus = vm->spec->vcpus;
+        vm->live_memory_bytes = vm->spec->memory_bytes;
+    }
     return vm->spec;
 }
 
@@ -61,6 +69,7 @@ void memory_manage_drop(struct memory_vm *vm)
         virt_spec_done(vm->spec);
     free(vm->spec);
     virt_snapshots_free(vm->snapshots, vm->n_snapshots);
+    free(vm->merging);
 }
 
 void memory_volumes_drop(struct memory *m)
@@ -94,7 +103,8 @@ static int find(struct memory *m, struct virt *v, const struct uuid *uuid, struc
 }
 
 // The first words of a call that changes a VM.
-#define CHANGE(vm)                                                                                 \
+#define CHANGE(vm) CHANGE_AS(vm, uuid)
+#define CHANGE_AS(vm, uuid)                                                                        \
     ENTER();                                                                                       \
     struct memory_vm *vm;                                                                          \
     int vm##_error = find(m, v, uuid, &vm, err);                                                   \
@@ -114,6 +124,8 @@ static int memory_spec(struct virt *v, const struct uuid *uuid, struct virt_spec
         return r;
     copy_spec(spec_of(vm), ret);
     mem_strset(&ret->name, vm->name);
+    for (size_t i = 0; i < ret->n_disks; i++) // a volume's name is its path here
+        mem_strset(&ret->disks[i].source.path, ret->disks[i].source.volume);
     ret->uuid = vm->uuid;
     ret->autostart = vm->autostart;
     return 0;
@@ -235,11 +247,12 @@ static int memory_power(struct virt *v, const struct uuid *uuid, enum virt_power
         [VIRT_POWER_PAUSE] = {VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_USER},
         [VIRT_POWER_RESUME] = {-1, 0},
         [VIRT_POWER_SAVE] = {VIR_DOMAIN_SHUTOFF, VIR_DOMAIN_SHUTOFF_SAVED},
+        [VIRT_POWER_START_PAUSED] = {-1, 0},
     };
     bool deaf = false;
     {
         CHANGE(vm);
-        int r = wants(vm, power != VIRT_POWER_START, err);
+        int r = wants(vm, power != VIRT_POWER_START && power != VIRT_POWER_START_PAUSED, err);
         if (r == 0 && power == VIRT_POWER_RESUME && vm->state != VIR_DOMAIN_PAUSED)
             r = err_set(err, ESRCH, "the VM is not paused");
         if (r < 0)
@@ -378,7 +391,46 @@ static int memory_pin(struct virt *v, const struct uuid *uuid, unsigned vcpu, co
                       unsigned scope, struct err *err)
 {
     CHANGE(vm);
-    return vcpu < spec_of(vm)->vcpus ? 0 : err_set(err, EINVAL, "the VM has no vCPU %u", vcpu);
+    struct virt_spec *s = spec_of(vm);
+    if (vcpu >= s->vcpus)
+        return err_set(err, EINVAL, "the VM has no vCPU %u", vcpu);
+    for (size_t i = 0; i < s->n_pins; i++)
+        if (s->pins[i].vcpu == vcpu) {
+            mem_strset(&s->pins[i].cpus, cpus);
+            return 0;
+        }
+    size_t cap = s->n_pins;
+    mem_grow(&s->pins, &cap, s->n_pins, sizeof(*s->pins));
+    s->pins[s->n_pins++] = (struct virt_pin){vcpu, mem_strdup(cpus)};
+    return 0;
+}
+
+// Two nodes of four CPUs.
+static int memory_cells(struct virt *v, struct virt_cell **ret, size_t *ret_n, struct err *err)
+{
+    ENTER();
+    int r = enter(m, v, err);
+    if (r < 0)
+        return r;
+    *ret_n = 2;
+    *ret = mem_zalloc(*ret_n * sizeof(**ret));
+    (*ret)[0] = (struct virt_cell){0, mem_strdup("0-3")};
+    (*ret)[1] = (struct virt_cell){1, mem_strdup("4-7")};
+    return 0;
+}
+
+// As libvirt: only what is strict can move while it runs.
+static int memory_set_numa(struct virt *v, const struct uuid *uuid, const struct virt_numa *numa,
+                           unsigned scope, struct err *err)
+{
+    CHANGE(vm);
+    struct virt_spec *s = spec_of(vm);
+    if ((scope & VIRT_LIVE) && vm->id >= 0 &&
+        (numa->mode != VIRT_NUMA_STRICT || s->numa.mode != VIRT_NUMA_STRICT))
+        return err_set(err, ESRCH, "the memory of a running VM moves in the mode strict only");
+    mem_strset(&s->numa.nodes, numa->nodes);
+    s->numa.mode = numa->mode;
+    return 0;
 }
 
 static size_t disk_at(const struct virt_spec *s, const char *target)
@@ -611,7 +663,7 @@ static int memory_delete_volume(struct virt *v, const char *pool, const char *vo
     return 0;
 }
 
-/* Snapshots: a chain, the last one current. */
+/* Snapshots: a tree, of which one is current. */
 
 static struct virt_snapshot *snapshot_of(struct memory_vm *vm, const char *name)
 {
@@ -627,6 +679,27 @@ static void make_current(struct memory_vm *vm, const struct virt_snapshot *which
         vm->snapshots[i].current = &vm->snapshots[i] == which;
 }
 
+static struct virt_volume whole_volume(const struct virt_volume *v)
+{
+    struct virt_volume copy = copy_volume(v);
+    mem_strset(&copy.path, v->volume);
+    return copy;
+}
+
+static void copy_snapshot(const struct virt_snapshot *from, struct virt_snapshot *to)
+{
+    *to = *from;
+    to->name = mem_strdup(from->name);
+    to->parent = mem_strdup(from->parent);
+    to->memory_image = copy_volume(&from->memory_image);
+    for (size_t i = 0; i < from->n_disks; i++) {
+        to->disks[i].target = mem_strdup(from->disks[i].target);
+        to->disks[i].format = mem_strdup(from->disks[i].format);
+        to->disks[i].image = copy_volume(&from->disks[i].image);
+        to->disks[i].overlay = copy_volume(&from->disks[i].overlay);
+    }
+}
+
 static int memory_snapshots(struct virt *v, const struct uuid *uuid, struct virt_snapshot **ret,
                             size_t *ret_n, struct err *err)
 {
@@ -637,24 +710,59 @@ static int memory_snapshots(struct virt *v, const struct uuid *uuid, struct virt
         return r;
     *ret = mem_zalloc((vm->n_snapshots + 1) * sizeof(**ret));
     *ret_n = vm->n_snapshots;
-    for (size_t i = 0; i < vm->n_snapshots; i++) {
-        (*ret)[i] = vm->snapshots[i];
-        (*ret)[i].name = mem_strdup(vm->snapshots[i].name);
-        (*ret)[i].parent = mem_strdup(vm->snapshots[i].parent);
-    }
+    for (size_t i = 0; i < vm->n_snapshots; i++)
+        copy_snapshot(&vm->snapshots[i], &(*ret)[i]);
     return 0;
 }
 
-static int memory_create_snapshot(struct virt *v, const struct uuid *uuid, const char *name,
-                                  enum virt_snapshot_kind kind, bool quiesce, struct err *err)
+static void add_file(struct memory *m, const char *name, const char *format, const char *backing,
+                     uint64_t bytes)
+{
+    mem_grow(&m->volumes, &m->cap_volumes, m->n_volumes, sizeof(*m->volumes));
+    m->volumes[m->n_volumes++] = (struct memory_volume){
+        mem_strdup(POOL), mem_strdup(name), mem_strdup(format), mem_strdup(backing), bytes};
+}
+
+// Puts overlays over the disks, and remembers what is below.
+static void overlay_disks(struct memory *m, struct memory_vm *vm,
+                          const struct virt_snapshot_spec *spec, struct virt_snapshot *s)
+{
+    struct virt_spec *own = spec_of(vm);
+    for (size_t i = 0; i < spec->n_disks; i++) {
+        size_t at = disk_at(own, spec->disks[i].target);
+        const char *overlay = spec->disks[i].source.volume;
+        if (!overlay || at == own->n_disks)
+            continue;
+        struct virt_disk *d = &own->disks[at];
+        add_file(m, overlay, "qcow2", d->source.volume, 0);
+        struct virt_snapshot_disk *kept = &s->disks[s->n_disks++];
+        kept->target = mem_strdup(d->target);
+        kept->format = mem_strdup(d->format);
+        kept->image = whole_volume(&d->source);
+        kept->overlay = whole_volume(&spec->disks[i].source);
+        mem_strset(&d->source.volume, overlay);
+        mem_strset(&d->format, "qcow2");
+    }
+    if (spec->kind == VIRT_SNAPSHOT_FULL) {
+        add_file(m, spec->memory_image.volume, "raw", NULL, 0);
+        s->memory_image = whole_volume(&spec->memory_image);
+    }
+}
+
+static int memory_create_snapshot(struct virt *v, const struct uuid *uuid,
+                                  const struct virt_snapshot_spec *spec, struct err *err)
 {
     CHANGE(vm);
-    if (snapshot_of(vm, name))
-        return err_set(err, EEXIST, "the VM has a snapshot \"%s\"", name);
-    struct virt_snapshot s = {.name = mem_strdup(name),
-                              .external = kind == VIRT_SNAPSHOT_EXTERNAL,
-                              .memory = kind == VIRT_SNAPSHOT_INTERNAL && vm->id >= 0,
+    if (snapshot_of(vm, spec->name))
+        return err_set(err, EEXIST, "the VM has a snapshot \"%s\"", spec->name);
+    bool external = spec->kind != VIRT_SNAPSHOT_INTERNAL;
+    struct virt_snapshot s = {.name = mem_strdup(spec->name),
+                              .external = external,
+                              .running = vm->id >= 0,
+                              .memory = vm->id >= 0 && spec->kind != VIRT_SNAPSHOT_EXTERNAL,
                               .created_s = clock_real_ns(m->clock) / NS_PER_S};
+    if (external)
+        overlay_disks(m, vm, spec, &s);
     for (size_t i = 0; i < vm->n_snapshots; i++) {
         if (!vm->snapshots[i].current)
             continue;
@@ -678,12 +786,14 @@ static int memory_revert(struct virt *v, const struct uuid *uuid, const char *na
 }
 
 static int memory_delete_snapshot(struct virt *v, const struct uuid *uuid, const char *name,
-                                  struct err *err)
+                                  bool knowledge, struct err *err)
 {
     CHANGE(vm);
     struct virt_snapshot *s = snapshot_of(vm, name);
     if (!s)
         return err_set(err, ENOENT, "the VM has no snapshot \"%s\"", name);
+    if (s->external && !knowledge)
+        return err_set(err, EINVAL, "the snapshot is external");
     for (size_t i = 0; i < vm->n_snapshots; i++) {
         struct virt_snapshot *other = &vm->snapshots[i];
         if (other->parent && strcmp(other->parent, name) == 0)
@@ -694,10 +804,203 @@ static int memory_delete_snapshot(struct virt *v, const struct uuid *uuid, const
         above->children += s->children - 1;
         above->current = above->current || s->current;
     }
-    free(s->name);
-    free(s->parent);
+    virt_snapshot_done(s);
     vm->n_snapshots--;
     memmove(s, s + 1, (size_t)(vm->snapshots + vm->n_snapshots - s) * sizeof(*s));
+    return 0;
+}
+
+static int memory_redirect_snapshot(struct virt *v, const struct uuid *uuid, const char *name,
+                                    const struct virt_redirect *to, struct err *err)
+{
+    CHANGE(vm);
+    struct virt_snapshot *s = snapshot_of(vm, name);
+    if (!s)
+        return err_set(err, ENOENT, "the VM has no snapshot \"%s\"", name);
+    for (size_t k = 0; k < s->n_disks; k++) {
+        struct virt_snapshot_disk *d = &s->disks[k];
+        for (size_t i = 0; i < to->n_images; i++) {
+            if (strcmp(to->images[i].target, d->target) != 0)
+                continue;
+            virt_volume_done(&d->image);
+            d->image = whole_volume(&to->images[i].source);
+        }
+        for (size_t i = 0; i < to->n_overlays; i++) {
+            if (strcmp(to->overlays[i].target, d->target) != 0)
+                continue;
+            virt_volume_done(&d->overlay);
+            d->overlay = whole_volume(&to->overlays[i].source);
+        }
+    }
+    if (to->current)
+        make_current(vm, s);
+    s->merging = s->merging || to->merging;
+    return 0;
+}
+
+static int memory_definition(struct virt *v, const struct uuid *uuid, char **ret, struct err *err)
+{
+    struct virt_spec spec CLEANUP(virt_spec_done) = {0};
+    int r = memory_spec(v, uuid, &spec, err);
+    if (r < 0)
+        return r;
+    struct buf xml CLEANUP(buf_done);
+    buf_init(&xml, 1 << 20);
+    virt_spec_write(&spec, "kvm", &xml);
+    *ret = buf_take(&xml, NULL);
+    return 0;
+}
+
+static int memory_redefine(struct virt *v, const char *text, struct err *err)
+{
+    struct virt_spec spec CLEANUP(virt_spec_done) = {0};
+    int r = virt_spec_read(text, strlen(text), &spec, err);
+    if (r < 0)
+        return r;
+    CHANGE_AS(vm, &spec.uuid);
+    for (size_t i = 0; i < spec.n_disks; i++) {
+        mem_strset(&spec.disks[i].source.pool, POOL);
+        mem_strset(&spec.disks[i].source.volume, spec.disks[i].source.path);
+    }
+    virt_spec_done(spec_of(vm));
+    copy_spec(&spec, vm->spec);
+    return 0;
+}
+
+static int memory_redefine_as(struct virt *v, const struct uuid *uuid, const char *snapshot,
+                              const struct virt_disk *disks, size_t n, struct err *err)
+{
+    CHANGE(vm);
+    struct virt_spec *s = spec_of(vm);
+    for (size_t i = 0; i < n; i++) {
+        size_t at = disk_at(s, disks[i].target);
+        if (at < s->n_disks) {
+            mem_strset(&s->disks[at].source.volume, disks[i].source.volume);
+            mem_strset(&s->disks[at].format, disks[i].format);
+        }
+    }
+    return 0;
+}
+
+static int memory_restore_memory(struct virt *v, const struct uuid *uuid, const char *snapshot,
+                                 const struct virt_disk *disks, size_t n, struct err *err)
+{
+    {
+        CHANGE(vm);
+        int r = wants(vm, false, err);
+        if (r == 0 && vm->spoiled)
+            r = err_set(err, EIO, "the memory cannot be read");
+        if (r < 0)
+            return r;
+    }
+    return memory_start(uuid);
+}
+
+static int memory_drop_save(struct virt *v, const struct uuid *uuid, struct err *err)
+{
+    CHANGE(vm);
+    vm->saved = false;
+    return 0;
+}
+
+static int memory_chain(struct virt *v, const struct uuid *uuid, const char *target,
+                        struct virt_chain *ret, struct err *err)
+{
+    ENTER();
+    struct memory_vm *vm;
+    int r = find(m, v, uuid, &vm, err);
+    if (r == 0)
+        r = wants(vm, true, err);
+    if (r < 0)
+        return r;
+    const struct virt_spec *s = spec_of(vm);
+    size_t at = disk_at(s, target);
+    if (at == s->n_disks)
+        return err_set(err, ENOENT, "the VM has no disk %s", target);
+    *ret = (struct virt_chain){0};
+    const char *name = s->disks[at].source.volume;
+    while (name && ret->n < VIRT_CHAIN_MAX) {
+        const struct memory_volume *vol = volume_of(m, POOL, name);
+        ret->paths[ret->n++] = mem_strdup(name);
+        name = vol ? vol->backing : NULL;
+    }
+    if (vm->merging && strcmp(vm->merging, target) == 0)
+        ret->job = ret->ready = true;
+    return 0;
+}
+
+// A commit into the image below waits for memory_merge_end(); all else is done at once.
+static int memory_merge(struct virt *v, const struct uuid *uuid, const char *target,
+                        const char *base, const char *top, bool pull, struct err *err)
+{
+    CHANGE(vm);
+    struct virt_spec *s = spec_of(vm);
+    size_t at = disk_at(s, target);
+    if (at == s->n_disks)
+        return err_set(err, ENOENT, "the VM has no disk %s", target);
+    if (pull) {
+        struct memory_volume *first = volume_of(m, POOL, s->disks[at].source.volume);
+        mem_strset(&first->backing, base);
+        return 0;
+    }
+    if (strcmp(top, s->disks[at].source.volume) == 0) {
+        mem_strset(&vm->merging, target);
+        return 0;
+    }
+    for (size_t i = 0; i < m->n_volumes; i++)
+        if (m->volumes[i].backing && strcmp(m->volumes[i].backing, top) == 0)
+            mem_strset(&m->volumes[i].backing, base);
+    return 0;
+}
+
+static int memory_merge_end(struct virt *v, const struct uuid *uuid, const char *target, bool pivot,
+                            struct err *err)
+{
+    CHANGE(vm);
+    struct virt_spec *s = spec_of(vm);
+    size_t at = disk_at(s, target);
+    if (!vm->merging || at == s->n_disks)
+        return err_set(err, ESRCH, "nothing is being merged");
+    const struct memory_volume *first = volume_of(m, POOL, s->disks[at].source.volume);
+    if (pivot)
+        mem_strset(&s->disks[at].source.volume, first->backing);
+    mem_strset(&vm->merging, NULL);
+    return 0;
+}
+
+static int memory_agent(struct virt *v, const struct uuid *uuid, struct err *err)
+{
+    ENTER();
+    struct memory_vm *vm;
+    int r = find(m, v, uuid, &vm, err);
+    if (r == 0 && vm->deaf)
+        r = err_set(err, ENOTCONN, "the guest agent does not answer");
+    return r;
+}
+
+static int memory_thaw(struct virt *v, const struct uuid *uuid, struct err *err)
+{
+    return memory_agent(v, uuid, err);
+}
+
+static int memory_refresh(struct virt *v, const char *pool, struct err *err)
+{
+    return 0;
+}
+
+static int memory_name_volume(struct virt *v, struct virt_volume *volume, struct err *err)
+{
+    ENTER();
+    if (volume->path && !volume->pool && volume_of(m, POOL, volume->path)) {
+        volume->pool = mem_strdup(POOL);
+        volume->volume = mem_strdup(volume->path);
+    }
+    return 0;
+}
+
+static int memory_place_volume(struct virt *v, struct virt_volume *volume, struct err *err)
+{
+    volume->path = mem_strdup(volume->volume);
     return 0;
 }
 
@@ -743,6 +1046,8 @@ const struct virt_manage virt_memory_manage = {
     .set_memory = memory_set_memory,
     .cpu_limits = memory_cpu_limits,
     .pin = memory_pin,
+    .cells = memory_cells,
+    .set_numa = memory_set_numa,
     .attach_disk = memory_attach_disk,
     .detach_disk = memory_detach_disk,
     .attach_nic = memory_attach_nic,
@@ -760,7 +1065,22 @@ const struct virt_manage virt_memory_manage = {
     .create_snapshot = memory_create_snapshot,
     .revert = memory_revert,
     .delete_snapshot = memory_delete_snapshot,
+    .redirect_snapshot = memory_redirect_snapshot,
+    .definition = memory_definition,
+    .redefine = memory_redefine,
+    .redefine_as = memory_redefine_as,
+    .restore_memory = memory_restore_memory,
+    .drop_save = memory_drop_save,
+    .chain = memory_chain,
+    .merge = memory_merge,
+    .merge_end = memory_merge_end,
+    .agent = memory_agent,
+    .thaw = memory_thaw,
+    .refresh = memory_refresh,
+    .name_volume = memory_name_volume,
+    .place_volume = memory_place_volume,
     .checkpoints = memory_count_checkpoints,
+    .console = memory_console,
     .job = memory_job,
     .abort_job = memory_abort_job,
 };

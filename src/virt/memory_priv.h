@@ -48,6 +48,8 @@ struct memory_vm {
     struct virt_snapshot *snapshots;
     size_t n_snapshots, cap_snapshots;
     int checkpoints;
+    char *merging; /**< owned: the disk whose overlay is being committed; NULL = none */
+    bool spoiled;  /**< memory of its snapshots cannot be read */
 };
 
 struct memory_volume {
@@ -104,6 +106,10 @@ struct memory_vm *memory_find_name(const struct memory *m, const char *name);
 /** Frees what the management calls hang on a VM, and the volumes. */
 void memory_manage_drop(struct memory_vm *vm);
 void memory_volumes_drop(struct memory *m);
+
+/** See virt/manage.h; a thread of its own echoes. */
+int memory_console(struct virt *v, const struct uuid *uuid, bool force, int *ret_fd,
+                   struct err *err);
 
 /** Start the thread that makes and removes so many VMs, one after the other; 0 or -errno. */
 int memory_churn(uint64_t rounds);

@@ -15,22 +15,37 @@ const struct virt_manage *virt_manage_of(const struct virt_ops *ops)
     return ops == &virt_memory ? &virt_memory_manage : &virt_libvirt_manage;
 }
 
-static void volume_done(struct virt_volume *v)
+void virt_volume_done(struct virt_volume *v)
 {
     free(v->pool);
     free(v->volume);
     free(v->path);
+    *v = (struct virt_volume){0};
+}
+
+const char *const virt_numa_modes[VIRT_NUMA_MODE_MAX] = {"strict", "preferred", "interleave",
+                                                         "restrictive"};
+
+void virt_cells_free(struct virt_cell *cells, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        free(cells[i].cpus);
+    free(cells);
 }
 
 void virt_spec_done(struct virt_spec *s)
 {
+    for (size_t i = 0; i < s->n_pins; i++)
+        free(s->pins[i].cpus);
+    free(s->pins);
+    free(s->numa.nodes);
     free(s->name);
     free(s->cmdline);
     free(s->owner);
-    volume_done(&s->kernel);
-    volume_done(&s->initrd);
+    virt_volume_done(&s->kernel);
+    virt_volume_done(&s->initrd);
     for (size_t i = 0; i < s->n_disks; i++) {
-        volume_done(&s->disks[i].source);
+        virt_volume_done(&s->disks[i].source);
         free(s->disks[i].target);
         free(s->disks[i].format);
     }
@@ -54,13 +69,32 @@ void virt_volume_info_done(struct virt_volume_info *i)
     *i = (struct virt_volume_info){0};
 }
 
+void virt_snapshot_done(struct virt_snapshot *s)
+{
+    free(s->name);
+    free(s->parent);
+    for (size_t i = 0; i < s->n_disks; i++) {
+        free(s->disks[i].target);
+        free(s->disks[i].format);
+        virt_volume_done(&s->disks[i].image);
+        virt_volume_done(&s->disks[i].overlay);
+    }
+    virt_volume_done(&s->memory_image);
+    *s = (struct virt_snapshot){0};
+}
+
 void virt_snapshots_free(struct virt_snapshot *snapshots, size_t n)
 {
-    for (size_t i = 0; i < n; i++) {
-        free(snapshots[i].name);
-        free(snapshots[i].parent);
-    }
+    for (size_t i = 0; i < n; i++)
+        virt_snapshot_done(&snapshots[i]);
     free(snapshots);
+}
+
+void virt_chain_done(struct virt_chain *c)
+{
+    for (size_t i = 0; i < c->n; i++)
+        free(c->paths[i]);
+    *c = (struct virt_chain){0};
 }
 
 /* XML out. */
@@ -152,6 +186,22 @@ static void write_sizes(const struct virt_spec *spec, struct buf *out)
     buf_printf(out, "<vcpu placement='static' current='%u'>%u</vcpu>", spec->vcpus, vcpus);
 }
 
+static void write_placement(const struct virt_spec *spec, struct buf *out)
+{
+    buf_puts(out, spec->n_pins ? "<cputune>" : "");
+    for (size_t i = 0; i < spec->n_pins; i++) {
+        buf_printf(out, "<vcpupin vcpu='%u'", spec->pins[i].vcpu);
+        put_attribute(out, "cpuset", spec->pins[i].cpus);
+        buf_puts(out, "/>");
+    }
+    buf_puts(out, spec->n_pins ? "</cputune>" : "");
+    if (!spec->numa.nodes)
+        return;
+    buf_printf(out, "<numatune><memory mode='%s'", virt_numa_modes[spec->numa.mode]);
+    put_attribute(out, "nodeset", spec->numa.nodes);
+    buf_puts(out, "/></numatune>");
+}
+
 static void write_boot(const struct virt_spec *spec, struct buf *out)
 {
     buf_printf(out, "<os%s><type arch='x86_64' machine='q35'>hvm</type>",
@@ -189,6 +239,7 @@ void virt_spec_write(const struct virt_spec *spec, const char *type, struct buf 
     put_element(out, "uuid", uuid);
     write_metadata(spec, out);
     write_sizes(spec, out);
+    write_placement(spec, out);
     write_boot(spec, out);
     if (strcmp(type, "kvm") == 0)
         buf_puts(out, "<cpu mode='host-passthrough'/>");

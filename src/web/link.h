@@ -45,6 +45,9 @@ int link_ask(struct link *l, const struct ipc_request *r, int fd, void *asker, u
 /** Hand over samples, a frame of net/samples.h, and ask what becomes of them. As link_ask(). */
 int link_write(struct link *l, const char *frame, size_t len, void *asker, uint32_t *ret_id);
 
+/** The same for history, whose samples may be of any age. */
+int link_import(struct link *l, const char *frame, size_t len, void *asker, uint32_t *ret_id);
+
 /** Another piece of an answer may come. */
 void link_more(struct link *l, uint32_t id);
 

@@ -43,6 +43,8 @@
 #define FINISH_NS (2 * NS_PER_S)
 // Longer than the supervisor's longest pause before it starts core again.
 #define WRITE_PATIENCE_NS (10 * NS_PER_S)
+// While the store merges what came before.
+#define IMPORT_PATIENCE_NS (110 * NS_PER_S)
 #define ORPHAN_NS (12 * NS_PER_S)
 #define SWEEP_NS (250 * NS_PER_MS)
 #define ACCEPTS_PER_TURN 64
@@ -106,9 +108,11 @@ static const struct intake {
                              struct rw_content *content, struct err *why);
     struct MHD_Response *(*answer)(const struct rw_content *content, const char *refused,
                                    const struct samples_written *written, unsigned *ret_status);
+    int (*hand_over)(struct link *l, const char *frame, size_t len, void *asker, uint32_t *ret_id);
+    int64_t patience_ns;
 } intakes[VERB_MAX] = {
-    [VERB_WRITE] = {write_check, write_decode, write_answer},
-    [VERB_IMPORT] = {import_check, import_decode, import_answer},
+    [VERB_WRITE] = {write_check, write_decode, write_answer, link_write, WRITE_PATIENCE_NS},
+    [VERB_IMPORT] = {import_check, import_decode, import_answer, link_import, IMPORT_PATIENCE_NS},
 };
 
 // What is kept of a body with samples until core has them.
@@ -563,16 +567,17 @@ static void write_samples(struct request *r)
     struct err why = {0};
     size_t len = 0;
     r->work = w;
-    struct refusal refusal = intakes[r->question.verb].decode(r, out, &w->content, &why);
+    const struct intake *intake = &intakes[r->question.verb];
+    struct refusal refusal = intake->decode(r, out, &w->content, &why);
     memcpy(w->refused, why.message, sizeof(w->refused));
     const char *frame = refusal.status == 0 ? samples_finish(out, &len) : NULL;
     drop_body(r);
     if (refusal.status != 0) {
         refuse(r, refusal.status, refusal.detail);
-    } else if (!frame || link_write(&s->link, frame, len, r, &r->id) < 0) {
+    } else if (!frame || intake->hand_over(&s->link, frame, len, r, &r->id) < 0) {
         core_lost(r);
     } else {
-        wait_for(r, WRITE_PATIENCE_NS);
+        wait_for(r, intake->patience_ns);
     }
     samples_writer_free(out);
 }

@@ -3,6 +3,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import tempfile
 import time
@@ -86,7 +87,7 @@ class Transfer(unittest.TestCase):
 
     def test_years_ago_in_any_order(self):
         # Two series over four days, last year; one of them backwards.
-        start, n = 1700000000, 4 * 24 * 60
+        start, n = int(time.time()) // 60 * 60 - 400 * 86400, 4 * 24 * 60
         rows = [f"old_a {i} {start + 60 * i}" for i in range(n)]
         rows += [f"old_b {i} {start + 60 * i}" for i in reversed(range(n))]
         self.write(*rows)
@@ -97,8 +98,77 @@ class Transfer(unittest.TestCase):
                 self.assertEqual([series[0][1] for series in got.values()], [str(n - 1)])
             # A second time nothing is new.
             out, _ = run(b, "import", self.file, status=1)
-            self.assertTrue(out.startswith("0 samples imported\n"), out)
-            self.assertIn(" refused: ", out)
+            self.assertEqual(out, "0 samples imported\n"
+                             f"{2 * n} refused: there is a sample of that time already\n")
+            self.write(f"old_a 1 {start - 3000 * 86400}", "ahead 1 99999999999")
+            self.assertIn("2 refused: older than anything", run(b, "import", self.file, status=1)[0])
+
+    def live_history(self, b, days):
+        """Lines for a series that b samples now, each minute up to where b begins."""
+        first = b.status()["store"]["oldest"]
+        end = int(first) // 60 * 60
+        labels = next(iter(values(b, 'libvirt_up{instance="b"}', first + 3, first + 3, 1)))
+        name = json.loads(labels)
+        series = "libvirt_up{" + ",".join(f'{k}="{v}"' for k, v in name.items()
+                                          if k != "__name__") + "}"
+        return series, [(end - 60 * i, 2) for i in range(days * 1440, 0, -1)]
+
+    def check_border(self, b, rows):
+        """Before the border what was imported, behind it what was sampled, in one series."""
+        first = rows[0][0]
+        got = values(b, 'libvirt_up{instance="b"}', first, rows[-1][0], 60 * 97)
+        self.assertEqual([[v for _, v in series] for series in got.values()],
+                         [["2"] * len(range(first, rows[-1][0] + 1, 60 * 97))])
+        now = b.status()["store"]["newest"]
+        got = values(b, 'min_over_time(libvirt_up{instance="b"}[2d])', now, now, 1)
+        self.assertIn([series[0][1] for series in got.values()], (["0"], ["1"]))
+        got = values(b, 'max_over_time(libvirt_up{instance="b"}[2d])', now, now, 1)
+        self.assertEqual([series[0][1] for series in got.values()], ["2"])
+        got = values(b, f'count_over_time(libvirt_up{{instance="b"}}[{len(rows)}m])',
+                     rows[-1][0], rows[-1][0], 1)
+        self.assertEqual([series[0][1] for series in got.values()], [str(len(rows))])
+
+    def test_history_of_a_series_that_is_sampled_now(self):
+        with self.target(keep="40d") as b:
+            vherd.wait_for("samples", 30, lambda: b.status()["store"]["kept_samples"] > 2000)
+            series, rows = self.live_history(b, 35)
+            self.write(*(f"{series} {v} {t}" for t, v in rows))
+            self.assertEqual(run(b, "import", self.file)[0], f"{len(rows)} samples imported\n")
+            self.check_border(b, rows)
+            # From blocks: a snapshot writes the head.
+            run(b, "store", "snapshot", "x")
+            self.check_border(b, rows)
+            out, _ = run(b, "import", self.file, status=1)
+            self.assertIn(f"{len(rows)} refused: there is a sample of that time already", out)
+            b.stop()
+            b.start()
+            vherd.wait_for("samples", 30, lambda: b.status()["store"]["kept_samples"] > 0)
+            self.check_border(b, rows)
+
+    def test_killed_in_the_middle_of_an_import(self):
+        with self.target(keep="40d", flush="100ms") as b:
+            vherd.wait_for("samples", 30, lambda: b.status()["store"]["kept_samples"] > 2000)
+            series, rows = self.live_history(b, 35)
+            for part in range(0, len(rows), 10000):
+                self.write(*(f"{series} {v} {t}" for t, v in rows[part:part + 10000]))
+                if part < 30000:
+                    run(b, "import", self.file)
+                    continue
+                time.sleep(1)
+                with subprocess.Popen(b.command("import", self.file), stdout=subprocess.DEVNULL,
+                                      stderr=subprocess.DEVNULL):
+                    os.kill(b.process_named("core"), signal.SIGKILL)
+                break
+            vherd.wait_for("the store again", 30, lambda: b.status()["store"]["kept_samples"] > 0)
+            # What was answered is there; the rest is taken when it is sent again.
+            got = values(b, f'count_over_time(libvirt_up{{instance="b"}}[{len(rows)}m])',
+                         rows[29999][0], rows[29999][0], 1)
+            self.assertEqual([s[0][1] for s in got.values()], ["30000"])
+            self.write(*(f"{series} {v} {t}" for t, v in rows))
+            out, _ = run(b, "import", self.file, status=1)
+            numbers = [int(line.split()[0]) for line in out.splitlines()]
+            self.assertEqual(sum(numbers), len(rows), out)
+            self.check_border(b, rows)
 
     def test_malformed_lines_are_named_and_nothing_is_taken(self):
         self.write("good 1 1700000000", "bad{ 2 1700000000")

@@ -231,7 +231,7 @@ class OfTheDaemon(unittest.TestCase):
             status, _, body = daemon.get("/vherd/v1/plan/balance?simulate=true")
             return json.loads(body)["simulation"] if status == 200 else None
         wait_for("some steps of history", 60, simulated)
-        self.assertIn("less than a day of history", simulated()["note"])
+        self.assertIn("Less than a day of history", simulated()["note"])
 
     def test_too_long_a_simulation_is_ended(self):
         daemon = MemoryDaemon(1000, config={"query": {"timeout": "100ms"}})

@@ -110,6 +110,72 @@ class Run(unittest.TestCase):
             self.assertEqual(vherd("sim", *arguments).returncode, 2, arguments)
 
 
+class Queue(unittest.TestCase):
+    TRACE = ("arrival,run,vcpus,memory,priority,estimate\n0,10,3,8G,0,10\n0,30,3,8G,0,30\n"
+             "1,5,4,16G,0,5\n2,100,1,1G,9,100\n2,100,1,1G,0,100\n")
+
+    def trace(self, text):
+        with tempfile.NamedTemporaryFile("w", suffix=".csv", delete=False) as out:
+            out.write(text)
+        self.addCleanup(os.unlink, out.name)
+        return out.name
+
+    def queue(self, *arguments):
+        done = vherd("sim", "queue", "--json", *arguments)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return json.loads(done.stdout)
+
+    def test_generated_requests_agree_with_theory(self):
+        words = ("--rate=200", "--mean=2m", "--hosts=8", "--vcpus=1", "--requests=200000")
+        found = self.queue(*words)
+        self.assertEqual(found["theory"]["model"], "M/M/8")
+        by_name = {line["discipline"]: line for line in found["disciplines"]}
+        self.assertEqual(list(by_name), ["fcfs", "sjf", "priority", "ageing", "round-robin",
+                                         "backfill"])
+        for name in ("wait_seconds_mean", "response_seconds_mean", "utilisation_ratio"):
+            expected = found["theory"][name]
+            self.assertAlmostEqual(by_name["fcfs"][name], expected, delta=0.1 * expected)
+        self.assertLess(by_name["sjf"]["wait_seconds_mean"], by_name["fcfs"]["wait_seconds_mean"])
+        self.assertGreater(by_name["sjf"]["fairness"], by_name["fcfs"]["fairness"])
+        self.assertLess(by_name["ageing"]["wait_seconds_max"],
+                        by_name["priority"]["wait_seconds_max"])
+        self.assertEqual(found, self.queue(*words))
+
+    def test_a_single_server(self):
+        found = self.queue("--rate", "0.6", "--mean", "1h", "--vcpus", "1", "--policy", "fcfs",
+                           "--service", "deterministic", "--requests", "300000")
+        self.assertEqual(found["theory"]["model"], "M/G/1")
+        fcfs, = found["disciplines"]
+        self.assertAlmostEqual(fcfs["wait_seconds_mean"], 2700, delta=150)
+
+    def test_a_trace(self):
+        path = self.trace(self.TRACE)
+        found = self.queue("--trace", path, "--hosts", "2", "--vcpus", "4", "--memory", "16G",
+                           "--policy", "fcfs,backfill")
+        fcfs, backfill = found["disciplines"]
+        self.assertEqual((fcfs["served"], backfill["served"]), (5, 5))
+        self.assertLess(backfill["wait_seconds_mean"], fcfs["wait_seconds_mean"])
+        self.assertIn("without end", found["theory"]["note"])
+        self.assertIn("waiting, longest", vherd("sim", "queue", "--trace", path).stdout)
+        rows = vherd("sim", "queue", "--trace", path, "--csv").stdout.splitlines()
+        self.assertEqual(len(rows), 7)
+        self.assertEqual(len({row.count(",") for row in rows}), 1)
+
+    def test_errors_say_where(self):
+        path = self.trace("arrival,run,vcpus\n0,1,1\n5,x,1\n")
+        done = vherd("sim", "queue", "--trace", path)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn(f"{path}:3:3:", done.stderr)
+        for words, said in ((("--policy", "fcfs,odd"), '"odd"'), (("--hosts", "0"), "--hosts"),
+                            (("--rate", "-1"), "--rate"), (("--mean", "soon"), "soon"),
+                            (("--trace", "/nonexistent"), "/nonexistent"),
+                            (("--service", "odd"), "odd"), (("--memory", "much"), "much"),
+                            (("--trace", path, "--rate", "3"), "generated"), (("more",), "more")):
+            done = vherd("sim", "queue", *words)
+            self.assertEqual(done.returncode, 2, words)
+            self.assertIn(said, done.stderr)
+
+
 class Simulated(unittest.TestCase):
     """The daemon, built with sanitizers, in front of a data centre that does not exist."""
 

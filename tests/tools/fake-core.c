@@ -237,7 +237,7 @@ static void answer(struct fake *f, const struct ipc_frame *frame)
         f->stream.credit++;
         push_pieces(f);
     }
-    if (frame->type == IPC_SAMPLES)
+    if (frame->type == IPC_SAMPLES || frame->type == IPC_IMPORT)
         take_samples(f, frame);
     if (frame->type != IPC_REQUEST || ipc_request_decode(frame->payload, frame->len, &r) < 0)
         return;

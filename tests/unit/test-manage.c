@@ -317,6 +317,90 @@ static void test_linked_base_is_guarded(void **state)
     assert_true(volume_is_there(f, "base-vda.qcow2"));
 }
 
+#define SEEDED                                                                                     \
+    "{\"name\":\"web\",\"memory\":\"64M\",\"vcpus\":4,\"disks\":[{\"pool\":\"default\",\"size\":"  \
+    "\"1G\"}],"                                                                                    \
+    "\"seed\":{\"pool\":\"default\"},\"seed_users\":[{\"name\":\"ann\"}],"                         \
+    "\"numa\":{\"nodes\":\"0-1\",\"mode\":\"strict\",\"pin\":true}}"
+
+static void test_seed_goes_with_the_vm(void **state)
+{
+    struct fixture *f = *state;
+    struct virt_domain d = {0};
+    struct virt_spec spec = {0};
+    refused(f, DEED_CREATE, "web",
+            "{\"name\":\"web\",\"memory\":\"64M\",\"seed_commands\":[\"true\"]}", EINVAL,
+            "needs seed");
+    refused(f, DEED_CREATE, "web",
+            "{\"name\":\"web\",\"memory\":\"64M\",\"seed\":{\"pool\":\"nowhere\"}}", ENOENT,
+            "pool");
+    well(f, DEED_CREATE, "web", SEEDED);
+    assert_true(find(f, "web", &d));
+    assert_int_equal(virt_memory_manage.spec(f->virt, &d.uuid, &spec, NULL), 0);
+    assert_int_equal(spec.n_disks, 2);
+    assert_string_equal(spec.disks[1].target, "vdb");
+    assert_true(spec.disks[1].read_only);
+    CLEANUP(freep) char *seed = mem_strdup(spec.disks[1].source.volume);
+    virt_spec_done(&spec);
+    assert_true(volume_is_there(f, seed));
+    well(f, DEED_RENAME, "web", "{\"name\":\"www\"}");
+    // A clone goes on with its origin's seed, which therefore outlives the origin.
+    well(f, DEED_CLONE, "www", "{\"name\":\"copy\"}");
+    well(f, DEED_DELETE, "www", "{\"disks\":\"delete\"}");
+    assert_true(volume_is_there(f, seed));
+    well(f, DEED_DELETE, "copy", "{\"disks\":\"delete\"}");
+    assert_false(volume_is_there(f, seed));
+}
+
+static void test_broken_create_with_a_seed_leaves_nothing(void **state)
+{
+    struct fixture *f = *state;
+    struct err err = {0};
+    char now[512] = "";
+    for (int notes = 0; notes < 3; notes++) {
+        json_array_clear(f->notes);
+        f->notes_left = notes;
+        assert_int_equal(perform(f, DO, DEED_CREATE, "web", SEEDED, NULL, &err), -EIO);
+        size_t volumes = json_array_size(f->notes);
+        assert_int_equal(perform(f, MEND, DEED_CREATE, "web", SEEDED, now, &err), 0);
+        for (size_t i = 0; i < volumes; i++)
+            assert_false(volume_is_there(
+                f, json_string_value(json_object_get(json_array_get(f->notes, i), "volume"))));
+    }
+}
+
+static void test_numa(void **state)
+{
+    struct fixture *f = *state;
+    struct virt_domain d = {0};
+    struct virt_spec spec = {0};
+    refused(f, DEED_CREATE, "web",
+            "{\"name\":\"web\",\"memory\":\"64M\",\"numa\":{\"nodes\":\"2\"}}", EINVAL,
+            "no NUMA node 2");
+    well(f, DEED_CREATE, "web", SEEDED);
+    find(f, "web", &d);
+    assert_int_equal(virt_memory_manage.spec(f->virt, &d.uuid, &spec, NULL), 0);
+    assert_string_equal(spec.numa.nodes, "0-1");
+    assert_int_equal(spec.n_pins, 4);
+    assert_string_equal(spec.pins[1].cpus, "0-3");
+    assert_string_equal(spec.pins[2].cpus, "4-7");
+    virt_spec_done(&spec);
+    refused(f, DEED_SET_NUMA, "web", "{\"nodes\":\"0-\"}", EINVAL, "no list of NUMA nodes");
+    refused(f, DEED_SET_NUMA, "web", "{\"nodes\":\"0\",\"scope\":\"live\"}", ESRCH, "not running");
+    well(f, DEED_START, "web", "{}");
+    well(f, DEED_SET_NUMA, "web", "{\"nodes\":\"1\",\"pin\":true}");
+    assert_int_equal(virt_memory_manage.spec(f->virt, &d.uuid, &spec, NULL), 0);
+    assert_string_equal(spec.numa.nodes, "1");
+    assert_int_equal(spec.n_pins, 4);
+    assert_string_equal(spec.pins[0].cpus, "4-7");
+    virt_spec_done(&spec);
+    struct err err = {0};
+    assert_int_equal(perform(f, DO, DEED_SET_NUMA, "web",
+                             "{\"nodes\":\"1\",\"mode\":\"interleave\"}", NULL, &err),
+                     -ESRCH);
+    assert_non_null(strstr(err.message, "strict only"));
+}
+
 static void test_snapshots(void **state)
 {
     struct fixture *f = *state;
@@ -353,6 +437,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_foreign_volume_is_never_taken_away, setup, teardown),
         cmocka_unit_test_setup_teardown(test_broken_delete_goes_on, setup, teardown),
         cmocka_unit_test_setup_teardown(test_linked_base_is_guarded, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_seed_goes_with_the_vm, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_broken_create_with_a_seed_leaves_nothing, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_numa, setup, teardown),
         cmocka_unit_test_setup_teardown(test_snapshots, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -114,6 +114,38 @@ static void test_backfill_uses_spare_capacity(void **state)
     assert_float_equal(q[1].start_s, 10, 1e-9);
 }
 
+static void test_a_request_runs_on_one_host(void **state)
+{
+    // Two hosts of 4 CPUs with 0 and 2 free, later 1 and 3: there is no room for d's 4 until a host
+    // is empty. The small c goes where less is left.
+    struct queue_request q[] = {request(0, 10, 3, 0), request(0, 20, 2, 0), request(0, 5, 1, 0),
+                                request(1, 5, 4, 0), request(1, 5, 5, 0)};
+    struct queue_options o = options_of(QUEUE_FCFS, 4);
+    o.hosts = 2;
+    run(&o, q, 5);
+    assert_float_equal(q[1].start_s, 0, 1e-9);
+    assert_float_equal(q[2].start_s, 0, 1e-9);
+    assert_float_equal(q[3].start_s, 10, 1e-9);
+    assert_true(isnan(q[4].start_s));
+    o.hosts = QUEUE_HOSTS_MAX + 1;
+    struct err err = {0};
+    assert_int_equal(queue_run(&o, q, 5, &err), -EINVAL);
+}
+
+static void test_backfill_keeps_one_host_for_the_first(void **state)
+{
+    // Host 0 is free of a at 10, host 1 of b at 30: c, which wants a whole host, is reserved host 0
+    // from 10 on. d (1 CPU, 100 s) runs beside b; e would be in c's way.
+    struct queue_request q[] = {request(0, 10, 3, 0), request(0, 30, 3, 0), request(1, 5, 4, 0),
+                                request(2, 100, 1, 0), request(2, 100, 1, 0)};
+    struct queue_options o = options_of(QUEUE_BACKFILL, 4);
+    o.hosts = 2;
+    run(&o, q, 5);
+    assert_float_equal(q[2].start_s, 10, 1e-9);
+    assert_float_equal(q[3].start_s, 2, 1e-9);
+    assert_float_equal(q[4].start_s, 15, 1e-9);
+}
+
 static void test_impossible_and_bad(void **state)
 {
     struct queue_request q[] = {request(0, 1, 8, 0), request(0, 1, 1, 0)};
@@ -270,6 +302,8 @@ int main(void)
         cmocka_unit_test(test_round_robin_takes_turns),
         cmocka_unit_test(test_backfill_does_not_delay_the_first),
         cmocka_unit_test(test_backfill_uses_spare_capacity),
+        cmocka_unit_test(test_a_request_runs_on_one_host),
+        cmocka_unit_test(test_backfill_keeps_one_host_for_the_first),
         cmocka_unit_test(test_impossible_and_bad),
         cmocka_unit_test(test_simulation_agrees_with_theory),
         cmocka_unit_test(test_known_values),

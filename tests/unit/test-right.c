@@ -51,12 +51,28 @@ static const struct row rows[] = {
     {VERB_TOKEN_CREATE, "UUUUU", "AAAAA", "AAAAA", "AAAAA"},
     {VERB_TOKEN_REVOKE, "UUUUU", "AAAAA", "AAAAA", "AAAAA"},
     {VERB_AUDIT_LIST, "UUUUU", "FFFFF", "FFFFF", "AFFFF"},
+    {VERB_AUTO_SHOW, "UUUUU", "AFFFF", "AFFFF", "AFFFF"},
+    {VERB_AUTO_STOP, "UUUUU", "FFFFF", "AFFFF", "AFFFF"},
+    {VERB_AUTO_START, "UUUUU", "FFFFF", "FFFFF", "AFFFF"},
     {VERB_AUDIT_VERIFY, "UUUUU", "FFFFF", "FFFFF", "AFFFF"},
     {VERB_TASK_LIST, "UUUUU", "AAAAA", "AAAAA", "AAAAA"},
     {VERB_TASK_SHOW, "UUUUU", "AAAAA", "AAAAA", "AAAAA"},
     {VERB_TASK_CANCEL, "UUUUU", "FFFFF", "AAAAA", "AAAAA"},
     {VERB_VM_DEFINITION, "UUUUU", "AAHHH", "AAHHH", "AAHHH"},
     {VERB_SNAPSHOT_LIST, "UUUUU", "AAHHH", "AAHHH", "AAHHH"},
+    {VERB_TEMPLATE_LIST, "UUUUU", "FFFFF", "FFFFF", "AFFFF"},
+    {VERB_TEMPLATE_SHOW, "UUUUU", "FFFFF", "FFFFF", "AFFFF"},
+    {VERB_VM_SELECT, "UUUUU", "AAAAA", "AAAAA", "AAAAA"},
+    {VERB_SCHEDULE_LIST, "UUUUU", "AAAAA", "AAAAA", "AAAAA"},
+    {VERB_SCHEDULE_ADD, "UUUUU", "FFFFF", "AAAAA", "AAAAA"},
+    {VERB_SCHEDULE_REMOVE, "UUUUU", "FFFFF", "AAAAA", "AAAAA"},
+    {VERB_SCHEDULE_RUN, "UUUUU", "FFFFF", "AAAAA", "AAAAA"},
+    {VERB_SCHEDULE_PAUSE, "UUUUU", "FFFFF", "AAAAA", "AAAAA"},
+    {VERB_SCHEDULE_RESUME, "UUUUU", "FFFFF", "AAAAA", "AAAAA"},
+    {VERB_CONSOLE_OPEN, "UUUUU", "FFHHH", "AAHHH", "AAHHH"},
+    {VERB_CONSOLE_READ, "UUUUU", "FFFFF", "AAAAA", "AAAAA"},
+    {VERB_CONSOLE_WRITE, "UUUUU", "FFFFF", "AAAAA", "AAAAA"},
+    {VERB_CONSOLE_CLOSE, "UUUUU", "FFFFF", "AAAAA", "AAAAA"},
     {VERB_OPENAPI, "UUUUU", "AAAAA", "AAAAA", "AAAAA"},
     {VERB_QUERY, "UUUUU", "AAAAA", "AAAAA", "AAAAA"},
     {VERB_QUERY_RANGE, "UUUUU", "AAAAA", "AAAAA", "AAAAA"},
@@ -115,6 +131,37 @@ static void every_cell(void **state)
     }
 }
 
+// An admin of owner:alice's web-* who renames, clones or hands over web-1. Columns as above.
+static void what_a_vm_becomes(void **state)
+{
+    static const struct auth_label test = {"env", "test"};
+    static const struct auth_object is = {"web-1", "alice", &test, 1};
+    static const struct {
+        struct auth_object becomes;
+        const char *scope[2];
+        char verdict;
+    } cases[] = {
+        {{"web-2", "alice", NULL, 0}, {"name:web-*", "all"}, 'A'},
+        {{"db-1", "alice", NULL, 0}, {"name:web-*", "all"}, 'F'},
+        {{"db-1", "alice", NULL, 0}, {"all", "name:web-*"}, 'F'},
+        {{"db-1", "alice", NULL, 0}, {"all", "all"}, 'A'},
+        {{"db-1", "alice", NULL, 0}, {"owner:alice", "all"}, 'A'},
+        {{"web-1", "bob", NULL, 0}, {"owner:alice", "all"}, 'F'},
+        {{"web-1", "bob", NULL, 0}, {"owner:alice,owner:bob", "all"}, 'A'},
+        {{"web-1", "alice", &test, 1}, {"label:env=test", "all"}, 'A'},
+        {{"web-1", "alice", NULL, 0}, {"label:env=test", "all"}, 'F'},
+        {{"web-1", "alice", NULL, 0}, {"owner:bob", "all"}, 'H'},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        CLEANUP(grant_done) struct grant g = make(ROLE_ADMIN, cases[i].scope);
+        enum auth_verdict v = auth_allows_change(&g, ROLE_ADMIN, &is, &cases[i].becomes);
+        if ("AUFH"[v] != cases[i].verdict)
+            fail_msg("case %zu: %c", i, "AUFH"[v]);
+        g.role = ROLE_OPERATOR;
+        assert_int_not_equal(auth_allows_change(&g, ROLE_ADMIN, &is, &is), AUTH_ALLOWED);
+    }
+}
+
 static void lists_leave_out(void **state)
 {
     static const bool covered[] = {true, true, false, false, false};
@@ -148,9 +195,8 @@ static void role_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_cell),
-        cmocka_unit_test(lists_leave_out),
-        cmocka_unit_test(nobody_may_do_nothing),
+        cmocka_unit_test(every_cell),      cmocka_unit_test(what_a_vm_becomes),
+        cmocka_unit_test(lists_leave_out), cmocka_unit_test(nobody_may_do_nothing),
         cmocka_unit_test(role_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

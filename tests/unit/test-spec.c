@@ -32,6 +32,9 @@ static void write_one(struct buf *out)
         .n_nics = 2,
         .labels = {{(char *)"role", (char *)hostile}},
         .n_labels = 1,
+        .numa = {(char *)hostile, VIRT_NUMA_INTERLEAVE},
+        .pins = (struct virt_pin[]){{1, (char *)"4-7"}},
+        .n_pins = 1,
     };
     s.uuid.b[15] = 7;
     buf_init(out, 1 << 20);
@@ -56,6 +59,11 @@ static void test_round_trip(void **state)
     assert_int_equal(r.uuid.b[15], 7);
     assert_int_equal(r.n_nics, 2);
     assert_string_equal(r.nics[1].bridge, "br0");
+    assert_string_equal(r.numa.nodes, hostile);
+    assert_int_equal(r.numa.mode, VIRT_NUMA_INTERLEAVE);
+    assert_int_equal(r.n_pins, 1);
+    assert_int_equal(r.pins[0].vcpu, 1);
+    assert_string_equal(r.pins[0].cpus, "4-7");
 }
 
 static void test_copy_is_another_vm(void **state)

@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "regex/regex.h"
 #include "tsdb-dir.h"
@@ -174,6 +175,131 @@ static void test_late_and_duplicate(void **state)
     assert_int_equal(q[0].duplicates, 2);
     assert_int_equal(q[0].late, 1);
     assert_int_equal(q[0].out_of_order, 4);
+    tsdb_close(db);
+}
+
+static int64_t now_ms(void)
+{
+    return clock_real_ns(&clock_system) / NS_PER_MS;
+}
+
+// Samples each ten minutes from `days` ago on, of a series that has newer ones.
+static void append_history(struct tsdb *db, uint32_t ref, int64_t end_ms, int days)
+{
+    for (int i = days * 144; i > 0; i--)
+        assert_int_equal(tsdb_append_old(db, ref, end_ms - i * INT64_C(600000), i), 0);
+}
+
+static void expect_history(struct tsdb *db, int64_t end_ms, size_t n)
+{
+    static int64_t t[20000];
+    static double v[20000];
+    assert_int_equal(read_one(db, "g", "a", 0, end_ms, t, v, 20000), n + 1);
+    for (size_t i = 0; i < n; i++) {
+        assert_int_equal(t[i], end_ms - (int64_t)(n - i) * 600000);
+        assert_true(v[i] == (double)(n - i));
+    }
+    assert_int_equal(t[n], end_ms);
+    assert_true(v[n] == 0);
+}
+
+// Older than late_ms, for a series that is sampled now: in the head, in blocks, after a restart.
+static void test_history_of_a_live_series(void **state)
+{
+    struct tsdb *db = open_store(*state);
+    uint32_t ref = series(db, "g", "a", &gauge);
+    const int64_t end_ms = now_ms() / 600000 * 600000;
+    assert_int_equal(tsdb_append_one(db, ref, end_ms, 0), 0);
+    assert_int_equal(tsdb_append_one(db, ref, end_ms - 86400000, 0), -ETIME);
+    append_history(db, ref, end_ms, 28);
+    assert_int_equal(tsdb_append_old(db, ref, end_ms - 600000, 7), -EEXIST);
+    assert_int_equal(tsdb_append_old(db, ref, end_ms - INT64_C(4000) * 86400000, 7), -ETIME);
+    assert_int_equal(tsdb_append_old(db, ref, INT64_MIN, 7), -ETIME);
+    expect_history(db, end_ms, 28 * 144);
+    tsdb_close(db);
+    for (int round = 0; round < 2; round++) {
+        db = open_store(*state); // from the log, then from blocks
+        expect_history(db, end_ms, 28 * 144);
+        settle(db);
+        expect_history(db, end_ms, 28 * 144);
+        tsdb_close(db);
+    }
+    // What comes for a time that blocks have is not read: the first that was written counts.
+    db = open_store(*state);
+    ref = series(db, "g", "a", &gauge);
+    assert_int_equal(tsdb_append_old(db, ref, end_ms - 20 * INT64_C(86400000), -1), 0);
+    expect_history(db, end_ms, 28 * 144);
+    settle(db);
+    expect_history(db, end_ms, 28 * 144);
+    tsdb_close(db);
+}
+
+// What is older than samples are kept has its roll-ups made before it goes.
+static void test_history_beyond_the_samples(void **state)
+{
+    struct tsdb *db = open_store(*state);
+    uint32_t ref = series(db, "g", "a", &gauge);
+    const int64_t hour_ms = 3600000, end_ms = now_ms() / hour_ms * hour_ms;
+    const int64_t start_ms = end_ms - 100 * 24 * hour_ms;
+    assert_int_equal(tsdb_append_one(db, ref, end_ms, 0), 0);
+    for (int i = 1; i <= 600; i++)
+        assert_int_equal(tsdb_append_old(db, ref, start_ms + i * INT64_C(60000), i), 0);
+    tsdb_close(db);
+    // Now the clock is believed from the beginning: retention is at work beside compaction.
+    db = open_store(*state);
+    settle(db);
+    struct tsdb_status s;
+    for (int i = 0; i < 1000; i++, usleep(10000)) {
+        tsdb_status(db, &s);
+        if (s.block_samples[0] <= 1)
+            break;
+    }
+    assert_int_equal(s.block_samples[0], 1);
+    const struct query_matcher m = {QUERY_EQUAL, "__name__", "g", NULL};
+    const struct query_hints hints = {start_ms + 1, start_ms + 10 * hour_ms, hour_ms, 0};
+    struct query_source *source = tsdb_source(db);
+    struct query_set *set = NULL;
+    const struct query_run *run = NULL;
+    size_t n_runs = 0;
+    assert_int_equal(source->ops->select(source, &m, 1, &hints, 0, &set, NULL), 0);
+    assert_int_equal(set->n, 1);
+    assert_int_equal(set->ops->read(set, 0, hints.start_ms, hints.end_ms, &run, &n_runs, NULL), 0);
+    assert_int_equal(n_runs, 1);
+    assert_int_equal(run->resolution_ms, hour_ms);
+    assert_int_equal(run->n, 10);
+    for (int i = 0; i < 10; i++) {
+        assert_int_equal(run->bucket[i].count, 60);
+        assert_true(run->bucket[i].max == (i + 1) * 60);
+    }
+    source->ops->free_set(set);
+    tsdb_close(db);
+}
+
+// Decades between two samples of one series, back and forth.
+static void test_times_far_apart(void **state)
+{
+    struct tsdb_options o;
+    struct tsdb *db = NULL;
+    tsdb_options_init(&o);
+    o.raw = o.minute = o.hour = (struct tsdb_retention){0, 0};
+    assert_int_equal(tsdb_open(*state, &o, &db, NULL), 0);
+    uint32_t ref = series(db, "g", "a", &gauge);
+    const int64_t year_ms = INT64_C(31536000000), end_ms = 50 * year_ms;
+    assert_int_equal(tsdb_append_one(db, ref, end_ms, 0), 0);
+    for (int i = 1; i < 100; i++) {
+        int64_t t_ms = (i * 37 % 100 - 50) * year_ms;
+        assert_int_equal(tsdb_append_old(db, ref, t_ms, (double)t_ms), 0);
+    }
+    assert_int_equal(tsdb_append_old(db, ref, -TSDB_TIME_MAX_MS - 1, 0), -ETIME);
+    assert_int_equal(tsdb_append_one(db, ref, INT64_MAX, 0), -ETIME);
+    for (int round = 0; round < 2; round++) {
+        int64_t t[200];
+        double v[200];
+        assert_int_equal(read_one(db, "g", "a", INT64_MIN / 2, INT64_MAX / 2, t, v, 200), 100);
+        for (int i = 0; i < 99; i++)
+            assert_true(v[i] == (double)t[i] && t[i] == (i - 49) * year_ms);
+        settle(db);
+    }
     tsdb_close(db);
 }
 
@@ -839,6 +965,9 @@ int main(void)
         TSDB_TEST(test_head_block_and_reopened),
         TSDB_TEST(test_second_opener),
         TSDB_TEST(test_late_and_duplicate),
+        TSDB_TEST(test_history_of_a_live_series),
+        TSDB_TEST(test_history_beyond_the_samples),
+        TSDB_TEST(test_times_far_apart),
         TSDB_TEST(test_quality),
         TSDB_TEST(test_uneven_schedule),
         TSDB_TEST(test_kinds),

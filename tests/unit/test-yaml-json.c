@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "yaml_json.h"
+#include "conf/yaml_json.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -120,6 +120,13 @@ int token_parse(const char *text, char ret_id[TOKEN_ID_DIGITS + 1],
  */
 int token_verify(struct accounts *a, const char *text, struct grant *ret);
 
+/**
+ * What "user:NAME" or "token:NAME/TOKEN" may do as things are now, though nobody of that name is
+ * here: for what is done later in their name. Fills a grant but for its expiry. -EACCES, whatever
+ * the reason; else -errno.
+ */
+int account_standing(struct accounts *a, const char *principal, struct grant *ret);
+
 /** Open a session for an account whose password was right. */
 int session_open(struct accounts *a, const char *account, char ret[TOKEN_TEXT_SIZE],
                  char ret_csrf[CSRF_TEXT_SIZE], struct err *err);

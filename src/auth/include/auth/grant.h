@@ -36,8 +36,9 @@ struct grant_key {
 };
 
 struct grant {
-    char principal[GRANT_PRINCIPAL_MAX + 1]; /**< "user:NAME", "token:NAME/TOKEN", "unix:UID",
-                                                  "loopback", "anonymous" */
+    char principal[GRANT_PRINCIPAL_MAX +
+                   1]; /**< "user:NAME", "token:NAME/TOKEN", "unix:UID",
+                            "loopback", "anonymous"; "vherd:PART": vherd itself, unasked */
     enum verb_role role;
     int64_t expires_ns; /**< monotonic */
     struct scope scope; /**< owned */
@@ -78,6 +79,14 @@ enum auth_verdict {
  */
 enum auth_verdict auth_allows(const struct grant *g, enum verb_role needed,
                               const struct auth_object *o);
+
+/**
+ * May it change this VM into what `becomes` describes (another name, owner, labels), or make that
+ * beside it? Nobody may put a VM where they could not reach it themselves: AUTH_FORBIDDEN. Pure.
+ */
+enum auth_verdict auth_allows_change(const struct grant *g, enum verb_role needed,
+                                     const struct auth_object *is,
+                                     const struct auth_object *becomes);
 
 /** Does the scope cover the VM (for lists, which are filtered)? */
 bool auth_covers(const struct grant *g, const struct auth_object *o);

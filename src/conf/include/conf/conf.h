@@ -31,6 +31,13 @@ enum conf_open {
     CONF_OPEN_ALL,
 };
 
+/** May plans be carried out by themselves? */
+enum conf_auto {
+    CONF_AUTO_OFF,
+    CONF_AUTO_DRY_RUN, /**< written to the log only */
+    CONF_AUTO_ON,
+};
+
 /** The configuration in force; every text is owned and never NULL. */
 struct conf {
     char *path; /**< the file it came from, "" = defaults */
@@ -102,6 +109,7 @@ struct conf {
 
     struct {
         int64_t parallel; /**< act.parallel: tasks at the same time; 4, 1..32 */
+        char *templates;  /**< act.templates: "" = /etc/vherd/templates as root, else the user's */
         char *state;      /**< act.state: "" = /var/lib/vherd/act as root, else the user's */
     } act;
 
@@ -118,6 +126,10 @@ struct conf {
     struct {
         int64_t cpu_overcommit; /**< plan.cpu_overcommit: vCPUs per CPU; 4, 1..64 */
         int64_t memory_reserve; /**< plan.memory_reserve: per cent for the host; 5, 0..90 */
+        enum conf_auto mode;    /**< plan.auto: off; dry-run or on */
+        int64_t every_ns;       /**< plan.auto_every: 1h */
+        int64_t per_hour;       /**< plan.auto_per_hour: deeds in any hour; 4 */
+        char *scope;            /**< plan.auto_scope: VMs that may be changed; all */
     } plan;
 
     struct {
@@ -168,6 +180,9 @@ char *conf_store_path(const struct conf *c);
 
 /** The directory of act's database in force: act.state, or the default. Caller frees. */
 char *conf_act_state(const struct conf *c);
+
+/** The folder of templates in force: act.templates, or the default. Caller frees. */
+char *conf_templates_path(const struct conf *c);
 
 /** The libvirt URI in force. Caller frees. */
 char *conf_libvirt_uri(const struct conf *c);

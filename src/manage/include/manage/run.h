@@ -27,6 +27,8 @@ struct manage_run {
     const json_t *body;    /**< checked by deed_check() */
     json_t *steps;         /**< an array; manage_check() appends sentences of what will be done */
     json_t *result;        /**< an object; manage_do() puts what a person wants to know */
+    /** manage_mend(): the deed did not fail of itself; act or libvirt ended in the middle of it. */
+    bool interrupted;
 
     /** Write a note for good before going on; 0 or -errno: then the step must not be done. */
     int (*note)(void *arg, const json_t *note);

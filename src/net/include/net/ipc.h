@@ -38,6 +38,7 @@ enum ipc_type {
     IPC_PIECE,       /**< more of the body */
     IPC_END,         /**< the body is whole; `status` other than 0: it broke off */
     IPC_MORE,        /**< web to core: another piece of `id` may come */
+    IPC_IMPORT,      /**< as IPC_SAMPLES, with an id: history, of any age */
     IPC_TYPE_END,
 };
 

@@ -30,6 +30,13 @@ struct plan_size {
     int64_t memory_bytes;
 };
 
+/*
+ * How a plan is carried out stands in it, as requests to the daemon: an array `deeds` of each row of
+ * place and rightsize, {"what": "memory", "deed": "vm.set-memory", "body": {…}, "effect": "now"}.
+ * `what` is start, memory, vcpus, shares or quota, so that some can be left out; `effect` is "now"
+ * or "next start". Moves have none: nothing here migrates.
+ */
+
 /** What a plan would change. */
 struct plan_effect {
     const struct relocate_move *moves; /**< in order */
@@ -51,6 +58,7 @@ struct plan_request {
     enum place_score score; /**< of place */
     size_t candidates;      /**< of place: hosts shown for each VM; 0 = 8, none for over 100 VMs */
     size_t moves_max;       /**< 0 = no limit */
+    bool is_new;            /**< of place: the VM asked for does not exist */
     const struct plan_trial *trial; /**< of all but place; NULL: nobody tries it out */
 };
 

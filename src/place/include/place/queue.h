@@ -39,16 +39,20 @@ struct queue_request {
     struct place_vector need;
     int32_t priority; /**< greater is more important */
 
-    double start_s; /**< result: first start; NaN: never, it is larger than everything there is */
-    double end_s;   /**< result */
+    double start_s;     /**< result: first start; NaN: never, it is larger than a host */
+    double end_s;       /**< result */
     uint32_t suspended; /**< result: how often */
 };
 
+#define QUEUE_HOSTS_MAX 10000
+
+/** Equal hosts; a request runs on one of them, the fullest that has room. */
 struct queue_options {
     enum queue_discipline discipline;
-    struct place_vector capacity;
-    double ageing_s; /**< of AGEING; > 0 */
-    double slice_s;  /**< of ROUND_ROBIN; > 0 */
+    struct place_vector capacity; /**< of each host */
+    size_t hosts;                 /**< 0: one */
+    double ageing_s;              /**< of AGEING; > 0 */
+    double slice_s;               /**< of ROUND_ROBIN; > 0 */
 };
 
 /** Over the requests that ran. Waiting is response minus service: suspensions are in it. */

@@ -110,6 +110,7 @@ struct place_vm {
     double ends_s;                  /**< when it is known to end; NaN unknown */
     int64_t resident_bytes;         /**< memory that a migration copies; 0: its request */
     int64_t dirty_bytes_per_second; /**< 0 unknown */
+    int64_t memory_most_bytes;      /**< its balloon's ceiling; 0 unknown */
     double moved_s;                 /**< last migration, Unix seconds; NaN never or unknown */
     int32_t moved_from;             /**< host it came from then, -1 unknown */
     const char *tenant;             /**< who asked for it, NULL unknown */

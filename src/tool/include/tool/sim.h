@@ -43,4 +43,19 @@ struct tool_cloudsim_options {
 int tool_sim_cloudsim(const struct tool_cloudsim_options *options, struct buf *out,
                       struct err *err);
 
+/** Options of `vherd sim queue`, as they were given; NULL: not given. */
+struct tool_queue_options {
+    const char *const *policies; /**< disciplines, with commas between; none: all */
+    size_t policies_n;
+    const char *trace;                        /**< place/queue_trace.h; NULL: generated */
+    const char *rate, *mean, *service;        /**< 12 an hour, 4h, exponential */
+    const char *requests, *priorities, *seed; /**< 100000, 3, 1 */
+    const char *hosts, *vcpus, *memory;       /**< 1 host of 64 vCPUs and 256G */
+    const char *ageing, *slice;               /**< 10m, 1h */
+    enum tool_format format;
+};
+
+/** Requests for VMs through queue disciplines, and what theory expects. Same results. */
+int tool_sim_queue(const struct tool_queue_options *options, struct buf *out, struct err *err);
+
 #endif

@@ -99,6 +99,9 @@ int tsdb_series(struct tsdb *db, const struct label *label, size_t n, const stru
 /** Let go of a ref, once for each tsdb_series(); its samples stay. */
 void tsdb_release(struct tsdb *db, uint32_t ref);
 
+/** Times further from 1970, 139,000 years, are refused as late. */
+#define TSDB_TIME_MAX_MS (INT64_C(1) << 52)
+
 /** What became of appended samples; counts are added to. */
 struct tsdb_appended {
     uint64_t stored;
@@ -121,6 +124,16 @@ int tsdb_append(struct tsdb *db, int64_t t_ms, const uint32_t *ref, const union 
  * -ENOSPC.
  */
 int tsdb_append_one(struct tsdb *db, uint32_t ref, int64_t t_ms, double v);
+
+/**
+ * The same for history: late_ms does not count, and no tail is given it. -ETIME: older than tsdb_oldest_kept_ms(). Only
+ * samples that are not in blocks yet are looked through for duplicates; of two with the same time
+ * the one that was written first counts.
+ */
+int tsdb_append_old(struct tsdb *db, uint32_t ref, int64_t t_ms, double v);
+
+/** What is older goes at once: by the longest of the three ages. */
+int64_t tsdb_oldest_kept_ms(const struct tsdb *db);
 
 /** Mark the end of a series. As tsdb_append_one(). */
 int tsdb_append_stale(struct tsdb *db, uint32_t ref, int64_t t_ms);
@@ -177,6 +190,12 @@ void tsdb_status(struct tsdb *db, struct tsdb_status *ret);
  * (query_texts_done()). Also what goes wrong now (a full disk).
  */
 int tsdb_notes(struct tsdb *db, struct query_texts *ret);
+
+/**
+ * Of the sentences about what happened those that came since *seen, which begins at 0 and is moved
+ * on. Freed as above.
+ */
+void tsdb_news(struct tsdb *db, uint64_t *seen, struct query_texts *ret);
 
 /** Data quality of the series that share one label's value, since the store was opened. */
 struct tsdb_quality {

@@ -25,11 +25,15 @@ enum field_type {
     FIELD_DURATION, /**< seconds: a number, or a text such as "90s"; from min to max */
     FIELD_BOOL,
     FIELD_CHOICE, /**< one of `choices` */
+    FIELD_TEXTS,  /**< a list of at most `max` texts, as FIELD_TEXT, of FIELD_TEXTS_BYTES each */
     FIELD_LABELS, /**< an object of texts */
     FIELD_OBJECT, /**< an object of `fields` */
     FIELD_LIST,   /**< a list of such objects, at most `max` */
     FIELD_TYPE_MAX,
 };
+
+/** Longest text of a FIELD_TEXTS. */
+#define FIELD_TEXTS_BYTES 4096
 
 struct field {
     const char *name; /**< member, and long option of the CLI with '-' for '_'; NULL ends a list */
@@ -65,6 +69,7 @@ enum deed_id {
     DEED_SET_MEMORY,
     DEED_SET_CPU,
     DEED_PIN,
+    DEED_SET_NUMA,
     DEED_ATTACH_DISK,
     DEED_DETACH_DISK,
     DEED_GROW_DISK,
@@ -92,6 +97,9 @@ struct deed {
 
 extern const struct deed deeds[DEED_MAX];
 
+/** Principals of deeds that nobody has asked for begin with this: "vherd:plan". */
+#define DEED_BY_ITSELF "vherd:"
+
 /** Fields that every deed takes besides its own: dry_run, key, after. */
 extern const struct field deed_common_fields[];
 
@@ -117,6 +125,9 @@ bool deed_name(const char *text, size_t len);
  * field in the message.
  */
 int deed_check(const struct deed *deed, json_t *body, struct err *err);
+
+/** The same for any object and list of fields; `where` ("select.") stands before names. */
+int fields_check(const struct field *fields, json_t *object, const char *where, struct err *err);
 
 /** The whole OpenAPI 3.1 document of the verbs and deeds, as JSON. */
 void deed_openapi(const char *version, struct buf *out);

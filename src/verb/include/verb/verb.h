@@ -38,11 +38,27 @@ enum verb_id {
     VERB_TOKEN_REVOKE,
     VERB_AUDIT_LIST,
     VERB_AUDIT_VERIFY,
+    VERB_AUTO_SHOW,
+    VERB_AUTO_STOP,
+    VERB_AUTO_START,
     VERB_TASK_LIST,
     VERB_TASK_SHOW,
     VERB_TASK_CANCEL,
     VERB_VM_DEFINITION,
     VERB_SNAPSHOT_LIST,
+    VERB_TEMPLATE_LIST,
+    VERB_TEMPLATE_SHOW,
+    VERB_VM_SELECT,
+    VERB_SCHEDULE_LIST,
+    VERB_SCHEDULE_ADD,
+    VERB_SCHEDULE_REMOVE,
+    VERB_SCHEDULE_RUN,
+    VERB_SCHEDULE_PAUSE,
+    VERB_SCHEDULE_RESUME,
+    VERB_CONSOLE_OPEN,
+    VERB_CONSOLE_READ,
+    VERB_CONSOLE_WRITE,
+    VERB_CONSOLE_CLOSE,
     VERB_OPENAPI,
     VERB_QUERY,
     VERB_QUERY_RANGE,
@@ -117,6 +133,7 @@ struct verb {
     const char *details; /**< a paragraph for manual and API description */
     const char *answers; /**< media type */
     bool takes_json;     /**< its parameters are members of a JSON object in the body */
+    bool nested;         /**< of those, members may be more than texts; the handler checks them */
     bool form;           /**< POST with the parameters as a form in its body does the same */
     bool is_query;       /**< runs on core's workers, for as long as query.timeout allows */
     size_t body_max;     /**< bytes that a request's body may have; 0: it has none */

@@ -21,6 +21,7 @@
 #define VIRT_SPEC_DISKS_MAX 24
 #define VIRT_SPEC_NICS_MAX 8
 #define VIRT_LABELS_MAX 32
+#define VIRT_PINS_MAX 4096
 
 /** A volume of a storage pool; all NULL = none. */
 struct virt_volume {
@@ -29,6 +30,8 @@ struct virt_volume {
     char *path;   /**< owned; the back end's business: as libvirt names the image */
     bool block;   /**< of `path`: a block device */
 };
+
+void virt_volume_done(struct virt_volume *v);
 
 struct virt_disk {
     struct virt_volume source;
@@ -49,6 +52,37 @@ struct virt_label {
     char *name, *value;
 };
 
+enum virt_numa_mode {
+    VIRT_NUMA_STRICT,
+    VIRT_NUMA_PREFERRED,
+    VIRT_NUMA_INTERLEAVE,
+    VIRT_NUMA_RESTRICTIVE,
+    VIRT_NUMA_MODE_MAX,
+};
+
+/** "strict", … as libvirt says them. */
+extern const char *const virt_numa_modes[VIRT_NUMA_MODE_MAX];
+
+/** Where memory comes from. */
+struct virt_numa {
+    char *nodes; /**< owned: "0-1,3"; NULL = anywhere */
+    enum virt_numa_mode mode;
+};
+
+/** A NUMA node of the host. */
+struct virt_cell {
+    unsigned id;
+    char *cpus; /**< owned: "0-3,8-11" */
+};
+
+void virt_cells_free(struct virt_cell *cells, size_t n);
+
+/** A vCPU that is pinned. */
+struct virt_pin {
+    unsigned vcpu;
+    char *cpus; /**< owned */
+};
+
 /** A VM as a person describes it; of an existing VM, what of its definition this vocabulary has. */
 struct virt_spec {
     struct uuid uuid; /**< to be defined with; what virt_spec_read() found */
@@ -65,6 +99,9 @@ struct virt_spec {
     size_t n_disks;
     struct virt_nic nics[VIRT_SPEC_NICS_MAX];
     size_t n_nics;
+    struct virt_numa numa;
+    struct virt_pin *pins; /**< owned */
+    size_t n_pins;
     char *owner;
     struct virt_label labels[VIRT_LABELS_MAX];
     size_t n_labels;
@@ -82,6 +119,7 @@ enum virt_power {
     VIRT_POWER_PAUSE,
     VIRT_POWER_RESUME,
     VIRT_POWER_SAVE, /**< managed save: memory to disk, then off; waits until it is written */
+    VIRT_POWER_START_PAUSED, /**< a process whose vCPUs do not run, for work on its images */
     VIRT_POWER_MAX,
 };
 
@@ -146,6 +184,15 @@ struct virt_size {
 enum virt_snapshot_kind {
     VIRT_SNAPSHOT_INTERNAL, /**< inside the qcow2 images; with memory where the VM runs */
     VIRT_SNAPSHOT_EXTERNAL, /**< overlays; disks only */
+    VIRT_SNAPSHOT_FULL,     /**< overlays, and the memory of a running VM in a file */
+};
+
+/** One disk of an external snapshot. */
+struct virt_snapshot_disk {
+    char *target;             /**< owned */
+    char *format;             /**< owned; of `image` */
+    struct virt_volume image; /**< as it was when the snapshot was taken: nobody may write to it */
+    struct virt_volume overlay; /**< what was put over it then; may be gone by now */
 };
 
 struct virt_snapshot {
@@ -153,19 +200,55 @@ struct virt_snapshot {
     bool current;
     bool external;
     bool memory;        /**< it holds memory */
+    bool running;       /**< the VM ran, or was paused, when it was taken */
     bool plugged_vcpus; /**< its VM had vCPUs that were plugged while it ran */
+    bool merging;       /**< merging its images has begun: nobody may go back to it any more */
     int64_t created_s;
     size_t children;
+    struct virt_snapshot_disk disks[VIRT_SPEC_DISKS_MAX]; /**< of an external one */
+    size_t n_disks;
+    struct virt_volume memory_image; /**< of an external one with memory */
 };
 
+/** What a snapshot is to be. All texts borrowed. */
+struct virt_snapshot_spec {
+    const char *name;
+    enum virt_snapshot_kind kind;
+    bool quiesce;                  /**< have the guest agent freeze file systems meanwhile */
+    const struct virt_disk *disks; /**< of an external one: by target, where each overlay goes */
+    size_t n_disks;
+    struct virt_volume memory_image; /**< where memory goes */
+};
+
+/** What is to be known of a snapshot from now on; lists may be empty. All borrowed. */
+struct virt_redirect {
+    const struct virt_disk *images; /**< by target: where its images are */
+    size_t n_images;
+    const struct virt_disk *overlays; /**< by target: what stands over them */
+    size_t n_overlays;
+    bool current; /**< it becomes the current one; else it is what it was */
+    bool merging; /**< see struct virt_snapshot; stays once set */
+};
+
+/** Images of a disk, the one that the guest writes to first. */
+#define VIRT_CHAIN_MAX 200
+struct virt_chain {
+    char *paths[VIRT_CHAIN_MAX]; /**< owned */
+    size_t n;
+    bool job;             /**< a block job runs on the disk */
+    bool ready;           /**< it has copied everything and waits for merge_end() */
+    uint64_t done, total; /**< of the job */
+};
+
+void virt_chain_done(struct virt_chain *c);
+
+void virt_snapshot_done(struct virt_snapshot *s);
 void virt_snapshots_free(struct virt_snapshot *snapshots, size_t n);
 
 struct virt_job {
     bool active;
     uint64_t done, total; /**< bytes; total 0 = unknown */
 };
-
-struct virt_console; /**< an open serial line */
 
 struct virt_manage {
     /** The definition with which the VM starts next; free with virt_spec_done(). */
@@ -211,6 +294,12 @@ struct virt_manage {
     int (*pin)(struct virt *v, const struct uuid *uuid, unsigned vcpu, const char *cpus,
                unsigned scope, struct err *err);
 
+    /** The host's NUMA nodes, by id; free with virt_cells_free(). */
+    int (*cells)(struct virt *v, struct virt_cell **ret, size_t *ret_n, struct err *err);
+    /** Where the VM's memory comes from. */
+    int (*set_numa)(struct virt *v, const struct uuid *uuid, const struct virt_numa *numa,
+                    unsigned scope, struct err *err);
+
     int (*attach_disk)(struct virt *v, const struct uuid *uuid, const struct virt_disk *disk,
                        unsigned scope, struct err *err);
     /** Waits until a guest that runs has let it go; -ETIMEDOUT where it has not. */
@@ -246,15 +335,66 @@ struct virt_manage {
     /** Free with virt_snapshots_free(); in no order. */
     int (*snapshots)(struct virt *v, const struct uuid *uuid, struct virt_snapshot **ret,
                      size_t *ret_n, struct err *err);
-    int (*create_snapshot)(struct virt *v, const struct uuid *uuid, const char *name,
-                           enum virt_snapshot_kind kind, bool quiesce, struct err *err);
+    int (*create_snapshot)(struct virt *v, const struct uuid *uuid,
+                           const struct virt_snapshot_spec *spec, struct err *err);
     /** Internal ones only; the caller has seen to it that it can succeed. */
     int (*revert)(struct virt *v, const struct uuid *uuid, const char *name, struct err *err);
-    /** Remove a snapshot, keeping what is newer: an external one is merged, which takes long. */
+    /** Remove an internal snapshot, or of an external one libvirt's knowledge only; its children
+     * become those of its parent, which becomes current where it was. */
     int (*delete_snapshot)(struct virt *v, const struct uuid *uuid, const char *name,
-                           struct err *err);
+                           bool knowledge, struct err *err);
+    /** Change what is known of an external snapshot. */
+    int (*redirect_snapshot)(struct virt *v, const struct uuid *uuid, const char *name,
+                             const struct virt_redirect *to, struct err *err);
+    /** The definition for the next start, with secrets, as a text for redefine(). Caller frees. */
+    int (*definition)(struct virt *v, const struct uuid *uuid, char **ret, struct err *err);
+    /** Put a text of definition() back. */
+    int (*redefine)(struct virt *v, const char *text, struct err *err);
+    /** Define the VM as it was when a snapshot was taken, with these images (by target) for its
+     * disks; a VM that runs goes on as it is. */
+    int (*redefine_as)(struct virt *v, const struct uuid *uuid, const char *snapshot,
+                       const struct virt_disk *disks, size_t n, struct err *err);
+    /** Start a VM that is off from an external snapshot's memory, with these images. */
+    int (*restore_memory)(struct virt *v, const struct uuid *uuid, const char *snapshot,
+                          const struct virt_disk *disks, size_t n, struct err *err);
+    /** Forget saved memory; 0 where none is saved. */
+    int (*drop_save)(struct virt *v, const struct uuid *uuid, struct err *err);
+
+    /** The images of a disk; while the VM runs only. Free with virt_chain_done(). */
+    int (*chain)(struct virt *v, const struct uuid *uuid, const char *target,
+                 struct virt_chain *ret, struct err *err);
+    /**
+     * Begin to merge images of a running VM's disk. Commit: what is in `top` goes down into `base`,
+     * which takes its place; where `top` is the image that the guest writes to, merge_end() comes
+     * once it is ready. Pull (`pull`): what lies between the first image and `base` (NULL: all)
+     * goes up into the first.
+     */
+    int (*merge)(struct virt *v, const struct uuid *uuid, const char *target, const char *base,
+                 const char *top, bool pull, struct err *err);
+    /** End a merge: go over to the base (`pivot`; it must be ready), or give it up. */
+    int (*merge_end)(struct virt *v, const struct uuid *uuid, const char *target, bool pivot,
+                     struct err *err);
+    /** Does the guest's agent answer? 0 or -errno with why not. Waits a few seconds. */
+    int (*agent)(struct virt *v, const struct uuid *uuid, struct err *err);
+    /** Thaw what a freeze has left frozen; 0 also where nothing was. */
+    int (*thaw)(struct virt *v, const struct uuid *uuid, struct err *err);
+    /** Look into a pool again: who merges images changes what stands on what. A pool in which
+     * volumes are being made keeps what it knows. */
+    int (*refresh)(struct virt *v, const char *pool, struct err *err);
+    /** Fill pool and volume of one that has a path; both stay NULL where no pool has it. */
+    int (*name_volume)(struct virt *v, struct virt_volume *volume, struct err *err);
+    /** Fill the path of one that has pool and name, also of one that is not there yet. */
+    int (*place_volume)(struct virt *v, struct virt_volume *volume, struct err *err);
     /** How many checkpoints (dirty bitmaps) libvirt has for the VM; -errno. */
     int (*checkpoints)(struct virt *v, const struct uuid *uuid, struct err *err);
+
+    /**
+     * Attach to the first serial line of a running VM. *ret_fd is a non-blocking stream socket that
+     * carries its bytes both ways; it ends where the VM does, or where somebody else takes the line
+     * over; closing it detaches. -EBUSY: somebody is attached, and `force` is not set.
+     */
+    int (*console)(struct virt *v, const struct uuid *uuid, bool force, int *ret_fd,
+                   struct err *err);
 
     /** The job that runs on a VM, for progress. */
     int (*job)(struct virt *v, const struct uuid *uuid, struct virt_job *ret, struct err *err);
@@ -285,6 +425,23 @@ void virt_nic_write(const struct virt_nic *nic, struct buf *out);
  */
 int virt_spec_copy(const char *xml, size_t len, const char *name, const struct uuid *fresh,
                    const struct virt_disk *disks, size_t n, char **ret, struct err *err);
+
+/**
+ * The domain inside a snapshot's document (of the next start, or as it ran: `live`), with these
+ * images, by target, for its disks. The caller owns *ret.
+ */
+int virt_snapshot_domain(const char *xml, size_t len, bool live, const struct virt_disk *disks,
+                         size_t n, char **ret, struct err *err);
+
+/** A snapshot's document with other contents; see redirect_snapshot(). The caller owns *ret. */
+int virt_snapshot_redirect(const char *xml, size_t len, const struct virt_redirect *to, char **ret,
+                           struct err *err);
+
+/** What a snapshot's document says; names and parent are not read. -EINVAL: no such document. */
+int virt_snapshot_read(const char *xml, size_t len, struct virt_snapshot *ret, struct err *err);
+
+/** A snapshot to be taken, in libvirt's words. */
+void virt_snapshot_write(const struct virt_snapshot_spec *spec, struct buf *out);
 
 /** Owner and labels as the element that stands in a domain's metadata. */
 void virt_labels_write(const struct virt_spec *spec, struct buf *out);

@@ -47,6 +47,9 @@ int memory_deaf(const struct uuid *uuid, bool deaf);
 /** Pretend that the VM has so many checkpoints. 0 or -errno. */
 int memory_checkpoints(const struct uuid *uuid, int n);
 
+/** Pretend that the memory in the VM's snapshots cannot be read, or can again. 0 or -errno. */
+int memory_spoil(const struct uuid *uuid, bool spoiled);
+
 /** Room in the pool "default", where volumes take their full size; 0 = no end. */
 void memory_pool_limit(uint64_t bytes);
 

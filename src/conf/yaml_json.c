@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // YAML into JSON by libyaml's events, without recursion.
-#include "yaml_json.h"
+#include "conf/yaml_json.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#ifndef CLI_YAML_JSON_H
-#define CLI_YAML_JSON_H
+#ifndef CONF_YAML_JSON_H
+#define CONF_YAML_JSON_H
 
 #include <jansson.h>
 
