@@ -668,6 +668,17 @@ static void test_sample_windows(void **state)
             check_sample_windows(db, domains[i % 4], &hints);
         }
     }
+    // The last of a window that is left where those after it are deleted.
+    struct query_matcher m = {QUERY_EQUAL, "__name__", "cpu", NULL};
+    struct query_hints hints = {.start_ms = start + 777,
+                                .end_ms = end - 3600000,
+                                .align_ms = start,
+                                .step_ms = 3600000,
+                                .window_ms = 300000,
+                                .last_only = true};
+    int64_t hour_ms = start + 5 * 3600000;
+    assert_int_equal(tsdb_delete(db, &m, 1, hour_ms - 100000, hour_ms, NULL), 0);
+    check_sample_windows(db, "counter", &hints);
     tsdb_close(db);
 }
 
