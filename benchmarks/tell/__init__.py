@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""./bench tell: what rules cost, live and over recorded history."""
+"""./bench tell: what rules cost, live and over recorded history; how soon a
+crash is told."""
 
 import os
 import statistics
@@ -7,7 +8,7 @@ import subprocess
 
 import building
 import promqlpeer
-from tell import pack
+from tell import crash, pack
 
 PROGRAM = os.path.join(building.ROOT, "build", "tests", "rules")
 
@@ -60,3 +61,4 @@ def run(arguments, report):
         evaluate(report, scratch, 2000, 1000, 3 if arguments.quick else 9)
         days, seconds = (1, 60) if arguments.quick else (30, 15 if arguments.long else 60)
         backtest(report, scratch, 100, days, 40, seconds)
+    crash.run(arguments, report)

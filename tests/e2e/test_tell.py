@@ -8,16 +8,16 @@ import os
 import random
 import shutil
 import signal
+import socket
 import ssl
-import stat
 import subprocess
 import tempfile
 import threading
 import time
 import unittest
 
+import debianpeers
 import memorydaemon
-import procfs
 import receivers
 from vherd import http_get, wait_for
 
@@ -200,6 +200,45 @@ class Telling(unittest.TestCase):
         # Who does not know the certificate says nothing.
         wait_for("a failure", 30, lambda: "certificate" in str(daemon.json("/vherd/v1/notify")))
         self.assertEqual(len(box.mails), 1)
+
+    def test_alertmanager(self):
+        """Debian's, with its own webhook behind it."""
+        try:
+            debianpeers.unpack("prometheus-alertmanager")
+        except debianpeers.PeerMissing as error:
+            self.skipTest(str(error))
+        switches, behind = self.switches(), self.hook()
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+
+        def arguments(directory):
+            path = os.path.join(directory, "alertmanager.yml")
+            with open(path, "w", encoding="utf-8") as file:
+                json.dump({"route": {"receiver": "w", "group_wait": "1s", "group_interval": "1s"},
+                           "receivers": [{"name": "w", "webhook_configs": [
+                               {"url": behind.url}]}]}, file)
+            return [f"--config.file={path}", f"--storage.path={directory}",
+                    f"--web.listen-address=127.0.0.1:{port}", "--cluster.listen-address="]
+
+        peer = debianpeers.Peer("prometheus-alertmanager", "usr/bin/prometheus-alertmanager",
+                                arguments, port, "/-/healthy")
+        self.addCleanup(peer.close)
+        url = f"http://127.0.0.1:{port}"
+        self.daemon(switches.config(
+            [{"name": "am", "alertmanager": {"urls": [url + "/", "http://127.0.0.1:1"]}}],
+            {"receiver": "am"}))
+
+        def alerts():
+            return json.loads(http_get("/api/v2/alerts", tcp=("127.0.0.1", port))[2])
+
+        switches.set("A", "db", True)
+        seen = wait_for("an alert", 40, alerts)
+        self.assertEqual(seen[0]["labels"]["domain"], "db")
+        self.assertEqual(seen[0]["status"]["state"], "active")
+        wait_for("its webhook", 40, lambda: ("A", "db") in behind.states())
+        switches.set("A", "db", False)
+        wait_for("the end", 40, lambda: behind.messages[-1]["status"] == "resolved")
 
     def test_follow_and_resume(self):
         daemon = self.daemon({}, query="&churn=1")
