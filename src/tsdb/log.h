@@ -116,6 +116,7 @@ struct log {
     struct log_part *first, *last; /**< wait for the disk */
     uint64_t unwritten_bytes, dropped_bytes, unwritten_max;
     uint64_t waiting_bytes;   /**< of first to last */
+    uint64_t deleted_to;      /**< segments up to this one nobody needs, written or not */
     uint64_t unwritten_from;  /**< segment of the oldest record that waits; 0: none does */
     bool is_dropping;         /**< records are given up, until log_resume() */
     struct log_segment *kept; /**< segments on the disk, sorted */

@@ -180,21 +180,19 @@ static int write_at(int fd, const char *data, size_t len, uint64_t at, size_t *w
     return 0;
 }
 
-// Of segments that log_delete() removed nobody needs anything.
-static bool is_kept(struct log *l, uint64_t segment)
+// Of segments that log_delete() removed nobody needs anything, also what is still to be written.
+static bool is_deleted(struct log *l, uint64_t segment)
 {
-    bool found = false;
     pthread_mutex_lock(&l->lock);
-    for (size_t i = 0; i < l->n_kept; i++)
-        found |= l->kept[i].number == segment;
+    bool is_deleted = segment <= l->deleted_to;
     pthread_mutex_unlock(&l->lock);
-    return found;
+    return is_deleted;
 }
 
 static bool was_removed(struct log *l)
 {
     struct stat st;
-    return fstat(l->fd, &st) == 0 && st.st_nlink == 0 && is_kept(l, l->fd_segment);
+    return fstat(l->fd, &st) == 0 && st.st_nlink == 0 && !is_deleted(l, l->fd_segment);
 }
 
 static int sync_file(struct log *l)
@@ -247,7 +245,7 @@ static int begin_segment(struct log *l, uint64_t number)
 
 static int write_part(struct log *l, struct log_part *part)
 {
-    if (part->data.error)
+    if (part->data.error || is_deleted(l, part->segment))
         return 0;
     if (l->fd < 0 || l->fd_segment != part->segment) {
         int r = begin_segment(l, part->segment);
@@ -475,6 +473,7 @@ int log_sync(struct log *l)
 void log_delete(struct log *l, uint64_t up_to)
 {
     pthread_mutex_lock(&l->lock);
+    l->deleted_to = MAX_OF(l->deleted_to, up_to);
     size_t n = 0;
     while (n < l->n_kept && l->kept[n].number <= up_to)
         n++;
