@@ -1110,6 +1110,7 @@ const struct verb verbs[VERB_MAX] = {
             .method = "DELETE",
             .path = "/vherd/v1/silences/{silence}",
             .role = ROLE_OPERATOR,
+            .operand = "SILENCE",
             .summary = "End a silence now",
             .details = "It stays listed for five days.",
             .answers = "application/json",
@@ -1131,6 +1132,7 @@ const struct verb verbs[VERB_MAX] = {
             .method = "POST",
             .path = "/vherd/v1/notify/test/{receiver}",
             .role = ROLE_OPERATOR,
+            .operand = "RECEIVER",
             .summary = "Send a test message to a receiver",
             .details = "It goes the way of all messages. Answers with the message's id; how it "
                        "fared is among the events and in the receiver's status.",
