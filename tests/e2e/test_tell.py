@@ -282,9 +282,13 @@ class Telling(unittest.TestCase):
             for vm in random.sample(vms, 3):
                 switches.set("A", vm, not switches.on[("A", vm)])
             time.sleep(random.uniform(0, 1))
-            for pid in reversed(daemon.processes()):
+            # The supervisor first, or it would start others again.
+            pids = daemon.processes()
+            for pid in pids:
                 procfs_kill(pid)
             daemon.process.wait()
+            wait_for("the last is gone", 20, lambda: not any(
+                os.path.exists(f"/proc/{pid}") for pid in pids))
             os.unlink(daemon.log_path)
             daemon.start()
         wait_for("the receiver believes what is", 60, lambda: hook.firing() == switches.wanted(),
