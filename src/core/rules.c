@@ -69,6 +69,7 @@ static struct rules_settings *settings_of(const struct conf *conf)
     s->max_samples = (size_t)conf->query.max_samples;
     s->max_series = (size_t)conf->query.max_series;
     s->max_memory_bytes = (size_t)conf->query.max_memory_mib << 20;
+    s->keep_ms = conf->events.keep_ns / NS_PER_MS;
     s->hold_gaps = conf->rules.hold_gaps;
     s->external_url = mem_strdup(conf->rules.external_url);
     s->external_labels = labels_of(&conf->global.external_labels);

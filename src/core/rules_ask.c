@@ -11,6 +11,8 @@
 #include "rules_private.h"
 #include "tsdb/tsdb.h"
 
+#define SWEEP_EVERY_MS (INT64_C(3600) * 1000)
+
 int rules_ask(struct rules *r, const struct ask *ask)
 {
     pthread_mutex_lock(&r->lock);
@@ -60,6 +62,17 @@ struct keep_job {
     size_t n_send;
 };
 
+// Now and then, what is older than events are kept goes. Whoever takes transitions over has done so
+// in the transaction that stored them.
+static int sweep(struct rules *r, struct store *s)
+{
+    int64_t now_ms = clock_real_ns(&clock_system) / NS_PER_MS;
+    if (r->now->keep_ms == 0 || now_ms - r->swept_ms < SWEEP_EVERY_MS)
+        return 0;
+    r->swept_ms = now_ms;
+    return rule_keep_sweep(s, INT64_MAX, now_ms - r->now->keep_ms);
+}
+
 static int save_run(struct statedb_job *job, struct store *s)
 {
     struct rules *r = ((struct keep_job *)job)->rules;
@@ -67,7 +80,7 @@ static int save_run(struct statedb_job *job, struct store *s)
     int e = rule_keep_save(s, ask->group, ask->update);
     if (e == 0 && r->told && ask->update->n_transitions > 0)
         e = r->told(r->arg, s, ask->update->transition, ask->update->n_transitions);
-    return e;
+    return e < 0 ? e : sweep(r, s);
 }
 
 static int load_run(struct statedb_job *job, struct store *s)

@@ -43,6 +43,7 @@ struct rules_settings {
     char **pattern;
     size_t n_patterns;
     int64_t interval_ms, query_offset_ms, resend_delay_ms, timeout_ns, lookback_ms;
+    int64_t keep_ms; // transitions; 0: for ever
     size_t max_samples, max_series, max_memory_bytes;
     bool hold_gaps;
     char *external_url;
@@ -78,6 +79,8 @@ struct rules {
     bool **hurried; // rules of each group that an event concerns; NULL: none
     int64_t started_ms;
     bool is_loaded; // stored state was read
+
+    int64_t swept_ms; // the state database's thread's, while the thread waits for it
 
     // The loop's.
     rules_told *told;

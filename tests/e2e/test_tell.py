@@ -203,8 +203,10 @@ class Telling(unittest.TestCase):
 
     def test_alertmanager(self):
         """Debian's, with its own webhook behind it."""
+        if os.geteuid() != 0:
+            self.skipTest("it reads its templates below /usr/share: needs a mount of its own")
         try:
-            debianpeers.unpack("prometheus-alertmanager")
+            unpacked = debianpeers.unpack("prometheus-alertmanager")
         except debianpeers.PeerMissing as error:
             self.skipTest(str(error))
         switches, behind = self.switches(), self.hook()
@@ -218,11 +220,13 @@ class Telling(unittest.TestCase):
                 json.dump({"route": {"receiver": "w", "group_wait": "1s", "group_interval": "1s"},
                            "receivers": [{"name": "w", "webhook_configs": [
                                {"url": behind.url}]}]}, file)
-            return [f"--config.file={path}", f"--storage.path={directory}",
+            own = 'mount --bind "$0/usr/share" /usr/share && exec "$0/usr/bin/$1" "${@:2}"'
+            return ["-m", "bash", "-c", own, unpacked, "prometheus-alertmanager",
+                    f"--config.file={path}", f"--storage.path={directory}",
                     f"--web.listen-address=127.0.0.1:{port}", "--cluster.listen-address="]
 
-        peer = debianpeers.Peer("prometheus-alertmanager", "usr/bin/prometheus-alertmanager",
-                                arguments, port, "/-/healthy")
+        peer = debianpeers.Peer("prometheus-alertmanager", "/usr/bin/unshare", arguments, port,
+                                "/-/healthy")
         self.addCleanup(peer.close)
         url = f"http://127.0.0.1:{port}"
         self.daemon(switches.config(
@@ -268,7 +272,7 @@ class Telling(unittest.TestCase):
         rounds = int(os.environ.get("VHERD_STORM_ROUNDS", "5"))
         random.seed(7)
         switches, hook = self.switches(), self.hook()
-        vms = [f"vm{i}" for i in range(20)]
+        vms = [f"vm{i}" for i in range(int(os.environ.get("VHERD_STORM_ALERTS", "20")))]
         daemon = self.daemon(switches.config(
             [{"name": "ops", "webhook": {"url": hook.url}}],
             {"receiver": "ops", "group_by": ["domain"], "group_interval": "1s"}))
@@ -278,9 +282,13 @@ class Telling(unittest.TestCase):
             for vm in random.sample(vms, 3):
                 switches.set("A", vm, not switches.on[("A", vm)])
             time.sleep(random.uniform(0, 1))
-            for pid in reversed(daemon.processes()):
+            # The supervisor first, or it would start others again.
+            pids = daemon.processes()
+            for pid in pids:
                 procfs_kill(pid)
             daemon.process.wait()
+            wait_for("the last is gone", 20, lambda: not any(
+                os.path.exists(f"/proc/{pid}") for pid in pids))
             os.unlink(daemon.log_path)
             daemon.start()
         wait_for("the receiver believes what is", 60, lambda: hook.firing() == switches.wanted(),
@@ -295,6 +303,9 @@ class Telling(unittest.TestCase):
                 now = (alert["status"], alert["startsAt"])
                 self.assertNotEqual(told.get(key), now, message["id"])
                 told[key] = now
+        again = len(hook.messages) - len({message["id"] for message in hook.messages})
+        print(f"{rounds} kills, {len(vms)} alerts, {len(hook.messages)} deliveries, {again} of them "
+              "again with the same id")
 
 
 def procfs_kill(pid):
