@@ -12,13 +12,15 @@ _vherd_expression() {
 }
 _vherd() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
-    local commands=$'vm\nsnapshot\ntask\napply\ninventory\nlist\nshow\ntop\nhost\nstatus\nmetrics\nquery\nstats\nexport\nimport\nstore\nreplay\ndirty-rate\nplan\nuser\ntoken\naudit-log\nwhoami\nconfig\nsim\ndaemon\ncompletion\nversion\nhelp'
+    local commands=$'vm\nsnapshot\nconsole\ntask\nschedule\ntemplate\napply\ninventory\nlist\nshow\ntop\nhost\nstatus\nmetrics\nquery\nstats\nexport\nimport\nstore\nreplay\ndirty-rate\nplan\nuser\ntoken\naudit-log\nauto\nwhoami\nconfig\nsim\ndaemon\ncompletion\nversion\nhelp'
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then _vherd_words "$commands"; return; fi
     case ${COMP_WORDS[1]} in
     vm)
         case $prev in
         --match)  return ;;
+        --label)  return ;;
+        --select)  return ;;
         --socket) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --url)  return ;;
         --server)  return ;;
@@ -28,13 +30,15 @@ _vherd() {
         --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --color) _vherd_words $'auto\nalways\nnever'; return ;;
         esac
-        if [[ $cur == -* ]]; then _vherd_words $'--wait\n--all\n--match\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
-        if ((COMP_CWORD == 2)); then _vherd_words $'create\nclone\nstart\nshutdown\nreboot\nreset\ndestroy\npause\nresume\nsave\nrestore\nrename\nset\ndelete\nset-vcpus\nset-memory\nset-cpu\npin\nattach-disk\ndetach-disk\ngrow-disk\nlimit-disk\nattach-nic\ndetach-nic\nlimit-nic\ndefinition'
+        if [[ $cur == -* ]]; then _vherd_words $'--wait\n--all\n--match\n--label\n--select\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
+        if ((COMP_CWORD == 2)); then _vherd_words $'create\nclone\nstart\nshutdown\nreboot\nreset\ndestroy\npause\nresume\nsave\nrestore\nrename\nset\ndelete\nset-vcpus\nset-memory\nset-cpu\npin\nset-numa\nattach-disk\ndetach-disk\ngrow-disk\nlimit-disk\nattach-nic\ndetach-nic\nlimit-nic\ndefinition'
         else _vherd_words "$(vherd list --names 2>/dev/null)"; fi
         ;;
     snapshot)
         case $prev in
         --match)  return ;;
+        --label)  return ;;
+        --select)  return ;;
         --socket) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --url)  return ;;
         --server)  return ;;
@@ -44,9 +48,23 @@ _vherd() {
         --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --color) _vherd_words $'auto\nalways\nnever'; return ;;
         esac
-        if [[ $cur == -* ]]; then _vherd_words $'--wait\n--all\n--match\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
+        if [[ $cur == -* ]]; then _vherd_words $'--wait\n--all\n--match\n--label\n--select\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
         if ((COMP_CWORD == 2)); then _vherd_words $'list\ncreate\nrevert\ndelete'
         else _vherd_words "$(vherd list --names 2>/dev/null)"; fi
+        ;;
+    console)
+        case $prev in
+        --socket) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --url)  return ;;
+        --server)  return ;;
+        --token-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --ca-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --pin)  return ;;
+        --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --color) _vherd_words $'auto\nalways\nnever'; return ;;
+        esac
+        if [[ $cur == -* ]]; then _vherd_words $'--force\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
+        _vherd_words "$(vherd list --names 2>/dev/null)"
         ;;
     task)
         case $prev in
@@ -63,6 +81,45 @@ _vherd() {
         esac
         if [[ $cur == -* ]]; then _vherd_words $'--state\n--vm\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
         if ((COMP_CWORD == 2)); then _vherd_words $'list\nshow\ncancel\nwait'
+        else mapfile -t COMPREPLY < <(compgen -f -- "$cur"); fi
+        ;;
+    schedule)
+        case $prev in
+        --cron)  return ;;
+        --deed)  return ;;
+        --field)  return ;;
+        --vm)  return ;;
+        --match)  return ;;
+        --label)  return ;;
+        --missed) _vherd_words $'skip\nonce'; return ;;
+        --parallel)  return ;;
+        --max-failures)  return ;;
+        --socket) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --url)  return ;;
+        --server)  return ;;
+        --token-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --ca-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --pin)  return ;;
+        --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --color) _vherd_words $'auto\nalways\nnever'; return ;;
+        esac
+        if [[ $cur == -* ]]; then _vherd_words $'--cron\n--deed\n--field\n--vm\n--match\n--label\n--all\n--missed\n--parallel\n--max-failures\n--dry-run\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
+        if ((COMP_CWORD == 2)); then _vherd_words $'list\nshow\nadd\ndelete\nrun\npause\nresume'
+        else mapfile -t COMPREPLY < <(compgen -f -- "$cur"); fi
+        ;;
+    template)
+        case $prev in
+        --socket) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --url)  return ;;
+        --server)  return ;;
+        --token-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --ca-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --pin)  return ;;
+        --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --color) _vherd_words $'auto\nalways\nnever'; return ;;
+        esac
+        if [[ $cur == -* ]]; then _vherd_words $'--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
+        if ((COMP_CWORD == 2)); then _vherd_words $'list\nshow'
         else mapfile -t COMPREPLY < <(compgen -f -- "$cur"); fi
         ;;
     apply)
@@ -308,6 +365,7 @@ _vherd() {
         --days)  return ;;
         --herd) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --history)  return ;;
+        --only)  return ;;
         --socket) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --url)  return ;;
         --server)  return ;;
@@ -317,8 +375,8 @@ _vherd() {
         --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --color) _vherd_words $'auto\nalways\nnever'; return ;;
         esac
-        if [[ $cur == -* ]]; then _vherd_words $'--name\n--score\n--candidates\n--moves\n--vcpus\n--memory\n--simulate\n--days\n--herd\n--history\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
-        if ((COMP_CWORD == 2)); then _vherd_words $'place\nbalance\nconsolidate\nevacuate\nrightsize'
+        if [[ $cur == -* ]]; then _vherd_words $'--name\n--score\n--candidates\n--moves\n--vcpus\n--memory\n--simulate\n--days\n--herd\n--history\n--yes\n--dry-run\n--only\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
+        if ((COMP_CWORD == 2)); then _vherd_words $'place\nbalance\nconsolidate\nevacuate\nrightsize\napply'
         else mapfile -t COMPREPLY < <(compgen -f -- "$cur"); fi
         ;;
     user)
@@ -337,7 +395,7 @@ _vherd() {
         --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --color) _vherd_words $'auto\nalways\nnever'; return ;;
         esac
-        if [[ $cur == -* ]]; then _vherd_words $'--role\n--scope\n--owner\n--disabled\n--password-file\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
+        if [[ $cur == -* ]]; then _vherd_words $'--role\n--scope\n--owner\n--disabled\n--password-file\n--dry-run\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
         if ((COMP_CWORD == 2)); then _vherd_words $'list\nadd\nset\nremove\npassword'
         else mapfile -t COMPREPLY < <(compgen -f -- "$cur"); fi
         ;;
@@ -356,7 +414,7 @@ _vherd() {
         --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --color) _vherd_words $'auto\nalways\nnever'; return ;;
         esac
-        if [[ $cur == -* ]]; then _vherd_words $'--user\n--role\n--scope\n--expires\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
+        if [[ $cur == -* ]]; then _vherd_words $'--user\n--role\n--scope\n--expires\n--dry-run\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
         if ((COMP_CWORD == 2)); then _vherd_words $'list\ncreate\nrevoke'
         else mapfile -t COMPREPLY < <(compgen -f -- "$cur"); fi
         ;;
@@ -383,6 +441,22 @@ _vherd() {
         esac
         if [[ $cur == -* ]]; then _vherd_words $'--principal\n--verb\n--object\n--result\n--text\n--since\n--until\n--after\n--limit\n--verify\n--head\n--export\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
         :
+        ;;
+    auto)
+        case $prev in
+        --reason)  return ;;
+        --socket) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --url)  return ;;
+        --server)  return ;;
+        --token-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --ca-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --pin)  return ;;
+        --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --color) _vherd_words $'auto\nalways\nnever'; return ;;
+        esac
+        if [[ $cur == -* ]]; then _vherd_words $'--reason\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
+        if ((COMP_CWORD == 2)); then _vherd_words $'show\nstop\nstart'
+        else mapfile -t COMPREPLY < <(compgen -f -- "$cur"); fi
         ;;
     whoami)
         case $prev in
@@ -420,6 +494,17 @@ _vherd() {
         --traces)  return ;;
         --mode) _vherd_words $'A\nB\nC'; return ;;
         --seed)  return ;;
+        --trace) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --requests)  return ;;
+        --rate)  return ;;
+        --mean)  return ;;
+        --service) _vherd_words $'exponential\ndeterministic\nhyperexponential\nerlang'; return ;;
+        --priorities)  return ;;
+        --hosts)  return ;;
+        --vcpus)  return ;;
+        --memory)  return ;;
+        --ageing)  return ;;
+        --slice)  return ;;
         --socket) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --url)  return ;;
         --server)  return ;;
@@ -429,8 +514,8 @@ _vherd() {
         --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --color) _vherd_words $'auto\nalways\nnever'; return ;;
         esac
-        if [[ $cur == -* ]]; then _vherd_words $'--policy\n--compare\n--report\n--csv\n--traces\n--mode\n--seed\n--timing\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
-        if ((COMP_CWORD == 2)); then _vherd_words $'run\ncloudsim'
+        if [[ $cur == -* ]]; then _vherd_words $'--policy\n--compare\n--report\n--csv\n--traces\n--mode\n--seed\n--timing\n--trace\n--requests\n--rate\n--mean\n--service\n--priorities\n--hosts\n--vcpus\n--memory\n--ageing\n--slice\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
+        if ((COMP_CWORD == 2)); then _vherd_words $'run\ncloudsim\nqueue'
         else mapfile -t COMPREPLY < <(compgen -f -- "$cur"); fi
         ;;
     daemon)

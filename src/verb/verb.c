@@ -23,7 +23,8 @@ const struct verb verbs[VERB_MAX] = {
             .reach = VERB_REACH_LIST,
             .command = "list",
             .summary = "List the VMs of this host with their current load",
-            .details = "Brief fields of all VMs, sorted by name (vm2 before vm10), and how libvirt is doing. A field "
+            .details = "Brief fields of all VMs, sorted by name (vm2 before vm10), and how libvirt "
+                       "is doing. A field "
                        "that could not be read, or is too old to count as fresh, is left out.",
             .answers = "application/json",
         },

@@ -126,9 +126,9 @@ int tsdb_append(struct tsdb *db, int64_t t_ms, const uint32_t *ref, const union 
 int tsdb_append_one(struct tsdb *db, uint32_t ref, int64_t t_ms, double v);
 
 /**
- * The same for history: late_ms does not count, and no tail is given it. -ETIME: older than tsdb_oldest_kept_ms(). Only
- * samples that are not in blocks yet are looked through for duplicates; of two with the same time
- * the one that was written first counts.
+ * The same for history: late_ms does not count, and no tail is given it. -ETIME: older than
+ * tsdb_oldest_kept_ms(). Only samples that are not in blocks yet are looked through for duplicates;
+ * of two with the same time the one that was written first counts.
  */
 int tsdb_append_old(struct tsdb *db, uint32_t ref, int64_t t_ms, double v);
 
