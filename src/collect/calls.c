@@ -127,10 +127,9 @@ static void call_over(struct work *w, void *arg)
 {
     struct call *call = (struct call *)w;
     struct collector *c = call->c;
-    if (workers_waiting(c->workers) > 0)
-        inbox_put(c, &call->msg);
-    else
-        inbox_post(c, &call->msg);
+    inbox_put(c, &call->msg); // first: whoever finds nothing waiting wakes for all before
+    if (workers_waiting(c->workers) == 0)
+        c->p.wake(c->p.arg);
 }
 
 static void stats_apply(struct collector *c, struct call *call, struct vm *vm, int64_t now)
