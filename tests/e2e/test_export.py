@@ -113,6 +113,11 @@ class Transfer(unittest.TestCase):
                                           if k != "__name__") + "}"
         return series, [(end - 60 * i, 2) for i in range(days * 1440, 0, -1)]
 
+    @staticmethod
+    def is_sampling(b):
+        status, _, text = b.get("/vherd/v1/status")
+        return status == 200 and json.loads(text)["store"].get("kept_samples", 0) > 0
+
     def check_border(self, b, rows):
         """Before the border what was imported, behind it what was sampled, in one series."""
         first = rows[0][0]
@@ -159,7 +164,7 @@ class Transfer(unittest.TestCase):
                                       stderr=subprocess.DEVNULL):
                     os.kill(b.process_named("core"), signal.SIGKILL)
                 break
-            vherd.wait_for("the store again", 30, lambda: b.status()["store"]["kept_samples"] > 0)
+            vherd.wait_for("the store again", 30, lambda: self.is_sampling(b))
             # What was answered is there; the rest is taken when it is sent again.
             got = values(b, f'count_over_time(libvirt_up{{instance="b"}}[{len(rows)}m])',
                          rows[29999][0], rows[29999][0], 1)
