@@ -314,8 +314,7 @@ const struct command commands[] = {
              {"yes", NULL, "apply: do it; without this it is only said", NULL, false},
              {"dry-run", NULL, "apply: only say what would be done, as without --yes", NULL, false},
              {"only", "LIST",
-              "apply: memory, vcpus, shares, quota, start, with commas between; all but "
-              "quota if absent",
+              "apply: memory,vcpus,shares,quota,start; all but quota if absent",
               NULL, false}},
         .run = cmd_plan,
     },
