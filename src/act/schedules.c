@@ -376,8 +376,10 @@ static void judge(struct act *a, struct schedule *s, int64_t now)
 void schedules_step(struct act *a, int64_t now)
 {
     struct list list = {.earliest_s = INT64_MAX, .act = a};
-    if (!deeds_ready(a, now))
+    if (!deeds_ready(a, now)) {
+        a->schedules.look_ns = now + RETRY_NS;
         return;
+    }
     take_back(a);
     bool due = now >= a->schedules.look_ns;
     if (due)
