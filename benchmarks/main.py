@@ -9,7 +9,7 @@ import sys
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path[:0] = [os.path.join(ROOT, "tests", "lib"), os.path.join(ROOT, "benchmarks")]
 
-SUBJECTS = ("see", "remember", "answer", "think", "act")
+SUBJECTS = ("see", "remember", "answer", "tell", "think", "act")
 
 
 def main():

@@ -55,18 +55,31 @@ def measure(report, daemon, port, seconds):
     report.row("instant queries answered", len(latencies) / seconds, "/s")
 
 
-def run(report, seconds):
-    """The rows of `./bench answer` about concurrent clients."""
-    port = free_port()
-    config = {"libvirt": {"uri": f"memory:///?vms={VMS}"}, "web": {"listen": [f"127.0.0.1:{port}"]}}
-    with Daemon(config=config) as daemon:
-        wait_for("every VM known", 30, lambda: daemon.status()["vms"]["running"] == VMS)
-        started = time.monotonic()
+class Herd:
+    """The daemon with its VMs, sampling since it was entered."""
 
-        def all_answer():
-            return all(daemon.json("/api/v1/query?" + urllib.parse.urlencode(
-                {"query": expression.format(vm=f"vm{VMS}")}))["data"]["result"]
-                       for expression in EXPRESSIONS)
-        wait_for("samples in the store", 60, all_answer, pause=0.5)
-        time.sleep(max(0, 20 - (time.monotonic() - started)))
-        measure(report, daemon, port, seconds)
+    SETTLED_SECONDS = 20
+
+    def __enter__(self):
+        self.port = free_port()
+        self.daemon = Daemon(config={"libvirt": {"uri": f"memory:///?vms={VMS}"},
+                                     "web": {"listen": [f"127.0.0.1:{self.port}"]}})
+        self.daemon.__enter__()
+        self.started = time.monotonic()
+        return self
+
+    def __exit__(self, *unused):
+        self.daemon.close()
+
+    def answers(self):
+        return all(self.daemon.json("/api/v1/query?" + urllib.parse.urlencode(
+            {"query": expression.format(vm=f"vm{VMS}")}))["data"]["result"]
+                   for expression in EXPRESSIONS)
+
+    def run(self, report, seconds):
+        """The rows of `./bench answer` about concurrent clients."""
+        wait_for("every VM known", 30,
+                 lambda: self.daemon.status()["vms"]["running"] == VMS)
+        wait_for("samples in the store", 60, self.answers, pause=0.5)
+        time.sleep(max(0, self.SETTLED_SECONDS - (time.monotonic() - self.started)))
+        measure(report, self.daemon, self.port, seconds)

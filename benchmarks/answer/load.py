@@ -19,7 +19,7 @@ class Client:
         self.requests = [f"GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n".encode()
                          for path in paths]
         self.at = first
-        self.socket = socket.create_connection((host, int(port)), timeout=10)
+        self.socket = socket.create_connection((host, int(port)), timeout=60)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.data = b""
         self.start = 0

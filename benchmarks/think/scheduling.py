@@ -54,22 +54,29 @@ def online(report, directory):
     if not files:
         report.failed("packing online, Azure arrivals", "no trace: set VHERD_DATA")
         return
-    runs = (("lifetimes learned, no migration", "departure", 0, 0),
-            ("ends known at arrival, no migration", "departure", 1, 0),
-            (f"lifetimes learned, <={MOVES} live migrations per 300 s", "departure", 0, MOVES),
-            ("best fit", "best-fit", 0, 0))
+    # The policy that the row is about is what vherd does: nobody tells it when a VM will end, it
+    # learns that from the VMs that it has seen, and it may migrate. The others stand beside it.
+    moving = f"<={MOVES} live migrations per 300 s"
+    runs = ((f"vherd: lifetimes learned, {moving}", "departure", 0, MOVES, 0.05),
+            ("lifetimes learned, no migration", "departure", 0, 0, None),
+            ("ends known at arrival (leases), no migration", "departure", 1, 0, None),
+            (f"best fit with {moving}", "best-fit", 0, MOVES, None),
+            ("best fit", "best-fit", 0, 0, None))
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        *found, best = pool.map(lambda run: ask("online", *run[1:], *files), runs)
+        *found, best = pool.map(lambda run: ask("online", *run[1:4], *files), runs)
     report.row("packing online: best fit, time-averaged hosts", best["mean_hosts"], "hosts")
     report.row("packing online: best fit over the vector bound",
                best["mean_hosts"] / best["mean_bound"] - 1, "ratio")
-    for (name, _, _, moves), ours in zip(runs, found):
-        report.at_least(f"packing online below best fit: {name}",
-                        1 - ours["mean_hosts"] / best["mean_hosts"], "ratio", 0.05)
-        report.at_most(f"packing online breaches: {name}",
+    for (name, _, _, moves, limit), ours in zip(runs, found):
+        below = 1 - ours["mean_hosts"] / best["mean_hosts"]
+        if limit:
+            report.at_least(f"packing online below best fit, {name}", below, "ratio", limit)
+        else:
+            report.row(f"packing online below best fit, {name}", below, "ratio")
+        report.at_most(f"packing online breaches, {name}",
                        ours["breaches"] + ours["refused"], "", 0)
         if moves:
-            report.row("packing online: migrations per 100 arrivals",
+            report.row(f"packing online: migrations per 100 arrivals, {name}",
                        100 * ours["moves"] / ours["placed"], "")
 
 

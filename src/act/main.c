@@ -1,33 +1,47 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // vherd-act: holds the power. The read-write connection to libvirt, and a closed table of verbs
 // that core may ask for. One libuv loop owns all state; calls to libvirt run on workers.
-#include <cap-ng.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "act.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "sandbox/sandbox.h"
 
 static void on_term(uv_signal_t *handle, int signum)
 {
     act_stop(handle->loop->data);
 }
 
-// libvirt's socket belongs to root: opening it, and opening it again, takes no capability.
-static const char *confine(void)
+// "qemu+ssh://host/system": libvirt's client goes out, by itself or by a program.
+static struct sandbox_acting plan_for(const struct act *a)
 {
-    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-    if (geteuid() != 0)
-        return "the caller's rights, no new privileges";
-    capng_clear(CAPNG_SELECT_BOTH);
-    if (capng_apply(CAPNG_SELECT_BOTH) < 0)
-        return "all of root's rights: capabilities could not be dropped";
-    return "no capabilities, no new privileges";
+    const char *plus = strchr(a->uri, '+'), *slashes = strstr(a->uri, "://");
+    bool transport = plus && slashes && plus < slashes && strncmp(plus, "+unix", 5) != 0;
+    bool host =
+        slashes && slashes[3] != '/' && slashes[3] != '\0' && strncmp(a->uri, "simulate", 8);
+    // A caller's own daemon is started by libvirt's client.
+    bool session = geteuid() != 0 || strstr(a->uri, "/session");
+    return (struct sandbox_acting){.seccomp = a->conf->web.sandbox,
+                                   .programs = transport || session,
+                                   .network = transport || host};
+}
+
+// libvirt's socket belongs to root: opening it, and opening it again, takes no capability.
+static int confine(const struct act *a, struct buf *words)
+{
+    struct err err = {0};
+    const struct sandbox_acting plan = plan_for(a);
+    int r = sandbox_enter_acting(&plan, words, &err);
+    if (r < 0) {
+        log_error("%s", err.message);
+        control_send(IPC_CONTROL_FD, CONTROL_FATAL, err.message, -1);
+    }
+    return r;
 }
 
 static void watch_signals(struct act *a)
@@ -65,12 +79,15 @@ int main(int argc, char **argv)
         return 1;
     if (a->stopping)
         return 0;
-    const char *sandbox = confine();
+    CLEANUP(buf_done) struct buf words;
+    buf_init(&words, 1024);
+    if (confine(a, &words) < 0)
+        return 1;
     a->ops = virt_ops_for_uri(a->uri);
     state_init(&a->state, a->conf);
     deeds_open(a);
     control_watch(a);
-    control_send(IPC_CONTROL_FD, CONTROL_READY, sandbox, -1);
+    control_send(IPC_CONTROL_FD, CONTROL_READY, words.data, -1);
     act_step(a);
     uv_run(&a->loop, UV_RUN_DEFAULT);
     consoles_end_all(a, "vherd ended");

@@ -20,6 +20,7 @@
 #include "verdict.h"
 
 #define LOOK_NS (60 * NS_PER_S) // the clock may be set meanwhile
+#define NOT_READY_NS NS_PER_S   // until the database is looked at again
 #define RETRY_NS (5 * NS_PER_S)
 #define TASKS_PER_TURN 16 // each is an fsync
 #define GROUPS_MAX 1024
@@ -377,7 +378,8 @@ void schedules_step(struct act *a, int64_t now)
 {
     struct list list = {.earliest_s = INT64_MAX, .act = a};
     if (!deeds_ready(a, now)) {
-        a->schedules.look_ns = now + RETRY_NS;
+        // A time that is past would make the loop spin.
+        a->schedules.look_ns = now + NOT_READY_NS;
         return;
     }
     take_back(a);

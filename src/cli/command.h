@@ -170,6 +170,7 @@ void cli_put_json(struct cli *cli, const char *text, size_t len);
 /** `text` indented, with every character that a terminal should not see as \uXXXX. */
 void json_indent(const char *text, size_t len, struct buf *out);
 
+int cmd_alerts(struct cli *cli);
 int cmd_apply(struct cli *cli);
 int cmd_audit_log(struct cli *cli);
 int cmd_auto(struct cli *cli);
@@ -181,6 +182,10 @@ int cmd_console(struct cli *cli);
 int cmd_config(struct cli *cli);
 int cmd_daemon(struct cli *cli);
 int cmd_dirty_rate(struct cli *cli);
+int cmd_ack(struct cli *cli);
+int cmd_events(struct cli *cli);
+int cmd_notify(struct cli *cli);
+int cmd_silence(struct cli *cli);
 int cmd_export(struct cli *cli);
 int cmd_help(struct cli *cli);
 int cmd_host(struct cli *cli);
@@ -190,6 +195,7 @@ int cmd_metrics(struct cli *cli);
 int cmd_query(struct cli *cli);
 int cmd_plan(struct cli *cli);
 int cmd_replay(struct cli *cli);
+int cmd_rules(struct cli *cli);
 int cmd_schedule(struct cli *cli);
 int cmd_show(struct cli *cli);
 int cmd_stats(struct cli *cli);

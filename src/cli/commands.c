@@ -6,6 +6,8 @@
 #include "command.h"
 
 static const char *const colors[] = {"auto", "always", "never", NULL};
+static const char *const alerts_words[] = {"firing", "pending", "history", NULL};
+static const char *const rules_words[] = {"check", "test", "backtest", NULL};
 static const char *const config_words[] = {"check", "show", NULL};
 static const char *const sim_words[] = {"run", "cloudsim", "queue", NULL};
 static const char *const sim_services[] = {"exponential", "deterministic", "hyperexponential",
@@ -18,6 +20,8 @@ static const char *const user_words[] = {"list", "add", "set", "remove", "passwo
 static const char *const token_words[] = {"list", "create", "revoke", NULL};
 static const char *const yes_no[] = {"yes", "no", NULL};
 static const char *const roles[] = {"viewer", "operator", "admin", NULL};
+static const char *const silence_words[] = {"add", "list", "expire", NULL};
+static const char *const notify_words[] = {"status", "test", NULL};
 static const char *const store_words[] = {"snapshot", NULL};
 static const char *const shells[] = {"bash", "zsh", "fish", NULL};
 static const char *const states[] = {"running",  "idle",    "paused",      "in shutdown",
@@ -376,6 +380,80 @@ const struct command commands[] = {
         .run = cmd_auto,
     },
     {.name = "whoami", .run = cmd_whoami},
+    {.name = "events", .run = cmd_events},
+    {
+        .name = "silence",
+        .operand = "add|list|expire [MATCHER…|ID]",
+        .kind = OPERAND_WORD,
+        .least = 1,
+        .most = 64,
+        .words = silence_words,
+        .summary = "Keep alerts from being told for a while",
+        .details = "`add` takes matchers as Alertmanager writes them (alertname=VmCrashed, "
+                   "'domain=~\"db-.*\"'), all of which must hold, and --for or --ends. What still "
+                   "fires when a silence ends is told then. `expire` ends one now.",
+        .options = {{"for", "DURATION", "how long: 2h", NULL, false},
+                    {"ends", "TIME", "until when", NULL, false},
+                    {"starts", "TIME", "from when on; now if absent", NULL, false},
+                    {"comment", "TEXT", "why", NULL, false},
+                    {"all", NULL, "list those that ended, too", NULL, false}},
+        .run = cmd_silence,
+    },
+    {
+        .name = "ack",
+        .operand = "ALERT|MATCHER…",
+        .least = 1,
+        .most = 64,
+        .summary = "Take care of alerts that fire",
+        .details = "They are not told again while they fire; their end is told. An alert is named "
+                   "by its fingerprint, or by matchers.",
+        .options = {{"comment", "TEXT", "a sentence for others", NULL, false}},
+        .run = cmd_ack,
+    },
+    {
+        .name = "notify",
+        .operand = "status|test [RECEIVER]",
+        .kind = OPERAND_WORD,
+        .least = 1,
+        .most = 2,
+        .words = notify_words,
+        .summary = "Show receivers and their queues; send a test message",
+        .details = "`test` sends a message that says nothing is wrong, the way all messages go; "
+                   "`vherd events --kind notify` tells how it fared.",
+        .run = cmd_notify,
+    },
+    {
+        .name = "alerts",
+        .operand = "[firing|pending|history]",
+        .kind = OPERAND_WORD,
+        .most = 1,
+        .words = alerts_words,
+        .summary = "List alerts that are pending or firing, or how alerts changed",
+        .details = "`history` lists changes of state, the latest last.",
+        .options = {{"limit", "N", "history: at most so many; 100", NULL, false}},
+        .run = cmd_alerts,
+    },
+    {
+        .name = "rules",
+        .operand = "check|test|backtest FILE…",
+        .kind = OPERAND_WORD,
+        .least = 2,
+        .most = OPERANDS_MAX,
+        .words = rules_words,
+        .summary = "Check rule files, run their tests, try them on recorded history",
+        .details =
+            "`check` reads rule files as the daemon does and tells every mistake with its "
+            "place, metrics of vherd that do not exist, and what the rules cost. `test` runs "
+            "promtool's unit tests. `backtest` tells how often each alert of "
+            "the files would have fired over the history in a store, for how long, and of "
+            "which VMs. A store that a daemon is using is not to be opened: take a snapshot.",
+        .options = {{"strict", NULL, "check: fail on what is only likely wrong", NULL, false},
+                    {"run", "REGEX", "test: only groups of that name", NULL, false},
+                    {"since", "DURATION", "backtest: how far back; 30d", NULL, false},
+                    {"interval", "DURATION", "backtest: of groups that name none", NULL, false},
+                    {"data", "DIR", "backtest: a store, or a snapshot of one", NULL, false}},
+        .run = cmd_rules,
+    },
     {
         .name = "config",
         .operand = "check|show [FILE]",

@@ -98,7 +98,7 @@ static const struct view_line_desc lines[] = {
       {"", "memory_free_bytes", format_bytes, " free"}}},
     {"Swap",
      {{"", "swap_total_bytes", format_bytes, ""}, {"", "swap_free_bytes", format_bytes, " free"}}},
-    {"VMs", {{"", "domains", format_whole, ""}, {"", "domains_running", format_whole, " running"}}},
+    {"VMs", {{"", "domains", format_domains, ""}}},
     {"libvirt",
      {{"", "libvirt_uri", format_text, ""},
       {"", "libvirt_status", format_text, ""},

@@ -112,9 +112,9 @@ static void view_moves(struct cli *cli, const json_t *answer)
 
 static const struct view_line_desc totals[] = {
     {"Saved",
-     {{"", "saved_vcpus", format_whole, " vCPUs"}, {"", "saved_memory_bytes", format_bytes, ""}}},
+     {{"", "saved_vcpus", format_vcpus, ""}, {"", "saved_memory_bytes", format_bytes, ""}}},
     {"Added",
-     {{"", "added_vcpus", format_whole, " vCPUs"}, {"", "added_memory_bytes", format_bytes, ""}}},
+     {{"", "added_vcpus", format_vcpus, ""}, {"", "added_memory_bytes", format_bytes, ""}}},
 };
 
 static void view_rightsize(struct cli *cli, const json_t *answer)

@@ -3,12 +3,14 @@
 // colour, or the mark, of the series that drew into it last.
 #include "plot.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "axis.h"
 #include "base/mem.h"
 #include "base/width.h"
 
@@ -25,31 +27,9 @@ struct canvas {
     size_t dot_cols, dot_rows; // dots of one character
     uint8_t *dots;             // of each character, a bit each
     uint8_t *owner;
-    double left, right, low, high;
+    double left, right;
+    struct axis axis;
 };
-
-struct plot_ticks plot_ticks(double low, double high, size_t most, bool binary)
-{
-    double rough = (high - low) / (double)most;
-    if (!(rough > 0) || !isfinite(rough))
-        return (struct plot_ticks){low, 1, 1};
-    double step;
-    if (binary && rough >= 1) {
-        step = exp2(ceil(log2(rough) - 1e-9));
-    } else {
-        static const double nice[] = {1, 2, 5, 10};
-        double power = pow(10, floor(log10(rough)));
-        size_t i = 0;
-        while (i + 1 < ARRAY_LEN(nice) && nice[i] * power < rough * (1 - 1e-9))
-            i++;
-        step = nice[i] * power;
-    }
-    double first = ceil(low / step - 1e-9) * step;
-    if (first > high)
-        return (struct plot_ticks){low, step, 1};
-    size_t n = (size_t)floor((high - first) / step + 1e-9) + 1;
-    return (struct plot_ticks){first, step, MIN_OF(n, most + 1)};
-}
 
 // Seconds that the local zone is ahead of UTC.
 static double zone_offset(double t)
@@ -93,9 +73,9 @@ static void range_of(const struct plot_series *series, size_t n, double *ret_low
     if (low > 0 && low < high * 0.6)
         low = 0;
     if (low == high) {
-        double around = low == 0 ? 1 : fabs(low) * 0.1;
-        low -= low == 0 ? 0 : around;
-        high += around;
+        double around = fabs(low) * 0.1;
+        low = fmax(low - around, -DBL_MAX);
+        high = low == 0 ? 1 : fmin(high + around, DBL_MAX);
     }
     *ret_low = low;
     *ret_high = high;
@@ -121,10 +101,16 @@ static void join(struct canvas *c, long x0, long y0, long x1, long y1, uint8_t o
         set_dot(c, x0 + (x1 - x0) * i / steps, y0 + (y1 - y0) * i / steps, owner);
 }
 
-static long to_dot(double v, double low, double high, size_t dots)
+// `place` is 0 at the first dot and 1 at the last.
+static long to_dot(double place, size_t dots)
 {
-    double place = (v - low) / (high - low) * (double)(dots - 1);
-    return place < -1 ? -1 : place > (double)dots ? (long)dots : lround(place);
+    double dot = place * (double)(dots - 1);
+    return !(dot >= -1) ? -1 : dot > (double)dots ? (long)dots : lround(dot);
+}
+
+static double time_place(const struct canvas *c, double t)
+{
+    return (t - c->left) / (c->right - c->left);
 }
 
 static void draw(struct canvas *c, const struct plot_series *s, double step, uint8_t owner)
@@ -135,8 +121,8 @@ static void draw(struct canvas *c, const struct plot_series *s, double step, uin
     for (size_t i = 0; i < s->n; i++) {
         if (!isfinite(s->v[i]))
             continue;
-        long x = to_dot(s->t[i], c->left, c->right, c->cols * c->dot_cols);
-        long y = (long)height - 1 - to_dot(s->v[i], c->low, c->high, height);
+        long x = to_dot(time_place(c, s->t[i]), c->cols * c->dot_cols);
+        long y = (long)height - 1 - to_dot(axis_place(&c->axis, s->v[i]), height);
         set_dot(c, x, y, owner);
         if (s->t[i] - last_t <= 2 * step)
             join(c, last_x, last_y, x, y, owner);
@@ -184,62 +170,40 @@ static void put_cells(const struct plot_params *p, const struct canvas *c, size_
     put_color(p, NOBODY, &owner, out);
 }
 
-static char *label_of(const struct plot_params *p, double v)
+static char *label_of(const struct axis *axis, size_t i)
 {
     struct buf text;
-    buf_init(&text, 64);
-    unit_put(p->unit, v, p->utf8, &text);
+    buf_init(&text, 512);
+    axis_label(axis, i, &text);
     return buf_take(&text, NULL);
 }
 
-static size_t label_width(const struct plot_params *p, const struct plot_ticks *ticks)
+static size_t label_width(const struct axis *axis)
 {
     size_t most = 1;
-    for (size_t i = 0; i < ticks->n; i++) {
-        CLEANUP(freep) char *label = label_of(p, ticks->first + (double)i * ticks->step);
+    for (size_t i = 0; i < axis->n; i++) {
+        CLEANUP(freep) char *label = label_of(axis, i);
         most = MAX_OF(most, width_text(label ? label : ""));
     }
     return most;
 }
 
-// Fewer ticks where three digits do not tell them apart.
-static struct plot_ticks value_ticks(const struct plot_params *p, const struct canvas *c)
-{
-    for (size_t most = MAX_OF(c->rows / 4, (size_t)1);; most--) {
-        struct plot_ticks t = plot_ticks(c->low, c->high, most, unit_is_binary(p->unit));
-        CLEANUP(freep) char *before = NULL;
-        size_t i = 0;
-        for (; i < t.n; i++) {
-            char *label = label_of(p, t.first + (double)i * t.step);
-            bool is_same = before && label && strcmp(before, label) == 0;
-            free(before);
-            before = label;
-            if (is_same)
-                break;
-        }
-        if (i == t.n || most == 1)
-            return t;
-    }
-}
-
 // The tick that falls into this row, -1 for none.
-static long tick_in_row(const struct canvas *c, const struct plot_ticks *ticks, size_t row)
+static long tick_in_row(const struct canvas *c, size_t row)
 {
-    for (size_t i = 0; i < ticks->n; i++) {
-        double v = ticks->first + (double)i * ticks->step;
-        if (to_dot(v, c->low, c->high, c->rows) == (long)(c->rows - 1 - row))
+    for (size_t i = 0; i < c->axis.n; i++)
+        if (to_dot(axis_place(&c->axis, axis_tick(&c->axis, i)), c->rows) ==
+            (long)(c->rows - 1 - row))
             return (long)i;
-    }
     return -1;
 }
 
-static void put_rows(const struct plot_params *p, const struct canvas *c,
-                     const struct plot_ticks *ticks, size_t label_cols, struct buf *out)
+static void put_rows(const struct plot_params *p, const struct canvas *c, size_t label_cols,
+                     struct buf *out)
 {
     for (size_t row = 0; row < c->rows; row++) {
-        long tick = tick_in_row(c, ticks, row);
-        CLEANUP(freep)
-        char *label = tick < 0 ? NULL : label_of(p, ticks->first + (double)tick * ticks->step);
+        long tick = tick_in_row(c, row);
+        CLEANUP(freep) char *label = tick < 0 ? NULL : label_of(&c->axis, (size_t)tick);
         width_put(out, label ? label : "", label_cols, WIDTH_RIGHT, "~");
         buf_puts(out, tick < 0 ? (p->utf8 ? " │" : " |") : (p->utf8 ? " ┤" : " +"));
         put_cells(p, c, row, out);
@@ -278,7 +242,7 @@ static void put_time_axis(const struct plot_params *p, const struct canvas *c, s
     for (size_t i = 0; i < ticks.n; i++) {
         double t = ticks.first + (double)i * ticks.step;
         char text[32];
-        long col = to_dot(t, c->left, c->right, c->cols);
+        long col = to_dot(time_place(c, t), c->cols);
         if (col < 0 || col >= (long)c->cols)
             continue;
         marked[col] = true;
@@ -331,19 +295,20 @@ void plot_put(const struct plot_params *p, const struct plot_series *series, siz
     // Without colours, dots of several series could not be told apart.
     bool braille = p->utf8 && (p->color || drawn <= 1);
     struct canvas c = {.dot_cols = braille ? 2 : 1, .dot_rows = braille ? 4 : 1};
-    range_of(series, drawn, &c.low, &c.high);
+    double low, high;
+    range_of(series, drawn, &low, &high);
     c.rows = height - 2;
+    axis_init(&c.axis, low, high, c.rows / 2, p->unit, p->utf8);
     c.left = p->start;
     c.right = p->end > p->start ? p->end : p->start + 1;
-    struct plot_ticks ticks = value_ticks(p, &c);
-    size_t label_cols = MIN_OF(label_width(p, &ticks), width - 12);
+    size_t label_cols = MIN_OF(label_width(&c.axis), width - 12);
     c.cols = width - label_cols - 2;
     c.dots = mem_zalloc(c.rows * c.cols);
     c.owner = mem_zalloc(c.rows * c.cols);
     memset(c.owner, NOBODY, c.rows * c.cols);
     for (size_t i = 0; i < drawn; i++)
         draw(&c, &series[i], p->step, (uint8_t)i);
-    put_rows(p, &c, &ticks, label_cols, out);
+    put_rows(p, &c, label_cols, out);
     put_time_axis(p, &c, label_cols, out);
     if (n > 1)
         put_legend(p, &c, series, n, width, out);

@@ -29,19 +29,16 @@ struct plot_params {
     double step;       /**< points further apart than twice this are not joined */
 };
 
-/** Values of an axis: the first tick, the distance between two, how many. */
+/** Ticks of the axis of time: the first, the distance between two, how many. */
 struct plot_ticks {
     double first, step;
     size_t n;
 };
 
 /**
- * Round values within [low, high], at most `most` (> 0) of them: steps of 1, 2, 5 times a power of
- * ten, or, `binary`, of two.
+ * Round times of the local zone within [start, end], at most `most` (> 0) of them and one: steps of
+ * whole seconds, minutes, hours, days. Values have an axis of their own, axis.h.
  */
-struct plot_ticks plot_ticks(double low, double high, size_t most, bool binary);
-
-/** The same for times in the local zone: steps of whole seconds, minutes, hours, days. */
 struct plot_ticks plot_time_ticks(double start, double end, size_t most);
 
 /**

@@ -197,6 +197,10 @@ int query_show(struct cli *cli, const struct query_settings *s, const char *expr
                struct err *err)
 {
     struct plan p = plan_of(s);
+    if (p.is_range && (p.end - p.start) / p.step > POINTS_MAX)
+        return err_set(err, EINVAL,
+                       "more than %d points a series: choose a larger --step or a shorter range",
+                       POINTS_MAX);
     CLEANUP(buf_done) struct buf form, body;
     buf_init(&form, VERB_FORM_MAX);
     buf_init(&body, API_ANSWER_MAX);

@@ -118,7 +118,7 @@ static const struct view_line_desc lines[] = {
      {{"", "cpu_ratio", format_percent, " of one CPU"},
       {"", "cpu_utilisation_ratio", format_percent, " of its vCPUs"},
       {"waiting ", "cpu_wait_ratio", format_percent, ""},
-      {"", "vcpus_current", format_whole, " vCPUs"}}},
+      {"", "vcpus_current", format_vcpus, ""}}},
     {"Memory",
      {{"", "memory_current_bytes", format_bytes, ""},
       {"at most ", "memory_maximum_bytes", format_bytes, ""},

@@ -3,7 +3,11 @@
 #include "tool/sim.h"
 
 #include <string.h>
+#include <unistd.h>
 
+#include "base/clock.h"
+#include "base/esc.h"
+#include "base/fs.h"
 #include "base/mem.h"
 #include "command.h"
 
@@ -16,20 +20,50 @@ static enum tool_format format_of(const struct cli *cli)
     return cli_option(cli, "csv") ? TOOL_FORMAT_CSV : TOOL_FORMAT_TEXT;
 }
 
+// Written over, on a terminal, for runs that take longer than a moment.
+struct progress {
+    int64_t next_ns;
+    bool drawn;
+};
+
+#define DRAW_NS (NS_PER_S / 5)
+
+static void draw(void *arg, const char *policy, double done_ratio)
+{
+    struct progress *p = arg;
+    int64_t now_ns = clock_mono_ns(&clock_system);
+    if (p->next_ns == 0)
+        p->next_ns = now_ns + NS_PER_S;
+    if (now_ns < p->next_ns)
+        return;
+    p->next_ns = now_ns + DRAW_NS;
+    p->drawn = true;
+    CLEANUP(buf_done) struct buf line;
+    buf_init(&line, 1000);
+    buf_printf(&line, "\r\033[K%3.0f %% simulated, ", done_ratio * 100);
+    esc_terminal(&line, policy);
+    fs_write_all(STDERR_FILENO, line.data, line.len);
+}
+
 static int run(struct cli *cli, struct buf *out, struct err *err)
 {
+    struct progress progress = {0};
     const char *policies[OPTIONS_GIVEN_MAX];
     struct tool_sim_options options = {.policies = policies,
                                        .report = cli_option(cli, "report") != NULL,
                                        .utf8 = cli->term.utf8,
-                                       .format = format_of(cli)};
+                                       .format = format_of(cli),
+                                       .progress = isatty(STDERR_FILENO) ? draw : NULL,
+                                       .arg = &progress};
     if (cli->n_operands < 2)
         return cli_usage(cli, "sim run needs a scenario file");
     for (size_t i = 0; i < cli->n_given; i++)
         if (strcmp(cli->given[i].name, "policy") == 0 || strcmp(cli->given[i].name, "compare") == 0)
             policies[options.policies_n++] = cli->given[i].value;
-    return tool_sim_run(cli->operands[1], &options, out, err) < 0 ? cli_fail(err, EXIT_USAGE)
-                                                                  : EXIT_WELL;
+    int r = tool_sim_run(cli->operands[1], &options, out, err);
+    if (progress.drawn)
+        fs_write_all(STDERR_FILENO, "\r\033[K", 4);
+    return r < 0 ? cli_fail(err, EXIT_USAGE) : EXIT_WELL;
 }
 
 static int cloudsim(struct cli *cli, struct buf *out, struct err *err)

@@ -122,10 +122,15 @@ static void call_run(struct work *w)
     call->result = kinds[call->kind].run(call);
 }
 
+// The last of those that wait wakes the loop for all of them; it looks by itself after a while.
 static void call_over(struct work *w, void *arg)
 {
     struct call *call = (struct call *)w;
-    inbox_post(call->c, &call->msg);
+    struct collector *c = call->c;
+    if (workers_waiting(c->workers) > 0)
+        inbox_put(c, &call->msg);
+    else
+        inbox_post(c, &call->msg);
 }
 
 static void stats_apply(struct collector *c, struct call *call, struct vm *vm, int64_t now)
@@ -277,8 +282,9 @@ static bool wants_job(const struct vm *vm)
     return rec_of(vm)->rounds++ % JOB_ROUNDS == 0 || object_fact(&vm->obj, FACT_VM_JOB_TYPE) > 0;
 }
 
-static void call_start(struct collector *c, enum call_kind kind, struct conn *conn, uint64_t number,
-                       const void *key, size_t len, int64_t now)
+// `follows`: on the worker that makes the call before.
+static bool call_start(struct collector *c, enum call_kind kind, struct conn *conn, uint64_t number,
+                       const void *key, size_t len, bool follows, int64_t now)
 {
     struct call *call = mem_zalloc(sizeof(*call));
     call->work = (struct work){.run = call_run, .done = call_over};
@@ -302,11 +308,16 @@ static void call_start(struct collector *c, enum call_kind kind, struct conn *co
         call->pid = vm ? rec_of(vm)->pid : 0;
         call->process_start = vm ? rec_of(vm)->process_start : 0;
     }
-    if (workers_submit(c->workers, &call->work) < 0) {
+    if (follows) {
+        workers_follow(c->workers, &call->work);
+        c->hastened_ns = now;
+    } else if (workers_submit(c->workers, &call->work) < 0) {
         lane_done(lane_of(c, kind), number, LANE_SKIPPED, now);
         link_unuse(c, conn);
         call_free(call);
+        return false;
     }
+    return true;
 }
 
 static void start_due(struct collector *c, enum call_kind kind, struct conn *conn, int64_t now)
@@ -315,10 +326,21 @@ static void start_due(struct collector *c, enum call_kind kind, struct conn *con
     const void *key;
     size_t len;
     uint64_t number;
+    bool is_led = false;
     while ((number = lane_next(lane, now, &key, &len))) {
         bool is_list = kind == CALL_POOL && len == 0;
-        call_start(c, is_list ? CALL_POOLS : kind, conn, number, key, len, now);
+        bool follows = is_led && kind == CALL_STATS;
+        is_led |= call_start(c, is_list ? CALL_POOLS : kind, conn, number, key, len, follows, now);
     }
+}
+
+// A call that hangs must not keep those behind it.
+static void hasten(struct collector *c, int64_t now)
+{
+    if (now - c->hastened_ns < PATIENCE_NS || workers_waiting(c->workers) == 0)
+        return;
+    (void)workers_hasten(c->workers); // without a thread to be had: again after a while
+    c->hastened_ns = now;
 }
 
 static void write_off(struct collector *c, enum call_kind kind, int64_t now)
@@ -341,6 +363,7 @@ void calls_step(struct collector *c, int64_t now)
     static const enum call_kind lanes[] = {CALL_CONFIG, CALL_STATS, CALL_POOL};
     for (size_t i = 0; i < ARRAY_LEN(lanes); i++)
         write_off(c, lanes[i], now);
+    hasten(c, now);
     if (c->link.state != LINK_UP)
         return;
     for (size_t i = 0; i < ARRAY_LEN(lanes); i++)
@@ -349,9 +372,12 @@ void calls_step(struct collector *c, int64_t now)
 
 int64_t calls_wake(const struct collector *c, int64_t now)
 {
+    int64_t wake = INT64_MAX;
+    if (workers_waiting(c->workers) > 0)
+        wake = MAX_OF(c->hastened_ns + PATIENCE_NS, now + NS_PER_MS);
     if (c->link.state != LINK_UP)
-        return INT64_MAX;
-    int64_t wake = lane_wake_ns(c->stats_lane, now);
+        return wake;
+    wake = MIN_OF(wake, lane_wake_ns(c->stats_lane, now));
     wake = MIN_OF(wake, lane_wake_ns(c->config_lane, now));
     return MIN_OF(wake, lane_wake_ns(c->pool_lane, now));
 }

@@ -13,7 +13,7 @@
 #define SPARE_BATCHES_MAX 4096
 #define WORKERS_MAX 64
 #define CONFIG_INTERVAL_NS (600 * NS_PER_S)
-#define PATIENCE_NS (50 * NS_PER_MS)
+#define TRAIN 3
 #define AGENT_SLACK_NS (2 * NS_PER_S)
 
 int64_t mono(const struct collector *c)
@@ -40,13 +40,18 @@ static void on_vm_done(struct vm *vm, void *arg)
     free(vm->user);
 }
 
-void inbox_post(struct collector *c, struct msg *m)
+void inbox_put(struct collector *c, struct msg *m)
 {
     pthread_mutex_lock(&c->inbox.lock);
     m->next = NULL;
     *c->inbox.tail = m;
     c->inbox.tail = &m->next;
     pthread_mutex_unlock(&c->inbox.lock);
+}
+
+void inbox_post(struct collector *c, struct msg *m)
+{
+    inbox_put(c, m);
     c->p.wake(c->p.arg);
 }
 
@@ -191,7 +196,7 @@ struct policies {
 static struct policies policies_of(const struct conf *conf)
 {
     int64_t deadline = conf->libvirt.deadline_ns;
-    return (struct policies){
+    struct policies p = {
         .stats = policy(conf->libvirt.interval_ns, deadline, conf, (int)conf->libvirt.max_in_flight,
                         (int)conf->libvirt.max_written_off),
         .config = policy(CONFIG_INTERVAL_NS, deadline, conf, 2, 2),
@@ -199,6 +204,8 @@ static struct policies policies_of(const struct conf *conf)
         .agent =
             policy(conf->agent.interval_ns, conf->agent.deadline_ns + AGENT_SLACK_NS, conf, 3, 8),
     };
+    p.stats.train = TRAIN;
+    return p;
 }
 
 // A fact counts as fresh for two and a half intervals of its lane: one answer may be lost.
@@ -206,6 +213,7 @@ static void set_ages(struct herd *h, const struct conf *conf)
 {
     int64_t sample = 3 * conf->kernel.interval_ns;
     h->max_age_ns[LANE_KERNEL] = h->max_age_ns[LANE_HOST] = sample;
+    h->max_age_ns[LANE_TURN] = host_turn_ns(conf->kernel.interval_ns) * 5 / 2;
     h->max_age_ns[LANE_SLOW] = conf->kernel.slow_interval_ns * 5 / 2;
     h->max_age_ns[LANE_LIBVIRT] = conf->libvirt.interval_ns * 5 / 2;
     h->max_age_ns[LANE_JOB] = conf->libvirt.interval_ns * 7 / 2; // asked for every third time
@@ -269,8 +277,9 @@ void collector_free(struct collector *c)
     // What has come in gives back its connection while there are workers to close it.
     inbox_empty(c);
     // What hangs still refers to us; the process is about to end, and keeps it until then.
-    if (workers_free(TAKE_PTR(c->workers)) > 0)
+    if (workers_free(c->workers) > 0)
         return;
+    c->workers = NULL;
     inbox_empty(c);
     c->herd->vm_done = NULL;
     for (size_t i = 0; i < c->herd->n_vms; i++) {

@@ -6,6 +6,9 @@
 
 #include "private.h"
 
+// So long libvirt may take to notice that a process is gone.
+#define DIED_NS (60 * NS_PER_S)
+
 void vm_clear_lane(struct vm *vm, enum lane lane)
 {
     struct object *o = &vm->obj;
@@ -25,7 +28,7 @@ void vm_clear_lane(struct vm *vm, enum lane lane)
 
 static void vm_stopped(struct collector *c, struct vm *vm)
 {
-    static const enum lane lanes[] = {LANE_KERNEL, LANE_SLOW,  LANE_LIBVIRT,
+    static const enum lane lanes[] = {LANE_KERNEL, LANE_TURN,  LANE_SLOW, LANE_LIBVIRT,
                                       LANE_JOB,    LANE_AGENT, LANE_RATE};
     static const enum kind kinds[] = {KIND_VCPU, KIND_FS, KIND_PERF, KIND_MISS};
     static const enum attr attrs[] = {
@@ -98,6 +101,10 @@ static void apply_domain(struct collector *c, const struct virt_domain *d, int64
     struct vm *vm = add_vm(c, &d->uuid, d->name);
     struct object *o = &vm->obj;
     bool was_active = vm->active;
+    // libvirt does not know yet that it crashed.
+    if (d->id >= 0 && rec_of(vm)->died_ns && now - rec_of(vm)->died_ns < DIED_NS)
+        return;
+    rec_of(vm)->died_ns = 0;
     set_active(c, vm, d->id >= 0);
     set_state(vm, d->state, d->reason, now);
     object_set_fact(o, FACT_VM_ID, d->id >= 0 ? d->id : NAN, now);
@@ -180,13 +187,38 @@ static const struct {
     {"pmsuspended", 7, true}, {"crashed", 6, true}, {"shutdown", 4, true},
 };
 
+// libvirt's reasons that say the same as an event's detail.
+static const struct {
+    const char *event, *detail;
+    int reason;
+} event_reasons[] = {
+    {"stopped", "shutdown", 1},   {"stopped", "destroyed", 2},       {"stopped", "crashed", 3},
+    {"stopped", "migrated", 4},   {"stopped", "saved", 5},           {"stopped", "failed", 6},
+    {"suspended", "paused", 1},   {"suspended", "migrated", 2},      {"suspended", "ioerror", 5},
+    {"suspended", "watchdog", 6}, {"suspended", "from_snapshot", 7}, {"crashed", "panicked", 1},
+    {"started", "booted", 1},     {"started", "migrated", 2},        {"started", "restored", 3},
+    {"resumed", "unpaused", 5},
+};
+
+static int reason_of(const struct virt_event *e)
+{
+    for (size_t i = 0; e->detail && i < ARRAY_LEN(event_reasons); i++)
+        if (strcmp(e->event, event_reasons[i].event) == 0 &&
+            strcmp(e->detail, event_reasons[i].detail) == 0)
+            return event_reasons[i].reason;
+    return -1;
+}
+
 static void state_event(struct collector *c, struct vm *vm, const struct virt_event *e)
 {
     for (size_t i = 0; i < ARRAY_LEN(event_states); i++) {
         if (strcmp(e->event, event_states[i].event) != 0)
             continue;
+        int reason = reason_of(e);
         set_active(c, vm, event_states[i].active);
-        set_state(vm, event_states[i].state, 0, mono(c));
+        set_state(vm, event_states[i].state, MAX_OF(reason, 0), mono(c));
+        if (reason >= 0)
+            continue;
         object_set_attr(&vm->obj, ATTR_VM_REASON, e->detail);
         object_set_fact(&vm->obj, FACT_VM_REASON, NAN, mono(c));
     }
@@ -199,7 +231,13 @@ static void count_event(struct vm *vm, const char *name, int64_t now)
     object_set_fact(counter, FACT_EVENT_COUNT, isnan(before) ? 1 : before + 1, now);
 }
 
-void inventory_event(struct collector *c, const struct virt_event *e)
+static void tell(struct collector *c, const struct virt_event *e)
+{
+    if (c->p.event)
+        c->p.event(e, herd_vm(c->herd, &e->uuid), c->p.arg);
+}
+
+static void take_event(struct collector *c, const struct virt_event *e)
 {
     int64_t now = mono(c);
     bool is_new = !herd_vm(c->herd, &e->uuid);
@@ -229,4 +267,58 @@ void inventory_event(struct collector *c, const struct virt_event *e)
     }
     lane_hasten(c->config_lane, e->uuid.b, UUID_BYTES, now);
     inventory_count(c);
+}
+
+// libvirt calls it "failed" when QEMU is gone without a word, and says "crashed" only of the state
+// that follows. A VM that was just coming into being has failed to.
+static const char *detail_of(struct collector *c, const struct virt_event *e)
+{
+    static const char *const beginnings[] = {"starting up", "migrating", "post-copy"};
+    const struct vm *vm = herd_vm(c->herd, &e->uuid);
+    if (strcmp(e->event, "stopped") != 0 || !e->detail || strcmp(e->detail, "failed") != 0 || !vm ||
+        !vm->active)
+        return e->detail;
+    const char *reason = object_attr(&vm->obj, ATTR_VM_REASON);
+    bool was_running = object_fact(&vm->obj, FACT_VM_STATE) == 1;
+    for (size_t i = 0; !was_running && reason && i < ARRAY_LEN(beginnings); i++)
+        if (strcmp(reason, beginnings[i]) == 0)
+            return e->detail;
+    return "crashed";
+}
+
+void inventory_event(struct collector *c, const struct virt_event *e)
+{
+    struct virt_event known = *e;
+    struct vm *vm = herd_vm(c->herd, &e->uuid);
+    bool was_told = vm && rec_of(vm)->died_ns && strcmp(e->event, "stopped") == 0 && e->detail &&
+                    (strcmp(e->detail, "failed") == 0 || strcmp(e->detail, "crashed") == 0);
+    if (vm && e->type == VIRT_EVENT_STATE)
+        rec_of(vm)->died_ns = 0;
+    if (was_told) {
+        // The kernel was quicker.
+        rec_of(vm)->event_ns = mono(c);
+        lane_hasten(c->config_lane, e->uuid.b, UUID_BYTES, mono(c));
+        return;
+    }
+    known.detail = detail_of(c, e);
+    take_event(c, &known);
+    tell(c, &known);
+}
+
+void collector_process_died(struct collector *c, const struct uuid *uuid, int pid, int signal)
+{
+    struct vm *vm = herd_vm(c->herd, uuid);
+    // What is shutting down may end as it likes.
+    if (!vm || !vm->active || rec_of(vm)->pid != pid || object_fact(&vm->obj, FACT_VM_STATE) == 4)
+        return;
+    CLEANUP(freep) char *name = mem_strdup(object_attr(&vm->obj, ATTR_VM_NAME));
+    const struct virt_event e = {.type = VIRT_EVENT_STATE,
+                                 .uuid = *uuid,
+                                 .name = name,
+                                 .event = "stopped",
+                                 .detail = "crashed",
+                                 .value = signal};
+    take_event(c, &e);
+    rec_of(vm)->died_ns = mono(c);
+    tell(c, &e);
 }

@@ -12,36 +12,19 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "keep_shape.h"
 #include "tsdb/timeline.h"
 
 #define NO_REF UINT32_MAX
-#define GROUPS_MAX (LANE_MAX + 1)
-#define LANE_INFO LANE_MAX // info metrics: not of any lane
-#define LABEL_ATTRS_MAX 64
 // A clock that is set back by more than this (to 1970) is not believed: the store would refuse what
 // comes then. A day apart from its limit, as other writers may be ahead of this one.
 #define BACK_MAX_MS (KEEP_LATE_MS - INT64_C(24) * 3600 * 1000)
 
-// A metric of some kind of object.
-struct row {
-    uint16_t metric;
-    int16_t fact; // offset in the object's facts, -1 = info metric
-    bool is_scaled;
-};
-
-// Rows of one lane; they have one stamp.
-struct group {
-    int lane;
-    size_t first, n;
-};
-
-struct shape {
-    struct row *rows;
-    size_t n_rows;
-    struct group groups[GROUPS_MAX];
-    size_t n_groups;
-    enum attr label_attrs[LABEL_ATTRS_MAX]; // of the kind itself and of the one above it
-    size_t n_label_attrs;
+// How far a group is kept.
+struct pace {
+    int64_t stamp;
+    int64_t kept_ns; // when it was appended last
+    struct keep_lane lane;
 };
 
 struct track {
@@ -50,11 +33,10 @@ struct track {
     struct object *object;
     struct track *next, **link;
     uint32_t version, version_above;
-    uint64_t hash; // of the label attributes
-    int64_t stamps[GROUPS_MAX];
-    struct keep_lane lanes[GROUPS_MAX];
-    uint8_t *is_present; // by row: its last sample was a value
-    uint32_t ref[];      // by row
+    uint64_t *hash;     // by label attribute
+    uint32_t *ref;      // by row
+    bool *is_present;   // by row: its last sample was a value
+    struct pace pace[]; // by group; behind it stand hashes, refs and presence
 };
 
 struct ended {
@@ -69,6 +51,7 @@ struct keep {
     struct shape shapes[KIND_MAX];
     struct track *tracks;
     struct timeline timeline;
+    int64_t now_ms;               // of the last keep_now()
     int64_t mono_ns, schedule_ms; // of the last sample
     uint64_t ticks;
     uint32_t *refs;
@@ -79,61 +62,16 @@ struct keep {
     struct keep_stats stats;
 };
 
-static int lane_of(const struct metric_desc *m)
-{
-    return m->fact == FACT_INVALID ? LANE_INFO : (int)model_facts[m->fact].lane;
-}
-
-static void shape_add_group(struct shape *s, const struct keep *k, enum kind kind, int lane)
-{
-    struct group g = {lane, s->n_rows, 0};
-    for (size_t i = 0; i < model_metrics_count; i++) {
-        const struct metric_desc *m = &model_metrics[i];
-        if (m->kind != kind || lane_of(m) != lane || !(m->sets & k->p.sets) ||
-            (m->misnamed && !k->p.misnamed))
-            continue;
-        int fact = lane == LANE_INFO ? -1 : (int)m->fact - (int)model_kinds[kind].first_fact;
-        s->rows[s->n_rows++] = (struct row){(uint16_t)i, (int16_t)fact,
-                                            fact >= 0 && model_facts[m->fact].store == STORE_NS};
-        g.n++;
-    }
-    if (g.n)
-        s->groups[s->n_groups++] = g;
-}
-
-static void shape_add_label_attr(struct shape *s, enum attr attr)
-{
-    for (size_t i = 0; i < s->n_label_attrs; i++)
-        if (s->label_attrs[i] == attr)
-            return;
-    if (s->n_label_attrs < LABEL_ATTRS_MAX)
-        s->label_attrs[s->n_label_attrs++] = attr;
-}
-
-static void shape_init(struct shape *s, const struct keep *k, enum kind kind)
-{
-    s->rows = mem_zalloc(model_metrics_count * sizeof(*s->rows));
-    for (int lane = 0; lane <= LANE_INFO; lane++)
-        shape_add_group(s, k, kind, lane);
-    for (size_t i = 0; i < s->n_rows; i++) {
-        const struct metric_desc *m = &model_metrics[s->rows[i].metric];
-        for (int l = 0; l < METRIC_LABELS_MAX && m->labels[l].name; l++)
-            if (!m->labels[l].constant)
-                shape_add_label_attr(s, m->labels[l].attr);
-    }
-}
-
 static void shapes_init(struct keep *k)
 {
     for (enum kind kind = 0; kind < KIND_MAX; kind++)
-        shape_init(&k->shapes[kind], k, kind);
+        shape_init(&k->shapes[kind], kind, k->p.sets, k->p.misnamed);
 }
 
 static void shapes_done(struct keep *k)
 {
     for (enum kind kind = 0; kind < KIND_MAX; kind++) {
-        free(k->shapes[kind].rows);
-        k->shapes[kind] = (struct shape){0};
+        shape_done(&k->shapes[kind]);
     }
 }
 
@@ -160,7 +98,6 @@ static void track_free(struct track *t)
     *t->link = t->next;
     if (t->next)
         t->next->link = t->link;
-    free(t->is_present);
     free(t);
 }
 
@@ -169,33 +106,45 @@ static void on_object_done(struct object_user *user)
     track_free((struct track *)user);
 }
 
-static uint64_t hash_labels(const struct shape *s, const struct object *o)
+static uint64_t hash_text(const char *text)
 {
     uint64_t h = UINT64_C(0xcbf29ce484222325); // FNV-1a
-    for (size_t i = 0; i < s->n_label_attrs; i++) {
-        const char *text = object_attr_above(o, s->label_attrs[i]);
-        for (const unsigned char *c = (const unsigned char *)(text ? text : "\1");; c++) {
-            h = (h ^ *c) * UINT64_C(0x100000001b3);
-            if (!*c)
-                break;
-        }
-    }
+    for (const unsigned char *c = (const unsigned char *)(text ? text : "\1"); *c; c++)
+        h = (h ^ *c) * UINT64_C(0x100000001b3);
     return h;
+}
+
+// Note the labels as they are now; bits of those that are not as they were.
+static uint64_t note_labels(struct track *t)
+{
+    const struct shape *s = &t->keep->shapes[t->object->kind];
+    uint64_t changed = 0;
+    for (size_t i = 0; i < s->n_label_attrs; i++) {
+        uint64_t hash = hash_text(object_attr_above(t->object, s->label_attrs[i]));
+        changed |= (uint64_t)(hash != t->hash[i]) << i;
+        t->hash[i] = hash;
+    }
+    t->version = t->object->version;
+    t->version_above = t->object->parent ? t->object->parent->version : 0;
+    return changed;
 }
 
 static struct track *track_new(struct keep *k, struct object *o)
 {
     const struct shape *s = &k->shapes[o->kind];
-    struct track *t = mem_zalloc(sizeof(*t) + s->n_rows * sizeof(t->ref[0]));
+    // One piece of memory: a sample touches most of it.
+    size_t paces = sizeof(struct track) + s->n_groups * sizeof(struct pace);
+    size_t hashes = s->n_label_attrs * sizeof(uint64_t), refs = s->n_rows * sizeof(uint32_t);
+    struct track *t = mem_zalloc(paces + hashes + refs + s->n_rows * sizeof(bool));
     t->user.done = on_object_done;
     t->keep = k;
     t->object = o;
-    t->is_present = mem_zalloc(s->n_rows + 1);
+    t->hash = (uint64_t *)(void *)((char *)t + paces);
+    t->ref = (uint32_t *)(void *)((char *)t + paces + hashes);
+    t->is_present = (bool *)((char *)t + paces + hashes + refs);
     for (size_t i = 0; i < s->n_rows; i++)
         t->ref[i] = NO_REF;
-    t->hash = hash_labels(s, o);
-    t->version = o->version;
-    t->version_above = o->parent ? o->parent->version : 0;
+    note_labels(t);
     t->next = k->tracks;
     t->link = &k->tracks;
     if (t->next)
@@ -296,20 +245,17 @@ static void keep_group(struct track *t, const struct group *g, int64_t mono_ns)
     }
 }
 
-// Other labels make other series; what has not changed gets its old ref again.
+// Other labels make other series. Their groups are due at once.
 static void relabel(struct track *t)
 {
-    const struct object *o = t->object;
     const struct shape *s = &t->keep->shapes[t->object->kind];
-    t->version = o->version;
-    t->version_above = o->parent ? o->parent->version : 0;
-    uint64_t hash = hash_labels(s, o);
-    if (hash == t->hash)
-        return;
-    t->hash = hash;
-    for (size_t i = 0; i < s->n_rows; i++)
-        track_end_row(t, i);
-    memset(t->stamps, 0, sizeof(t->stamps));
+    uint64_t changed = note_labels(t);
+    for (size_t g = 0; changed && g < s->n_groups; g++)
+        for (size_t i = s->groups[g].first; i < s->groups[g].first + s->groups[g].n; i++)
+            if (s->rows[i].labels & changed) {
+                track_end_row(t, i);
+                t->pace[g].stamp = 0;
+            }
 }
 
 static void note_reading(struct keep_lane *lane, int64_t stamp)
@@ -320,35 +266,53 @@ static void note_reading(struct keep_lane *lane, int64_t stamp)
     lane->last_ns = stamp;
 }
 
-static void keep_object(struct keep *k, struct object *o, int64_t mono_ns, bool is_due)
+// Whose turn it is in this sample; objects have theirs one after the other.
+struct turn {
+    int64_t mono_ns;
+    bool repeat, self;
+};
+
+static bool is_wanted(const struct pace *p, int lane, int64_t stamp, const struct turn *turn)
+{
+    if (stamp == p->stamp)
+        return turn->repeat && stamp != 0 && turn->mono_ns - p->kept_ns >= KEEP_REPEAT_NS / 2;
+    return lane != LANE_SELF || turn->self || p->stamp == 0;
+}
+
+static void keep_object(struct keep *k, struct object *o, const struct turn *turn)
 {
     const struct shape *s = &k->shapes[o->kind];
     if (s->n_rows == 0)
         return;
     struct track *t = o->user ? (struct track *)o->user : track_new(k, o);
-    if (t->version != o->version || (o->parent && t->version_above != o->parent->version))
+    struct turn own = *turn;
+    if (t->version != o->version || (o->parent && t->version_above != o->parent->version)) {
+        own.self = true;
         relabel(t);
+    }
     for (size_t i = 0; i < s->n_groups; i++) {
         const struct group *g = &s->groups[i];
+        struct pace *p = &t->pace[i];
         int64_t stamp = g->lane == LANE_INFO ? 1 : o->updated_ns[g->lane];
-        if (!is_fresh(k->p.herd, o, g->lane, mono_ns))
+        if (!is_fresh(k->p.herd, o, g->lane, turn->mono_ns))
             stamp = 0;
-        if (stamp == t->stamps[i] && (!is_due || stamp == 0))
+        if (!is_wanted(p, g->lane, stamp, &own))
             continue;
-        if (stamp && stamp != t->stamps[i])
-            note_reading(&t->lanes[i], stamp);
-        t->stamps[i] = stamp;
-        keep_group(t, g, mono_ns);
+        if (stamp && stamp != p->stamp)
+            note_reading(&p->lane, stamp);
+        p->stamp = stamp;
+        p->kept_ns = turn->mono_ns;
+        keep_group(t, g, turn->mono_ns);
     }
 }
 
-static void keep_tree(struct keep *k, struct object *top, int64_t mono_ns, bool is_due)
+static void keep_tree(struct keep *k, struct object *top, const struct turn *turn)
 {
-    keep_object(k, top, mono_ns, is_due);
+    keep_object(k, top, turn);
     for (enum kind kind = 0; kind < KIND_MAX; kind++)
         if (model_kinds[kind].parent == top->kind)
             OBJECT_FOREACH_CHILD (child, top, kind)
-                keep_object(k, child, mono_ns, is_due);
+                keep_object(k, child, turn);
 }
 
 // Samples lie on a schedule: the wall clock says where it begins, and says so again when the two
@@ -391,19 +355,50 @@ static int append_ends(struct keep *k, int64_t t_ms)
     return r;
 }
 
+static bool is_due(const struct keep *k, uint64_t phase, int64_t every_ns)
+{
+    return phase % (uint64_t)MAX_OF(every_ns / k->p.interval_ns, INT64_C(1)) == 0;
+}
+
+static struct turn turn_of(const struct keep *k, uint64_t phase, int64_t mono_ns)
+{
+    return (struct turn){mono_ns, is_due(k, phase, KEEP_REPEAT_NS), is_due(k, phase, KEEP_SELF_NS)};
+}
+
 int keep_sample(struct keep *k, int64_t mono_ns, int64_t real_ns)
 {
     struct herd *h = k->p.herd;
-    uint64_t repeat = MAX_OF((uint64_t)(KEEP_REPEAT_NS / k->p.interval_ns), UINT64_C(1));
     int64_t t_ms = schedule(k, mono_ns, real_ns);
-    uint64_t turn = k->ticks++;
-    keep_tree(k, h->host, mono_ns, turn % repeat == 0);
-    for (size_t i = 0; i < h->n_vms; i++)
+    uint64_t phase = k->ticks++;
+    struct turn turn = turn_of(k, phase, mono_ns);
+    keep_tree(k, h->host, &turn);
+    for (size_t i = 0; i < h->n_vms; i++) {
+        turn = turn_of(k, phase + i, mono_ns);
         if (!herd_vm_is_double(h, i))
-            keep_tree(k, &h->vms[i]->obj, mono_ns, (turn + i) % repeat == 0);
+            keep_tree(k, &h->vms[i]->obj, &turn);
+    }
     int r = append(k, t_ms);
     int ends = k->n_ended ? append_ends(k, t_ms) : 0;
     return r < 0 ? r : ends;
+}
+
+int64_t keep_now(struct keep *k, struct vm *vm, int64_t mono_ns)
+{
+    int64_t interval_ms = k->p.interval_ns / NS_PER_MS;
+    int64_t since_ms = (mono_ns - k->mono_ns) / NS_PER_MS;
+    int64_t last_ms = MAX_OF(k->timeline.last_ms, k->now_ms);
+    // Before the first sample there is no place between two.
+    if (!k->mono_ns)
+        return 0;
+    int64_t most = k->timeline.last_ms + MAX_OF(interval_ms - 1, INT64_C(1));
+    int64_t t_ms = k->timeline.last_ms + MAX_OF(since_ms, INT64_C(1));
+    t_ms = MIN_OF(MAX_OF(t_ms, last_ms + 1), most);
+    k->now_ms = t_ms;
+    keep_tree(k, &vm->obj, &(struct turn){.mono_ns = mono_ns});
+    (void)append(k, t_ms); // the store counts
+    if (k->n_ended)
+        (void)append_ends(k, t_ms);
+    return t_ms;
 }
 
 const char *keep_job(const struct keep *k)
@@ -459,8 +454,8 @@ bool keep_lane(const struct keep *k, const struct object *o, enum lane lane, str
     const struct shape *s = &k->shapes[o->kind];
     const struct track *t = (const struct track *)o->user;
     for (size_t i = 0; t && i < s->n_groups; i++) {
-        if (s->groups[i].lane == (int)lane && t->lanes[i].delivered) {
-            *ret = t->lanes[i];
+        if (s->groups[i].lane == (int)lane && t->pace[i].lane.delivered) {
+            *ret = t->pace[i].lane;
             return true;
         }
     }

@@ -24,6 +24,7 @@ static void process_gone(struct collector *c, struct vm *vm)
     rec->blocked_ticks = 0;
     vm->process_state = 0;
     vm_clear_lane(vm, LANE_KERNEL);
+    vm_clear_lane(vm, LANE_TURN);
     vm_clear_lane(vm, LANE_SLOW);
     object_clear(&vm->obj, KIND_VCPU);
     object_set_attr(&vm->obj, ATTR_VM_PID, NULL);
@@ -32,15 +33,18 @@ static void process_gone(struct collector *c, struct vm *vm)
         inventory_drop_unknown(c, vm);
 }
 
-static void note_process(struct vm *vm, const struct batch *b)
+static void note_process(struct collector *c, struct vm *vm, const struct batch *b)
 {
     struct vm_rec *rec = rec_of(vm);
     if (rec->pid != b->pid || rec->process_start != b->process_start) {
         rec->pid = b->pid;
         rec->process_start = b->process_start;
+        vm_clear_lane(vm, LANE_TURN);
         vm->obj.before_ns = 0;
         CLEANUP(freep) char *pid = mem_printf("%d", (int)b->pid);
         object_set_attr(&vm->obj, ATTR_VM_PID, pid);
+        if (c->p.process)
+            c->p.process(vm, (int)b->pid, c->p.arg);
     }
     rec->kernel_ns = b->mono_ns;
 }
@@ -91,7 +95,7 @@ static void vm_batch(struct collector *c, const struct batch *b)
         return;
     bool is_kernel = b->lane == LANE_KERNEL;
     if (is_kernel)
-        note_process(vm, b);
+        note_process(c, vm, b);
     take_name(c, vm, b);
     apply_without_name(b, &vm->obj);
     if (is_kernel)
@@ -151,9 +155,13 @@ static void apply_host(struct collector *c, const struct batch *b)
             nic_row(nic, row, b->mono_ns);
     }
     batch_apply(&rest, c->herd->host);
-    static const enum kind kinds[] = {KIND_CPU, KIND_NUMA, KIND_HUGEPAGE, KIND_HDISK, KIND_HNIC};
+    static const enum kind kinds[] = {KIND_CPU, KIND_HDISK, KIND_HNIC};
+    static const enum kind turn_kinds[] = {KIND_NUMA, KIND_HUGEPAGE};
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
         object_sweep(c->herd->host, kinds[i], LANE_HOST, b->mono_ns);
+    for (size_t i = 0; i < ARRAY_LEN(turn_kinds); i++)
+        object_sweep(c->herd->host, turn_kinds[i], LANE_TURN,
+                     b->mono_ns - c->herd->max_age_ns[LANE_TURN]);
     object_sweep(c->herd->host, KIND_HMISS, b->lane, b->mono_ns);
 }
 
@@ -168,7 +176,7 @@ static const struct fault blocked = {"blocked", "its process is in uninterruptib
 static const struct fault dead = {"dead", "its process has ended and was not reaped"};
 static const struct fault quarantined = {"quarantined", "it does not answer libvirt in time"};
 
-static const struct fault *fault_of(const struct collector *c, const struct vm *vm)
+static const struct fault *fault_of(const struct vm *vm, bool is_lost)
 {
     switch (vm->process_state) {
     case 'T':
@@ -184,7 +192,7 @@ static const struct fault *fault_of(const struct collector *c, const struct vm *
     default:
         break;
     }
-    return lane_quarantined(c->stats_lane, vm->uuid.b, UUID_BYTES) ? &quarantined : NULL;
+    return is_lost ? &quarantined : NULL;
 }
 
 // Stays until the libvirt lane has had an answer, whose batch sweeps it away.
@@ -200,8 +208,8 @@ static void flag_vm(struct collector *c, struct vm *vm, int64_t now)
 {
     struct vm_rec *rec = rec_of(vm);
     rec->blocked_ticks = vm->process_state == 'D' ? rec->blocked_ticks + 1 : 0;
-    const struct fault *fault = fault_of(c, vm);
     bool is_lost = lane_quarantined(c->stats_lane, vm->uuid.b, UUID_BYTES);
+    const struct fault *fault = fault_of(vm, is_lost);
     bool is_stalled = fault && fault != &quarantined;
     if (object_set_attr(&vm->obj, ATTR_VM_FLAG, fault ? fault->flag : NULL))
         rec->flag_since_real_ns = fault ? clock_real_ns(c->p.clock) : 0;

@@ -43,6 +43,7 @@ struct call_lane {
     size_t n_orphans, cap_orphans;
     uint64_t last_call;
     int64_t last_start_ns;
+    int train_left; // of the train that began then
     struct lane_stats stats;
 };
 
@@ -169,7 +170,8 @@ uint64_t lane_next(struct call_lane *l, int64_t now_ns, const void **ret_key, si
 {
     if (l->stats.in_flight >= l->policy.max_in_flight)
         return 0;
-    if (l->stats.in_flight > 0 && now_ns - l->last_start_ns < l->policy.patience_ns)
+    bool in_train = l->train_left > 0 && l->last_start_ns == now_ns;
+    if (l->stats.in_flight > 0 && !in_train && now_ns - l->last_start_ns < l->policy.patience_ns)
         return 0;
     struct entry *best = NULL;
     for (size_t i = 0; i < l->n; i++)
@@ -180,6 +182,7 @@ uint64_t lane_next(struct call_lane *l, int64_t now_ns, const void **ret_key, si
     best->call = ++l->last_call;
     best->started_ns = l->last_start_ns = now_ns;
     best->again = false;
+    l->train_left = (in_train ? l->train_left : l->policy.train) - 1;
     l->stats.in_flight++;
     l->stats.calls++;
     *ret_key = best->key;

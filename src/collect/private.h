@@ -14,6 +14,9 @@
 
 struct collector;
 
+// Calls that take longer are overtaken by others.
+#define PATIENCE_NS (50 * NS_PER_MS)
+
 // Something that another thread hands over; deliver() runs on the loop's thread and frees it.
 struct msg {
     struct msg *next;
@@ -67,6 +70,7 @@ struct vm_rec {
     int32_t pid;
     int64_t process_start;
     int64_t kernel_ns; // of the last kernel batch
+    int64_t died_ns;   // its process was seen to crash, which libvirt has not told of yet; 0: no
     int64_t event_ns;  // of the last event or listing that changed it
     unsigned rounds;   // of statistics; 0 after an event
     int blocked_ticks; // in a row in state D
@@ -91,6 +95,7 @@ struct collector {
     struct herd *herd;
     struct inbox inbox;
     struct workers *workers;
+    int64_t hastened_ns; // when what waits for a worker was last helped on
     struct sampler *sampler;
     struct link link;
     struct call_lane *stats_lane;  // running VMs
@@ -109,7 +114,8 @@ struct collector {
 int64_t mono(const struct collector *c);
 struct vm_rec *rec_of(const struct vm *vm);
 
-// Post from any thread.
+// Post from any thread, with and without waking the loop.
+void inbox_put(struct collector *c, struct msg *m);
 void inbox_post(struct collector *c, struct msg *m);
 
 // link.c

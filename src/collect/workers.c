@@ -14,13 +14,22 @@
 #define IDLE_KEPT 4
 #define STACK_BYTES (512 * 1024)
 
+// An idle thread. It is signalled without the lock, so that it does not wake only to wait for that;
+// so its memory is kept for the next one, who takes a late signal for a spurious one.
+struct sleeper {
+    struct sleeper *next;
+    pthread_cond_t called;
+    bool is_called;
+};
+
 struct workers {
     pthread_mutex_t lock;
-    pthread_cond_t wanted; // work was queued, or the end has come
-    pthread_cond_t left;   // a thread ended
+    pthread_cond_t left; // a thread ended
     struct work *head, **tail;
-    size_t queued;
+    size_t waiting;
     size_t threads;
+    struct sleeper *sleepers; // the last to fall asleep first
+    struct sleeper *spare;
     size_t idle;
     size_t max_threads;
     bool ending;
@@ -30,7 +39,6 @@ struct workers *workers_new(size_t max_threads)
 {
     struct workers *w = mem_zalloc(sizeof(*w));
     pthread_mutex_init(&w->lock, NULL);
-    pthread_cond_init(&w->wanted, NULL);
     pthread_cond_init(&w->left, NULL);
     w->tail = &w->head;
     w->max_threads = max_threads;
@@ -43,8 +51,51 @@ static struct work *take(struct workers *w)
     w->head = work->next;
     if (!w->head)
         w->tail = &w->head;
-    w->queued--;
+    w->waiting--;
     return work;
+}
+
+static void put(struct workers *w, struct work *work)
+{
+    work->next = NULL;
+    *w->tail = work;
+    w->tail = &work->next;
+    w->waiting++;
+}
+
+// With the lock; the caller signals what it gets after letting go of the lock.
+static struct sleeper *call_sleeper(struct workers *w)
+{
+    struct sleeper *s = w->sleepers;
+    w->sleepers = s->next;
+    w->idle--;
+    s->is_called = true;
+    return s;
+}
+
+static struct sleeper *sleeper_get(struct workers *w)
+{
+    struct sleeper *s = w->spare;
+    if (s) {
+        w->spare = s->next;
+        s->is_called = false;
+        return s;
+    }
+    s = mem_zalloc(sizeof(*s));
+    pthread_cond_init(&s->called, NULL);
+    return s;
+}
+
+static void sleep_until_called(struct workers *w)
+{
+    struct sleeper *s = sleeper_get(w);
+    s->next = w->sleepers;
+    w->sleepers = s;
+    w->idle++;
+    while (!s->is_called)
+        pthread_cond_wait(&s->called, &w->lock);
+    s->next = w->spare;
+    w->spare = s;
 }
 
 static void *worker_main(void *arg)
@@ -63,9 +114,7 @@ static void *worker_main(void *arg)
         }
         if (w->ending || w->idle >= IDLE_KEPT)
             break;
-        w->idle++;
-        pthread_cond_wait(&w->wanted, &w->lock);
-        w->idle--;
+        sleep_until_called(w);
     }
     w->threads--;
     pthread_cond_signal(&w->left);
@@ -92,21 +141,57 @@ static int start_thread(struct workers *w)
     return 0;
 }
 
+// Have somebody come who takes what waits, `work` (may be NULL) behind the others.
+static int call_thread(struct workers *w, struct work *work)
+{
+    struct sleeper *s = NULL;
+    int r = 0;
+    pthread_mutex_lock(&w->lock);
+    if (!work && !w->head)
+        r = 0;
+    else if (w->sleepers)
+        s = call_sleeper(w);
+    else
+        r = w->threads < w->max_threads ? start_thread(w) : -EAGAIN;
+    if (r == 0 && work)
+        put(w, work);
+    pthread_mutex_unlock(&w->lock);
+    if (s)
+        pthread_cond_signal(&s->called);
+    return r;
+}
+
 int workers_submit(struct workers *w, struct work *work)
 {
+    return call_thread(w, work);
+}
+
+void workers_follow(struct workers *w, struct work *work)
+{
     pthread_mutex_lock(&w->lock);
-    int r = 0;
-    if (w->idle <= w->queued)
-        r = w->threads < w->max_threads ? start_thread(w) : -EAGAIN;
-    if (r == 0) {
-        work->next = NULL;
-        *w->tail = work;
-        w->tail = &work->next;
-        w->queued++;
-        pthread_cond_signal(&w->wanted);
-    }
+    put(w, work);
     pthread_mutex_unlock(&w->lock);
-    return r;
+}
+
+size_t workers_waiting(struct workers *w)
+{
+    pthread_mutex_lock(&w->lock);
+    size_t n = w->waiting;
+    pthread_mutex_unlock(&w->lock);
+    return n;
+}
+
+size_t workers_idle(struct workers *w)
+{
+    pthread_mutex_lock(&w->lock);
+    size_t n = w->idle;
+    pthread_mutex_unlock(&w->lock);
+    return n;
+}
+
+int workers_hasten(struct workers *w)
+{
+    return call_thread(w, NULL);
 }
 
 size_t workers_free(struct workers *w)
@@ -118,7 +203,8 @@ size_t workers_free(struct workers *w)
     until.tv_sec += 1;
     pthread_mutex_lock(&w->lock);
     w->ending = true;
-    pthread_cond_broadcast(&w->wanted);
+    while (w->sleepers)
+        pthread_cond_signal(&call_sleeper(w)->called);
     while (w->threads > 0)
         if (pthread_cond_timedwait(&w->left, &w->lock, &until) != 0)
             break;
@@ -127,8 +213,13 @@ size_t workers_free(struct workers *w)
     if (left)
         return left;
     pthread_mutex_destroy(&w->lock);
-    pthread_cond_destroy(&w->wanted);
     pthread_cond_destroy(&w->left);
+    while (w->spare) {
+        struct sleeper *next = w->spare->next;
+        pthread_cond_destroy(&w->spare->called);
+        free(w->spare);
+        w->spare = next;
+    }
     free(w);
     return 0;
 }

@@ -128,6 +128,9 @@ const struct conf_section conf_sections[] = {
     {"log", "What is written to standard error."},
     {"global", "What holds for everything that leaves this machine."},
     {"textfile", "Files with metrics that other programs leave in a directory."},
+    {"rules", "Recording and alerting rules, in Prometheus' files."},
+    {"events", "The log of what happened to VMs, to the connection to libvirt, to alerts."},
+    {"notify", "Who is told of alerts. See also docs/notifications.md."},
     {"receive", "Samples that others send by Prometheus' remote write, to POST /api/v1/write."},
 };
 const size_t conf_sections_count = ARRAY_LEN(conf_sections);
@@ -306,6 +309,42 @@ const struct conf_key conf_keys[] = {
          "Directories whose *.prom files are read, as node_exporter's textfile collector does."},
     {"textfile", "interval", CONF_DURATION, AT(textfile.interval_ns), "15s", 100 * MS, 1 * H,
      .help = "How often they are read."},
+
+    {"rules", "files", CONF_LIST, AT(rules.files), "", .check = check_absolute,
+     .help = "Rule files, as patterns: /etc/vherd/rules/*.yaml. Read again when vherd is reloaded; "
+             "with a mistake in any of them those that were in force stay so."},
+    {"rules", "evaluation_interval", CONF_DURATION, AT(rules.interval_ns), "15s", 1 * S, 24 * H,
+     .help = "How often groups that name no interval are evaluated."},
+    {"rules", "query_offset", CONF_DURATION, AT(rules.query_offset_ns), "0s", 0, 24 * H,
+     .help = "How far in the past groups that name no query_offset are evaluated."},
+    {"rules", "resend_delay", CONF_DURATION, AT(rules.resend_delay_ns), "1m", 1 * S, 24 * H,
+     .help = "After this long an alert that still fires is sent again to an Alertmanager."},
+    {"rules", "hold_gaps", CONF_BOOL, AT(rules.hold_gaps), "true",
+     .help = "While the data behind an alert are missing, for less than its `for`, it neither "
+             "resolves nor begins anew. false does as Prometheus."},
+    {"rules", "external_url", CONF_TEXT, AT(rules.external_url), "",
+     .help = "Address under which people reach this daemon, for links in alerts."},
+
+    {"events", "keep", CONF_DURATION, AT(events.keep_ns), "90d", 0, 36500 * DAY,
+     .help = "How long events are kept; 0s: for ever."},
+    {"events", "keep_size", CONF_SIZE, AT(events.keep_size), "64M", 0, 1024 * TIB,
+     .help = "Bytes of events before the oldest go; 0: no limit."},
+
+    {"notify", "receivers", CONF_OBJECTS, AT(notify.receivers), .object = &conf_receiver_object,
+     .help = "Who may be told."},
+    {"notify", "route", CONF_OBJECT, AT(notify.route), .object = &conf_route_object,
+     .help = "Which receiver an alert goes to."},
+    {"notify", "inhibit", CONF_OBJECTS, AT(notify.inhibit), .object = &conf_inhibit_object,
+     .help = "Alerts that make others superfluous."},
+    {"notify", "quiet_hours", CONF_OBJECTS, AT(notify.quiet_hours), .object = &conf_quiet_object,
+     .help = "Hours in which routes wait."},
+    {"notify", "keep_trying", CONF_DURATION, AT(notify.keep_trying_ns), "24h", 1 * M, 8760 * H,
+     .help = "How long a message is tried again before it is given up."},
+    {"notify", "max_backoff", CONF_DURATION, AT(notify.max_backoff_ns), "5m", 1 * S, 24 * H,
+     .help = "Longest pause between two attempts; the first is 1s, each further one is twice as "
+             "long."},
+    {"notify", "external_url", CONF_TEXT, AT(notify.external_url), "",
+     .help = "Where this vherd is reached from outside, for links in messages."},
 
     {"receive", "enabled", CONF_BOOL, AT(receive.enabled), "false",
      .help = "Whether samples are taken from others. Needs receive.token_file."},

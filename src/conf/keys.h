@@ -88,6 +88,51 @@ void conf_key_path(const struct conf_key *key, struct buf *out);
 /** Checks of texts that several tables use; NULL where it is well, else what is allowed. */
 const char *conf_check_label(const char *name);
 const char *conf_check_file(const char *path);
+const char *conf_check_secret(const char *place);
+const char *conf_check_url(const char *text);
+const char *conf_check_header(const char *text);
+const char *conf_check_http(const struct conf_http *http);
+
+/** Mappings within others: how a server is spoken to (objects.c). */
+extern const struct conf_object conf_basic_object, conf_authorization_object, conf_tls_object;
+
+/** Notifications (tell.c). */
+extern const struct conf_object conf_receiver_object, conf_webhook_object, conf_alertmanager_object,
+    conf_email_object, conf_exec_object, conf_journal_object, conf_nagios_object, conf_route_object,
+    conf_inhibit_object, conf_quiet_object;
+
+#define CONF_HTTP(member) offsetof(struct conf_http, member)
+
+/** Rows for a struct conf_http that lies at `base`. */
+#define CONF_HTTP_KEYS(section, base)                                                              \
+    {section,                                                                                      \
+     "basic_auth",                                                                                 \
+     CONF_OBJECT,                                                                                  \
+     (base) + CONF_HTTP(basic_auth),                                                               \
+     .object = &conf_basic_object,                                                                 \
+     .help = "User and password."},                                                                \
+        {section,                                                                                  \
+         "authorization",                                                                          \
+         CONF_OBJECT,                                                                              \
+         (base) + CONF_HTTP(authorization),                                                        \
+         .object = &conf_authorization_object,                                                     \
+         .help = "A token."},                                                                      \
+        {section,                                                                                  \
+         "tls_config",                                                                             \
+         CONF_OBJECT,                                                                              \
+         (base) + CONF_HTTP(tls),                                                                  \
+         .object = &conf_tls_object,                                                               \
+         .help = "Certificates."},                                                                 \
+        {section,                                                                                  \
+         "headers",                                                                                \
+         CONF_PAIRS,                                                                               \
+         (base) + CONF_HTTP(headers),                                                              \
+         .check = conf_check_header,                                                               \
+         .help = "Further headers of each request."},                                              \
+    {                                                                                              \
+        section, "follow_redirects", CONF_BOOL, (base) + CONF_HTTP(follow_redirects), "true",      \
+            .help = "Whether redirects are followed."                                              \
+    }
 
 /** A scalar as it stands in the file. */
 struct conf_scalar {

@@ -35,7 +35,7 @@ const char *conf_check_file(const char *path)
     return !*path || *path == '/' ? NULL : "a path that begins with /, or \"\"";
 }
 
-static const char *check_url(const char *text)
+const char *conf_check_url(const char *text)
 {
     size_t n = strncmp(text, "http://", 7) == 0 ? 7 : strncmp(text, "https://", 8) == 0 ? 8 : 0;
     bool ok = n > 0 && text[n] && text[n] != '/' && !strpbrk(text, " \t\"<>\\^`{|}");
@@ -59,7 +59,7 @@ static const char *check_target(const char *text)
 }
 
 // A header's name. What libcurl or remote write set themselves is not up to the file.
-static const char *check_header(const char *text)
+const char *conf_check_header(const char *text)
 {
     static const char *const ours[] = {"host",
                                        "content-length",
@@ -120,10 +120,9 @@ static const struct conf_object relabel_object = {
 
 // HTTP
 
-#define HTTP(member) offsetof(struct conf_http, member)
-#define BASIC(member) (HTTP(basic_auth.member) - HTTP(basic_auth))
-#define AUTH(member) (HTTP(authorization.member) - HTTP(authorization))
-#define TLS(member) (HTTP(tls.member) - HTTP(tls))
+#define BASIC(member) (CONF_HTTP(basic_auth.member) - CONF_HTTP(basic_auth))
+#define AUTH(member) (CONF_HTTP(authorization.member) - CONF_HTTP(authorization))
+#define TLS(member) (CONF_HTTP(tls.member) - CONF_HTTP(tls))
 
 static const struct conf_key basic_keys[] = {
     {"basic_auth", "username", CONF_TEXT, BASIC(username), "", .help = "Name of the user."},
@@ -131,7 +130,7 @@ static const struct conf_key basic_keys[] = {
      .help = "File that holds the password."},
 };
 
-static const struct conf_object basic_object = {
+const struct conf_object conf_basic_object = {
     .name = "basic_auth",
     .size = sizeof(((struct conf_http *)NULL)->basic_auth),
     .keys = basic_keys,
@@ -147,7 +146,7 @@ static const struct conf_key authorization_keys[] = {
      .check = conf_check_file, .help = "File that holds the token."},
 };
 
-static const struct conf_object authorization_object = {
+const struct conf_object conf_authorization_object = {
     .name = "authorization",
     .size = sizeof(((struct conf_http *)NULL)->authorization),
     .keys = authorization_keys,
@@ -169,7 +168,7 @@ static const struct conf_key tls_keys[] = {
      .help = "true takes any certificate."},
 };
 
-static const struct conf_object tls_object = {
+const struct conf_object conf_tls_object = {
     .name = "tls_config",
     .size = sizeof(((struct conf_http *)NULL)->tls),
     .keys = tls_keys,
@@ -177,37 +176,7 @@ static const struct conf_object tls_object = {
     .help = "TLS of https addresses.",
 };
 
-#define HTTP_KEYS(section, base)                                                                   \
-    {section,                                                                                      \
-     "basic_auth",                                                                                 \
-     CONF_OBJECT,                                                                                  \
-     (base) + HTTP(basic_auth),                                                                    \
-     .object = &basic_object,                                                                      \
-     .help = "User and password."},                                                                \
-        {section,                                                                                  \
-         "authorization",                                                                          \
-         CONF_OBJECT,                                                                              \
-         (base) + HTTP(authorization),                                                             \
-         .object = &authorization_object,                                                          \
-         .help = "A token."},                                                                      \
-        {section,                                                                                  \
-         "tls_config",                                                                             \
-         CONF_OBJECT,                                                                              \
-         (base) + HTTP(tls),                                                                       \
-         .object = &tls_object,                                                                    \
-         .help = "Certificates."},                                                                 \
-        {section,                                                                                  \
-         "headers",                                                                                \
-         CONF_PAIRS,                                                                               \
-         (base) + HTTP(headers),                                                                   \
-         .check = check_header,                                                                    \
-         .help = "Further headers of each request."},                                              \
-    {                                                                                              \
-        section, "follow_redirects", CONF_BOOL, (base) + HTTP(follow_redirects), "true",           \
-            .help = "Whether redirects are followed."                                              \
-    }
-
-static const char *check_http(const struct conf_http *http)
+const char *conf_check_http(const struct conf_http *http)
 {
     if (*http->basic_auth.username && *http->authorization.credentials_file)
         return "either basic_auth or authorization, not both";
@@ -265,7 +234,7 @@ static const struct conf_key scrape_keys[] = {
      .help = "Relabelling of targets, before they are scraped."},
     {"scrape", "metric_relabel_configs", CONF_OBJECTS, SCRAPE(metric_relabel_configs),
      .object = &relabel_object, .help = "Relabelling of scraped series."},
-    HTTP_KEYS("scrape", SCRAPE(http)),
+    CONF_HTTP_KEYS("scrape", SCRAPE(http)),
 };
 
 static const char *check_scrape(void *object)
@@ -276,7 +245,7 @@ static const char *check_scrape(void *object)
             return "scrape_timeout must be at most scrape_interval";
         s->timeout_ns = s->interval_ns;
     }
-    return check_http(&s->http);
+    return conf_check_http(&s->http);
 }
 
 static const struct conf_object scrape_object = {
@@ -336,7 +305,7 @@ static const struct conf_object metadata_object = {
 };
 
 static const struct conf_key remote_write_keys[] = {
-    {"remote_write", "url", CONF_TEXT, RW(url), "", .check = check_url, .required = true,
+    {"remote_write", "url", CONF_TEXT, RW(url), "", .check = conf_check_url, .required = true,
      .help = "Where samples are sent."},
     {"remote_write", "name", CONF_TEXT, RW(name), "",
      .help =
@@ -353,7 +322,7 @@ static const struct conf_key remote_write_keys[] = {
      .help = "Requests and retries."},
     {"remote_write", "metadata_config", CONF_OBJECT, RW(metadata), .object = &metadata_object,
      .help = "Types and help texts."},
-    HTTP_KEYS("remote_write", RW(http)),
+    CONF_HTTP_KEYS("remote_write", RW(http)),
 };
 
 static const char *check_remote_write(void *object)
@@ -361,7 +330,7 @@ static const char *check_remote_write(void *object)
     struct conf_remote_write *r = object;
     if (r->queue.min_backoff_ns > r->queue.max_backoff_ns)
         return "queue_config: min_backoff must be at most max_backoff";
-    return check_http(&r->http);
+    return conf_check_http(&r->http);
 }
 
 static const struct conf_object remote_write_object = {
@@ -384,7 +353,24 @@ const struct conf_key conf_lists[] = {
 const size_t conf_lists_count = ARRAY_LEN(conf_lists);
 
 const struct conf_object *const conf_objects[] = {
-    &scrape_object, &static_object,        &remote_write_object, &queue_object,   &metadata_object,
-    &basic_object,  &authorization_object, &tls_object,          &relabel_object,
+    &scrape_object,
+    &static_object,
+    &remote_write_object,
+    &queue_object,
+    &metadata_object,
+    &conf_basic_object,
+    &conf_authorization_object,
+    &conf_tls_object,
+    &relabel_object,
+    &conf_receiver_object,
+    &conf_webhook_object,
+    &conf_alertmanager_object,
+    &conf_email_object,
+    &conf_exec_object,
+    &conf_journal_object,
+    &conf_nagios_object,
+    &conf_route_object,
+    &conf_inhibit_object,
+    &conf_quiet_object,
 };
 const size_t conf_objects_count = ARRAY_LEN(conf_objects);

@@ -13,6 +13,7 @@
 #include "keys.h"
 
 #define FILE_MAX (1024 * 1024)
+#define DEPTH_MAX 16
 
 struct reader {
     yaml_parser_t yaml;
@@ -21,6 +22,7 @@ struct reader {
     struct conf *conf;
     yaml_mark_t
         seen[CONF_KEYS_MAX]; /**< by key: where its value stands; line is 1-based, 0 = unset */
+    int depth;               // of objects
     bool section_seen[CONF_KEYS_MAX];
     bool list_seen[CONF_KEYS_MAX];
     struct err *err;
@@ -346,6 +348,9 @@ static int read_object(struct reader *r, const struct conf_key *key, void *base)
     yaml_mark_t start = r->event.start_mark;
     if (r->event.type != YAML_MAPPING_START_EVENT)
         return fail_type(r, key, kind_of_event(r));
+    if (r->depth == DEPTH_MAX)
+        return fail_key(r, key, "nested too deeply");
+    r->depth++;
     int rc;
     while ((rc = next(r)) == 0 && r->event.type != YAML_MAPPING_END_EVENT) {
         rc = read_object_key(r, object, base, seen);
@@ -355,6 +360,7 @@ static int read_object(struct reader *r, const struct conf_key *key, void *base)
     for (size_t i = 0; rc == 0 && i < object->n_keys; i++)
         if (object->keys[i].required && !seen[i])
             return fail_at(r, start, "%s.%s must be given", object->name, object->keys[i].name);
+    r->depth--;
     const char *wrong = rc == 0 && object->check ? object->check(base) : NULL;
     if (object->line_offset)
         *(int *)((char *)base + object->line_offset) = (int)start.line + 1;

@@ -88,6 +88,17 @@ static void (*const views[VERB_MAX])(const struct view *v) = {
     [VERB_PLAN] = view_plan,
     [VERB_EXPORT] = view_export,
     [VERB_SNAPSHOT] = view_snapshot,
+    [VERB_EVENTS] = view_events,
+    [VERB_ALERT_LIST] = view_notices_alerts,
+    [VERB_ACK] = view_ack,
+    [VERB_SILENCE_LIST] = view_silences,
+    [VERB_SILENCE_ADD] = view_silence_add,
+    [VERB_SILENCE_EXPIRE] = view_silence_expire,
+    [VERB_NOTIFY_STATUS] = view_notify_status,
+    [VERB_NOTIFY_TEST] = view_notify_test,
+    [VERB_RULES] = view_rules,
+    [VERB_ALERTS] = view_alerts,
+    [VERB_ALERT_HISTORY] = view_alert_history,
 };
 
 // Labels of a VM, as many as a scope can ask for.
@@ -221,10 +232,13 @@ bool web_frame(struct peer *p, const struct ipc_frame *f)
         dirty_forget(p->core, f->id);
         forward_forget(p->core, f->id);
         jobs_forget(p->core->jobs, f->id);
+        if (p->core->events)
+            (void)events_forget(p->core->events, f->id);
         return true;
     }
     if (f->type == IPC_MORE) {
-        jobs_more(p->core->jobs, f->id);
+        if (!p->core->events || !events_more(p->core->events, f->id))
+            jobs_more(p->core->jobs, f->id);
         return true;
     }
     if (f->type == IPC_IMPORT && !p->core->stopping) {
@@ -249,5 +263,7 @@ void web_gone(struct peer *p)
     forward_web_gone(p->core);
     if (p->core->jobs)
         jobs_forget_all(p->core->jobs);
+    if (p->core->events)
+        events_forget_all(p->core->events);
     imports_forget_all(p->core->imports);
 }

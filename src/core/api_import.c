@@ -42,7 +42,7 @@ static void tell(void *arg, uint32_t id, const struct samples_written *written)
 void imports_begin(struct core *c)
 {
     struct imports_params params = {.loop = &c->loop,
-                                    .source = c->source,
+                                    .db = c->db,
                                     .wait = wait_for_room,
                                     .append = append,
                                     .answer = tell,

@@ -30,6 +30,9 @@ static int take_config(struct core *c, const char *text, struct err *err)
     if (c->collector)
         collector_reload(c->collector, conf);
     store_reload(c);
+    if (c->notices)
+        notices_configure(c->notices, conf);
+    rules_reload(c);
     conf_free(old);
     return 0;
 }

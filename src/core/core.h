@@ -15,12 +15,17 @@
 #include "collect/collector.h"
 #include "collect/keep.h"
 #include "conf/conf.h"
+#include "events.h"
+#include "exits.h"
 #include "flow.h"
 #include "import.h"
 #include "jobs.h"
+#include "notices.h"
 #include "model/herd.h"
 #include "model/query.h"
 #include "net/ipc.h"
+#include "rules.h"
+#include "statedb.h"
 #include "store_flow.h"
 #include "verb/verb.h"
 
@@ -96,6 +101,12 @@ struct core {
     struct asker_rules rules;
     struct query_source *source; // stored samples; NULL while there is no store
     struct jobs *jobs;
+    struct statedb *statedb; // events, alerts, notifications
+    struct events *events;
+    struct notices *notices;
+    struct exits *exits;       // of the VMs' processes
+    struct rules *alert_rules; // NULL while there is no store
+    enum { TOLD_NOTHING, TOLD_UP, TOLD_DOWN } libvirt_told;
     struct imports *imports; // NULL where nothing is kept
     struct plan_auto *plan_auto;
     int64_t started_real_ns, configured_real_ns;
@@ -129,12 +140,22 @@ int control_begin(struct core *c, struct err *err); // waits for START
 void control_watch(struct core *c);
 
 // store.c
-int store_open(struct core *c, struct err *err);
-void store_close(struct core *c);
+int samples_open(struct core *c, struct err *err);
+void samples_close(struct core *c);
 void store_reload(struct core *c);
 void store_sampled(int64_t mono_ns, void *arg);
+/** Save positions of remote writes where they changed: the flow timer, or what is awake before. */
+void store_flow_timer(uv_timer_t *handle);
 void store_view(const struct core *c, struct json *j);
 void store_view_data(const struct core *c, struct json *j);
+
+// tell.c: the state database and what lives in it
+void tell_open(struct core *c);
+void tell_close(struct core *c);
+void tell_join(struct core *c); // after rules_begin(): alerts go to notifications
+void tell_libvirt(struct core *c, bool is_up, const char *message);
+void tell_vm_process(const struct vm *vm, int pid, void *arg);
+void tell_vm_event(const struct virt_event *e, const struct vm *vm, void *arg);
 
 // views.c
 unsigned sets_of_conf(const struct conf *conf);

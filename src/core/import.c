@@ -163,27 +163,19 @@ static void mark_known(struct import *m, const struct series *s, const struct qu
 
 static int look_up(struct import *m, const struct series *s)
 {
-    struct query_source *source = m->all->p.source;
     const struct query_hints hints = {s->min_ms, s->max_ms, 0, 0};
-    struct query_matcher matcher[LABELS_MAX];
     struct query_set *set = NULL;
     const struct query_run *run = NULL;
     struct err err;
     size_t n_runs = 0;
-    for (uint32_t i = 0; i < s->labels->n; i++)
-        matcher[i] = (struct query_matcher){QUERY_EQUAL, s->labels->label[i].name,
-                                            s->labels->label[i].value, NULL};
-    int r = source->ops->select(source, matcher, s->labels->n, &hints, 0, &set, &err);
+    int r = tsdb_select_series(m->all->p.db, s->labels, &hints, &set, &err);
     if (r < 0)
         return r;
-    for (size_t i = 0; r == 0 && i < set->n; i++) {
-        if (!labels_equal(set->labels[i], s->labels))
-            continue; // it has more labels
-        r = set->ops->read(set, i, s->min_ms, s->max_ms, &run, &n_runs, &err);
-        if (r == 0)
-            mark_known(m, s, run, n_runs);
-    }
-    source->ops->free_set(set);
+    if (set->n > 0)
+        r = set->ops->read(set, 0, s->min_ms, s->max_ms, &run, &n_runs, &err);
+    if (r == 0)
+        mark_known(m, s, run, n_runs);
+    set->ops->free_set(set);
     return r;
 }
 

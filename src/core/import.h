@@ -12,14 +12,14 @@
 #include <stdint.h>
 #include <uv.h>
 
-#include "model/query.h"
 #include "net/samples.h"
+#include "tsdb/tsdb.h"
 
 struct imports;
 
 struct imports_params {
     uv_loop_t *loop;
-    struct query_source *source; // what is stored
+    struct tsdb *db; // where they are looked up
     // Before a frame is looked up, on the worker: waits until the store has room for more; may be
     // NULL.
     void (*wait)(void *arg);

@@ -16,9 +16,20 @@
 #include "sim/stage.h"
 #include "version.h"
 
-#define SELF_EVERY_MS 5000
+#define SELF_EVERY_MS 10000
+// Waking the loop costs more than what these timers do: it is done before, with something else.
+#define EARLY_MS 1500
 
 static void on_timer(uv_timer_t *handle);
+static void on_self(uv_timer_t *handle);
+
+static void do_early(uv_timer_t *timer, uv_timer_cb run)
+{
+    if (!uv_is_active((uv_handle_t *)timer) || uv_timer_get_due_in(timer) > EARLY_MS)
+        return;
+    run(timer);
+    uv_timer_again(timer);
+}
 
 // One line for each change of the connection to libvirt.
 static void log_libvirt(struct core *c)
@@ -27,6 +38,8 @@ static void log_libvirt(struct core *c)
     if (l.status == c->logged_status)
         return;
     c->logged_status = l.status;
+    if (l.tried)
+        tell_libvirt(c, l.up, l.message);
     log_write(l.up || !l.tried ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, "libvirt (%s): %s%s%s", l.uri,
               l.status, l.message[0] ? ": " : "", l.message);
 }
@@ -45,6 +58,8 @@ static void on_step(struct core *c)
     else if (wake > now)
         ms = (uint64_t)((wake - now + NS_PER_MS - 1) / NS_PER_MS);
     uv_timer_start(&c->timer, on_timer, MIN_OF(ms, UINT64_C(3600000)), 0);
+    do_early(&c->self_timer, on_self);
+    do_early(&c->flow_timer, store_flow_timer);
 }
 
 static void on_wake(uv_async_t *handle)
@@ -107,11 +122,18 @@ static void act_gone(struct peer *p)
 // What comes before there is something to keep it is let go.
 static bool send_frame(struct peer *p, const struct ipc_frame *f)
 {
+    if (f->type == IPC_NOTIFIED)
+        return p->core->notices ? notices_result(p->core->notices, f->status, f->payload, f->len)
+                                : true;
     int r = p->core->flow ? flow_frame(p->core->flow, p, f) : 1;
     return r == 1 || (r == 0 && f->type == IPC_REPORT);
 }
 
-static void send_gone(struct peer *p) {}
+static void send_gone(struct peer *p)
+{
+    if (p->core->notices)
+        notices_lost_sender(p->core->notices);
+}
 
 // What reading other users' processes and the kernel's log takes, and nothing else.
 static const char *confine(void)
@@ -141,9 +163,12 @@ static int start(struct core *c, struct err *err)
     c->herd = herd_new();
     name_host(c->herd);
     buf_init(&c->exposition.text, IPC_PAYLOAD_MAX - 4096);
-    int r = store_open(c, err);
+    int r = samples_open(c, err);
     if (r < 0)
         return r;
+    tell_open(c);
+    rules_begin(c);
+    tell_join(c);
     CLEANUP(freep) char *uri = conf_libvirt_uri(c->conf);
     const struct virt_ops *virt = virt_ops_for_uri(uri);
     const struct host_ops *host = virt == &virt_memory ? &host_memory : &host_kernel;
@@ -164,6 +189,8 @@ static int start(struct core *c, struct err *err)
         .wake = wake_loop,
         .ask = ask_act,
         .sampled = store_sampled,
+        .event = tell_vm_event,
+        .process = tell_vm_process,
         .arg = c,
     };
     return collector_new(&params, &c->collector, err);
@@ -227,8 +254,10 @@ int main(int argc, char **argv)
         uv_run(&c->loop, UV_RUN_DEFAULT);
     queries_end(c);
     plan_auto_end(c);
-    collector_free(c->collector);
-    store_close(c);
+    rules_end(c);
+    collector_free(TAKE_PTR(c->collector)); // the loop runs once more below
+    tell_close(c);
+    samples_close(c);
     herd_free(c->herd);
     conf_free(c->conf);
     return 0;

@@ -13,7 +13,7 @@
 #include "sim/stage.h"
 #include "tsdb/tsdb.h"
 
-#define FLOW_EVERY_MS 2000
+#define FLOW_EVERY_MS 3000
 #define REMOTES_KEPT_NS (3600 * NS_PER_S) // one that has not asked by then was taken out
 
 // Parents of a path, with the usual rights; the last element is the store's own affair.
@@ -98,7 +98,7 @@ static void after_write_flow(uv_work_t *work, int status)
 }
 
 // A slow disk holds up a worker, not the loop.
-static void on_flow_timer(uv_timer_t *handle)
+void store_flow_timer(uv_timer_t *handle)
 {
     struct core *c = handle->data;
     struct flow_saving *s = &c->saving;
@@ -152,7 +152,7 @@ static void open_flow(struct core *c, const char *path)
     uv_sem_init(&c->saving.written, 0);
     uv_timer_init(&c->loop, &c->flow_timer);
     c->flow_timer.data = c;
-    uv_timer_start(&c->flow_timer, on_flow_timer, FLOW_EVERY_MS, FLOW_EVERY_MS);
+    uv_timer_start(&c->flow_timer, store_flow_timer, FLOW_EVERY_MS, FLOW_EVERY_MS);
 }
 
 static int open_db(struct core *c, const char *path, struct err *err)
@@ -192,7 +192,7 @@ static int open_db(struct core *c, const char *path, struct err *err)
     return 0;
 }
 
-int store_open(struct core *c, struct err *err)
+int samples_open(struct core *c, struct err *err)
 {
     CLEANUP(freep) char *path = conf_store_path(c->conf);
     int r = open_db(c, path, err);
@@ -210,7 +210,7 @@ void store_reload(struct core *c)
                        c->conf->kernel.interval_ns);
 }
 
-void store_close(struct core *c)
+void samples_close(struct core *c)
 {
     if (c->flow)
         end_flow(c);

@@ -213,6 +213,7 @@ void view_status(const struct view *v)
     put_count(&j, "missed", object_fact(host, FACT_HOST_TICKS_MISSED));
     json_object_end(&j);
     store_view(c, &j);
+    rules_view(c, &j);
     CLEANUP(freep) char *with_data = ipc_query_param(v->request->query, "data");
     if (with_data)
         store_view_data(c, &j);

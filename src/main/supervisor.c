@@ -29,6 +29,7 @@
 #include "net/ipc.h"
 #include "net/rules.h"
 #include "notify.h"
+#include "notify/notify.h"
 #include "tls.h"
 
 #define READY_NS (30 * NS_PER_S)
@@ -510,6 +511,8 @@ static int load(const struct supervisor *s, struct conf **ret, struct err *err)
     int r = conf_load(path, &conf, err);
     if (r == 0)
         r = rules_check(conf, err);
+    if (r == 0)
+        r = notify_check(conf, err);
     if (r < 0)
         conf_free(conf);
     else
@@ -561,7 +564,8 @@ static void replace_child(struct supervisor *s, struct child *c)
 // Has send anything to do? It reads secrets and certificates when it starts, and cannot later.
 static bool goes_out(const struct conf *c)
 {
-    return c->scrape.n > 0 || c->remote_write.n > 0 || c->textfile.directories.n > 0;
+    return c->scrape.n > 0 || c->remote_write.n > 0 || c->textfile.directories.n > 0 ||
+           c->notify.receivers.n > 0;
 }
 
 static void reload(struct supervisor *s)
@@ -732,6 +736,8 @@ int supervisor_run(const struct conf *conf, const char *config_path)
     log_setup("vherd", conf->log.level);
     raise_limits();
     int r = rules_check(conf, &err);
+    if (r == 0)
+        r = notify_check(conf, &err);
     if (r == 0)
         r = copy_conf(conf, &s.conf, &err);
     if (r == 0)

@@ -24,6 +24,9 @@ static int check_clone_disk(struct manage_run *r, const struct virt_disk *d, str
     CLEANUP(freep) char *volume = clone_volume(r, d);
     int w = run_check_absent(r, d->source.pool, volume, err);
     if (w == 0)
+        w = run_check_image(r, d->source.pool, d->source.volume, d->format ? d->format : "raw",
+                            err);
+    if (w == 0)
         run_say(r, "make the volume %s in the pool %s, %s %s", volume, d->source.pool,
                 run_flag(r, "linked") ? "an overlay over" : "a copy of", d->source.volume);
     return w;

@@ -62,8 +62,9 @@ static int check_create(struct manage_run *r, struct err *err)
                            err);
     if (w < 0)
         return w;
-    run_say(r, "define the VM %s with %jd vCPUs and %jd bytes of memory", name,
-            (intmax_t)run_number(r, "vcpus", 1), (intmax_t)run_number(r, "memory", 0));
+    intmax_t vcpus = (intmax_t)run_number(r, "vcpus", 1);
+    run_say(r, "define the VM %s with %jd vCPU%s and %jd bytes of memory", name, vcpus,
+            vcpus == 1 ? "" : "s", (intmax_t)run_number(r, "memory", 0));
     if (run_flag(r, "start"))
         run_say(r, "start %s", name);
     return 0;

@@ -59,7 +59,14 @@ int run_check_disk(struct manage_run *r, const json_t *wanted, const char *volum
     if (w == 0 && image && size_of(wanted) && size_of(wanted) < info.capacity_bytes)
         w = err_set(err, EINVAL, "the image has %ju bytes, more than size",
                     (uintmax_t)info.capacity_bytes);
+    const char *format = run_member(wanted, "format");
+    // What is not said is what libvirt sees, which the guest may have written: no chain then.
+    if (w == 0 && existing && !format && info.backing)
+        w = err_set(err, EINVAL, "the volume %s stands on another: say format: qcow2 to use it so",
+                    existing);
     virt_volume_info_done(&info);
+    if (w == 0 && from)
+        w = run_check_image(r, pool, from, existing ? format : NULL, err);
     if (w == 0)
         w = existing ? check_unused(r, wanted, pool, existing, err)
                      : run_check_absent(r, pool, volume, err);

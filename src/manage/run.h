@@ -78,6 +78,14 @@ const json_t *run_notes_next(const json_t *notes, const char *make, size_t *at);
 /** Take away the volumes that notes say were being made. 0, or -errno where one stays. */
 int run_unmake_volumes(struct manage_run *r, const json_t *notes, size_t *ret_n, struct err *err);
 
+/**
+ * -EINVAL, -EACCES or -ELOOP, with the reason, where an image is not to be opened or copied: it is
+ * not of this format (NULL: raw or qcow2, whichever), of one that is not known, has its data in
+ * another file, or stands on something that is in no storage pool. See image.c.
+ */
+int run_check_image(struct manage_run *r, const char *pool, const char *volume, const char *format,
+                    struct err *err);
+
 /** Have libvirt look into a pool again, with some patience while volumes are being made in it. */
 void run_refresh(struct manage_run *r, const char *pool);
 

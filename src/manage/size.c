@@ -52,9 +52,9 @@ static int check_vcpus(struct manage_run *r, struct err *err)
         w = r->manage->size(r->virt, &r->uuid, &size, err);
     if (w == 0 && n > size.max_vcpus)
         w = err_set(err, EINVAL,
-                    "the VM can have %u vCPUs at most; `max_vcpus` of set raises that "
+                    "the VM can have %u vCPU%s at most; `max_vcpus` of set raises that "
                     "for the next start",
-                    size.max_vcpus);
+                    size.max_vcpus, size.max_vcpus == 1 ? "" : "s");
     if (w == 0)
         run_say(r, "set the vCPUs %s to %jd (now %u)", scope_words(r), (intmax_t)n, size.vcpus);
     return w;
@@ -76,11 +76,11 @@ static int settle_vcpus(struct manage_run *r, unsigned asked, struct err *err)
     if (size.guest_vcpus >= 0)
         json_object_set_new(r->result, "guest", json_integer(size.guest_vcpus));
     if (w == 0 && size.guest_vcpus >= 0 && (unsigned)size.guest_vcpus != asked)
-        w = err_set(err, ETIMEDOUT, "the guest uses %d vCPUs, not the %u that it was given",
-                    size.guest_vcpus, asked);
+        w = err_set(err, ETIMEDOUT, "the guest uses %d vCPU%s, not the %u that it was given",
+                    size.guest_vcpus, size.guest_vcpus == 1 ? "" : "s", asked);
     if (w == 0 && size.vcpus != asked)
-        w = err_set(err, ETIMEDOUT, "the VM has %u vCPUs: the guest has not let the others go",
-                    size.vcpus);
+        w = err_set(err, ETIMEDOUT, "the VM has %u vCPU%s: the guest has not let the others go",
+                    size.vcpus, size.vcpus == 1 ? "" : "s");
     return w;
 }
 

@@ -76,9 +76,9 @@ static int check_vcpus(struct manage_run *r, struct err *err)
     int w = r->manage->size(r->virt, &r->uuid, &size, err);
     if (w == 0 && size.plugged_vcpus > 0)
         w = err_set(err, ESRCH,
-                    "%u vCPUs were plugged while the VM ran: libvirt could not go back to its "
-                    "memory. Take an external snapshot without memory, or shut the VM down first",
-                    size.plugged_vcpus);
+                    "%u vCPU%s plugged while the VM ran: libvirt could not go back to its memory. "
+                    "Take an external snapshot without memory, or shut the VM down first",
+                    size.plugged_vcpus, size.plugged_vcpus == 1 ? " was" : "s were");
     return w;
 }
 
@@ -270,7 +270,8 @@ static void forget_stray(struct manage_run *r)
 static bool froze(const json_t *notes)
 {
     size_t at = 0;
-    return json_is_true(json_object_get(run_notes_next(notes, "snapshot", &at), "freezes"));
+    const json_t *note = run_notes_next(notes, "snapshot", &at);
+    return json_is_true(json_object_get(note, "freezes"));
 }
 
 static int undo(struct manage_run *r, const struct snapshots *l, const json_t *notes,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Invariants: `vms` is sorted by name, then UUID, and holds the VMs of `by_uuid`, which owns
-// nothing; children hang below exactly one parent.
+// Invariants: `vms` is sorted by name (vm2 before vm10), then UUID, and holds the VMs of `by_uuid`,
+// which owns nothing; children hang below exactly one parent.
 #include "model/herd.h"
 
 #include <stdlib.h>
@@ -197,7 +197,7 @@ bool herd_vm_is_double(const struct herd *h, size_t i)
 
 static int vm_compare(const struct vm *a, const struct vm *b)
 {
-    int r = strcmp(object_attr(&a->obj, ATTR_VM_NAME), object_attr(&b->obj, ATTR_VM_NAME));
+    int r = strverscmp(object_attr(&a->obj, ATTR_VM_NAME), object_attr(&b->obj, ATTR_VM_NAME));
     return r ? r : memcmp(a->uuid.b, b->uuid.b, UUID_BYTES);
 }
 

@@ -6,29 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "aggregate.h"
 #include "base/mem.h"
 #include "kahan.h"
-#include "key.h"
-
-/** What a group has of each step; which arrays are used depends on the aggregation. */
-struct group {
-    double *v; /**< the result; absent where no series had a sample */
-    double *c; /**< compensation, or mean */
-    double *n;
-    bool drop_name;
-};
-
-struct grouping {
-    struct query *q;
-    const struct node *node;
-    const struct grid *grid;
-    const double *param;
-    struct value in;
-    struct key key;
-    struct key_table table;
-    uint32_t *group_of; /**< of each column */
-    struct group *group;
-};
 
 static void sum_column(struct group *to, const double *v, size_t n)
 {
@@ -160,7 +140,7 @@ static const struct {
     [AGGREGATE_STDVAR] = {variance_column, finish_stdvar, true},
 };
 
-static double *absent_steps(struct query *q, const struct grid *g)
+double *absent_steps(struct query *q, const struct grid *g)
 {
     double *v = query_steps(q, g);
     for (size_t k = 0; k < g->n; k++)
@@ -348,82 +328,6 @@ static void aggregate_best(struct grouping *g, struct value *ret)
     }
 }
 
-/** One value of count_values within one group. */
-struct counted {
-    uint32_t group;
-    uint64_t bits;
-    double *n;
-};
-
-struct counts {
-    struct counted *counted;
-    size_t n, cap;
-    uint32_t *slot;
-    size_t slots;
-};
-
-static size_t slot_of(const struct counts *c, uint32_t group, uint64_t bits)
-{
-    uint64_t h =
-        (bits ^ (uint64_t)group * UINT64_C(0x9e3779b97f4a7c15)) * UINT64_C(0xd6e8feb86659fd93);
-    size_t at = (h ^ h >> 32) & (c->slots - 1);
-    while (c->slot[at] &&
-           (c->counted[c->slot[at] - 1].bits != bits || c->counted[c->slot[at] - 1].group != group))
-        at = (at + 1) & (c->slots - 1);
-    return at;
-}
-
-static struct counted *count_of(struct grouping *g, struct counts *c, uint32_t group, double v)
-{
-    uint64_t bits;
-    if (isnan(v))
-        v = NAN;
-    memcpy(&bits, &v, sizeof(bits));
-    if (c->n * 2 >= c->slots) {
-        c->slots = c->slots ? c->slots * 2 : 64;
-        c->slot = arena_zalloc(&g->q->arena, c->slots, sizeof(*c->slot));
-        for (size_t i = 0; i < c->n; i++)
-            c->slot[slot_of(c, c->counted[i].group, c->counted[i].bits)] = (uint32_t)i + 1;
-    }
-    size_t at = slot_of(c, group, bits);
-    if (!c->slot[at]) {
-        c->counted = arena_grow(&g->q->arena, c->counted, &c->cap, c->n, sizeof(*c->counted));
-        c->counted[c->n] = (struct counted){group, bits, absent_steps(g->q, g->grid)};
-        c->slot[at] = (uint32_t)++c->n;
-        query_hold(g->q, g->grid->n);
-    }
-    return &c->counted[c->slot[at] - 1];
-}
-
-static void aggregate_values(struct grouping *g, struct value *ret)
-{
-    const char *label = node_unwrap(g->node->param)->text;
-    struct counts counts = {0};
-    struct buf text;
-    for (size_t i = 0; i < g->in.n; i++)
-        for (size_t k = 0; k < g->grid->n; k++) {
-            double v = g->in.col[i].v[k];
-            if (is_absent(v))
-                continue;
-            struct counted *c = count_of(g, &counts, g->group_of[i], v);
-            c->n[k] = is_absent(c->n[k]) ? 1 : c->n[k] + 1;
-        }
-    ret->col = arena_array(&g->q->arena, counts.n, sizeof(*ret->col));
-    for (size_t i = 0; i < counts.n; i++) {
-        const struct counted *c = &counts.counted[i];
-        double v;
-        char copy[400];
-        memcpy(&v, &c->bits, sizeof(v));
-        buf_init(&text, sizeof(copy) - 1);
-        put_plain_number(&text, v);
-        memcpy(copy, text.data, text.len + 1);
-        buf_done(&text);
-        const struct labels *l = key_labels(g->q, &g->key, g->table.labels[c->group]);
-        ret->col[ret->n++] = (struct column){query_labels_with(g->q, l, label, copy), c->n, false};
-    }
-    value_merge(g->q, g->grid, ret);
-}
-
 static void check_label(struct grouping *g)
 {
     const char *label = node_unwrap(g->node->param)->text;
@@ -468,6 +372,20 @@ static void number_groups(struct grouping *g)
         g->group[g->group_of[i]].drop_name |= g->in.col[i].drop_name;
 }
 
+void aggregate_begin(struct grouping *g, struct query *q, const struct node *node,
+                     const struct grid *grid)
+{
+    *g = (struct grouping){.q = q, .node = node, .grid = grid};
+    if (node->param)
+        check_param(g);
+    eval(q, node->expr, grid, &g->in);
+    bool counts = node->aggregator == AGGREGATE_COUNT || node->aggregator == AGGREGATE_GROUP;
+    if (!counts && value_drop_histograms(q, grid, &g->in))
+        query_info(q, node->expr, "ignored histogram in %s aggregation",
+                   aggregator_names[node->aggregator]);
+    number_groups(g);
+}
+
 void eval_aggregate(struct query *q, const struct node *node, const struct grid *grid,
                     struct value *ret)
 {
@@ -477,16 +395,9 @@ void eval_aggregate(struct query *q, const struct node *node, const struct grid 
         [AGGREGATE_BOTTOMK] = aggregate_best,
         [AGGREGATE_COUNT_VALUES] = aggregate_values,
     };
-    struct grouping g = {.q = q, .node = node, .grid = grid};
-    if (node->param)
-        check_param(&g);
-    eval(q, node->expr, grid, &g.in);
+    struct grouping g;
+    aggregate_begin(&g, q, node, grid);
     ret->type = PROMQL_VECTOR;
-    bool counts = node->aggregator == AGGREGATE_COUNT || node->aggregator == AGGREGATE_GROUP;
-    if (!counts && value_drop_histograms(q, grid, &g.in))
-        query_info(q, node->expr, "ignored histogram in %s aggregation",
-                   aggregator_names[node->aggregator]);
-    number_groups(&g);
     if (others[node->aggregator])
         others[node->aggregator](&g, ret);
     else

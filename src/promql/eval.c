@@ -322,8 +322,10 @@ static void run_range(struct query *q, const struct node *root)
     const struct grid g = {q->range.start_ms, q->range.step_ms,
                            (size_t)((q->range.end_ms - q->range.start_ms) / q->range.step_ms) + 1};
     struct value value;
-    eval(q, root, &g, &value);
     q->result->type = PROMQL_MATRIX;
+    if (eval_counted(q, root, &g))
+        return;
+    eval(q, root, &g, &value);
     if (value.type == PROMQL_SCALAR) {
         value.n = 1;
         value.col = arena_zalloc(&q->arena, 1, sizeof(*value.col));

@@ -129,6 +129,8 @@ void eval_selector(struct query *q, const struct node *node, const struct grid *
                    struct value *ret);
 void eval_aggregate(struct query *q, const struct node *node, const struct grid *g,
                     struct value *ret);
+/** count_values() at the root of a range query: straight into the result. False: another node. */
+bool eval_counted(struct query *q, const struct node *root, const struct grid *grid);
 void eval_binary(struct query *q, const struct node *node, const struct grid *g, struct value *ret);
 void eval_call(struct query *q, const struct node *node, const struct grid *g, struct value *ret);
 void eval_over(struct query *q, const struct node *node, const struct grid *g, struct value *ret);

@@ -230,6 +230,7 @@ void eval_selector(struct query *q, const struct node *node, const struct grid *
         .end_ms = r.last_ms,
         // At borders of buckets the last sample of a bucket is what the samples would give.
         .max_resolution_ms = times ? 0 : r.step_ms,
+        .last_only = !r.t_ms,
         .skip_values = true,
     };
     reference_hint(&r, q->options.lookback_ms, &hints);

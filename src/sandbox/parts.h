@@ -24,4 +24,10 @@ int landlock_allow_reading(const char *const *read_paths, struct err *err);
  */
 int seccomp_allow_list(bool network, struct err *err);
 
+/**
+ * Have the kernel refuse, with EPERM, what a process that acts on a hypervisor never needs; on all
+ * threads. `programs`, `network`: see struct sandbox_acting. 0 or -errno.
+ */
+int seccomp_refuse_list(bool programs, bool network, struct err *err);
+
 #endif

@@ -65,6 +65,26 @@ static int become(const struct passwd *user, struct err *err)
     return 0;
 }
 
+int sandbox_enter_as_user(const char *name, struct err *err)
+{
+    CLEANUP(buf_done) struct buf words;
+    const struct passwd *user = NULL;
+    buf_init(&words, 4096);
+    if (geteuid() == 0) {
+        int r = find_user(name, &user, err);
+        if (r < 0)
+            return r;
+        if (user->pw_uid == 0)
+            return err_set(err, EINVAL, "web.user must not be root");
+        capng_clear(CAPNG_SELECT_ALL);
+        r = capng_change_id((int)user->pw_uid, (int)user->pw_gid,
+                            CAPNG_INIT_SUPP_GRP | CAPNG_CLEAR_BOUNDING);
+        if (r != 0 || setuid(0) == 0)
+            return err_set(err, EPERM, "cannot become user %s (step %d)", user->pw_name, r);
+    }
+    return sandbox_drop_capabilities(&words, err);
+}
+
 int sandbox_drop_capabilities(struct buf *words, struct err *err)
 {
     if (capng_get_caps_process() != 0)
@@ -81,6 +101,23 @@ int sandbox_drop_capabilities(struct buf *words, struct err *err)
         return err_set(err, errno, "no_new_privs: %s", strerror(errno));
     add_word(words, "no capabilities");
     return 0;
+}
+
+int sandbox_enter_acting(const struct sandbox_acting *plan, struct buf *words, struct err *err)
+{
+    int r = sandbox_drop_capabilities(words, err);
+    if (r < 0)
+        return r;
+    add_word(words, "no new privileges");
+    if (SANITIZED || !plan->seccomp) {
+        add_word(words, SANITIZED ? "no seccomp (sanitizer build)" : "seccomp: off by web.sandbox");
+        return words->error;
+    }
+    r = seccomp_refuse_list(plan->programs, plan->network, err);
+    if (r < 0)
+        return r;
+    add_word(words, plan->programs ? "seccomp" : "seccomp, no programs");
+    return words->error;
 }
 
 static void limit(int what, rlim_t value)

@@ -33,6 +33,10 @@ struct fetch_line {
     char *url, *host_header;
     const struct conf_http *http;
     char *user_password, *authorization; // secrets, or NULL
+    const struct conf_receiver *mail;    // of a line to a mail server
+    struct curl_slist *recipients;
+    struct fetch_mail letter; // under way
+    size_t letter_at;
     struct curl_slist *headers, *connect_to;
     fetch_done *done;
     void *arg;
@@ -122,7 +126,7 @@ static void finish(struct fetch_line *l, CURLcode code)
     curl_easy_getinfo(l->curl, CURLINFO_CONTENT_TYPE, &type);
     curl_easy_getinfo(l->curl, CURLINFO_RETRY_AFTER, &retry_after);
     // An answer that was cut after its status still is that answer.
-    bool cut = l->cut_limit || l->cut_memory;
+    bool cut = l->cut_limit || l->cut_memory || (l->mail && status >= 400);
     struct fetch_answer a = {
         .status = code == CURLE_OK || (cut && status > 0) ? (int)status : 0,
         .why = code == CURLE_OK ? NULL : explain(l, code),
@@ -183,8 +187,16 @@ void fetch_turn(struct fetch_pool *p, struct pollfd *extra, unsigned n, int time
 // Lines
 
 // The first line of a file, without the blanks around it.
-static int read_secret(const char *path, char **ret, struct err *err)
+int fetch_secret(const char *path, char **ret, struct err *err)
 {
+    if (strncmp(path, "env:", 4) == 0) {
+        const char *value = getenv(path + 4);
+        if (!value || !*value)
+            return err_set(err, ENOENT, "%s: there is no such variable in vherd's environment",
+                           path);
+        *ret = mem_strdup(value);
+        return 0;
+    }
     CLEANUP(freep) char *text = NULL;
     size_t len = 0;
     int r = fs_read_file(AT_FDCWD, path, SECRET_MAX, &text, &len);
@@ -207,10 +219,10 @@ static int read_secrets(struct fetch_line *l, struct err *err)
     int r = 0;
     if (*http->basic_auth.username) {
         if (*http->basic_auth.password_file)
-            r = read_secret(http->basic_auth.password_file, &secret, err);
+            r = fetch_secret(http->basic_auth.password_file, &secret, err);
         l->user_password = mem_printf("%s:%s", http->basic_auth.username, secret ? secret : "");
     } else if (*http->authorization.credentials_file) {
-        r = read_secret(http->authorization.credentials_file, &secret, err);
+        r = fetch_secret(http->authorization.credentials_file, &secret, err);
         l->authorization =
             mem_printf("Authorization: %s %s", http->authorization.type, secret ? secret : "");
     }
@@ -273,6 +285,7 @@ void fetch_line_free(struct fetch_line *l)
     curl_easy_cleanup(l->curl);
     curl_slist_free_all(l->headers);
     curl_slist_free_all(l->connect_to);
+    curl_slist_free_all(l->recipients);
     buf_done(&l->body);
     free(l->user_password);
     free(l->authorization);
@@ -307,17 +320,17 @@ static void set_headers(struct fetch_line *l, const struct fetch_request *r)
         add_header(l, "Expect:");
 }
 
-static void set_tls(struct fetch_line *l)
+static void set_tls(struct fetch_line *l, const struct conf_tls *tls)
 {
-    long verify = l->http->tls.insecure_skip_verify ? 0 : 1;
+    long verify = tls->insecure_skip_verify ? 0 : 1;
     curl_easy_setopt(l->curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     curl_easy_setopt(l->curl, CURLOPT_SSL_VERIFYPEER, verify);
     curl_easy_setopt(l->curl, CURLOPT_SSL_VERIFYHOST, verify ? 2L : 0L);
-    if (*l->http->tls.ca_file)
-        curl_easy_setopt(l->curl, CURLOPT_CAINFO, l->http->tls.ca_file);
-    if (*l->http->tls.cert_file) {
-        curl_easy_setopt(l->curl, CURLOPT_SSLCERT, l->http->tls.cert_file);
-        curl_easy_setopt(l->curl, CURLOPT_SSLKEY, l->http->tls.key_file);
+    if (*tls->ca_file)
+        curl_easy_setopt(l->curl, CURLOPT_CAINFO, tls->ca_file);
+    if (*tls->cert_file) {
+        curl_easy_setopt(l->curl, CURLOPT_SSLCERT, tls->cert_file);
+        curl_easy_setopt(l->curl, CURLOPT_SSLKEY, tls->key_file);
     }
 }
 
@@ -354,7 +367,7 @@ static void set_options(struct fetch_line *l, const struct fetch_request *r)
         curl_easy_setopt(l->curl, CURLOPT_POSTFIELDS, r->body);
         curl_easy_setopt(l->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body_len);
     }
-    set_tls(l);
+    set_tls(l, &l->http->tls);
 }
 
 int fetch_start(struct fetch_line *l, const struct fetch_request *r)
@@ -367,6 +380,109 @@ int fetch_start(struct fetch_line *l, const struct fetch_request *r)
     l->started_ns = clock_mono_ns(&clock_system);
     set_headers(l, r);
     set_options(l, r);
+    if (curl_multi_add_handle(l->pool->multi, l->curl) != CURLM_OK)
+        return -ENOMEM;
+    l->busy = true;
+    return 0;
+}
+
+// Mail
+
+int fetch_mail_line_new(struct fetch_pool *p, const struct conf_receiver *mail, fetch_done *done,
+                        void *arg, struct fetch_line **ret, struct err *err)
+{
+    struct fetch_line *l = mem_zalloc(sizeof(*l));
+    CLEANUP(freep) char *password = NULL;
+    open_pool(p);
+    l->pool = p;
+    l->mail = mail;
+    l->done = done;
+    l->arg = arg;
+    l->url = mem_printf("%s://%s", mail->email.tls == CONF_MAIL_TLS ? "smtps" : "smtp",
+                        mail->email.smarthost);
+    buf_init(&l->body, (size_t)1 << 20);
+    int r = *mail->email.username ? fetch_secret(mail->email.password_file, &password, err) : 0;
+    if (password)
+        l->user_password = mem_strdup(password);
+    l->curl = r == 0 ? curl_easy_init() : NULL;
+    if (r == 0 && !l->curl)
+        r = err_set(err, ENOMEM, "libcurl: out of memory");
+    if (r < 0) {
+        fetch_line_free(l);
+        return r;
+    }
+    *ret = l;
+    return 0;
+}
+
+static size_t give_letter(char *out, size_t size, size_t n, void *arg)
+{
+    struct fetch_line *l = arg;
+    size_t len = MIN_OF(size * n, l->letter.len - l->letter_at);
+    memcpy(out, l->letter.data + l->letter_at, len);
+    l->letter_at += len;
+    return len;
+}
+
+// A reply is for a person to read; it comes as a header.
+static size_t take_reply(char *data, size_t size, size_t n, void *arg)
+{
+    struct fetch_line *l = arg;
+    size_t len = size * n;
+    if (len > 3 && (data[0] == '4' || data[0] == '5') && l->body.len + len < l->limit) {
+        buf_put(&l->body, data, len);
+        l->pool->used += len;
+    }
+    return len;
+}
+
+static void set_mail_options(struct fetch_line *l)
+{
+    long ms = (long)MAX_OF(l->letter.timeout_ns / NS_PER_MS, INT64_C(1));
+    curl_easy_reset(l->curl);
+    curl_easy_setopt(l->curl, CURLOPT_PRIVATE, l);
+    curl_easy_setopt(l->curl, CURLOPT_URL, l->url);
+    curl_easy_setopt(l->curl, CURLOPT_PROTOCOLS_STR, "smtp,smtps");
+    curl_easy_setopt(l->curl, CURLOPT_PROXY, "");
+    curl_easy_setopt(l->curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(l->curl, CURLOPT_TIMEOUT_MS, ms);
+    curl_easy_setopt(l->curl, CURLOPT_CONNECTTIMEOUT_MS, ms);
+    curl_easy_setopt(l->curl, CURLOPT_ERRORBUFFER, l->error);
+    curl_easy_setopt(l->curl, CURLOPT_USE_SSL,
+                     l->mail->email.tls == CONF_MAIL_PLAIN ? (long)CURLUSESSL_NONE
+                                                           : (long)CURLUSESSL_ALL);
+    set_tls(l, &l->mail->email.tls_config);
+    if (l->user_password) {
+        curl_easy_setopt(l->curl, CURLOPT_USERNAME, l->mail->email.username);
+        curl_easy_setopt(l->curl, CURLOPT_PASSWORD, l->user_password);
+    }
+    curl_easy_setopt(l->curl, CURLOPT_MAIL_FROM, l->letter.from);
+    curl_easy_setopt(l->curl, CURLOPT_MAIL_RCPT, l->recipients);
+    curl_easy_setopt(l->curl, CURLOPT_UPLOAD, 1L);
+    curl_easy_setopt(l->curl, CURLOPT_READFUNCTION, give_letter);
+    curl_easy_setopt(l->curl, CURLOPT_READDATA, l);
+    curl_easy_setopt(l->curl, CURLOPT_WRITEFUNCTION, take_body);
+    curl_easy_setopt(l->curl, CURLOPT_WRITEDATA, l);
+    curl_easy_setopt(l->curl, CURLOPT_HEADERFUNCTION, take_reply);
+    curl_easy_setopt(l->curl, CURLOPT_HEADERDATA, l);
+}
+
+int fetch_start_mail(struct fetch_line *l, const struct fetch_mail *m)
+{
+    l->pool->used -= l->body.len;
+    buf_reset(&l->body);
+    l->limit = 4096;
+    l->cut_limit = l->cut_memory = l->confirmed = false;
+    l->error[0] = '\0';
+    l->started_ns = clock_mono_ns(&clock_system);
+    l->letter = *m;
+    l->letter_at = 0;
+    curl_slist_free_all(TAKE_PTR(l->recipients));
+    for (size_t i = 0; i < m->to->n; i++) {
+        struct curl_slist *longer = curl_slist_append(l->recipients, m->to->items[i]);
+        l->recipients = longer ? longer : l->recipients;
+    }
+    set_mail_options(l);
     if (curl_multi_add_handle(l->pool->multi, l->curl) != CURLM_OK)
         return -ENOMEM;
     l->busy = true;

@@ -55,6 +55,24 @@ void fetch_line_free(struct fetch_line *l);
 /** Begin; `done` is called later, once. Not while a request is under way. 0 or -ENOMEM. */
 int fetch_start(struct fetch_line *l, const struct fetch_request *r);
 
+/** A secret: the first line of a file, or "env:NAME". The caller frees. 0, or -errno naming it. */
+int fetch_secret(const char *place, char **ret, struct err *err);
+
+struct fetch_mail {
+    const char *from;
+    const struct conf_list *to;
+    const char *data; /**< header and body, lines ending in CRLF. Borrowed until the answer */
+    size_t len;
+    int64_t timeout_ns;
+};
+
+/** A line to a mail server; as fetch_line_new(). `mail` is borrowed. */
+int fetch_mail_line_new(struct fetch_pool *p, const struct conf_receiver *mail, fetch_done *done,
+                        void *arg, struct fetch_line **ret, struct err *err);
+
+/** Begin; `status` of the answer is the server's last reply (250 = taken), 0 = none. */
+int fetch_start_mail(struct fetch_line *l, const struct fetch_mail *m);
+
 /** Wait for answers and for `extra` descriptors (as poll()), at most `timeout_ms`; call what is
  * done. */
 void fetch_turn(struct fetch_pool *p, struct pollfd *extra, unsigned n, int timeout_ms);

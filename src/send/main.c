@@ -31,6 +31,7 @@ struct send {
     struct scrapes *scrapes;
     struct textfiles *textfiles;
     struct remotes *remotes;
+    struct tells *tells;
     bool started;
     bool stopping;
 };
@@ -88,6 +89,8 @@ static int take_frame(struct send *s, const struct ipc_frame *f)
 {
     if (f->type == IPC_BATCH)
         return remotes_batch(s->remotes, f->id, f->payload, f->len);
+    if (f->type == IPC_NOTIFY)
+        return tells_take(s->tells, f->payload, f->len);
     if (f->type == IPC_FAMILIES)
         return outlet_learn(&s->outlet, f->payload, f->len);
     return 0;
@@ -118,7 +121,9 @@ static int open_all(struct send *s, struct err *err)
     s->outlet.families = rw_metadata_new(SEND_FAMILIES_MAX);
     if (getrandom(&s->outlet.random, sizeof(s->outlet.random), 0) < 0 || !s->outlet.random)
         s->outlet.random = 1;
-    int r = scrapes_new(s->conf, s->pool, &s->outlet, &s->scrapes, err);
+    int r = tells_new(s->conf, s->pool, &s->outlet, &s->tells, err);
+    if (r == 0)
+        r = scrapes_new(s->conf, s->pool, &s->outlet, &s->scrapes, err);
     if (r == 0)
         r = remotes_new(s->conf, s->pool, &s->outlet, &s->remotes, err);
     if (r == 0)
@@ -126,9 +131,9 @@ static int open_all(struct send *s, struct err *err)
     return r;
 }
 
-static void add_tls(const char **paths, size_t *n, const struct conf_http *http)
+static void add_tls(const char **paths, size_t *n, const struct conf_tls *tls)
 {
-    const char *const files[] = {http->tls.ca_file, http->tls.cert_file, http->tls.key_file};
+    const char *const files[] = {tls->ca_file, tls->cert_file, tls->key_file};
     for (size_t i = 0; i < ARRAY_LEN(files); i++)
         if (*files[i])
             paths[(*n)++] = files[i];
@@ -139,21 +144,29 @@ static const char **paths_to_read(const struct conf *c)
 {
     const struct conf_scrape *scrape = c->scrape.items;
     const struct conf_remote_write *remote = c->remote_write.items;
+    const struct conf_receiver *told = c->notify.receivers.items;
     size_t n = 0;
-    const char **paths = mem_zalloc(
-        (3 * (c->scrape.n + c->remote_write.n) + c->textfile.directories.n + 1) * sizeof(char *));
+    const char **paths = mem_zalloc((3 * (c->scrape.n + c->remote_write.n) +
+                                     9 * c->notify.receivers.n + c->textfile.directories.n + 1) *
+                                    sizeof(char *));
     for (size_t i = 0; i < c->textfile.directories.n; i++)
         paths[n++] = c->textfile.directories.items[i];
     for (size_t i = 0; i < c->scrape.n; i++)
-        add_tls(paths, &n, &scrape[i].http);
+        add_tls(paths, &n, &scrape[i].http.tls);
     for (size_t i = 0; i < c->remote_write.n; i++)
-        add_tls(paths, &n, &remote[i].http);
+        add_tls(paths, &n, &remote[i].http.tls);
+    for (size_t i = 0; i < c->notify.receivers.n; i++) {
+        add_tls(paths, &n, &told[i].webhook.http.tls);
+        add_tls(paths, &n, &told[i].alertmanager.http.tls);
+        add_tls(paths, &n, &told[i].email.tls_config);
+    }
     return paths;
 }
 
 static bool goes_out(const struct conf *c)
 {
-    return c->scrape.n > 0 || c->remote_write.n > 0 || c->textfile.directories.n > 0;
+    return c->scrape.n > 0 || c->remote_write.n > 0 || c->textfile.directories.n > 0 ||
+           c->notify.receivers.n > 0;
 }
 
 static int confine(struct send *s, struct err *err)
@@ -188,12 +201,19 @@ static void run(struct send *s)
         int64_t wait_ms = work(s);
         struct ipc *core = s->outlet.core;
         short events = (short)(POLLIN | (core && ipc_wants_write(core) ? POLLOUT : 0));
+        struct ipc *runner = tells_runner(s->tells);
+        short runner_events = (short)(POLLIN | (runner && ipc_wants_write(runner) ? POLLOUT : 0));
         struct pollfd fds[] = {{.fd = IPC_CONTROL_FD, .events = POLLIN},
-                               {.fd = core ? ipc_fd(core) : -1, .events = events}};
+                               {.fd = core ? ipc_fd(core) : -1, .events = events},
+                               {.fd = runner ? ipc_fd(runner) : -1, .events = runner_events}};
         fetch_turn(s->pool, fds, ARRAY_LEN(fds), (int)wait_ms);
         // An answer's callback does not change the connection.
         if (fds[1].revents && s->outlet.core)
             read_core(s);
+        if (fds[2].revents && tells_read(s->tells) < 0) {
+            log_error("the process that runs programs is gone; starting anew");
+            exit(EXIT_FAILURE);
+        }
         int r = fds[0].revents ? 0 : -EAGAIN;
         while (r == 0)
             r = take_message(s);
@@ -203,6 +223,7 @@ static void run(struct send *s)
 
 static void done(struct send *s)
 {
+    tells_free(s->tells);
     scrapes_free(s->scrapes);
     textfiles_free(s->textfiles);
     remotes_free(s->remotes);

@@ -61,4 +61,16 @@ int64_t remotes_turn(struct remotes *r, int64_t mono_ns);
 int remotes_batch(struct remotes *r, uint32_t id, const char *payload, size_t len);
 void remotes_lost_core(struct remotes *r);
 
+// tell.c
+struct tells;
+/** Before the sandbox, and before other threads: starts the process that runs programs. */
+int tells_new(const struct conf *conf, struct fetch_pool *pool, struct outlet *outlet,
+              struct tells **ret, struct err *err);
+void tells_free(struct tells *t);
+/** core hands over a message. 0 or -EPROTO. */
+int tells_take(struct tells *t, const char *payload, size_t len);
+/** The channel to the process that runs programs, NULL: none; what it says. */
+struct ipc *tells_runner(const struct tells *t);
+int tells_read(struct tells *t);
+
 #endif

@@ -76,13 +76,11 @@ void guest_start(struct world *w, uint32_t guest)
     uint32_t node = is_first ? (uint32_t)g->kind->host : node_find(w, guest);
     bool was_down = guest_is_down(w, g);
     if (node == NOWHERE) {
-        w->waiting += g->state != GUEST_WAITING;
-        w->totals.waits += g->state != GUEST_WAITING;
-        g->state = GUEST_WAITING;
+        guest_waits(w, guest);
         guests_changed(w, guest, was_down);
         return;
     }
-    w->waiting -= g->state == GUEST_WAITING;
+    guest_waited(w, guest);
     g->state = GUEST_RUNNING;
     g->host = node;
     node_settle(w, node);
@@ -91,11 +89,14 @@ void guest_start(struct world *w, uint32_t guest)
     guests_changed(w, guest, was_down);
 }
 
-void guests_waiting(struct world *w)
+void guest_draw_end(struct world *w, uint32_t guest)
 {
-    for (uint32_t i = 0; w->waiting > 0 && i < w->guests; i++)
-        if (w->guest[i].state == GUEST_WAITING)
-            guest_start(w, i);
+    struct guest *g = &w->guest[guest];
+    if (g->has_end || g->state != GUEST_RUNNING || !(g->kind->lifetime_s > 0))
+        return;
+    g->has_end = true;
+    event_add(w, w->now_s + maths_exponential(&g->prng, g->kind->lifetime_s), EVENT_DEPART, guest,
+              0, 0);
 }
 
 static void arrive(struct world *w, const struct event *e)
@@ -103,10 +104,14 @@ static void arrive(struct world *w, const struct event *e)
     struct guest *g = &w->guest[e->who];
     w->alive++;
     w->totals.arrivals++;
-    guest_start(w, e->who);
-    if (g->kind->lifetime_s > 0)
-        event_add(w, w->now_s + maths_exponential(&g->prng, g->kind->lifetime_s), EVENT_DEPART,
-                  e->who, 0, 0);
+    if (guest_must_wait(w, g)) {
+        guest_waits(w, e->who);
+        guests_changed(w, e->who, false);
+        guests_waiting(w);
+    } else {
+        guest_start(w, e->who);
+    }
+    guest_draw_end(w, e->who);
 }
 
 // Off its host; what the VM is after that is the caller's.
@@ -175,6 +180,7 @@ static void restart(struct world *w, const struct event *e)
 {
     if (w->guest[e->who].state == GUEST_WAITING)
         guest_start(w, e->who);
+    guest_draw_end(w, e->who);
 }
 
 static void migrated(struct world *w, const struct event *e)
@@ -205,6 +211,7 @@ static void node_fail(struct world *w, const struct event *e)
         bool was_down = guest_is_down(w, g);
         unplace(w, tenant.vm);
         g->state = GUEST_WAITING;
+        g->waits_since_s = w->now_s;
         w->waiting++;
         guests_changed(w, tenant.vm, was_down);
         event_add(w, w->now_s + w->scenario->restart_s, EVENT_RESTART, tenant.vm, 0, 0);

@@ -130,6 +130,8 @@ static const char *const workloads[] = {
     [WORKLOAD_BURSTY] = "bursty",     [WORKLOAD_HEAVY] = "heavy", [WORKLOAD_TRACE] = "trace",
     [WORKLOAD_HISTORY] = "history",
 };
+static const char *const queues[] = {"any", "fcfs", "sjf", "priority", "ageing"};
+_Static_assert(ARRAY_LEN(queues) == QUEUEING_MAX, "a queue without a name");
 _Static_assert(ARRAY_LEN(workloads) == WORKLOAD_MAX, "a workload without a name");
 
 static const char *const faults[] = {
@@ -151,6 +153,14 @@ static int read_workload(struct loader *l, const struct yaml_node *n, void *to,
     size_t i = 0;
     int r = read_word(l, n, f, workloads, WORKLOAD_MAX, &i);
     *(enum scenario_workload *)to = (enum scenario_workload)i;
+    return r;
+}
+
+static int read_queue(struct loader *l, const struct yaml_node *n, void *to, const struct field *f)
+{
+    size_t i = 0;
+    int r = read_word(l, n, f, queues, QUEUEING_MAX, &i);
+    *(enum scenario_queue *)to = (enum scenario_queue)i;
     return r;
 }
 
@@ -276,6 +286,7 @@ static const struct field vm_fields[] = {
     {"arrive", read_duration, AT(scenario_vms, arrive_s), 0, 100 * YEAR_S, false},
     {"every", read_duration, AT(scenario_vms, every_s), 0, 100 * YEAR_S, false},
     {"lifetime", read_duration, AT(scenario_vms, lifetime_s), 0, 100 * YEAR_S, false},
+    {"priority", read_count, AT(scenario_vms, priority), 0, 1000000, false},
     {"crash_mtbf", read_duration, AT(scenario_vms, crash_mtbf_s), 0, 100 * YEAR_S, false},
     {"hang_mtbf", read_duration, AT(scenario_vms, hang_mtbf_s), 0, 100 * YEAR_S, false},
     {"mttr", read_duration, AT(scenario_vms, mttr_s), 1, YEAR_S, false},
@@ -321,6 +332,8 @@ static const struct field top_fields[] = {
     {"duration", read_duration, AT(scenario, duration_s), 1, 10 * YEAR_S, false},
     {"step", read_duration, AT(scenario, step_s), 1, 86400, false},
     {"policy", read_text, AT(scenario, policy), 0, 0, false},
+    {"queue", read_queue, AT(scenario, queue), 0, 0, false},
+    {"ageing", read_duration, AT(scenario, ageing_s), 1, YEAR_S, false},
     {"downtime_limit", read_pause, AT(scenario, downtime_limit_s), 0, 60, false},
     {"restart", read_duration, AT(scenario, restart_s), 0, 86400, false},
     {0},
@@ -520,6 +533,7 @@ int scenario_parse(const char *name, const char *text, size_t len, const char *f
                              .duration_s = 86400,
                              .step_s = 300,
                              .policy = mem_strdup("vherd"),
+                             .ageing_s = 600,
                              .downtime_limit_s = 0.3,
                              .restart_s = 120};
     r = read_map(&l, &l.tree.node[1], top_fields, l.s, read_other);

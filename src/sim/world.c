@@ -39,6 +39,7 @@ void world_free(struct world *w)
     free(w->live_vm);
     free(w->first);
     free(w->listed);
+    free(w->turns);
     free(w->pending);
     place_plan_done(&w->plan);
     place_planner_free(w->planner);

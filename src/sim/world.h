@@ -61,6 +61,8 @@ struct guest {
     double wanted;  // MIPS now
     double working; // share of its memory in use now
     double pause_s; // of the migration under way
+    double waits_since_s;
+    bool has_end; // when it departs is drawn
     uint8_t sampled;
     double history[PLACE_HISTORY];
     struct guest_departure left[12];
@@ -104,6 +106,8 @@ struct event {
     double span_s; // of a scripted fault; 0: drawn
 };
 
+struct turn;
+
 struct world {
     const struct scenario *scenario;
     double now_s;
@@ -129,6 +133,8 @@ struct world {
     struct place_live_host *live_host;
     struct place_live_vm *live_vm;
     uint32_t *first, *listed;
+    struct turn *turns; // of guests_waiting()
+    size_t turns_cap;
 };
 
 // load.c: what a VM wants from now on.
@@ -151,8 +157,16 @@ void event_add(struct world *w, double time_s, enum event_kind kind, uint32_t wh
 void event_handle(struct world *w, const struct event *e);
 bool event_next(struct world *w, double until_s, struct event *ret);
 void guest_start(struct world *w, uint32_t guest);
-void guests_waiting(struct world *w);
+// Draw when it departs, once it has been started for the first time.
+void guest_draw_end(struct world *w, uint32_t guest);
 void guests_changed(struct world *w, uint32_t guest, bool was_down);
+
+// waiting.c: those that no host could take.
+void guest_waits(struct world *w, uint32_t guest);
+void guest_waited(struct world *w, uint32_t guest);
+void guests_waiting(struct world *w);
+// Must it wait behind others, though a host may have room?
+bool guest_must_wait(const struct world *w, const struct guest *g);
 
 // migrate.c: build a snapshot and plan; what is not begun of an earlier plan is dropped.
 int world_plan(struct world *w);

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "net/rules.h"
+#include "notify/notify.h"
 
 DEFINE_FREEP(struct conf, conf_free, conf_freep)
 
@@ -19,6 +20,8 @@ static int load(const char *path, struct conf **ret, struct err *err)
     int r = conf_load(path, &conf, err);
     if (r == 0)
         r = rules_check(conf, err);
+    if (r == 0)
+        r = notify_check(conf, err);
     if (r == 0)
         *ret = TAKE_PTR(conf);
     return r;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -149,8 +150,10 @@ static int parse_lines(struct parsing *p, struct buf *text, size_t len)
     int r = expo_parse(piece.data, piece.len, EXPO_OPENMETRICS_LOOSE, &events, p, &why);
     if (r < 0 && p->err->code == 0)
         *p->err = (struct err){.code = -r, .line = why.line + p->lines, .column = why.column};
+    // The parser's own "line L, column C: " counts from where the piece begins.
+    const char *what = strstr(why.message, ": ");
     if (r < 0 && !*p->err->message)
-        memcpy(p->err->message, why.message, sizeof(why.message));
+        snprintf(p->err->message, sizeof(p->err->message), "%s", what ? what + 2 : why.message);
     if (r < 0) {
         struct err whole = *p->err;
         return err_set_at(p->err, whole.code, whole.line, whole.column, "%s: line %d: %s", p->path,

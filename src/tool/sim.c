@@ -44,7 +44,7 @@ static const struct column sample_columns[] = {
 struct summary {
     const char *policy;
     double time_s, energy_kwh, hosts, vms, steal, contended, downtime, copy_s, copy_max_s, pause_s,
-        pause_max_s, balloon_gib_h, swap_gib_h;
+        pause_max_s, wait_s, wait_max_s, balloon_gib_h, swap_gib_h;
     uint64_t migrations, cancelled, arrivals, departures, waits, faults, returns, violations;
 };
 
@@ -61,6 +61,8 @@ static const struct column summary_columns[] = {
     SUMMARY("arrivals", "VMs arrived", COLUMN_U64, arrivals, column_count),
     SUMMARY("departures", "VMs departed", COLUMN_U64, departures, column_count),
     SUMMARY("waits", "VMs that had to wait", COLUMN_U64, waits, column_count),
+    SUMMARY("wait_seconds_mean", "their wait, mean", COLUMN_DOUBLE, wait_s, column_age),
+    SUMMARY("wait_seconds_max", "their wait, longest", COLUMN_DOUBLE, wait_max_s, column_age),
     SUMMARY("steal_ratio", "work not done", COLUMN_DOUBLE, steal, column_small_ratio),
     SUMMARY("contended_ratio", "host time with steal", COLUMN_DOUBLE, contended,
             column_small_ratio),
@@ -100,6 +102,8 @@ static struct summary sum_up(const char *policy, const struct world_totals *t)
         .copy_max_s = t->copy_max_s,
         .pause_s = ratio(t->pause_s, (double)t->migrations),
         .pause_max_s = t->pause_max_s,
+        .wait_s = ratio(t->wait_s, (double)t->waits),
+        .wait_max_s = t->wait_max_s,
         .balloon_gib_h = t->balloon_gib_h,
         .swap_gib_h = t->swap_gib_h,
         .migrations = t->migrations,
@@ -200,12 +204,27 @@ struct run {
     struct summary *summaries; // owned
 };
 
+// From step to step, which gives the same as one stretch: each ends with a sample anyway.
+static int run_to_the_end(const struct run *r, size_t i, struct world *w, struct err *err)
+{
+    const struct tool_sim_options *o = r->options;
+    double end_s = r->scenario->duration_s;
+    int e = 0;
+    for (double t = 0; e == 0 && o->progress && t < end_s; t += r->scenario->step_s) {
+        e = world_run(w, t);
+        o->progress(o->arg, r->policies[i], ((double)i + t / end_s) / (double)r->n);
+    }
+    if (e == 0)
+        e = world_run(w, end_s);
+    return e < 0 ? err_set(err, ENOMEM, "not enough memory to simulate this") : 0;
+}
+
 static int run_one(struct run *r, size_t i, struct err *err)
 {
     CLEANUP(world_freep) struct world *w = NULL;
     int e = world_new(r->scenario, r->policies[i], &w, err);
-    if (e == 0 && world_run(w, r->scenario->duration_s) < 0)
-        e = err_set(err, ENOMEM, "not enough memory to simulate this");
+    if (e == 0)
+        e = run_to_the_end(r, i, w, err);
     if (e < 0)
         return e;
     r->summaries[i] = sum_up(r->policies[i], world_totals(w));

@@ -154,7 +154,11 @@ static int append(struct tsdb *db, int64_t t_ms, const uint32_t *ref, const unio
     }
     log_samples_end(&log);
     hand_over_all(db);
+    bool is_large = upkeep_head_is_large(db);
     pthread_mutex_unlock(&h->lock);
+    if (is_large && !db->was_large)
+        upkeep_ask(db);
+    db->was_large = is_large;
     ret->stored += appended.stored;
     ret->duplicate += appended.duplicate;
     ret->late += appended.late;

@@ -4,7 +4,9 @@
 #include "base/mem.h"
 #include "head.h"
 
-#define PAGE_BYTES (256u << 10)
+// Pages grow with what is in them: a selection of few series takes few kilobytes.
+#define PAGE_FIRST ((size_t)4 << 10)
+#define PAGE_BYTES ((size_t)256 << 10)
 
 struct arena_page {
     struct arena_page *next;
@@ -37,7 +39,7 @@ void *arena_take(struct arena *a, size_t bytes)
 {
     bytes = (bytes + 7) & ~(size_t)7;
     if (!a->page || a->page->size - a->page->used < bytes) {
-        size_t size = MAX_OF(bytes, (size_t)PAGE_BYTES);
+        size_t size = MAX_OF(bytes, MIN_OF(MAX_OF(a->bytes, PAGE_FIRST), PAGE_BYTES));
         struct arena_page *page = malloc(sizeof(*page) + size);
         if (!page)
             return NULL;

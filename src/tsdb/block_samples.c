@@ -62,6 +62,8 @@ static size_t find_windows(const struct times *t, const struct query_hints *h, i
     for (; now_ms - h->window_ms < end_ms && at < t->n; now_ms += h->step_ms) {
         size_t from = find(t, at, MAX_OF(now_ms - h->window_ms + 1, start_ms));
         at = find_past(t, from, MIN_OF(now_ms, end_ms));
+        if (h->last_only && at > from)
+            from = at - 1;
         n = add_part(part, n, from, at);
     }
     return n;

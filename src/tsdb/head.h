@@ -120,6 +120,9 @@ static inline struct series *head_slot(const struct head *h, uint32_t ref)
 int head_series(struct head *h, const struct label *label, size_t n, const struct tsdb_kind_of *of,
                 uint32_t *ret);
 
+/** The slot of a series; needs `index`. */
+bool head_find(const struct head *h, const struct labels *labels, uint32_t *ret);
+
 /** What an append came to. */
 enum head_verdict {
     HEAD_STORED,

@@ -244,6 +244,23 @@ static int intern(struct head *h, const struct labels *given, struct labels **re
     return 0;
 }
 
+bool head_find(const struct head *h, const struct labels *labels, uint32_t *ret)
+{
+    struct label own[LABELS_MAX];
+    for (uint32_t i = 0; i < labels->n; i++) {
+        const struct label *l = &labels->label[i];
+        const struct label_name *name = map_get(h->names, l->name, strlen(l->name) + 1);
+        const struct label_value *value =
+            name ? map_get(name->values, l->value, strlen(l->value) + 1) : NULL;
+        if (!value)
+            return false;
+        own[i] = (struct label){name->text, value->text};
+    }
+    uint32_t found = h->table_size ? *find(h, own, labels->n) : 0;
+    *ret = found - 1;
+    return found > 0;
+}
+
 static int enter(struct head *h, const struct labels *given, const struct tsdb_kind_of *of,
                  uint32_t *ret)
 {

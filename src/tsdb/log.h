@@ -8,7 +8,8 @@
  * is described in each segment that has samples of it, twice (labels are what all its samples hang
  * on). docs/store-format.md has the bytes.
  *
- * The owner puts records into memory (log_put()); the log thread writes and fsyncs them.
+ * The owner puts records into memory (log_put()); the log thread writes them. A second thread
+ * fsyncs: a disk that takes seconds for that must not hold up what only has to survive a kill.
  */
 
 #include <pthread.h>
@@ -115,6 +116,7 @@ struct log {
     struct log_part *first, *last; /**< wait for the disk */
     uint64_t unwritten_bytes, dropped_bytes, unwritten_max;
     uint64_t waiting_bytes;   /**< of first to last */
+    uint64_t deleted_to;      /**< segments up to this one nobody needs, written or not */
     uint64_t unwritten_from;  /**< segment of the oldest record that waits; 0: none does */
     bool is_dropping;         /**< records are given up, until log_resume() */
     struct log_segment *kept; /**< segments on the disk, sorted */
@@ -125,7 +127,12 @@ struct log {
     bool is_stopping;
     uint64_t asks, answers; /**< rounds that somebody waits for */
     int64_t flush_ms, fsync_ms;
-    pthread_t thread;
+    pthread_t thread, sync_thread;
+    pthread_cond_t sync_wake;
+    int sync_fd;       /**< to be fsynced by the other thread, owned; -1: none */
+    bool is_syncing;   /**< the other thread has one in hand */
+    bool ends_syncing; /**< it is to end */
+    int sync_error;    /**< of its last fsync, -errno */
 
     /* The log thread's own. */
     struct log_part *taken; /**< could not be written yet */

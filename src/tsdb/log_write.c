@@ -58,13 +58,15 @@ void log_init(struct log *l, int dirfd, uint64_t segment, const struct tsdb_opti
                       .unwritten_max = o->memory_max_bytes / 2,
                       .flush_ms = o->flush_ms,
                       .fsync_ms = o->fsync_ms,
-                      .fd = -1};
+                      .fd = -1,
+                      .sync_fd = -1};
     pthread_mutex_init(&l->lock, NULL);
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&l->wake, &attributes);
     pthread_cond_init(&l->answered, NULL);
+    pthread_cond_init(&l->sync_wake, NULL);
     pthread_condattr_destroy(&attributes);
 }
 
@@ -91,6 +93,7 @@ void log_done(struct log *l)
         close(l->fd);
     pthread_cond_destroy(&l->wake);
     pthread_cond_destroy(&l->answered);
+    pthread_cond_destroy(&l->sync_wake);
     pthread_mutex_destroy(&l->lock);
 }
 
@@ -177,21 +180,19 @@ static int write_at(int fd, const char *data, size_t len, uint64_t at, size_t *w
     return 0;
 }
 
-// Of segments that log_delete() removed nobody needs anything.
-static bool is_kept(struct log *l, uint64_t segment)
+// Of segments that log_delete() removed nobody needs anything, also what is still to be written.
+static bool is_deleted(struct log *l, uint64_t segment)
 {
-    bool found = false;
     pthread_mutex_lock(&l->lock);
-    for (size_t i = 0; i < l->n_kept; i++)
-        found |= l->kept[i].number == segment;
+    bool is_deleted = segment <= l->deleted_to;
     pthread_mutex_unlock(&l->lock);
-    return found;
+    return is_deleted;
 }
 
 static bool was_removed(struct log *l)
 {
     struct stat st;
-    return fstat(l->fd, &st) == 0 && st.st_nlink == 0 && is_kept(l, l->fd_segment);
+    return fstat(l->fd, &st) == 0 && st.st_nlink == 0 && !is_deleted(l, l->fd_segment);
 }
 
 static int sync_file(struct log *l)
@@ -244,7 +245,7 @@ static int begin_segment(struct log *l, uint64_t number)
 
 static int write_part(struct log *l, struct log_part *part)
 {
-    if (part->data.error)
+    if (part->data.error || is_deleted(l, part->segment))
         return 0;
     if (l->fd < 0 || l->fd_segment != part->segment) {
         int r = begin_segment(l, part->segment);
@@ -287,6 +288,60 @@ static int write_all(struct log *l)
     return 0;
 }
 
+// The thread that fsyncs in between, and no more than one file at a time.
+static void *run_sync(void *arg)
+{
+    struct log *l = arg;
+    pthread_mutex_lock(&l->lock);
+    while (!l->ends_syncing || l->sync_fd >= 0) {
+        if (l->sync_fd < 0) {
+            pthread_cond_wait(&l->sync_wake, &l->lock);
+            continue;
+        }
+        int fd = l->sync_fd;
+        l->sync_fd = -1;
+        l->is_syncing = true;
+        pthread_mutex_unlock(&l->lock);
+        int r = fdatasync(fd) < 0 ? -errno : 0;
+        close(fd);
+        pthread_mutex_lock(&l->lock);
+        l->is_syncing = false;
+        l->sync_error = r;
+    }
+    pthread_mutex_unlock(&l->lock);
+    return NULL;
+}
+
+// Have what was written fsynced, without waiting for it; true: it is under way.
+static bool begin_sync(struct log *l)
+{
+    bool is_removed = l->fd >= 0 && was_removed(l);
+    int fd = l->fd >= 0 && !is_removed ? fcntl(l->fd, F_DUPFD_CLOEXEC, 0) : -1;
+    int error = is_removed ? -ESTALE : l->fd >= 0 && fd < 0 ? -errno : 0;
+    pthread_mutex_lock(&l->lock);
+    bool is_free = l->sync_fd < 0 && !l->is_syncing;
+    if (error < 0)
+        l->sync_error = error;
+    else if (is_free && (l->is_dirty || l->sync_error)) {
+        l->sync_fd = fd;
+        fd = -1;
+        l->is_dirty = false;
+        pthread_cond_signal(&l->sync_wake);
+    }
+    pthread_mutex_unlock(&l->lock);
+    closep(&fd);
+    return is_free;
+}
+
+static int sync_now(struct log *l)
+{
+    int r = sync_file(l);
+    pthread_mutex_lock(&l->lock);
+    l->sync_error = r;
+    pthread_mutex_unlock(&l->lock);
+    return r;
+}
+
 static int64_t now_ms(void)
 {
     return clock_mono_ns(&clock_system) / NS_PER_MS;
@@ -313,6 +368,7 @@ static void forget_file(struct log *l)
 static void *run(void *arg)
 {
     struct log *l = arg;
+    pthread_setname_np(pthread_self(), "store-log");
     int64_t synced_ms = now_ms();
     bool is_stopping = false;
     while (!is_stopping) {
@@ -322,7 +378,7 @@ static void *run(void *arg)
         uint64_t asks = l->asks;
         bool is_asked = asks != l->answers || is_stopping;
         take_parts(l);
-        bool is_gone = l->is_gone;
+        bool is_gone = l->is_gone, is_failing = l->sync_error < 0;
         if (!is_gone && l->is_anew) {
             forget_file(l);
             l->is_anew = false;
@@ -330,12 +386,13 @@ static void *run(void *arg)
         pthread_mutex_unlock(&l->lock);
 
         int r = is_gone ? -ESTALE : write_all(l);
-        if (r == 0 && (is_asked || now_ms() - synced_ms >= l->fsync_ms)) {
-            r = sync_file(l);
+        if (r == 0 && is_asked)
+            r = sync_now(l);
+        bool is_due = is_failing || now_ms() - synced_ms >= l->fsync_ms;
+        if (is_asked || (r == 0 && is_due && begin_sync(l)))
             synced_ms = now_ms();
-        }
         pthread_mutex_lock(&l->lock);
-        l->error = r;
+        l->error = r < 0 ? r : l->sync_error;
         l->answers = asks;
         pthread_cond_broadcast(&l->answered);
         pthread_mutex_unlock(&l->lock);
@@ -365,15 +422,30 @@ void log_begin_anew(struct log *l)
     pthread_mutex_lock(&l->lock);
     l->is_gone = false;
     l->is_anew = true;
-    l->error = 0;
+    l->error = l->sync_error = 0;
     l->n_kept = 0;
     l->segment++;
     pthread_mutex_unlock(&l->lock);
 }
 
+static void end_sync_thread(struct log *l)
+{
+    pthread_mutex_lock(&l->lock);
+    l->ends_syncing = true;
+    pthread_cond_signal(&l->sync_wake);
+    pthread_mutex_unlock(&l->lock);
+    pthread_join(l->sync_thread, NULL);
+}
+
 int log_start(struct log *l)
 {
-    return -pthread_create(&l->thread, NULL, run, l);
+    int r = -pthread_create(&l->sync_thread, NULL, run_sync, l);
+    if (r < 0)
+        return r;
+    r = -pthread_create(&l->thread, NULL, run, l);
+    if (r < 0)
+        end_sync_thread(l);
+    return r;
 }
 
 void log_stop(struct log *l)
@@ -383,6 +455,7 @@ void log_stop(struct log *l)
     pthread_cond_signal(&l->wake);
     pthread_mutex_unlock(&l->lock);
     pthread_join(l->thread, NULL);
+    end_sync_thread(l);
 }
 
 int log_sync(struct log *l)
@@ -400,6 +473,7 @@ int log_sync(struct log *l)
 void log_delete(struct log *l, uint64_t up_to)
 {
     pthread_mutex_lock(&l->lock);
+    l->deleted_to = MAX_OF(l->deleted_to, up_to);
     size_t n = 0;
     while (n < l->n_kept && l->kept[n].number <= up_to)
         n++;

@@ -92,6 +92,19 @@ static int take_slice(struct set *set, const uint64_t *bits, uint32_t n, uint32_
     return r;
 }
 
+// Needs the head's lock.
+static void take_view(struct set *set)
+{
+    const struct head *h = &set->db->head;
+    set->view = set->db->view;
+    set->head_min_ms = h->arena->min_ms;
+    set->head_max_ms = h->arena->max_ms;
+    if (h->frozen && !set->db->frozen_is_published) {
+        set->head_min_ms = MIN_OF(set->head_min_ms, h->frozen->min_ms);
+        set->head_max_ms = MAX_OF(set->head_max_ms, h->frozen->max_ms);
+    }
+}
+
 static int select_head(struct set *set, const struct query_matcher *matcher, size_t n)
 {
     struct head *h = &set->db->head;
@@ -102,13 +115,28 @@ static int select_head(struct set *set, const struct query_matcher *matcher, siz
     for (uint32_t ref = 0; r == 0 && ref != UINT32_MAX;)
         r = take_slice(set, bits, index.n_series, &ref);
     pthread_mutex_lock(&h->lock);
-    set->view = set->db->view;
-    set->head_min_ms = h->arena->min_ms;
-    set->head_max_ms = h->arena->max_ms;
-    if (h->frozen && !set->db->frozen_is_published) {
-        set->head_min_ms = MIN_OF(set->head_min_ms, h->frozen->min_ms);
-        set->head_max_ms = MAX_OF(set->head_max_ms, h->frozen->max_ms);
+    take_view(set);
+    pthread_mutex_unlock(&h->lock);
+    pthread_rwlock_unlock(&h->index);
+    return r;
+}
+
+static int select_one_of_head(struct set *set, const struct labels *labels)
+{
+    struct head *h = &set->db->head;
+    uint32_t ref = 0;
+    int r = 0;
+    pthread_rwlock_rdlock(&h->index);
+    bool found = head_find(h, labels, &ref);
+    head_lock_patiently(h);
+    if (found) {
+        const struct series *s = head_slot(h, ref);
+        struct set_series *e = NULL;
+        r = add_series(set, s->labels, &e);
+        if (r == 0)
+            r = copy_series(set, s, e);
     }
+    take_view(set);
     pthread_mutex_unlock(&h->lock);
     pthread_rwlock_unlock(&h->index);
     return r;
@@ -128,12 +156,10 @@ static int add_part(struct set *set, struct set_series *e, const struct block *b
     return 0;
 }
 
-static int add_block_series(struct set *set, const struct block *b, uint32_t i)
+static int add_block_series(struct set *set, const struct block *b, const struct block_series *of)
 {
-    struct block_series s;
-    int r = block_series(b, i, &s);
-    if (r < 0)
-        return set_damaged(set, b);
+    struct block_series s = *of;
+    int r = 0;
     uint32_t found = set_find(set, b, &s);
     struct set_series *e = NULL;
     if (found != UINT32_MAX) {
@@ -168,9 +194,20 @@ static int select_block(struct set *set, const struct block *b, const struct que
         i = match_next(bits, b->meta.n_series, i);
         if (i == UINT32_MAX)
             break;
-        r = add_block_series(set, b, i);
+        struct block_series s;
+        r = block_series(b, i, &s);
+        r = r < 0 ? set_damaged(set, b) : add_block_series(set, b, &s);
     }
     return r;
+}
+
+static int select_one_of_block(struct set *set, const struct block *b, const struct labels *labels)
+{
+    struct block_series s;
+    int r = block_find(b, labels, &s);
+    if (r == -ENOENT)
+        return 0;
+    return r < 0 ? set_damaged(set, b) : add_block_series(set, b, &s);
 }
 
 static bool has_in_range(const struct set *set, const struct set_series *e)
@@ -207,6 +244,8 @@ static void drop_empty(struct set *set)
 static int fill(struct set *set, const struct query_matcher *matcher, size_t n)
 {
     int r = select_head(set, matcher, n);
+    if (set->view->n_deletions > 0)
+        set->hints.last_only = false; // the last may be one of those deleted
     if (r == 0)
         r = set_plan(set);
     for (size_t i = 0; r == 0 && i < set->view->n; i++)
@@ -241,6 +280,34 @@ static int select_series(struct query_source *source, const struct query_matcher
         if (r == -E2BIG)
             return err_set(err, E2BIG, "more than %zu series match", max_series);
         return err_set(err, -r, "selecting series: %s", strerror(-r));
+    }
+    *ret = &set->base;
+    return 0;
+}
+
+static int fill_one(struct set *set, const struct labels *labels)
+{
+    int r = select_one_of_head(set, labels);
+    if (r == 0)
+        r = set_plan(set);
+    for (size_t i = 0; r == 0 && i < set->view->n; i++)
+        if (set_wants(set, set->view->in_time[i]))
+            r = select_one_of_block(set, set->view->in_time[i], labels);
+    if (r == 0)
+        drop_empty(set);
+    return r;
+}
+
+int tsdb_select_series(struct tsdb *db, const struct labels *labels,
+                       const struct query_hints *hints, struct query_set **ret, struct err *err)
+{
+    struct set *set = set_new(db, hints, 0);
+    int r = fill_one(set, labels);
+    set->base.ops = &source_ops;
+    set->base.labels = set->labels;
+    if (r < 0) {
+        set_free(&set->base);
+        return err_set(err, -r, "selecting a series: %s", strerror(-r));
     }
     *ret = &set->base;
     return 0;

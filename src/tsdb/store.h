@@ -92,8 +92,9 @@ struct tsdb {
 
     pthread_mutex_t upkeep_lock;
     pthread_cond_t upkeep_wake, upkeep_done;
-    bool is_stopping;
+    bool is_stopping, is_asked;
     struct job *job;
+    bool was_large; /**< the owner's: the head, after the last append */
     pthread_t upkeep_thread;
     bool has_threads;
 
@@ -196,6 +197,10 @@ int compact_step(struct tsdb *db);
 void retention_step(struct tsdb *db);
 int upkeep_start(struct tsdb *db);
 void upkeep_stop(struct tsdb *db);
+/** Have the block thread look at once. Any thread. */
+void upkeep_ask(struct tsdb *db);
+/** Whether the head is to be written away, however young. Needs the head's lock. */
+bool upkeep_head_is_large(const struct tsdb *db);
 /** Give up long work. */
 bool upkeep_is_stopping(struct tsdb *db);
 int upkeep_job(struct tsdb *db, struct job *job);

@@ -13,7 +13,8 @@
 #include "base/mem.h"
 #include "store.h"
 
-#define TICK_MS 500
+#define TICK_MS 2000 // what is asked for, and a head that is large, does not wait for it
+#define TICK_MIN_MS 500
 #define RETRY_MS 5000
 #define HEAD_BYTES_MIN (2u << 20)
 #define HEAD_BYTES_A_SERIES 192
@@ -33,15 +34,27 @@ bool upkeep_is_stopping(struct tsdb *db)
     return is_stopping;
 }
 
+bool upkeep_head_is_large(const struct tsdb *db)
+{
+    const struct head *h = &db->head;
+    size_t limit = MAX_OF((size_t)HEAD_BYTES_MIN, (size_t)h->n_series * HEAD_BYTES_A_SERIES);
+    return h->arena->bytes > MIN_OF(limit, (size_t)db->o.memory_max_bytes / 4);
+}
+
+void upkeep_ask(struct tsdb *db)
+{
+    pthread_mutex_lock(&db->upkeep_lock);
+    db->is_asked = true;
+    pthread_cond_signal(&db->upkeep_wake);
+    pthread_mutex_unlock(&db->upkeep_lock);
+}
+
 static bool head_is_due(struct tsdb *db)
 {
     struct head *h = &db->head;
     pthread_mutex_lock(&h->lock);
-    size_t pieces = h->arena->bytes;
-    size_t limit = MAX_OF((size_t)HEAD_BYTES_MIN, (size_t)h->n_series * HEAD_BYTES_A_SERIES);
-    limit = MIN_OF(limit, (size_t)db->o.memory_max_bytes / 4);
     bool is_due =
-        h->frozen || pieces > limit ||
+        h->frozen || upkeep_head_is_large(db) ||
         (h->arena->samples > 0 && store_mono_ms(db) - db->rolled_mono_ms >= db->o.head_ms);
     pthread_mutex_unlock(&h->lock);
     return is_due;
@@ -144,19 +157,28 @@ static void do_job(struct tsdb *db, struct job *job)
 static void wait_until(struct tsdb *db, int64_t until_ms)
 {
     struct timespec at = {until_ms / 1000, until_ms % 1000 * NS_PER_MS};
-    while (!db->is_stopping && !db->job)
+    while (!db->is_stopping && !db->job && !db->is_asked)
         if (pthread_cond_timedwait(&db->upkeep_wake, &db->upkeep_lock, &at) == ETIMEDOUT)
             return;
+}
+
+static int64_t next_ms(int64_t retry_ms, int64_t tick_ms)
+{
+    int64_t now_ms = monotonic_ms();
+    return retry_ms > now_ms ? MIN_OF(retry_ms, now_ms + tick_ms) : now_ms + tick_ms;
 }
 
 static void *run(void *arg)
 {
     struct tsdb *db = arg;
     int64_t retry_ms = 0;
+    int64_t tick_ms = MIN_OF(MAX_OF(db->o.head_ms, (int64_t)TICK_MIN_MS), (int64_t)TICK_MS);
+    pthread_setname_np(pthread_self(), "store-blocks");
     for (bool is_busy = false;;) {
         pthread_mutex_lock(&db->upkeep_lock);
         if (!is_busy)
-            wait_until(db, monotonic_ms() + TICK_MS);
+            wait_until(db, next_ms(retry_ms, tick_ms));
+        db->is_asked = false;
         struct job *job = db->job;
         bool is_stopping = db->is_stopping;
         pthread_mutex_unlock(&db->upkeep_lock);

@@ -119,7 +119,12 @@ static void line_counts(const struct tui_model *m, struct page *p)
         const char *state = api_text(json_array_get(vms, i), "state");
         running += state && strcmp(state, "running") == 0;
     }
-    page_printf(p, PAGE_PLAIN, "VMs %zu, %zu running", json_array_size(vms), running);
+    size_t all = json_array_size(vms);
+    page_printf(p, PAGE_PLAIN, "VMs %zu", all);
+    if (all > 0 && running == all)
+        page_printf(p, PAGE_PLAIN, ", all running");
+    else if (all > 0)
+        page_printf(p, PAGE_PLAIN, ", %zu running", running);
     if (flagged)
         page_printf(p, PAGE_BAD, ", %zu flagged", flagged);
     put_human(p, PAGE_PLAIN, "  iowait ", api_number(m->host, "cpu_iowait_ratio"), human_percent);

@@ -47,7 +47,7 @@ struct order {
 static int by_name(const json_t *a, const json_t *b)
 {
     const char *x = api_text(a, "name"), *y = api_text(b, "name");
-    int r = strcmp(x ? x : "", y ? y : "");
+    int r = strverscmp(x ? x : "", y ? y : "");
     if (r != 0)
         return r;
     x = api_text(a, "uuid");
@@ -63,7 +63,7 @@ static int by_value(const json_t *a, const json_t *b, const struct order *o)
         const char *x = api_text(a, o->column->field), *y = api_text(b, o->column->field);
         a_absent = !x;
         b_absent = !y;
-        r = x && y ? strcmp(x, y) : 0;
+        r = x && y ? strverscmp(x, y) : 0;
     } else {
         double x = api_number(a, o->column->field), y = api_number(b, o->column->field);
         a_absent = isnan(x);

@@ -91,6 +91,25 @@ void format_whole(const json_t *object, const char *field, bool utf8, struct buf
         buf_printf(out, "%.0f", v);
 }
 
+void format_vcpus(const json_t *object, const char *field, bool utf8, struct buf *out)
+{
+    double v = api_number(object, field);
+    if (!isnan(v))
+        buf_printf(out, "%.0f vCPU%s", v, v == 1 ? "" : "s");
+}
+
+void format_domains(const json_t *object, const char *field, bool utf8, struct buf *out)
+{
+    double all = api_number(object, "domains"), running = api_number(object, "domains_running");
+    if (isnan(all))
+        return;
+    buf_printf(out, "%.0f", all);
+    if (all > 0 && running == all)
+        buf_puts(out, ", all running");
+    else if (all > 0 && !isnan(running))
+        buf_printf(out, ", %.0f running", running);
+}
+
 void format_latency(const json_t *object, const char *field, bool utf8, struct buf *out)
 {
     human_latency(api_number(object, field), utf8, out);

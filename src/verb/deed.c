@@ -245,8 +245,7 @@ static const struct field snapshot_revert_fields[] = {
 static const struct field snapshot_delete_fields[] = {
     {"name", FIELD_NAME, true, .help = "the snapshot's name"},
     {"merge", FIELD_CHOICE, .choices = merges,
-     .help = "of an external one: commit what is newer into the image below, or pull what is "
-             "below into the image that the VM writes to; commit if absent"},
+     .help = "commit what is newer into the image below (if absent), or pull that up"},
     {NULL},
 };
 

@@ -18,6 +18,7 @@ const struct verb verbs[VERB_MAX] = {
 #include "rows_access.inc"
 #include "rows_manage.inc"
 #include "rows_query.inc"
+#include "rows_tell.inc"
 };
 
 // Does `path` follow `pattern`, whose one {…} stands for bytes other than '/'?

@@ -312,20 +312,6 @@ void cgroup_read_pressure(struct cgroup *c, int root, char *buf, size_t size)
     }
 }
 
-static void emit_pressure(const struct cgroup *c, struct batch *b)
-{
-    int error = 0;
-    for (size_t i = 0; i < ARRAY_LEN(pressures); i++) {
-        batch_fact(b, 0, pressures[i].some, c->pressure_told[i][0]);
-        batch_fact(b, 0, pressures[i].full, c->pressure_told[i][1]);
-        error = MIN_OF(error, c->pressure[i].error);
-    }
-    if (!c->pressure_path && !c->reason)
-        batch_unavailable(b, "pressure", "cgroup v1 has no pressure files");
-    else if (error < 0 && c->pressure_path)
-        batch_unavailable(b, "pressure", source_reason(error));
-}
-
 void cgroup_emit(struct cgroup *c, struct batch *b)
 {
     static const enum fact throttling[] = {FACT_VM_CG_PERIODS, FACT_VM_CG_THROTTLED_PERIODS,
@@ -337,7 +323,21 @@ void cgroup_emit(struct cgroup *c, struct batch *b)
     batch_fact(b, 0, FACT_VM_CG_MEM_CURRENT, c->memory_current_told);
     for (size_t i = 0; i < ARRAY_LEN(memory); i++)
         batch_fact(b, 0, memory[i], c->memory_told[i]);
-    emit_pressure(c, b);
+    for (size_t i = 0; i < ARRAY_LEN(pressures); i++) {
+        batch_fact(b, 0, pressures[i].some, c->pressure_told[i][0]);
+        batch_fact(b, 0, pressures[i].full, c->pressure_told[i][1]);
+    }
+}
+
+void cgroup_emit_missing(const struct cgroup *c, struct batch *b)
+{
+    int error = 0;
+    for (size_t i = 0; i < ARRAY_LEN(pressures); i++)
+        error = MIN_OF(error, c->pressure[i].error);
+    if (!c->pressure_path && !c->reason)
+        batch_unavailable(b, "pressure", "cgroup v1 has no pressure files");
+    else if (error < 0 && c->pressure_path)
+        batch_unavailable(b, "pressure", source_reason(error));
     if (c->reason)
         batch_unavailable(b, "cgroup", c->reason);
 }

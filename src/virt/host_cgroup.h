@@ -35,8 +35,11 @@ bool cgroup_follow(struct cgroup *c, int root, int proc_dir, char *buf, size_t s
 void cgroup_read_limits(struct cgroup *c, int root, char *buf, size_t size);
 void cgroup_read_pressure(struct cgroup *c, int root, char *buf, size_t size);
 
-/** Facts of LANE_KERNEL as last read; absent ones as NaN. */
+/** Facts of LANE_TURN as last read; absent ones as NaN. */
 void cgroup_emit(struct cgroup *c, struct batch *b);
+
+/** What cannot be read, and why; for each sample. */
+void cgroup_emit_missing(const struct cgroup *c, struct batch *b);
 
 void cgroup_done(struct cgroup *c);
 

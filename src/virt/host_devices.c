@@ -26,14 +26,12 @@ struct hugepage {
     char *dir; // below the root; owned
     char key[40], node[12], size_text[24];
     struct kept total, free, surplus;
-    double told[3]; // in that order, as last read
 };
 
 struct node {
     char key[12];
     char *dir;
     struct kept meminfo, numastat;
-    double told[5]; // total, free, hit, miss, foreign, as last read
 };
 
 struct disk {
@@ -172,14 +170,14 @@ static double node_value(const char *text, size_t len, const char *key)
     return number_scan_u64(&p, &v) ? (double)v * KIB : NAN;
 }
 
-static void read_node(struct devices *all, struct node *n, char *buf, size_t size)
+static void read_node(struct devices *all, struct node *n, char *buf, size_t size, double values[5])
 {
     static const struct keyed keys[] = {{"numa_hit"}, {"numa_miss"}, {"numa_foreign"}};
     ssize_t len = kept_read_in(&n->meminfo, all->root, n->dir, "meminfo", buf, size);
-    n->told[0] = node_value(buf, len < 0 ? 0 : (size_t)len, " MemTotal:");
-    n->told[1] = node_value(buf, len < 0 ? 0 : (size_t)len, " MemFree:");
+    values[0] = node_value(buf, len < 0 ? 0 : (size_t)len, " MemTotal:");
+    values[1] = node_value(buf, len < 0 ? 0 : (size_t)len, " MemFree:");
     len = kept_read_in(&n->numastat, all->root, n->dir, "numastat", buf, size);
-    parse_keyed(buf, len < 0 ? 0 : (size_t)len, keys, ARRAY_LEN(keys), &n->told[2]);
+    parse_keyed(buf, len < 0 ? 0 : (size_t)len, keys, ARRAY_LEN(keys), &values[2]);
 }
 
 static void sample_nodes(struct devices *all, char *buf, size_t size, struct batch *b)
@@ -188,11 +186,11 @@ static void sample_nodes(struct devices *all, char *buf, size_t size, struct bat
                                       FACT_NUMA_MISS, FACT_NUMA_FOREIGN};
     for (size_t i = 0; i < all->n_nodes; i++) {
         struct node *n = &all->nodes[i];
-        if (all->turns.due[0])
-            read_node(all, n, buf, size);
+        double values[ARRAY_LEN(facts)];
+        read_node(all, n, buf, size, values);
         uint32_t key = batch_key(b, n->key);
         for (size_t f = 0; f < ARRAY_LEN(facts); f++)
-            batch_fact(b, key, facts[f], n->told[f]);
+            batch_fact(b, key, facts[f], values[f]);
     }
 }
 
@@ -210,17 +208,15 @@ static void sample_hugepages(struct devices *all, struct batch *b)
 {
     for (size_t i = 0; i < all->n_hugepages; i++) {
         struct hugepage *h = &all->hugepages[i];
-        if (all->turns.due[1]) {
-            h->told[0] = number_in(&h->total, all->root, h->dir, "nr_hugepages");
-            h->told[1] = number_in(&h->free, all->root, h->dir, "free_hugepages");
-            h->told[2] = number_in(&h->surplus, all->root, h->dir, "surplus_hugepages");
-        }
         uint32_t key = batch_key(b, h->key);
         batch_attr(b, key, ATTR_HUGEPAGE_NODE, h->node);
         batch_attr(b, key, ATTR_HUGEPAGE_SIZE, h->size_text);
-        batch_fact(b, key, FACT_HUGEPAGE_TOTAL, h->told[0]);
-        batch_fact(b, key, FACT_HUGEPAGE_FREE, h->told[1]);
-        batch_fact(b, key, FACT_HUGEPAGE_SURPLUS, h->told[2]);
+        batch_fact(b, key, FACT_HUGEPAGE_TOTAL,
+                   number_in(&h->total, all->root, h->dir, "nr_hugepages"));
+        batch_fact(b, key, FACT_HUGEPAGE_FREE,
+                   number_in(&h->free, all->root, h->dir, "free_hugepages"));
+        batch_fact(b, key, FACT_HUGEPAGE_SURPLUS,
+                   number_in(&h->surplus, all->root, h->dir, "surplus_hugepages"));
     }
 }
 
@@ -253,7 +249,7 @@ static void sample_disks(struct devices *all, char *buf, size_t size, struct bat
 
 void devices_init(struct devices *all, int root)
 {
-    *all = (struct devices){.root = root};
+    *all = (struct devices){.root = root, .hugepages_turn = {.now = 2}};
 }
 
 void devices_scan(struct devices *all)
@@ -265,10 +261,11 @@ void devices_scan(struct devices *all)
 
 void devices_sample(struct devices *all, int64_t mono_ns, char *buf, size_t size, struct batch *b)
 {
-    turns_next(&all->turns, mono_ns, all->rescanned);
+    if (turns_next(&all->nodes_turn, mono_ns, all->rescanned))
+        sample_nodes(all, buf, size, b);
+    if (turns_next(&all->hugepages_turn, mono_ns, all->rescanned))
+        sample_hugepages(all, b);
     all->rescanned = false;
-    sample_nodes(all, buf, size, b);
-    sample_hugepages(all, b);
     sample_disks(all, buf, size, b);
 }
 

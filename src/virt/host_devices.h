@@ -9,8 +9,8 @@
 
 /** NUMA nodes, their huge pages, and whole disks. */
 struct devices {
-    int root;           /**< borrowed; holds sys/ */
-    struct turns turns; /**< 0: nodes, 1: huge pages */
+    int root; /**< borrowed; holds sys/ */
+    struct turns nodes_turn, hugepages_turn;
     bool rescanned;     /**< read all again */
     struct node *nodes; /**< owned, as all lists here */
     size_t n_nodes, cap_nodes;
@@ -25,7 +25,7 @@ void devices_init(struct devices *all, int root);
 /** List them anew. */
 void devices_scan(struct devices *all);
 
-/** Facts of LANE_HOST; `buf` is scratch space. */
+/** Disks each time, nodes and huge pages at their turn; `buf` is scratch space. */
 void devices_sample(struct devices *all, int64_t mono_ns, char *buf, size_t size, struct batch *b);
 
 void devices_done(struct devices *all);

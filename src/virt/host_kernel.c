@@ -19,6 +19,7 @@
 #include "host_net.h"
 #include "host_pids.h"
 #include "host_proc.h"
+#include "host_turn.h"
 
 #define PROCS_MAX 16384
 #define SCRATCH_BYTES (512 * 1024)
@@ -377,6 +378,11 @@ const struct host_ops host_kernel = {
     .sample = kernel_sample,
     .slow = kernel_slow,
 };
+
+int64_t host_turn_ns(int64_t interval_ns)
+{
+    return MIN_OF(TURNS * interval_ns, TURN_AGE_NS + interval_ns);
+}
 
 char host_process_state(const char *root, int32_t pid, int64_t process_start)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The host itself. Every source is a row: its file, how to read it, the facts it gives. Facts that
-// a source does not tell are written as NaN each second, so that none grows stale unseen.
+// a source does not tell are written as NaN each time, so that none grows stale unseen.
 #include "host_machine.h"
 
 #include <errno.h>
@@ -91,11 +91,8 @@ struct machine {
     double tick_ns;
     double boot_time;
     struct kept stat, meminfo, vmstat, loadavg;
-    struct turns turns; // 0: vmstat, 1: KSM, 2: pressure
+    struct turns turns; // of vmstat, KSM, pressure
     bool rescanned;     // read all again
-    double vmstat_told[ARRAY_LEN(vmstat_facts)];
-    double pressure_told[ARRAY_LEN(pressures)][2];
-    double numbers_told[ARRAY_LEN(single_numbers)];
     struct kept numbers[ARRAY_LEN(single_numbers)];
     struct kept pressure[ARRAY_LEN(pressures)];
     struct cpu *cpus;
@@ -249,13 +246,14 @@ static void sample_meminfo(struct machine *m, char *buf, size_t size, struct bat
         batch_unavailable(b, "memory", source_reason((int)len));
 }
 
-static void sample_vmstat(struct machine *m, char *buf, size_t size, struct batch *b)
+static void sample_vmstat(struct machine *m, bool turn, char *buf, size_t size, struct batch *b)
 {
-    if (m->turns.due[0]) {
+    double values[ARRAY_LEN(vmstat_facts)];
+    if (turn) {
         ssize_t len = kept_read_all(&m->vmstat, m->root, "proc/vmstat", buf, size);
-        read_keyed(buf, len, vmstat_facts, ARRAY_LEN(vmstat_facts), m->vmstat_told);
+        read_keyed(buf, len, vmstat_facts, ARRAY_LEN(vmstat_facts), values);
+        put_keyed(b, vmstat_facts, ARRAY_LEN(vmstat_facts), values);
     }
-    put_keyed(b, vmstat_facts, ARRAY_LEN(vmstat_facts), m->vmstat_told);
     if (m->vmstat.error < 0)
         batch_unavailable(b, "swap_activity", source_reason(m->vmstat.error));
 }
@@ -278,31 +276,31 @@ static void sample_load(struct machine *m, char *buf, size_t size, struct batch 
     }
 }
 
-static void sample_numbers(struct machine *m, struct batch *b)
+static void sample_numbers(struct machine *m, bool turn, struct batch *b)
 {
     int error = 0;
     for (size_t i = 0; i < ARRAY_LEN(single_numbers); i++) {
-        if (m->turns.due[1])
-            m->numbers_told[i] = kept_number(&m->numbers[i], m->root, single_numbers[i].path);
-        batch_fact(b, 0, single_numbers[i].fact, m->numbers_told[i]);
+        if (turn)
+            batch_fact(b, 0, single_numbers[i].fact,
+                       kept_number(&m->numbers[i], m->root, single_numbers[i].path));
         error = MIN_OF(error, m->numbers[i].error);
     }
     if (error < 0)
         batch_unavailable(b, "ksm", source_reason(error));
 }
 
-static void sample_pressure(struct machine *m, char *buf, size_t size, struct batch *b)
+static void sample_pressure(struct machine *m, bool turn, char *buf, size_t size, struct batch *b)
 {
     int error = 0;
     for (size_t i = 0; i < ARRAY_LEN(pressures); i++) {
-        double *told = m->pressure_told[i];
-        if (m->turns.due[2]) {
+        if (turn) {
+            double some, full;
             ssize_t n = kept_read(&m->pressure[i], m->root, pressures[i].path, buf, size);
-            parse_pressure(buf, n < 0 ? 0 : (size_t)n, &told[0], &told[1]);
+            parse_pressure(buf, n < 0 ? 0 : (size_t)n, &some, &full);
+            batch_fact(b, 0, pressures[i].some, some);
+            batch_fact(b, 0, pressures[i].full, full);
         }
         error = MIN_OF(error, m->pressure[i].error);
-        batch_fact(b, 0, pressures[i].some, told[0]);
-        batch_fact(b, 0, pressures[i].full, told[1]);
     }
     if (error == -EOPNOTSUPP)
         batch_unavailable(b, "pressure", "the kernel was booted without psi=1");
@@ -332,14 +330,14 @@ static void sample_names(struct machine *m, struct batch *b)
 
 void machine_sample(struct machine *m, char *buf, size_t size, struct batch *b)
 {
-    turns_next(&m->turns, b->mono_ns, m->rescanned);
+    bool turn = turns_next(&m->turns, b->mono_ns, m->rescanned);
     m->rescanned = false;
     sample_names(m, b);
     sample_stat(m, buf, size, b);
     sample_load(m, buf, size, b);
     sample_meminfo(m, buf, size, b);
-    sample_vmstat(m, buf, size, b);
-    sample_pressure(m, buf, size, b);
-    sample_numbers(m, b);
+    sample_vmstat(m, turn, buf, size, b);
+    sample_pressure(m, turn, buf, size, b);
+    sample_numbers(m, turn, b);
     devices_sample(&m->devices, b->mono_ns, buf, size, b);
 }

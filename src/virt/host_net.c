@@ -17,6 +17,7 @@
 
 #include "base/mem.h"
 #include "host_file.h"
+#include "host_turn.h"
 
 // The kernel fills up to this much for each recvmsg().
 #define DUMP_BUFFER 32768
@@ -38,6 +39,8 @@ struct host_net {
     size_t cursor; // where the next link is expected
     unsigned sequence;
     char *buffer;
+    struct turns turns;
+    bool turn; // tell errors and drops as well
 };
 
 struct host_net *host_net_new(int root, bool real)
@@ -89,11 +92,12 @@ static const struct {
     {"tx_dropped", offsetof(struct rtnl_link_stats64, tx_dropped), FACT_HNIC_TX_DROPS},
 };
 
-static void put_nic(struct batch *b, const struct nic *nic)
+static void put_nic(struct batch *b, bool turn, const struct nic *nic)
 {
     uint32_t key = batch_key(b, nic->name);
     for (size_t i = 0; i < ARRAY_LEN(columns); i++)
-        batch_fact(b, key, columns[i].fact, nic->counters[i]);
+        if (turn || model_facts[columns[i].fact].lane != LANE_TURN)
+            batch_fact(b, key, columns[i].fact, nic->counters[i]);
     batch_fact(b, key, FACT_HNIC_UP, nic->up);
 }
 
@@ -164,7 +168,7 @@ static int on_stats(const struct nlmsghdr *message, void *arg)
             memcpy(&v, (const char *)stats + columns[i].offset, sizeof(v));
         nic.counters[i] = told ? (double)v : NAN;
     }
-    put_nic(d->batch, &nic);
+    put_nic(d->batch, d->net->turn, &nic);
     return MNL_CB_OK;
 }
 
@@ -253,7 +257,7 @@ static int ask_kernel(struct host_net *n, struct batch *b)
     return r < 0 ? r : dump_stats(n, b);
 }
 
-static void read_recorded_nic(int dir, const char *name, struct batch *b)
+static void read_recorded_nic(int dir, const char *name, bool turn, struct batch *b)
 {
     char path[300], flags[32] = "";
     struct nic nic = {.name = name, .up = NAN};
@@ -268,7 +272,7 @@ static void read_recorded_nic(int dir, const char *name, struct batch *b)
     if (kept_read(&k, dir, path, flags, sizeof(flags)) > 0)
         nic.up = strtoul(flags, NULL, 16) & IFF_UP ? 1 : 0;
     kept_close(&k);
-    put_nic(b, &nic);
+    put_nic(b, turn, &nic);
 }
 
 static int read_recorded(struct host_net *n, struct batch *b)
@@ -278,13 +282,14 @@ static int read_recorded(struct host_net *n, struct batch *b)
         return -errno;
     for (const struct dirent *e; (e = readdir(dir));)
         if (e->d_name[0] != '.')
-            read_recorded_nic(dirfd(dir), e->d_name, b);
+            read_recorded_nic(dirfd(dir), e->d_name, n->turn, b);
     closedir(dir);
     return 0;
 }
 
 void host_net_sample(struct host_net *n, struct batch *b)
 {
+    n->turn = turns_next(&n->turns, b->mono_ns, false);
     int r = n->real ? ask_kernel(n, b) : read_recorded(n, b);
     if (r < 0) {
         close_sockets(n); // half an answer may still stand in the queue

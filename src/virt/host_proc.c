@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // A hypervisor process, with its descriptors kept open. Each second: its stat and CPU clock, and
-// each vCPU thread's schedstat. In turns (host_turn.h): where each vCPU thread is and its context
-// switches, other threads' schedstat, cgroups.
+// each vCPU thread's schedstat. At its turn (host_turn.h): where each vCPU thread is and its
+// context switches, other threads' schedstat, cgroups.
 //
 // Invariants: no counter ever steps back. Times of threads that end are added to `ended` of their
 // role and vCPU before the thread is forgotten. The source of the whole process's CPU time is
@@ -282,7 +282,7 @@ static void read_switches(struct proc *p, const struct proc_env *env, struct pro
     t->switches_at = at ? t->times : (struct sched_times){.run_ns = UINT64_MAX};
 }
 
-static void emit_vcpu(struct proc *p, const struct proc_env *env, struct proc_thread *t,
+static void emit_vcpu(struct proc *p, const struct proc_env *env, struct proc_thread *t, bool turn,
                       struct batch *b)
 {
     const struct proc_vcpu *v = find_vcpu(p, t->vcpu);
@@ -292,12 +292,11 @@ static void emit_vcpu(struct proc *p, const struct proc_env *env, struct proc_th
     add_times(&sum, &t->times);
     batch_fact(b, key, FACT_VCPU_RUN, times ? (double)sum.run_ns : NAN);
     batch_fact(b, key, FACT_VCPU_WAIT, times ? (double)sum.wait_ns : NAN);
+    if (!turn)
+        return;
+    read_stat(p, env, t);
+    read_switches(p, env, t);
     batch_fact(b, key, FACT_VCPU_SLICES, times ? (double)sum.slices : NAN);
-    if (!t->looked_at || p->turns.due[(unsigned)t->vcpu % TURNS]) {
-        read_stat(p, env, t);
-        read_switches(p, env, t);
-        t->looked_at = true;
-    }
     const char state[2] = {t->last.state, '\0'};
     batch_fact(b, key, FACT_VCPU_CPU, t->last.cpu >= 0 ? (double)t->last.cpu : NAN);
     // An online vCPU is "running" to libvirt, whatever its thread does.
@@ -326,7 +325,7 @@ static void sum_roles(const struct proc *p, struct role_sum sums[THREAD_MAX])
     }
 }
 
-static void emit_sums(struct proc *p, struct batch *b)
+static void emit_sums(struct proc *p, bool turn, struct batch *b)
 {
     static const struct {
         enum fact run, wait;
@@ -341,8 +340,10 @@ static void emit_sums(struct proc *p, struct batch *b)
     sum_roles(p, sums);
     for (int r = 0; r < THREAD_MAX; r++) {
         bool told = sums[r].any && !sums[r].missing;
-        batch_fact(b, 0, facts[r].run, told ? (double)sums[r].times.run_ns : NAN);
-        batch_fact(b, 0, facts[r].wait, told ? (double)sums[r].times.wait_ns : NAN);
+        if (turn || r == THREAD_VCPU) {
+            batch_fact(b, 0, facts[r].run, told ? (double)sums[r].times.run_ns : NAN);
+            batch_fact(b, 0, facts[r].wait, told ? (double)sums[r].times.wait_ns : NAN);
+        }
         cpu += sums[r].missing ? NAN : (double)sums[r].times.run_ns;
     }
     for (size_t i = 0; i < p->n_threads; i++)
@@ -357,7 +358,8 @@ static void emit_sums(struct proc *p, struct batch *b)
     batch_fact(b, 0, FACT_VM_CPU, cpu);
 }
 
-static void emit_process(struct proc *p, const struct proc_env *env, bool told, struct batch *b)
+static void emit_process(struct proc *p, const struct proc_env *env, bool told, bool turn,
+                         struct batch *b)
 {
     char state[2] = {p->last.state, '\0'};
     batch_attr(b, 0, ATTR_VM_PROCESS_STATE, told ? state : NULL);
@@ -371,12 +373,14 @@ static void emit_process(struct proc *p, const struct proc_env *env, bool told, 
     }
     // A process that has ended and was not waited for has no memory left to tell of.
     bool dead = p->last.state == 'Z' || p->last.state == 'X';
-    batch_fact(b, 0, FACT_VM_THREADS, told ? (double)p->last.threads : NAN);
-    batch_fact(b, 0, FACT_VM_START_TIME,
-               env->boot_time + (double)p->start_ticks / (double)env->tick_hz);
     batch_fact(b, 0, FACT_VM_RSS,
                told && !dead ? (double)p->last.rss_pages * (double)env->page_bytes : NAN);
     batch_fact(b, 0, FACT_VM_MAJOR_FAULTS, told ? (double)p->last.major_faults : NAN);
+    if (!turn)
+        return;
+    batch_fact(b, 0, FACT_VM_THREADS, told ? (double)p->last.threads : NAN);
+    batch_fact(b, 0, FACT_VM_START_TIME,
+               env->boot_time + (double)p->start_ticks / (double)env->tick_hz);
 }
 
 static void emit_missing(const struct proc *p, struct batch *b)
@@ -392,13 +396,11 @@ static void emit_missing(const struct proc *p, struct batch *b)
 
 static void read_others(struct proc *p, const struct proc_env *env)
 {
-    for (size_t i = 0; i < p->n_threads && p->turns.due[0]; i++)
+    for (size_t i = 0; i < p->n_threads; i++)
         if (p->threads[i].role != THREAD_VCPU)
             read_times(p, env, &p->threads[i]);
-    if (p->turns.due[1])
-        cgroup_read_limits(&p->cgroup, env->root, env->buf, env->size);
-    if (p->turns.due[2])
-        cgroup_read_pressure(&p->cgroup, env->root, env->buf, env->size);
+    cgroup_read_limits(&p->cgroup, env->root, env->buf, env->size);
+    cgroup_read_pressure(&p->cgroup, env->root, env->buf, env->size);
 }
 
 // What changes seldom: cgroups, files that could not be opened. True where all must be read again.
@@ -437,15 +439,18 @@ int proc_sample(struct proc *p, const struct proc_env *env, int64_t mono_ns, str
     }
     if (p->relist || p->last.threads != p->listed_count)
         list_threads(p, env);
-    turns_next(&p->turns, mono_ns, all);
+    bool turn = turns_next(&p->turns, mono_ns, all);
     b->mono_ns = read_vcpu_times(p, env);
-    read_others(p, env);
-    emit_process(p, env, told, b);
-    emit_sums(p, b);
-    cgroup_emit(&p->cgroup, b);
+    if (turn)
+        read_others(p, env);
+    emit_process(p, env, told, turn, b);
+    emit_sums(p, turn, b);
+    if (turn)
+        cgroup_emit(&p->cgroup, b);
+    cgroup_emit_missing(&p->cgroup, b);
     emit_missing(p, b);
     for (size_t i = 0; i < p->n_threads; i++)
         if (p->threads[i].role == THREAD_VCPU && !p->threads[i].gone)
-            emit_vcpu(p, env, &p->threads[i], b);
+            emit_vcpu(p, env, &p->threads[i], turn, b);
     return 0;
 }

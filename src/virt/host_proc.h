@@ -42,7 +42,6 @@ struct proc_thread {
     double switches[2];             /**< voluntary and forced, as last read, NaN = unknown */
     struct sched_times switches_at; /**< `times` when they were read */
     struct proc_stat last;          /**< as last read; state 0 = unknown */
-    bool looked_at;                 /**< `last` and `switches` have been read */
 };
 
 /** What stays of a vCPU when its thread ends and a new one takes its number. */
@@ -78,7 +77,7 @@ struct proc {
     struct cgroup cgroup;
     int64_t next_check_ns;
     unsigned checks;    /**< made so far, as long as that matters */
-    struct turns turns; /**< 0: other threads than vCPUs, 1: limits, 2: pressure */
+    struct turns turns; /**< of what is not read in each sample */
 
     struct slow *slow; /**< NULL while a reading is under way */
     const struct probe *slow_under_way;

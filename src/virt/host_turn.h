@@ -4,8 +4,10 @@
 
 /*
  * Reading a kernel file costs mostly the fetching of what went cold since a second ago, whatever
- * its size. Sources that no rate is computed from take turns: each is read in every third sample,
- * so that it is at most two samples old, and in every sample where samples are far apart.
+ * its size. Sources that no rate of the last second is computed from have a turn: they are read in
+ * every fifth sample, so that they are at most four samples old, and in every sample where samples
+ * are far apart. All sources of one object have theirs together (their facts are of LANE_TURN and
+ * share its stamp); objects begin at different places, to spread the load.
  */
 
 #include <stdbool.h>
@@ -13,26 +15,23 @@
 
 #include "base/clock.h"
 
-#define TURNS 3
-#define TURN_AGE_NS (5 * NS_PER_S / 2)
+#define TURNS 5
+#define TURN_AGE_NS (9 * NS_PER_S / 2)
 
-/** Zeroed memory is a valid one whose sources are all due. */
+/** Zeroed memory is a valid one that is due. */
 struct turns {
-    unsigned now; /**< counts samples; begin it anywhere, to spread the load */
-    bool due[TURNS];
-    int64_t read_ns[TURNS];
+    unsigned now; /**< counts samples; begin it anywhere */
+    int64_t read_ns;
 };
 
-/** Decide which turns are due at `mono_ns`; `all` of them where something has changed. */
-static inline void turns_next(struct turns *t, int64_t mono_ns, bool all)
+/** Whether it is due at `mono_ns`; `all`: it is, as something has changed. */
+static inline bool turns_next(struct turns *t, int64_t mono_ns, bool all)
 {
     t->now++;
-    for (unsigned i = 0; i < TURNS; i++) {
-        t->due[i] = all || t->read_ns[i] == 0 || t->now % TURNS == i ||
-                    mono_ns - t->read_ns[i] >= TURN_AGE_NS;
-        if (t->due[i])
-            t->read_ns[i] = mono_ns;
-    }
+    if (!all && t->read_ns != 0 && t->now % TURNS != 0 && mono_ns - t->read_ns < TURN_AGE_NS)
+        return false;
+    t->read_ns = mono_ns;
+    return true;
 }
 
 #endif

@@ -95,10 +95,21 @@ static int system_error(int error, const char **ret_hint)
     return error > 0 ? error : EIO;
 }
 
+// The client's own errors: of its socket, not of what was asked.
+static bool is_of_connection(const virError *e)
+{
+    return e->domain == VIR_FROM_RPC &&
+           (e->code == VIR_ERR_SYSTEM_ERROR || e->code == VIR_ERR_INTERNAL_ERROR);
+}
+
 static int error_code(const virError *e, const char **ret_hint)
 {
-    if (e->code == VIR_ERR_SYSTEM_ERROR)
-        return system_error(e->int1, ret_hint);
+    if (e->code == VIR_ERR_SYSTEM_ERROR && e->domain != VIR_FROM_RPC)
+        return e->int1 > 0 ? e->int1 : EIO;
+    if (is_of_connection(e)) {
+        int code = e->code == VIR_ERR_SYSTEM_ERROR ? system_error(e->int1, ret_hint) : ENOTCONN;
+        return code == EIO ? ENOTCONN : code;
+    }
     for (size_t i = 0; i < ARRAY_LEN(error_codes); i++) {
         if (error_codes[i].code == e->code) {
             *ret_hint = error_codes[i].hint;

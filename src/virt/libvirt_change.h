@@ -104,6 +104,8 @@ int virt_libvirt_merge_end(struct virt *v, const struct uuid *uuid, const char *
                            struct err *err);
 int virt_libvirt_agent(struct virt *v, const struct uuid *uuid, struct err *err);
 int virt_libvirt_thaw(struct virt *v, const struct uuid *uuid, struct err *err);
+int virt_libvirt_volume_head(struct virt *v, const char *pool, const char *volume, void *ret,
+                             size_t size, size_t *ret_len, struct err *err);
 int virt_libvirt_refresh(struct virt *v, const char *pool, struct err *err);
 int virt_libvirt_name_volume(struct virt *v, struct virt_volume *volume, struct err *err);
 int virt_libvirt_place_volume(struct virt *v, struct virt_volume *volume, struct err *err);

@@ -325,6 +325,7 @@ const struct virt_manage virt_libvirt_manage = {
     .merge_end = virt_libvirt_merge_end,
     .agent = virt_libvirt_agent,
     .thaw = virt_libvirt_thaw,
+    .volume_head = virt_libvirt_volume_head,
     .refresh = virt_libvirt_refresh,
     .name_volume = virt_libvirt_name_volume,
     .place_volume = virt_libvirt_place_volume,

@@ -2,6 +2,7 @@
 // Volumes of storage pools through libvirt, which runs qemu-img itself.
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/esc.h"
 #include "libvirt_change.h"
@@ -35,6 +36,15 @@ static virStoragePoolPtr find_pool(struct use *use, const char *name, struct err
     return NULL;
 }
 
+// A link in a folder may lead anywhere. Logical volumes are links too, to block devices.
+static bool leaves_pool(virStorageVolPtr vol)
+{
+    char *path CLEANUP(freep) = virStorageVolGetPath(vol);
+    struct stat st;
+    return path && lstat(path, &st) == 0 && S_ISLNK(st.st_mode) &&
+           !(stat(path, &st) == 0 && S_ISBLK(st.st_mode));
+}
+
 // A volume that came without libvirt's doing is known after a refresh only.
 static virStorageVolPtr find_volume(struct use *use, const char *pool_name, const char *name,
                                     struct err *err)
@@ -45,6 +55,12 @@ static virStorageVolPtr find_volume(struct use *use, const char *pool_name, cons
     virStorageVolPtr vol = virStorageVolLookupByName(pool, name);
     if (!vol && virStoragePoolRefresh(pool, 0) == 0)
         vol = virStorageVolLookupByName(pool, name);
+    if (vol && leaves_pool(vol)) {
+        err_set(err, ELOOP, "the volume \"%s\" of the pool \"%s\" is a symbolic link", name,
+                pool_name);
+        virStorageVolFree(vol);
+        return NULL;
+    }
     if (!vol)
         err_set(err, ENOENT, "the pool \"%s\" has no volume \"%s\"", pool_name, name);
     return vol;
@@ -123,6 +139,29 @@ void virt_volume_name(struct use *use, struct virt_volume *v)
         return;
     refresh_pool_of(use, v->path);
     lookup_path(use, v);
+}
+
+int virt_libvirt_volume_head(struct virt *v, const char *pool, const char *volume, void *ret,
+                             size_t size, size_t *ret_len, struct err *err)
+{
+    USE(use, v, err);
+    struct err why = {0};
+    virStorageVolPtr vol CLEANUP(vol_freep) = find_volume(&use, pool, volume, &why);
+    if (!vol)
+        return code_of(&why, err);
+    virStreamPtr stream = virStreamNew(use.conn, 0);
+    int n = stream && virStorageVolDownload(vol, stream, 0, size, 0) == 0 ? 1 : -1;
+    *ret_len = 0;
+    while (n > 0 && *ret_len < size) {
+        n = virStreamRecv(stream, (char *)ret + *ret_len, size - *ret_len);
+        *ret_len += n > 0 ? (size_t)n : 0;
+    }
+    int r = n < 0 ? virt_libvirt_error(err, "reading the beginning of a volume") : 0;
+    if (stream && (r < 0 || virStreamFinish(stream) < 0))
+        virStreamAbort(stream);
+    if (stream)
+        virStreamFree(stream);
+    return r;
 }
 
 int virt_libvirt_refresh(struct virt *v, const char *name, struct err *err)

@@ -69,7 +69,6 @@ void memory_manage_drop(struct memory_vm *vm)
         virt_spec_done(vm->spec);
     free(vm->spec);
     virt_snapshots_free(vm->snapshots, vm->n_snapshots);
-    free(vm->merging);
 }
 
 void memory_volumes_drop(struct memory *m)
@@ -268,6 +267,10 @@ static int memory_power(struct virt *v, const struct uuid *uuid, enum virt_power
     }
     if (deaf || ends[power].state == 0)
         return 0;
+    if (power == VIRT_POWER_START_PAUSED) {
+        int r = memory_start(uuid);
+        return r < 0 ? r : memory_stop(uuid, VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_STARTING_UP);
+    }
     return ends[power].state < 0 ? memory_start(uuid)
                                  : memory_stop(uuid, ends[power].state, ends[power].reason);
 }
@@ -927,8 +930,7 @@ static int memory_chain(struct virt *v, const struct uuid *uuid, const char *tar
         ret->paths[ret->n++] = mem_strdup(name);
         name = vol ? vol->backing : NULL;
     }
-    if (vm->merging && strcmp(vm->merging, target) == 0)
-        ret->job = ret->ready = true;
+    ret->job = ret->ready = vm->merging >> at & 1;
     return 0;
 }
 
@@ -947,7 +949,7 @@ static int memory_merge(struct virt *v, const struct uuid *uuid, const char *tar
         return 0;
     }
     if (strcmp(top, s->disks[at].source.volume) == 0) {
-        mem_strset(&vm->merging, target);
+        vm->merging |= UINT32_C(1) << at;
         return 0;
     }
     for (size_t i = 0; i < m->n_volumes; i++)
@@ -962,12 +964,12 @@ static int memory_merge_end(struct virt *v, const struct uuid *uuid, const char 
     CHANGE(vm);
     struct virt_spec *s = spec_of(vm);
     size_t at = disk_at(s, target);
-    if (!vm->merging || at == s->n_disks)
+    if (at == s->n_disks || !(vm->merging >> at & 1))
         return err_set(err, ESRCH, "nothing is being merged");
     const struct memory_volume *first = volume_of(m, POOL, s->disks[at].source.volume);
     if (pivot)
         mem_strset(&s->disks[at].source.volume, first->backing);
-    mem_strset(&vm->merging, NULL);
+    vm->merging &= ~(UINT32_C(1) << at);
     return 0;
 }
 
@@ -984,6 +986,29 @@ static int memory_agent(struct virt *v, const struct uuid *uuid, struct err *err
 static int memory_thaw(struct virt *v, const struct uuid *uuid, struct err *err)
 {
     return memory_agent(v, uuid, err);
+}
+
+static int memory_volume_head(struct virt *v, const char *pool, const char *volume, void *ret,
+                              size_t size, size_t *ret_len, struct err *err)
+{
+    ENTER();
+    struct memory_volume *vol;
+    uint8_t *head = ret;
+    int r = find_volume(m, v, pool, volume, &vol, err);
+    if (r < 0)
+        return r;
+    memset(head, 0, size);
+    *ret_len = size;
+    if (strcmp(vol->format, "qcow2") != 0)
+        return 0;
+    memcpy(head, "QFI\xfb\0\0\0\3", 8);
+    size_t len = vol->backing ? strlen(vol->backing) : 0;
+    if (len > 0) {
+        head[15] = 104;
+        head[19] = (uint8_t)len;
+        memcpy(head + 104, vol->backing, len);
+    }
+    return 0;
 }
 
 static int memory_refresh(struct virt *v, const char *pool, struct err *err)
@@ -1079,6 +1104,7 @@ const struct virt_manage virt_memory_manage = {
     .merge_end = memory_merge_end,
     .agent = memory_agent,
     .thaw = memory_thaw,
+    .volume_head = memory_volume_head,
     .refresh = memory_refresh,
     .name_volume = memory_name_volume,
     .place_volume = memory_place_volume,

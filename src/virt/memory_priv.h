@@ -48,8 +48,8 @@ struct memory_vm {
     struct virt_snapshot *snapshots;
     size_t n_snapshots, cap_snapshots;
     int checkpoints;
-    char *merging; /**< owned: the disk whose overlay is being committed; NULL = none */
-    bool spoiled;  /**< memory of its snapshots cannot be read */
+    uint32_t merging; /**< bit n: the overlay of its disk n is being committed */
+    bool spoiled;     /**< memory of its snapshots cannot be read */
 };
 
 struct memory_volume {

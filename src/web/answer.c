@@ -68,7 +68,9 @@ struct stream *answer_begin(char *payload, size_t len, struct MHD_Connection *mh
                             struct MHD_Response **ret)
 {
     char *body = body_of(payload, len);
-    struct stream *s = body ? stream_new(mhd, gzip, events, owner, ret) : NULL;
+    // A compressor would keep events back.
+    bool is_live = body && strcmp(payload, "text/event-stream") == 0;
+    struct stream *s = body ? stream_new(mhd, gzip && !is_live, events, owner, ret) : NULL;
     if (!s) {
         free(payload);
         return NULL;

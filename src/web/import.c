@@ -35,13 +35,14 @@ static int take_sample(void *arg, const struct expo_sample *s)
 {
     struct reading *reading = arg;
     if (!s->has_time) {
-        err_set(reading->why, EINVAL, "a sample without a timestamp");
-        reading->why->line = s->line;
+        err_set(reading->why, EINVAL, "line %d: a sample without a timestamp", s->line);
         return -EINVAL;
     }
-    if (isnan(s->v))
-        return samples_put_end(reading->out, s->label, s->n, s->t_ms);
-    return samples_put(reading->out, s->label, s->n, s->t_ms, s->v);
+    int r = isnan(s->v) ? samples_put_end(reading->out, s->label, s->n, s->t_ms)
+                        : samples_put(reading->out, s->label, s->n, s->t_ms, s->v);
+    if (r == -EINVAL)
+        err_set(reading->why, EINVAL, "line %d: its labels cannot be stored", s->line);
+    return r;
 }
 
 struct refusal import_decode(const struct request *r, struct samples_writer *out,
@@ -52,17 +53,11 @@ struct refusal import_decode(const struct request *r, struct samples_writer *out
     int e = expo_parse(r->body.len ? r->body.data : "", r->body.len, EXPO_OPENMETRICS_LOOSE,
                        &events, &reading, why);
     content->samples = samples_count(out);
-    if (e == -E2BIG)
-        return (struct refusal){MHD_HTTP_CONTENT_TOO_LARGE, "the request is too large"};
     if (e == -ENOMEM)
         return (struct refusal){MHD_HTTP_SERVICE_UNAVAILABLE, "memory is short"};
-    if (e < 0) {
-        struct err whole = *why;
-        if (whole.line > 0)
-            err_set(why, whole.code, "line %d: %s", whole.line, whole.message);
-        return (struct refusal){MHD_HTTP_BAD_REQUEST, why->message};
-    }
-    return (struct refusal){0};
+    if (e == -E2BIG && !*why->message)
+        return (struct refusal){MHD_HTTP_CONTENT_TOO_LARGE, "the request is too large"};
+    return e < 0 ? (struct refusal){MHD_HTTP_BAD_REQUEST, why->message} : (struct refusal){0};
 }
 
 struct MHD_Response *import_answer(const struct rw_content *content, const char *refused,

@@ -83,7 +83,7 @@ static struct refusal check_method(struct inquiry *q)
     if (!verb && question->allow)
         return (struct refusal){MHD_HTTP_METHOD_NOT_ALLOWED, "this path has other methods"};
     if (!verb && !asks)
-        return (struct refusal){MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD are served"};
+        return (struct refusal){MHD_HTTP_METHOD_NOT_ALLOWED, "nothing here takes this method"};
     return fine;
 }
 

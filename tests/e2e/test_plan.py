@@ -179,7 +179,7 @@ class OfTheDaemon(unittest.TestCase):
                                "--config", daemon.config_path], stdout=subprocess.PIPE, text=True,
                               env=dict(daemon.environment, LC_ALL="C.UTF-8"), check=True)
         self.assertIn("with and without the plan", done.stdout)
-        self.assertIn("only 20.0 days of history", done.stdout)
+        self.assertIn("Only 20.0 days of history", done.stdout)
         self.assertRegex(done.stdout, r"without +[0-9.]+ kWh")
         self.assertEqual(daemon.stop(30), 0)
         self.on_a_herd_file(daemon)

@@ -141,6 +141,11 @@ class Answers(Asked):
             status, answer = self.query("1", daemon=daemon)
             self.assertEqual((status, answer["errorType"]), (503, "unavailable"))
             self.assertIn("store", answer["error"])
+            # Text needs none.
+            for path, data in (("format_query?query=sum%28up%29by%28job%29", "sum by (job) (up)"),
+                               ("parse_query?query=1", {"type": "numberLiteral", "val": "1"})):
+                status, _, text = daemon.get("/api/v1/" + path)
+                self.assertEqual((status, json.loads(text).get("data")), (200, data))
 
 
 class Clients(Asked):
@@ -244,7 +249,7 @@ class CommandLine(Asked):
         self.assertTrue(all(len(line) <= 80 for line in lines), lines)
         self.assertLessEqual(len(lines), 24)
         text = "\n".join(lines)
-        self.assertIn("60.0%", text)
+        self.assertIn("60% ┤", text)
         self.assertIn("22:20", text)
         self.assertIn('{domain="vm1"}', text)
         self.assertNotIn("\x1b", text)

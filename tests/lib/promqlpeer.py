@@ -164,7 +164,7 @@ class VictoriaMetrics(Peer):
 
     def post(self, path, data):
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", data)
-        urllib.request.urlopen(request, timeout=120).read()
+        urllib.request.urlopen(request, timeout=600).read()
 
     def load(self):
         with open(self.samples, encoding="utf-8") as file:

@@ -21,7 +21,7 @@
 #define NOW_NS (1000 * HOUR_NS)
 
 struct fixture {
-    char directory[64], *path;
+    char *directory, *path;
     struct store *store;
 };
 
@@ -36,7 +36,7 @@ static void open_store(struct fixture *f)
 static int begin(void **state)
 {
     struct fixture *f = mem_zalloc(sizeof(*f));
-    strcpy(f->directory, "/tmp/vherd-auto-XXXXXX");
+    f->directory = mem_strdup("/tmp/vherd-auto-XXXXXX");
     assert_non_null(mkdtemp(f->directory));
     f->path = mem_printf("%s/act.db", f->directory);
     open_store(f);
@@ -54,6 +54,7 @@ static int end(void **state)
         unlink(path);
     }
     rmdir(f->directory);
+    free(f->directory);
     free(f->path);
     free(f);
     return 0;

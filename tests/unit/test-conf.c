@@ -120,7 +120,8 @@ static const struct {
     {"webb:\n  listen: []\n", "f:1:1: unknown section \"webb\"; did you mean \"web\"?"},
     {"disks:\n",
      "f:1:1: unknown section \"disks\"; known: libvirt, kernel, agent, metrics, "
-     "store, web, act, query, plan, log, global, textfile, receive, scrape, remote_write"},
+     "store, web, act, query, plan, log, global, textfile, rules, events, notify, receive, "
+     "scrape, remote_write"},
     {"listen: []\n", "f:1:1: unknown section \"listen\"; \"listen\" belongs under \"web:\""},
     {"web.listen: []\n", "f:1:1: unknown section \"web.listen\"; \"listen\" belongs under "
                          "\"web:\""},

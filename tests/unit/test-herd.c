@@ -49,11 +49,23 @@ static void test_vms_stay_sorted(void **state)
         for (size_t k = 1; k < h->n_vms; k++) {
             const char *a = object_attr(&h->vms[k - 1]->obj, ATTR_VM_NAME);
             const char *b = object_attr(&h->vms[k]->obj, ATTR_VM_NAME);
-            int r = strcmp(a, b);
+            int r = strverscmp(a, b);
             assert_true(r < 0 || (r == 0 && memcmp(h->vms[k - 1]->uuid.b, h->vms[k]->uuid.b,
                                                    UUID_BYTES) < 0));
         }
     }
+    herd_free(h);
+}
+
+static void test_numbers_in_names_count(void **state)
+{
+    static const char *const sorted[] = {"VM",  "db-1.2", "db-1.10", "vm",
+                                         "vm1", "vm2",    "vm10",    "vm10a"};
+    struct herd *h = herd_new();
+    for (unsigned i = 0; i < ARRAY_LEN(sorted); i++)
+        add(h, i + 1, sorted[(i * 5 + 3) % ARRAY_LEN(sorted)]);
+    for (size_t i = 0; i < ARRAY_LEN(sorted); i++)
+        assert_string_equal(object_attr(&h->vms[i]->obj, ATTR_VM_NAME), sorted[i]);
     herd_free(h);
 }
 
@@ -245,6 +257,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_vms_stay_sorted),
+        cmocka_unit_test(test_numbers_in_names_count),
         cmocka_unit_test(test_find_by_name_and_uuid),
         cmocka_unit_test(test_children),
         cmocka_unit_test(test_old_facts_do_not_count),

@@ -361,7 +361,7 @@ static void test_switches_follow_runs(void **state)
     put(t, "proc/100/task/101/status",
         "X\nvoluntary_ctxt_switches:\t21\nnonvoluntary_ctxt_switches:\t22\n");
     put(t, "proc/100/task/101/schedstat", "1001 100 6\n");
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 5; i++)
         sample(t);
     assert_number(vcpu_fact(t, "0", FACT_VCPU_SWITCHES_VOLUNTARY), 21);
     assert_number(vcpu_fact(t, "0", FACT_VCPU_SWITCHES_FORCED), 22);
@@ -500,11 +500,11 @@ static void test_cgroup_v2_moves(void **state)
     see(t, 1);
     put(t, SCOPE "/libvirt/vcpu1/cpu.stat", "nr_periods 9\nnr_throttled 4\nthrottled_usec 60\n");
     put(t, SCOPE "/memory.events", "low 1\nhigh 2\nmax 4\noom 4\noom_kill 5\n");
-    // Every file is read again within three seconds.
+    // Every file is read again within five seconds.
     put(t, SCOPE "/cpu.pressure", "some avg10=0.00 total=101\nfull avg10=0.00 total=51\n");
     put(t, SCOPE "/memory.pressure", "some avg10=0.00 total=201\nfull avg10=0.00 total=151\n");
     put(t, SCOPE "/io.pressure", "some avg10=0.00 total=301\nfull avg10=0.00 total=251\n");
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 5; i++)
         sample(t);
     assert_number(vm_fact(t, FACT_VM_CG_PERIODS), 116);
     assert_number(vm_fact(t, FACT_VM_CG_THROTTLED), 105000);

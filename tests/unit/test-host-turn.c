@@ -7,63 +7,68 @@
 #include <cmocka.h>
 
 #include "host_turn.h"
+#include "virt/host.h"
 
-static unsigned count_due(const struct turns *t)
-{
-    unsigned n = 0;
-    for (int i = 0; i < TURNS; i++)
-        n += t->due[i];
-    return n;
-}
-
-// Samples `interval` apart: after the first, the oldest source at each sample is how old?
-static int64_t oldest(int64_t interval, int samples, unsigned *ret_most_due)
+// Samples `interval` apart: the longest pause between two turns, and how many there were.
+static int64_t longest_pause(int64_t interval, int samples, int *ret_turns)
 {
     struct turns t = {.now = 7};
-    int64_t now = 100 * NS_PER_S, worst = 0;
-    *ret_most_due = 0;
+    int64_t now = 100 * NS_PER_S, last = 0, longest = 0;
+    *ret_turns = 0;
     for (int i = 0; i < samples; i++, now += interval) {
-        turns_next(&t, now, false);
-        for (int k = 0; k < TURNS; k++)
-            if (now - t.read_ns[k] > worst)
-                worst = now - t.read_ns[k];
-        if (i >= TURNS && count_due(&t) > *ret_most_due)
-            *ret_most_due = count_due(&t);
+        if (!turns_next(&t, now, false))
+            continue;
+        if (last && now - last > longest)
+            longest = now - last;
+        last = now;
+        ++*ret_turns;
     }
-    return worst;
+    return longest;
 }
 
-static void test_first_reads_all(void **state)
+static void test_first_and_changed_are_due(void **state)
 {
-    struct turns t = {0};
-    turns_next(&t, 5 * NS_PER_S, false);
-    assert_int_equal(count_due(&t), TURNS);
-    turns_next(&t, 6 * NS_PER_S, true);
-    assert_int_equal(count_due(&t), TURNS);
+    struct turns t = {.now = 1};
+    assert_true(turns_next(&t, 5 * NS_PER_S, false));
+    assert_false(turns_next(&t, 6 * NS_PER_S, false));
+    assert_true(turns_next(&t, 7 * NS_PER_S, true));
 }
 
-static void test_one_each_second(void **state)
+static void test_every_fifth(void **state)
 {
-    unsigned most;
-    assert_int_equal(oldest(NS_PER_S, 100, &most), 2 * NS_PER_S);
-    assert_int_equal(most, 1);
-    assert_int_equal(oldest(NS_PER_S / 10, 100, &most), 2 * NS_PER_S / 10);
-    assert_int_equal(most, 1);
+    int turns;
+    assert_int_equal(longest_pause(NS_PER_S, 100, &turns), 5 * NS_PER_S);
+    assert_in_range(turns, 20, 21);
+    assert_int_equal(longest_pause(NS_PER_S / 10, 100, &turns), 5 * NS_PER_S / 10);
+    assert_in_range(turns, 20, 21);
 }
 
-static void test_all_where_samples_are_far_apart(void **state)
+static void test_each_where_samples_are_far_apart(void **state)
 {
-    unsigned most;
-    assert_int_equal(oldest(10 * NS_PER_S, 20, &most), 0);
-    assert_int_equal(most, TURNS);
+    int turns;
+    assert_int_equal(longest_pause(10 * NS_PER_S, 20, &turns), 10 * NS_PER_S);
+    assert_int_equal(turns, 20);
+    assert_int_equal(longest_pause(2 * NS_PER_S, 21, &turns), 6 * NS_PER_S);
+}
+
+static void test_the_pause_is_bounded_as_said(void **state)
+{
+    static const int64_t intervals_ns[] = {NS_PER_S / 10, NS_PER_S,     2 * NS_PER_S,
+                                           3 * NS_PER_S,  5 * NS_PER_S, 60 * NS_PER_S};
+    for (size_t i = 0; i < sizeof(intervals_ns) / sizeof(intervals_ns[0]); i++) {
+        int turns;
+        int64_t pause = longest_pause(intervals_ns[i], 100, &turns);
+        assert_in_range(pause, intervals_ns[i], host_turn_ns(intervals_ns[i]));
+    }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_first_reads_all),
-        cmocka_unit_test(test_one_each_second),
-        cmocka_unit_test(test_all_where_samples_are_far_apart),
+        cmocka_unit_test(test_first_and_changed_are_due),
+        cmocka_unit_test(test_every_fifth),
+        cmocka_unit_test(test_each_where_samples_are_far_apart),
+        cmocka_unit_test(test_the_pause_is_bounded_as_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -54,7 +54,7 @@ static void open_store(struct bench *b, const char *dir)
     tsdb_options_init(&o);
     assert_int_equal(tsdb_open(dir, &o, &b->db, NULL), 0);
     b->flow = store_flow_new(b->db);
-    struct imports_params p = {&b->loop, tsdb_source(b->db), wait_for_room, append, answer, b};
+    struct imports_params p = {&b->loop, b->db, wait_for_room, append, answer, b};
     b->imports = imports_new(&p);
 }
 

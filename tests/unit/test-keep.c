@@ -215,22 +215,88 @@ static void test_attributes_that_are_no_labels_change_nothing(void **state)
     stage_done(&s);
 }
 
+// The process's state is a label of one series, and none of the others ends when it changes.
+static void test_a_label_ends_what_carries_it(void **state)
+{
+    struct stage s;
+    stage_init(&s);
+    struct vm *vm = add_vm(&s, 1, "web");
+    s.herd->max_age_ns[LANE_TURN] = 60 * NS_PER_S;
+    for (int i = 0; i < 6; i++) {
+        object_set_attr(&vm->obj, ATTR_VM_PROCESS_STATE, i < 3 ? "S" : "R");
+        set(&s, &vm->obj, FACT_VM_RSS, 4096 * (i + 1));
+        set(&s, &vm->obj, FACT_VM_THREADS, 5);
+        sample(&s);
+    }
+    struct point p[POINTS_MAX];
+    assert_int_equal(points_of(&s, "vherd_vm_process_threads", "state", "S", p), 4);
+    assert_true(p[2].v == 5 && sample_is_stale(p[3].v));
+    assert_int_equal(points_of(&s, "vherd_vm_process_threads", "state", "R", p), 3);
+    assert_int_equal(points_of(&s, "vherd_vm_resident_bytes", "domain", "web", p), 6);
+    for (int i = 0; i < 6; i++)
+        assert_true(p[i].v == 4096 * (i + 1));
+    stage_done(&s);
+}
+
 static void test_slow_lanes_are_repeated_then_ended(void **state)
 {
     struct stage s;
     stage_init(&s);
     struct vm *vm = add_vm(&s, 1, "web");
+    s.herd->max_age_ns[LANE_LIBVIRT] = 100 * NS_PER_S;
     set(&s, &vm->obj, FACT_VM_GUEST_UNUSED, 1000);
-    for (int i = 0; i < 40; i++)
+    for (int i = 0; i < 140; i++)
         sample(&s);
     struct point p[POINTS_MAX];
     size_t n = points_of(&s, "libvirt_domain_memory_stats_unused_bytes", "domain", "web", p);
-    // The reading, a repetition each ten seconds while it is fresh, the marker after 25 s.
-    assert_true(n >= 4 && n <= 5);
-    for (size_t i = 0; i + 1 < n; i++)
+    // The reading, a repetition each thirty seconds while it is fresh, the marker after 100 s.
+    assert_int_equal(n, 5);
+    for (size_t i = 0; i + 1 < n; i++) {
         assert_true(p[i].v == 1000);
+        assert_int_equal(p[i].t_ms, T0_MS + (int64_t)i * 30000);
+    }
     assert_true(sample_is_stale(p[n - 1].v));
-    assert_int_equal(p[n - 1].t_ms, T0_MS + 26000);
+    assert_int_equal(p[n - 1].t_ms, T0_MS + 101000);
+    stage_done(&s);
+}
+
+static void test_what_is_delivered_is_not_repeated(void **state)
+{
+    struct stage s;
+    stage_init(&s);
+    struct vm *vm = add_vm(&s, 1, "web");
+    for (int i = 0; i < 90; i++) {
+        if (i % 10 == 3)
+            set(&s, &vm->obj, FACT_VM_GUEST_UNUSED, i);
+        sample(&s);
+    }
+    struct point p[POINTS_MAX];
+    size_t n = points_of(&s, "libvirt_domain_memory_stats_unused_bytes", "domain", "web", p);
+    assert_int_equal(n, 9);
+    for (size_t i = 0; i < n; i++)
+        assert_int_equal(p[i].t_ms, T0_MS + 3000 + (int64_t)i * 10000);
+    stage_done(&s);
+}
+
+// What vherd says of itself comes with each sample; five of them make one in the store.
+static void test_flags_are_kept_when_they_change(void **state)
+{
+    struct stage s;
+    stage_init(&s);
+    struct vm *vm = add_vm(&s, 1, "web");
+    for (int i = 0; i < 20; i++) {
+        if (i == 8)
+            object_set_attr(&vm->obj, ATTR_VM_FLAG, "stopped");
+        set(&s, &vm->obj, FACT_VM_STALLED, i >= 8);
+        sample(&s);
+    }
+    struct point p[POINTS_MAX];
+    const int at[] = {0, 5, 8, 10, 15};
+    assert_int_equal(points_of(&s, "vherd_vm_stalled", "domain", "web", p), ARRAY_LEN(at));
+    for (size_t i = 0; i < ARRAY_LEN(at); i++) {
+        assert_int_equal(p[i].t_ms, T0_MS + at[i] * 1000);
+        assert_true(p[i].v == (at[i] >= 8));
+    }
     stage_done(&s);
 }
 
@@ -340,7 +406,10 @@ int main(void)
         cmocka_unit_test(test_a_vm_that_comes_back_goes_on),
         cmocka_unit_test(test_a_rename_makes_another_series),
         cmocka_unit_test(test_attributes_that_are_no_labels_change_nothing),
+        cmocka_unit_test(test_a_label_ends_what_carries_it),
         cmocka_unit_test(test_slow_lanes_are_repeated_then_ended),
+        cmocka_unit_test(test_what_is_delivered_is_not_repeated),
+        cmocka_unit_test(test_flags_are_kept_when_they_change),
         cmocka_unit_test(test_state_is_not_shown_while_libvirt_is_away),
         cmocka_unit_test(test_a_clock_that_jumps_makes_no_interval_negative),
         cmocka_unit_test(test_a_clock_set_back_costs_no_samples),

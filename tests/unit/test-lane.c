@@ -110,6 +110,33 @@ static void test_quick_calls_do_not_overlap(void **state)
     lane_free(l);
 }
 
+// Two at one instant, and no third before these are back or have taken long.
+static void test_trains(void **state)
+{
+    struct lane_policy trains = policy;
+    trains.patience_ns = S / 20;
+    trains.train = 2;
+    struct call_lane *l = lane_new(&trains);
+    for (int i = 0; i < 6; i++)
+        add(l, i, 0);
+    int n;
+    uint64_t first = next(l, 0, &n), second = next(l, 0, &n);
+    assert_true(first != 0 && second != 0);
+    assert_int_equal(next(l, 0, &n), 0);
+    lane_done(l, first, LANE_OK, 1);
+    assert_int_equal(next(l, 1, &n), 0); // the train is not back yet
+    lane_done(l, second, LANE_OK, 2);
+    first = next(l, 2, &n);
+    assert_true(first != 0);
+    assert_int_equal(next(l, 3, &n), 0); // too late for this train
+    uint64_t beside = next(l, S / 20 + 2, &n);
+    assert_true(beside != 0);
+    assert_true(next(l, S / 20 + 2, &n) != 0);
+    assert_int_equal(next(l, S / 20 + 2, &n), 0); // three in all
+    assert_int_equal(lane_stats(l).in_flight, 3);
+    lane_free(l);
+}
+
 static void test_written_off_and_quarantined(void **state)
 {
     struct call_lane *l = lane_new(&policy);
@@ -350,6 +377,7 @@ int main(void)
         cmocka_unit_test(test_three_in_flight_one_per_object),
         cmocka_unit_test(test_spread_over_the_interval),
         cmocka_unit_test(test_quick_calls_do_not_overlap),
+        cmocka_unit_test(test_trains),
         cmocka_unit_test(test_written_off_and_quarantined),
         cmocka_unit_test(test_pauses_grow),
         cmocka_unit_test(test_silent_daemon_is_not_the_objects_fault),

@@ -19,6 +19,7 @@ struct fixture {
     struct virt *virt;
     json_t *notes;
     int notes_left; // the one after these fails, as if vherd ended there; -1 = none does
+    bool interrupted;
     struct clock_fake clock;
     json_t *result; // of the last one
 };
@@ -111,6 +112,7 @@ static int perform(struct fixture *f, enum how how, enum deed_id id, const char 
                            .patience_ms = 500,
                            .steps = json_array(),
                            .result = json_object(),
+                           .interrupted = f->interrupted,
                            .note = on_note,
                            .progress = on_progress,
                            .cancelled = never,
@@ -177,7 +179,7 @@ static void test_life(void **state)
     refused(f, DEED_RENAME, "web", "{\"name\":\"www\"}", ESRCH, "it must be off");
     well(f, DEED_PAUSE, "web", "{}");
     well(f, DEED_RESUME, "web", "{}");
-    refused(f, DEED_SET_VCPUS, "web", "{\"vcpus\":2}", EINVAL, "1 vCPUs at most");
+    refused(f, DEED_SET_VCPUS, "web", "{\"vcpus\":2}", EINVAL, "1 vCPU at most");
     refused(f, DEED_RESTORE, "web", "{}", ESRCH, "running already");
     well(f, DEED_SAVE, "web", "{}");
     well(f, DEED_RESTORE, "web", "{}");
@@ -458,10 +460,176 @@ static void test_snapshots(void **state)
     well(f, DEED_SNAPSHOT_REVERT, "web", "{\"name\":\"a\"}");
     refused(f, DEED_SNAPSHOT_REVERT, "web", "{\"name\":\"b\"}", ENOENT, "no snapshot");
     well(f, DEED_SNAPSHOT_DELETE, "web", "{\"name\":\"a\"}");
-    well(f, DEED_SNAPSHOT_CREATE, "web", "{\"name\":\"e\",\"kind\":\"external\"}");
-    refused(f, DEED_SNAPSHOT_REVERT, "web", "{\"name\":\"e\"}", ESRCH, "external");
-    refused(f, DEED_DELETE, "web", "{\"disks\":\"delete\",\"snapshots\":\"delete\"}", ESRCH,
-            "one by one");
+    refused(f, DEED_SNAPSHOT_CREATE, "web", "{\"name\":\"x\",\"memory\":true}", EINVAL,
+            "external snapshots");
+    refused(f, DEED_SNAPSHOT_CREATE, "web",
+            "{\"name\":\"x\",\"kind\":\"external\",\"memory\":true}", ESRCH, "is off");
+}
+
+/* External snapshots. */
+
+static size_t count_volumes(struct fixture *f)
+{
+    static const char *const names[] = {
+        "web-vda.qcow2",   "web-vdb.qcow2",   "web-vda.a.qcow2",       "web-vdb.a.qcow2",
+        "web-vda.b.qcow2", "web-vdb.b.qcow2", "web-vda.after-a.qcow2", "web-vdb.after-a.qcow2",
+        "web.a.memory",    "web.b.memory"};
+    size_t n = 0;
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        n += volume_is_there(f, names[i]);
+    return n;
+}
+
+static void writes_to(struct fixture *f, const char *volume)
+{
+    struct virt_domain d = {0};
+    struct virt_spec spec CLEANUP(virt_spec_done) = {0};
+    assert_true(find(f, "web", &d));
+    assert_int_equal(virt_memory_manage.spec(f->virt, &d.uuid, &spec, NULL), 0);
+    assert_string_equal(spec.disks[0].source.volume, volume);
+}
+
+static bool has_snapshot(struct fixture *f, const char *name)
+{
+    struct virt_domain d = {0};
+    struct virt_snapshot *all = NULL;
+    size_t n = 0;
+    bool has = false;
+    find(f, "web", &d);
+    assert_int_equal(virt_memory_manage.snapshots(f->virt, &d.uuid, &all, &n, NULL), 0);
+    for (size_t i = 0; i < n; i++)
+        has = has || strcmp(all[i].name, name) == 0;
+    virt_snapshots_free(all, n);
+    return has;
+}
+
+#define EXTERNAL(name) "{\"name\":\"" name "\",\"kind\":\"external\"}"
+#define FULL(name) "{\"name\":\"" name "\",\"kind\":\"external\",\"memory\":true}"
+
+static void test_external_snapshots(void **state)
+{
+    struct fixture *f = *state;
+    struct virt_domain d = {0};
+    well(f, DEED_CREATE, "web", WEB);
+    find(f, "web", &d);
+    well(f, DEED_START, "web", "{}");
+    well(f, DEED_SNAPSHOT_CREATE, "web", FULL("a"));
+    writes_to(f, "web-vda.a.qcow2");
+    well(f, DEED_SNAPSHOT_CREATE, "web", EXTERNAL("b"));
+    writes_to(f, "web-vda.b.qcow2");
+    assert_int_equal(count_volumes(f), 7);
+    refused(f, DEED_SNAPSHOT_DELETE, "web", "{\"name\":\"a\",\"merge\":\"pull\"}", ESRCH,
+            "pulls only into");
+    memory_checkpoints(&d.uuid, 1);
+    refused(f, DEED_SNAPSHOT_REVERT, "web", "{\"name\":\"a\"}", ESRCH, "1 checkpoints");
+    memory_checkpoints(&d.uuid, 0);
+    well(f, DEED_SNAPSHOT_REVERT, "web", "{\"name\":\"a\"}");
+    writes_to(f, "web-vda.after-a.qcow2");
+    find(f, "web", &d);
+    assert_true(d.id >= 0);
+    assert_false(volume_is_there(f, "web-vda.b.qcow2"));
+    refused(f, DEED_SNAPSHOT_DELETE, "web", "{\"name\":\"a\"}", ESRCH, "stands on it as well");
+    // A branch that the VM has left needs no merge.
+    well(f, DEED_SNAPSHOT_DELETE, "web", "{\"name\":\"b\"}");
+    assert_false(volume_is_there(f, "web-vda.a.qcow2"));
+    well(f, DEED_SNAPSHOT_DELETE, "web", "{\"name\":\"a\",\"merge\":\"pull\"}");
+    writes_to(f, "web-vda.after-a.qcow2");
+    assert_int_equal(count_volumes(f), 2);
+    // Of a VM that is off.
+    well(f, DEED_DESTROY, "web", "{}");
+    well(f, DEED_SNAPSHOT_CREATE, "web", EXTERNAL("a"));
+    well(f, DEED_SNAPSHOT_CREATE, "web", EXTERNAL("b"));
+    well(f, DEED_SNAPSHOT_DELETE, "web", "{\"name\":\"a\"}");
+    well(f, DEED_SNAPSHOT_DELETE, "web", "{\"name\":\"b\",\"merge\":\"commit\"}");
+    find(f, "web", &d);
+    assert_int_equal(d.id, -1);
+    assert_int_equal(count_volumes(f), 2);
+    well(f, DEED_SNAPSHOT_CREATE, "web", EXTERNAL("a"));
+    well(f, DEED_DELETE, "web", "{\"disks\":\"delete\",\"snapshots\":\"delete\"}");
+    assert_int_equal(count_volumes(f), 0);
+}
+
+static void test_quiesce_needs_an_agent(void **state)
+{
+    struct fixture *f = *state;
+    struct virt_domain d = {0};
+    const char *body = "{\"name\":\"a\",\"kind\":\"external\",\"quiesce\":true}";
+    well(f, DEED_CREATE, "web", WEB);
+    refused(f, DEED_SNAPSHOT_CREATE, "web", body, EINVAL, "quiesced");
+    well(f, DEED_START, "web", "{}");
+    find(f, "web", &d);
+    memory_deaf(&d.uuid, true);
+    refused(f, DEED_SNAPSHOT_CREATE, "web", body, ENOTCONN, "nothing was frozen");
+    memory_deaf(&d.uuid, false);
+    well(f, DEED_SNAPSHOT_CREATE, "web", body);
+}
+
+// A deed that breaks off after so many notes, and is mended twice: what it is then; 1 = done.
+static int broken(struct fixture *f, enum deed_id id, const char *body, int notes, bool interrupted)
+{
+    struct err err = {0};
+    char now[512] = "";
+    json_array_clear(f->notes);
+    f->notes_left = notes;
+    int r = perform(f, DO, id, "web", body, NULL, &err);
+    f->notes_left = -1;
+    f->interrupted = interrupted;
+    int done = perform(f, MEND, id, "web", body, now, &err);
+    if (done == 0)
+        assert_string_not_equal(now, "");
+    if (id != DEED_SNAPSHOT_DELETE)
+        assert_int_equal(perform(f, MEND, id, "web", body, now, &err), done);
+    f->interrupted = false;
+    return r == 0 ? 2 : done;
+}
+
+static void test_broken_snapshots(void **state)
+{
+    struct fixture *f = *state;
+    well(f, DEED_CREATE, "web", WEB);
+    well(f, DEED_START, "web", "{}");
+    static const char *const bodies[] = {EXTERNAL("a"), FULL("a")};
+    for (size_t i = 0; i < ARRAY_LEN(bodies); i++) {
+        int done = 0;
+        for (int notes = 0; done == 0 && notes < 9; notes++) {
+            done = broken(f, DEED_SNAPSHOT_CREATE, bodies[i], notes, notes % 2);
+            assert_int_equal(has_snapshot(f, "a"), done > 0);
+            assert_int_equal(count_volumes(f), done ? 4 + i : 2);
+        }
+        assert_int_equal(done, 2);
+        done = 0;
+        for (int notes = 0; done == 0 && notes < 9; notes++) {
+            done = broken(f, DEED_SNAPSHOT_DELETE, "{\"name\":\"a\"}", notes, notes % 2);
+            assert_int_equal(has_snapshot(f, "a"), done == 0);
+            writes_to(f, done ? "web-vda.qcow2" : "web-vda.a.qcow2");
+        }
+        assert_int_equal(count_volumes(f), 2);
+    }
+}
+
+static void test_broken_ways_back(void **state)
+{
+    struct fixture *f = *state;
+    struct virt_domain d = {0};
+    int done = 0;
+    well(f, DEED_CREATE, "web", WEB);
+    well(f, DEED_START, "web", "{}");
+    well(f, DEED_SNAPSHOT_CREATE, "web", FULL("a"));
+    find(f, "web", &d);
+    // Memory that cannot be read leads back, too.
+    memory_spoil(&d.uuid, true);
+    assert_int_equal(broken(f, DEED_SNAPSHOT_REVERT, "{\"name\":\"a\"}", -1, false), 0);
+    memory_spoil(&d.uuid, false);
+    for (int notes = 0; done == 0 && notes < 9; notes++) {
+        writes_to(f, "web-vda.a.qcow2");
+        find(f, "web", &d);
+        assert_true(d.id >= 0);
+        assert_int_equal(count_volumes(f), 5);
+        done = broken(f, DEED_SNAPSHOT_REVERT, "{\"name\":\"a\"}", notes, notes % 2);
+    }
+    assert_int_equal(done, 2);
+    writes_to(f, "web-vda.after-a.qcow2");
+    assert_int_equal(count_volumes(f), 5);
 }
 
 int main(void)
@@ -481,6 +649,10 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(test_numa, setup, teardown),
         cmocka_unit_test_setup_teardown(test_snapshots, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_external_snapshots, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_quiesce_needs_an_agent, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_broken_snapshots, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_broken_ways_back, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

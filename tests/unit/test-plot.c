@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+#include "axis.h"
 #include "plot.h"
 
 #include <locale.h>
@@ -25,15 +26,74 @@ static void check_ticks(struct plot_ticks t, double first, double step, size_t n
     assert_int_equal(t.n, n);
 }
 
+static void check_axis(double low, double high, enum unit unit, const char *labels)
+{
+    struct axis a;
+    CLEANUP(buf_done) struct buf out;
+    buf_init(&out, 1 << 20);
+    axis_init(&a, low, high, AXIS_TICKS_MAX, unit, true);
+    for (size_t i = 0; i < a.n; i++) {
+        if (i > 0)
+            buf_puts(&out, ", ");
+        axis_label(&a, i, &out);
+    }
+    if (strcmp(out.data, labels) != 0)
+        fail_msg("[%g, %g]: %s", low, high, out.data);
+}
+
 static void ticks_are_round(void **state)
 {
-    check_ticks(plot_ticks(0, 10, 5, false), 0, 2, 6);
-    check_ticks(plot_ticks(0.3, 0.97, 4, false), 0.4, 0.2, 3);
-    check_ticks(plot_ticks(-7, 13, 4, false), -5, 5, 4);
-    check_ticks(plot_ticks(0, 3e9, 4, true), 0, 1 << 30, 3);
-    check_ticks(plot_ticks(0, 100, 4, true), 0, 32, 4);
-    check_ticks(plot_ticks(5, 5, 4, false), 5, 1, 1);
-    check_ticks(plot_ticks(1, 1.5, 1, false), 1, 0.5, 2);
+    check_axis(0, 10, UNIT_NONE, "0, 2, 4, 6, 8, 10");
+    check_axis(0, 14, UNIT_NONE, "0, 2.5, 5.0, 7.5, 10.0, 12.5, 15.0");
+    check_axis(0.3, 0.97, UNIT_NONE, "0.2, 0.4, 0.6, 0.8, 1.0");
+    check_axis(-7, 13, UNIT_NONE, "-10, -5, 0, 5, 10, 15");
+    check_axis(100.02, 100.05, UNIT_NONE,
+               "100.020, 100.025, 100.030, 100.035, 100.040, 100.045, 100.050");
+    check_axis(0, 3e9, UNIT_BYTES, "0 GiB, 0.5 GiB, 1.0 GiB, 1.5 GiB, 2.0 GiB, 2.5 GiB, 3.0 GiB");
+    check_axis(0, 100, UNIT_BYTES, "0 B, 32 B, 64 B, 96 B, 128 B");
+    check_axis(0, 0.7, UNIT_BYTES_PER_SECOND, "0 B/s, 0.2 B/s, 0.4 B/s, 0.6 B/s, 0.8 B/s");
+    check_axis(0, 700e6, UNIT_BYTES, "0 MiB, 128 MiB, 256 MiB, 384 MiB, 512 MiB, 640 MiB, 768 MiB");
+    check_axis(0x1p33, 0x1p33 + 700000, UNIT_BYTES,
+               "8192.000 MiB, 8192.125 MiB, 8192.250 MiB, 8192.375 MiB, 8192.500 MiB, 8192.625 "
+               "MiB, 8192.750 MiB");
+    check_axis(0, 0.0012, UNIT_SECONDS, "0 ms, 0.2 ms, 0.4 ms, 0.6 ms, 0.8 ms, 1.0 ms, 1.2 ms");
+    check_axis(0, 5400, UNIT_SECONDS, "0 h, 0.25 h, 0.50 h, 0.75 h, 1.00 h, 1.25 h, 1.50 h");
+    check_axis(0.113, 0.118, UNIT_RATIO, "11.3%, 11.4%, 11.5%, 11.6%, 11.7%, 11.8%");
+    check_axis(0, 12345, UNIT_PER_SECOND, "0/s, 2.5k/s, 5.0k/s, 7.5k/s, 10.0k/s, 12.5k/s");
+    check_axis(0, 1.2e-5, UNIT_NONE, "0, 0.2e-5, 0.4e-5, 0.6e-5, 0.8e-5, 1.0e-5, 1.2e-5");
+    check_axis(0, 6e24, UNIT_NONE, "0, 1e24, 2e24, 3e24, 4e24, 5e24, 6e24");
+    check_axis(-1e308, 1e308, UNIT_NONE, "-1.0e308, -0.5e308, 0, 0.5e308, 1.0e308");
+}
+
+// Of any range in any unit: enough of them, told apart, with the range between.
+static void ticks_are_few_and_distinct(void **state)
+{
+    uint64_t random = 88172645463325252u;
+    for (int i = 0; i < 40000; i++) {
+        double part[3];
+        for (size_t k = 0; k < 3; k++) {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            part[k] = (double)(random >> 11) * 0x1p-53;
+        }
+        double size = pow(10, part[0] * 30 - 12), low = size * (part[1] - 0.5) * (i % 3);
+        double high = low + size * pow(10, -part[2] * 4);
+        struct axis a;
+        CLEANUP(freep) char *before = NULL;
+        axis_init(&a, low, high, AXIS_TICKS_MAX, (enum unit)(i % UNIT_MAX), true);
+        if (a.n < 4 || a.n > 7 || a.low > low + 1e-8 * a.step || a.high < high - 1e-8 * a.step)
+            fail_msg("[%g, %g]: %zu ticks, %g to %g", low, high, a.n, a.low, a.high);
+        for (size_t k = 0; k < a.n; k++) {
+            struct buf out;
+            buf_init(&out, 1000);
+            axis_label(&a, k, &out);
+            if (before && strcmp(before, out.data) == 0)
+                fail_msg("[%g, %g]: %s twice", low, high, before);
+            free(before);
+            before = buf_take(&out, NULL);
+        }
+    }
 }
 
 static void ticks_of_time_fall_on_the_clock(void **state)
@@ -95,8 +155,8 @@ static void a_curve_has_axes_with_units_and_times(void **state)
     plot_put(&p, &series, 1, &out);
     check_fits(out.data, 80, &lines);
     assert_int_equal(lines, 20);
-    assert_non_null(strstr(out.data, "4.00 GiB ┤"));
-    assert_non_null(strstr(out.data, "0 B ┤"));
+    assert_non_null(strstr(out.data, "4 GiB ┤"));
+    assert_non_null(strstr(out.data, "0 GiB ┤"));
     assert_non_null(strstr(out.data, "22:16"));
     assert_null(strchr(out.data, '\x1b'));
     assert_null(strstr(out.data, "  a\n")); // no legend of one
@@ -206,6 +266,7 @@ int main(void)
         return 77;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ticks_are_round),
+        cmocka_unit_test(ticks_are_few_and_distinct),
         cmocka_unit_test(ticks_of_time_fall_on_the_clock),
         cmocka_unit_test(a_curve_has_axes_with_units_and_times),
         cmocka_unit_test(without_colours_each_series_has_a_mark),

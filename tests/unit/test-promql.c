@@ -612,6 +612,40 @@ static void far_subqueries_are_as_near_ones(void **state)
     promql_memory_free(m);
 }
 
+// count_values() writes a result by itself where it is the whole query, columns where it is a part.
+static void values_are_counted_alike(void **state)
+{
+    static const char *const queries[][2] = {
+        {"count_values(\"v\", walk)", "count_values(\"v\", walk) * 1"},
+        {"(count_values by (vm) (\"v\", walk))", "count_values by (vm) (\"v\", walk) * 1"},
+        {"count_values by (vm) (\"vm\", walk{vm=\"a\"})",
+         "count_values by (vm) (\"vm\", walk{vm=\"a\"}) * 1"},
+        {"count_values without (vm) (\"v\", walk)", "count_values without (vm) (\"v\", walk) * 1"},
+        {"count_values(\"v\", nothing)", "count_values(\"v\", nothing) * 1"},
+        {"count_values(\"v\", vector(3))", "count_values(\"v\", vector(3)) * 1"},
+    };
+    static const size_t n_series[] = {5, 9, 5, 5, 0, 1};
+    struct promql_memory *m = promql_memory_new();
+    load(m, "walk{vm=\"a\"} 1 2 1 NaN 2 1 3 4", 30000);
+    load(m, "walk{vm=\"b\"} 1 1 2 NaN stale 3 3", 30000);
+    const struct promql_range range = {0, 210000, 30000};
+    for (size_t i = 0; i < ARRAY_LEN(queries); i++) {
+        struct promql_result *whole, *part;
+        assert_int_equal(run(m, queries[i][0], &range, NULL, &whole, NULL), 0);
+        assert_int_equal(run(m, queries[i][1], &range, NULL, &part, NULL), 0);
+        assert_int_equal(whole->n, n_series[i]);
+        assert_same_result(whole, part, queries[i][0]);
+        for (size_t k = 0; k < whole->n; k++) {
+            assert_true(labels_equal(whole->series[k].labels, part->series[k].labels));
+            for (size_t at = 0; at < whole->series[k].n; at++)
+                assert_true(whole->series[k].t_ms[at] == part->series[k].t_ms[at]);
+        }
+        promql_result_free(whole);
+        promql_result_free(part);
+    }
+    promql_memory_free(m);
+}
+
 // A reset in the first bucket of a window: of its increase, what came from before is not counted.
 static void resets_at_the_beginning_of_a_window(void **state)
 {
@@ -770,6 +804,7 @@ int main(void)
         cmocka_unit_test(aligned_buckets_are_exact),
         cmocka_unit_test(resets_at_the_beginning_of_a_window),
         cmocka_unit_test(far_subqueries_are_as_near_ones),
+        cmocka_unit_test(values_are_counted_alike),
         cmocka_unit_test(sources_list_labels),
         cmocka_unit_test(approximations_are_announced),
         cmocka_unit_test(quantiles_select_as_sorting_does),

@@ -9,6 +9,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <nss.h>
+#include <sched.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -18,6 +19,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/random.h>
@@ -349,9 +351,58 @@ static void only_named_files_are_read(void **state)
     assert_int_equal(WEXITSTATUS(status), REFUSED);
 }
 
+/* Acting. */
+
+static int try_acting(int (*attempt)(void), bool programs, bool outside)
+{
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        struct err err = {0};
+        struct buf words;
+        const struct sandbox_acting plan = {true, programs, outside};
+        buf_init(&words, 1024);
+        if (sandbox_enter_acting(&plan, &words, &err) < 0)
+            _exit(NO_SANDBOX);
+        _exit(attempt());
+    }
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static int mount_something(void)
+{
+    return outcome(mount("none", "/mnt", "tmpfs", 0, NULL));
+}
+
+static int leave_namespace(void)
+{
+    return outcome(unshare(CLONE_NEWUSER));
+}
+
+static void acting_runs_no_program(void **state)
+{
+    static int (*const refused[])(void) = {run_program, start_process, trace, mount_something,
+                                           leave_namespace};
+    static int (*const working[])(void) = {open_file, create_file, start_thread, make_unix_socket,
+                                           list_directory};
+    if (SANITIZED)
+        skip();
+    for (size_t i = 0; i < ARRAY_LEN(refused); i++)
+        assert_int_equal(try_acting(refused[i], false, false), REFUSED);
+    for (size_t i = 0; i < ARRAY_LEN(working); i++)
+        assert_int_equal(try_acting(working[i], false, false), WORKED);
+    assert_int_equal(try_acting(make_socket, false, false), OTHER);
+    assert_int_equal(try_acting(make_socket, false, true), WORKED);
+    assert_int_equal(try_acting(start_process, true, false), WORKED);
+    assert_int_equal(try_acting(mount_something, true, true), REFUSED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(acting_runs_no_program),
         cmocka_unit_test(seccomp_kills_what_is_not_allowed),
         cmocka_unit_test(landlock_refuses_files_even_without_seccomp),
         cmocka_unit_test(what_serving_needs_works),

@@ -599,6 +599,15 @@ static const struct query_run *samples(struct tsdb *db, const char *domain,
     return run;
 }
 
+// Whether sample i is the last of its window.
+static bool is_last(const struct query_hints *h, const struct query_run *all, size_t i)
+{
+    for (int64_t t = h->align_ms; t <= h->end_ms + h->step_ms; t += h->step_ms)
+        if (all->t_ms[i] > t - h->window_ms && all->t_ms[i] <= t)
+            return i + 1 == all->n || all->t_ms[i + 1] > t;
+    return false;
+}
+
 // What lies in windows is there, as it is among all samples; and little else.
 static void check_sample_windows(struct tsdb *db, const char *domain,
                                  const struct query_hints *hints)
@@ -612,7 +621,8 @@ static void check_sample_windows(struct tsdb *db, const char *domain,
     assert_true(some->n < all->n / 2);
     for (size_t i = 0; i < all->n; i++) {
         bool found = at < some->n && some->t_ms[at] == all->t_ms[i];
-        assert_true(found || !is_needed(hints, all->t_ms[i]));
+        bool needed = hints->last_only ? is_last(hints, all, i) : is_needed(hints, all->t_ms[i]);
+        assert_true(found || !needed);
         if (found)
             assert_memory_equal(&some->v[at++], &all->v[i], sizeof(double));
     }
@@ -654,9 +664,21 @@ static void test_sample_windows(void **state)
                                     .window_ms = 300000};
         for (int64_t offset = -2; offset <= 2; offset++) {
             hints.align_ms = start + offset * 3600500;
+            hints.last_only = offset % 2;
             check_sample_windows(db, domains[i % 4], &hints);
         }
     }
+    // The last of a window that is left where those after it are deleted.
+    struct query_matcher m = {QUERY_EQUAL, "__name__", "cpu", NULL};
+    struct query_hints hints = {.start_ms = start + 777,
+                                .end_ms = end - 3600000,
+                                .align_ms = start,
+                                .step_ms = 3600000,
+                                .window_ms = 300000,
+                                .last_only = true};
+    int64_t hour_ms = start + 5 * 3600000;
+    assert_int_equal(tsdb_delete(db, &m, 1, hour_ms - 100000, hour_ms, NULL), 0);
+    check_sample_windows(db, "counter", &hints);
     tsdb_close(db);
 }
 

@@ -222,6 +222,21 @@ static void test_sort(void **state)
     check_order(f, "4123");
 }
 
+static void test_numbers_in_names_count(void **state)
+{
+    struct fixture *f = *state;
+    json_decref(f->model.vms);
+    f->model.vms = parse("{\"vms\":[{\"uuid\":\"1\",\"name\":\"vm10\",\"state\":\"running\"},"
+                         "{\"uuid\":\"2\",\"name\":\"vm2\",\"state\":\"running\"},"
+                         "{\"uuid\":\"3\",\"name\":\"vm1\",\"state\":\"running\"}]}");
+    keys(f, "N");
+    check_order(f, "321");
+    keys(f, "N");
+    check_order(f, "123");
+    compose(f, 24, 80, true);
+    assert_non_null(strstr(line(f, 2), "VMs 3, all running"));
+}
+
 static void test_sort_keys_wrap_round(void **state)
 {
     struct fixture *f = *state;
@@ -466,6 +481,7 @@ int main(void)
         TEST(test_wide_screen_has_all_columns),
         TEST(test_sorting_column_stays_on_a_narrow_screen),
         TEST(test_sort),
+        TEST(test_numbers_in_names_count),
         TEST(test_sort_keys_wrap_round),
         TEST(test_filter),
         TEST(test_filter_takes_utf8),

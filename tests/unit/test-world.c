@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "maths.h"
 #include "sim/world.h"
+#include "world.h"
 
 static struct scenario *parse(const char *text)
 {
@@ -245,6 +246,72 @@ static void time_may_pass_in_pieces(void **state)
     scenario_free(s);
 }
 
+// One host, which the first VM fills; then come a long one, a small one of some importance, and a
+// short one. The number of the one that is started next.
+static uint32_t next_started(const char *queue)
+{
+    CLEANUP(freep)
+    char *text = mem_printf("duration: 400d\nstep: 60s\npolicy: none\n%s\n"
+                            "hosts: [{name: h, memory: 8G}]\nvms:\n"
+                            "  - {name: first, memory: 8G, lifetime: 20h}\n"
+                            "  - {name: long, memory: 8G, arrive: 5m, lifetime: 50h}\n"
+                            "  - {name: high, memory: 7G, arrive: 15m, lifetime: 9h, priority: 5}\n"
+                            "  - {name: short, memory: 8G, arrive: 16m, lifetime: 1h}\n",
+                            queue);
+    struct scenario *s = parse(text);
+    struct world *w = NULL;
+    struct err err = {0};
+    uint32_t found = 0;
+    assert_int_equal(world_new(s, NULL, &w, &err), 0);
+    for (double t = 0; found == 0 && t < s->duration_s; t += s->step_s) {
+        assert_int_equal(world_run(w, t), 0);
+        for (uint32_t i = 1; i < w->guests; i++)
+            if (w->guest[i].state == GUEST_RUNNING)
+                found = i;
+    }
+    const struct world_totals *totals = world_totals(w);
+    assert_int_equal(totals->waits, 3);
+    assert_true(totals->wait_max_s == totals->wait_s && totals->wait_s > 0);
+    world_free(w);
+    scenario_free(s);
+    return found;
+}
+
+static void who_waits_for_a_host(void **state)
+{
+    assert_int_equal(next_started(""), 1);
+    assert_int_equal(next_started("queue: fcfs"), 1);
+    assert_int_equal(next_started("queue: sjf"), 3);
+    assert_int_equal(next_started("queue: priority"), 2);
+    assert_int_equal(next_started("queue: ageing"), 2);
+    // 5 minutes of waiting make up for a priority of 5: who came 10 minutes before is first.
+    assert_int_equal(next_started("queue: ageing\nageing: 1m"), 1);
+}
+
+// Who is first holds back the small one, which would find room; under `any` it does not.
+static void the_first_holds_back_others(void **state)
+{
+    static const struct {
+        const char *queue;
+        enum guest_state small;
+    } cases[] = {{"", GUEST_RUNNING}, {"queue: fcfs", GUEST_WAITING}};
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        CLEANUP(freep)
+        char *whole = mem_printf("duration: 1h\nstep: 60s\npolicy: none\n%s\n"
+                                 "hosts: [{name: h, memory: 8G}]\nvms:\n"
+                                 "  - {name: first, memory: 6G}\n"
+                                 "  - {name: large, memory: 8G, arrive: 5m}\n"
+                                 "  - {name: small, memory: 1G, arrive: 10m}\n",
+                                 cases[i].queue);
+        struct scenario *s = parse(whole);
+        struct world *w = run(s, NULL);
+        assert_int_equal(w->guest[1].state, GUEST_WAITING);
+        assert_int_equal(w->guest[2].state, cases[i].small);
+        world_free(w);
+        scenario_free(s);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -259,6 +326,8 @@ int main(void)
         cmocka_unit_test(unknown_names),
         cmocka_unit_test(same_seed_same_bytes),
         cmocka_unit_test(time_may_pass_in_pieces),
+        cmocka_unit_test(who_waits_for_a_host),
+        cmocka_unit_test(the_first_holds_back_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

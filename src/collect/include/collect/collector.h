@@ -35,6 +35,13 @@ struct collector_params {
     int (*ask)(uint32_t id, const char *verb, const char *json, void *arg);
     /** A sample is complete in the herd; its time on the monotonic clock. May be NULL. */
     void (*sampled)(int64_t mono_ns, void *arg);
+    /**
+     * Something happened to a VM, and the herd knows of it; `vm` is NULL where it is not shown yet
+     * or any more. May be NULL.
+     */
+    void (*event)(const struct virt_event *e, const struct vm *vm, void *arg);
+    /** A VM's hypervisor process was found, or another in its place. May be NULL. */
+    void (*process)(const struct vm *vm, int pid, void *arg);
     void *arg;
     bool no_sampler; /**< tests: batches come through collector_sink() alone */
 };
@@ -62,6 +69,12 @@ struct host_sink collector_sink(struct collector *c);
 /** act's answer to request `id`: HTTP status and payload (media type, NUL, body). */
 void collector_answer(struct collector *c, uint32_t id, int status, const char *payload,
                       size_t len);
+
+/**
+ * The kernel says that a VM's process was ended by a signal. The VM counts as crashed from now on,
+ * until libvirt has noticed as well.
+ */
+void collector_process_died(struct collector *c, const struct uuid *uuid, int pid, int signal);
 
 /** act is gone: all requests under way fail. */
 void collector_act_lost(struct collector *c);

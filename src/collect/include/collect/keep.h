@@ -15,10 +15,13 @@
 #include "tsdb/tsdb.h"
 
 /**
- * A fact is appended when its lane has delivered it, and again after this long at the latest, so
- * that queries that look back five minutes always find what is known.
+ * A fact is appended when its lane has delivered it, and again each so long where that was half as
+ * long ago, so that queries that look back five minutes, and roll-ups, always find what is known.
  */
-#define KEEP_REPEAT_NS (10 * NS_PER_S)
+#define KEEP_REPEAT_NS (30 * NS_PER_S)
+
+/** What vherd tells of itself and its lanes is appended each so long, and when a flag changes. */
+#define KEEP_SELF_NS (5 * NS_PER_S)
 
 /**
  * How late a sample the store has to take (tsdb_options.late_ms): a clock that is set back is
@@ -55,6 +58,12 @@ void keep_configure(struct keep *k, unsigned sets, bool misnamed, int64_t interv
  * sample. 0, or -ENOSPC where the store refused some (they are counted there).
  */
 int keep_sample(struct keep *k, int64_t mono_ns, int64_t real_ns);
+
+/**
+ * Append at once what has come in of one VM, between two samples: what an event has changed. Gives
+ * the time under which it stands, which is later than the last sample and earlier than the next.
+ */
+int64_t keep_now(struct keep *k, struct vm *vm, int64_t mono_ns);
 
 struct keep_stats {
     uint64_t samples; /**< appended, markers with them */

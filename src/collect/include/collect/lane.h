@@ -7,7 +7,8 @@
  * answer. Pure: time comes with each call; nothing here waits, reads or locks.
  *
  * Rules: at most one call under way per object and `max_in_flight` in all, one after the other
- * while they are quick and side by side when they are not; objects are spread over the interval; a
+ * while they are quick and side by side when they are not; up to `train` of them are given out at
+ * one instant, for one thread to make in turn; objects are spread over the interval; a
  * call past its deadline is written off and its object quarantined with growing pauses; written-off
  * calls do not count as in flight, but objects that failed are only tried again while fewer than
  * `max_written_off` are out, and nobody is called at twice that number.
@@ -24,6 +25,7 @@ struct lane_policy {
     int64_t quarantine_max_ns;
     int64_t
         patience_ns; /**< a further call starts beside others only when these have taken longer */
+    int train;       /**< calls given out at the same instant; 0 as 1 */
     int max_in_flight;
     int max_written_off;
 };

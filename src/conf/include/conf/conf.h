@@ -15,6 +15,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "conf/targets.h"
+#include "conf/tell.h"
 
 /** Roles that a key may give, in the order of enum verb_role. */
 enum conf_role {
@@ -150,6 +151,30 @@ struct conf {
         char *token_file;       /**< receive.token_file: "" */
         int64_t max_body_bytes; /**< receive.max_body: 4M, before unpacking */
     } receive;
+
+    struct {
+        struct conf_list files;  /**< rules.files: patterns of paths; [] */
+        int64_t interval_ns;     /**< rules.evaluation_interval: of groups that name none; 15s */
+        int64_t query_offset_ns; /**< rules.query_offset: how far back groups look; 0s */
+        int64_t resend_delay_ns; /**< rules.resend_delay: a firing alert is told again; 1m */
+        bool hold_gaps;          /**< rules.hold_gaps: missing data resolve nothing; true */
+        char *external_url;      /**< rules.external_url: for templates and links; "" */
+    } rules;
+
+    struct {
+        int64_t keep_ns;   /**< events.keep: age up to which events stay; 90d, 0 = for ever */
+        int64_t keep_size; /**< events.keep_size: bytes of events; 64M, 0 = no limit */
+    } events;
+
+    struct {
+        struct conf_array receivers;   /**< struct conf_receiver */
+        struct conf_route route;       /**< the top; receiver "" = nobody is told */
+        struct conf_array inhibit;     /**< struct conf_inhibit */
+        struct conf_array quiet_hours; /**< struct conf_quiet */
+        int64_t keep_trying_ns;        /**< notify.keep_trying: 24h */
+        int64_t max_backoff_ns;        /**< notify.max_backoff: 5m */
+        char *external_url;            /**< notify.external_url: "" */
+    } notify;
 
     struct conf_array scrape;       /**< of struct conf_scrape */
     struct conf_array remote_write; /**< of struct conf_remote_write */

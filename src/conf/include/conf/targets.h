@@ -45,6 +45,13 @@ struct conf_relabel {
     int line;
 };
 
+/** TLS of a server. */
+struct conf_tls {
+    char *ca_file, *cert_file, *key_file;
+    char *server_name;
+    bool insecure_skip_verify;
+};
+
 /** How a server is spoken to. Secrets come from files only. */
 struct conf_http {
     struct {
@@ -55,11 +62,7 @@ struct conf_http {
         char *type; /**< "Bearer" */
         char *credentials_file;
     } authorization;
-    struct {
-        char *ca_file, *cert_file, *key_file;
-        char *server_name;
-        bool insecure_skip_verify;
-    } tls;
+    struct conf_tls tls;
     struct conf_pairs headers;
     bool follow_redirects;
 };

@@ -150,28 +150,28 @@
       "Memory promised to processes.")                                                             \
     X(HOST, SWAP_TOTAL, HOST, PLAIN, B, "swap_total_bytes", "Swap space.")                         \
     X(HOST, SWAP_FREE, HOST, PLAIN, B, "swap_free_bytes", "Unused swap space.")                    \
-    X(HOST, SWAP_IN, HOST, PLAIN, D, "swap_in_pages", "Pages swapped in since boot.")              \
-    X(HOST, SWAP_OUT, HOST, PLAIN, D, "swap_out_pages", "Pages swapped out since boot.")           \
-    X(HOST, OOM_KILLS, HOST, PLAIN, D, "oom_kills", "Processes killed for lack of memory.")        \
-    X(HOST, KSM_RUN, HOST, PLAIN, D, "ksm_run", "1 while KSM merges pages.")                       \
-    X(HOST, KSM_SHARED, HOST, PLAIN, D, "ksm_pages_shared", "Pages that KSM keeps for others.")    \
-    X(HOST, KSM_SHARING, HOST, PLAIN, D, "ksm_pages_sharing",                                      \
+    X(HOST, SWAP_IN, TURN, PLAIN, D, "swap_in_pages", "Pages swapped in since boot.")              \
+    X(HOST, SWAP_OUT, TURN, PLAIN, D, "swap_out_pages", "Pages swapped out since boot.")           \
+    X(HOST, OOM_KILLS, TURN, PLAIN, D, "oom_kills", "Processes killed for lack of memory.")        \
+    X(HOST, KSM_RUN, TURN, PLAIN, D, "ksm_run", "1 while KSM merges pages.")                       \
+    X(HOST, KSM_SHARED, TURN, PLAIN, D, "ksm_pages_shared", "Pages that KSM keeps for others.")    \
+    X(HOST, KSM_SHARING, TURN, PLAIN, D, "ksm_pages_sharing",                                      \
       "Places that use them: pages saved.")                                                        \
-    X(HOST, KSM_UNSHARED, HOST, PLAIN, D, "ksm_pages_unshared", "Pages found to be unique.")       \
-    X(HOST, KSM_VOLATILE, HOST, PLAIN, D, "ksm_pages_volatile", "Pages that change too fast.")     \
-    X(HOST, KSM_SCANS, HOST, PLAIN, D, "ksm_full_scans",                                           \
+    X(HOST, KSM_UNSHARED, TURN, PLAIN, D, "ksm_pages_unshared", "Pages found to be unique.")       \
+    X(HOST, KSM_VOLATILE, TURN, PLAIN, D, "ksm_pages_volatile", "Pages that change too fast.")     \
+    X(HOST, KSM_SCANS, TURN, PLAIN, D, "ksm_full_scans",                                           \
       "Times all mergeable memory was scanned.")                                                   \
-    X(HOST, PSI_CPU_SOME, HOST, NS, D, "pressure_cpu_some_seconds",                                \
+    X(HOST, PSI_CPU_SOME, TURN, NS, D, "pressure_cpu_some_seconds",                                \
       "Time some task waited for a CPU.")                                                          \
-    X(HOST, PSI_CPU_FULL, HOST, NS, D, "pressure_cpu_full_seconds",                                \
+    X(HOST, PSI_CPU_FULL, TURN, NS, D, "pressure_cpu_full_seconds",                                \
       "Time all tasks waited for a CPU.")                                                          \
-    X(HOST, PSI_MEM_SOME, HOST, NS, D, "pressure_memory_some_seconds",                             \
+    X(HOST, PSI_MEM_SOME, TURN, NS, D, "pressure_memory_some_seconds",                             \
       "Time some task waited for memory.")                                                         \
-    X(HOST, PSI_MEM_FULL, HOST, NS, D, "pressure_memory_full_seconds",                             \
+    X(HOST, PSI_MEM_FULL, TURN, NS, D, "pressure_memory_full_seconds",                             \
       "Time all tasks waited for memory.")                                                         \
-    X(HOST, PSI_IO_SOME, HOST, NS, D, "pressure_io_some_seconds",                                  \
+    X(HOST, PSI_IO_SOME, TURN, NS, D, "pressure_io_some_seconds",                                  \
       "Time some task waited for I/O.")                                                            \
-    X(HOST, PSI_IO_FULL, HOST, NS, D, "pressure_io_full_seconds",                                  \
+    X(HOST, PSI_IO_FULL, TURN, NS, D, "pressure_io_full_seconds",                                  \
       "Time all tasks waited for I/O.")                                                            \
     X(HOST, KMSG_MCE, HOST, PLAIN, D, "kernel_mce", "Machine check messages since vherd started.") \
     X(HOST, KMSG_SOFT_LOCKUP, HOST, PLAIN, D, "kernel_soft_lockups",                               \
@@ -212,15 +212,15 @@
     X(CPU, GUEST, HOST, NS, B, "guest_seconds", "Running guests.")                                 \
     X(CPU, GUEST_NICE, HOST, NS, D, "guest_nice_seconds", "Running guests at low priority.")       \
     X(CPU, RATIO, RATE, PLAIN, B, "utilisation_ratio", "Busy part, 0 to 1.")                       \
-    X(NUMA, MEM_TOTAL, HOST, PLAIN, B, "memory_total_bytes", "Memory of the node.")                \
-    X(NUMA, MEM_FREE, HOST, PLAIN, B, "memory_free_bytes", "Free memory of the node.")             \
-    X(NUMA, HIT, HOST, PLAIN, D, "numa_hit", "Allocations that got the node they wanted.")         \
-    X(NUMA, MISS, HOST, PLAIN, D, "numa_miss", "Allocations meant for another node.")              \
-    X(NUMA, FOREIGN, HOST, PLAIN, D, "numa_foreign",                                               \
+    X(NUMA, MEM_TOTAL, TURN, PLAIN, B, "memory_total_bytes", "Memory of the node.")                \
+    X(NUMA, MEM_FREE, TURN, PLAIN, B, "memory_free_bytes", "Free memory of the node.")             \
+    X(NUMA, HIT, TURN, PLAIN, D, "numa_hit", "Allocations that got the node they wanted.")         \
+    X(NUMA, MISS, TURN, PLAIN, D, "numa_miss", "Allocations meant for another node.")              \
+    X(NUMA, FOREIGN, TURN, PLAIN, D, "numa_foreign",                                               \
       "Allocations meant for this node that went elsewhere.")                                      \
-    X(HUGEPAGE, TOTAL, HOST, PLAIN, B, "total", "Huge pages of this size on the node.")            \
-    X(HUGEPAGE, FREE, HOST, PLAIN, B, "free", "Unused huge pages.")                                \
-    X(HUGEPAGE, SURPLUS, HOST, PLAIN, D, "surplus", "Huge pages above the configured number.")     \
+    X(HUGEPAGE, TOTAL, TURN, PLAIN, B, "total", "Huge pages of this size on the node.")            \
+    X(HUGEPAGE, FREE, TURN, PLAIN, B, "free", "Unused huge pages.")                                \
+    X(HUGEPAGE, SURPLUS, TURN, PLAIN, D, "surplus", "Huge pages above the configured number.")     \
     X(HDISK, READS, HOST, PLAIN, D, "reads", "Reads completed.")                                   \
     X(HDISK, READ_BYTES, HOST, PLAIN, B, "read_bytes", "Bytes read.")                              \
     X(HDISK, READ_TIME, HOST, NS, D, "read_seconds", "Time reads took, summed.")                   \
@@ -232,12 +232,12 @@
     X(HDISK, WEIGHTED_TIME, HOST, NS, D, "io_weighted_seconds", "Time times requests under way.")  \
     X(HNIC, RX_BYTES, HOST, PLAIN, B, "receive_bytes", "Bytes received by the host.")              \
     X(HNIC, RX_PACKETS, HOST, PLAIN, D, "receive_packets", "Packets received.")                    \
-    X(HNIC, RX_ERRORS, HOST, PLAIN, D, "receive_errors", "Receive errors.")                        \
-    X(HNIC, RX_DROPS, HOST, PLAIN, D, "receive_drops", "Packets dropped on receipt.")              \
+    X(HNIC, RX_ERRORS, TURN, PLAIN, D, "receive_errors", "Receive errors.")                        \
+    X(HNIC, RX_DROPS, TURN, PLAIN, D, "receive_drops", "Packets dropped on receipt.")              \
     X(HNIC, TX_BYTES, HOST, PLAIN, B, "transmit_bytes", "Bytes sent by the host.")                 \
     X(HNIC, TX_PACKETS, HOST, PLAIN, D, "transmit_packets", "Packets sent.")                       \
-    X(HNIC, TX_ERRORS, HOST, PLAIN, D, "transmit_errors", "Transmit errors.")                      \
-    X(HNIC, TX_DROPS, HOST, PLAIN, D, "transmit_drops", "Packets dropped on sending.")             \
+    X(HNIC, TX_ERRORS, TURN, PLAIN, D, "transmit_errors", "Transmit errors.")                      \
+    X(HNIC, TX_DROPS, TURN, PLAIN, D, "transmit_drops", "Packets dropped on sending.")             \
     X(HNIC, UP, HOST, PLAIN, B, "up", "1 while the interface is up.")                              \
     X(POOL, STATE, POOL, PLAIN, B, "state",                                                        \
       "0 inactive, 1 building, 2 running, 3 degraded, 4 inaccessible.")                            \
@@ -276,17 +276,17 @@
     X(VM, VCPU_RUN, KERNEL, NS, D, "vcpu_run_seconds", "Run time of the vCPU threads, summed.")    \
     X(VM, VCPU_WAIT, KERNEL, NS, D, "vcpu_wait_seconds",                                           \
       "Run-queue wait of the vCPU threads, summed.")                                               \
-    X(VM, EMULATOR_RUN, KERNEL, NS, D, "emulator_run_seconds",                                     \
+    X(VM, EMULATOR_RUN, TURN, NS, D, "emulator_run_seconds",                                       \
       "Run time of the emulator's other threads.")                                                 \
-    X(VM, EMULATOR_WAIT, KERNEL, NS, D, "emulator_wait_seconds",                                   \
+    X(VM, EMULATOR_WAIT, TURN, NS, D, "emulator_wait_seconds",                                     \
       "Run-queue wait of the emulator's other threads.")                                           \
-    X(VM, IOTHREAD_RUN, KERNEL, NS, D, "iothread_run_seconds", "Run time of the I/O threads.")     \
-    X(VM, IOTHREAD_WAIT, KERNEL, NS, D, "iothread_wait_seconds",                                   \
+    X(VM, IOTHREAD_RUN, TURN, NS, D, "iothread_run_seconds", "Run time of the I/O threads.")       \
+    X(VM, IOTHREAD_WAIT, TURN, NS, D, "iothread_wait_seconds",                                     \
       "Run-queue wait of the I/O threads.")                                                        \
-    X(VM, VHOST_RUN, KERNEL, NS, D, "vhost_run_seconds", "Run time of the vhost threads.")         \
-    X(VM, VHOST_WAIT, KERNEL, NS, D, "vhost_wait_seconds", "Run-queue wait of the vhost threads.") \
-    X(VM, THREADS, KERNEL, PLAIN, D, "threads", "Threads of the hypervisor process.")              \
-    X(VM, START_TIME, KERNEL, PLAIN, D, "start_time_seconds",                                      \
+    X(VM, VHOST_RUN, TURN, NS, D, "vhost_run_seconds", "Run time of the vhost threads.")           \
+    X(VM, VHOST_WAIT, TURN, NS, D, "vhost_wait_seconds", "Run-queue wait of the vhost threads.")   \
+    X(VM, THREADS, TURN, PLAIN, D, "threads", "Threads of the hypervisor process.")                \
+    X(VM, START_TIME, TURN, PLAIN, D, "start_time_seconds",                                        \
       "When the hypervisor process started, Unix time.")                                           \
     X(VM, RSS, KERNEL, PLAIN, B, "resident_bytes", "Memory of the host that the process holds.")   \
     X(VM, MAJOR_FAULTS, KERNEL, PLAIN, D, "process_major_faults",                                  \
@@ -295,31 +295,30 @@
     X(VM, PSS_AGE, SLOW, NS, D, "proportional_age_seconds",                                        \
       "How long ago that share was measured.")                                                     \
     X(VM, SWAP, SLOW, PLAIN, B, "swapped_bytes", "Memory of the process in the host's swap.")      \
-    X(VM, CG_PERIODS, KERNEL, PLAIN, D, "cgroup_periods",                                          \
-      "CPU quota periods of the VM's cgroups.")                                                    \
-    X(VM, CG_THROTTLED_PERIODS, KERNEL, PLAIN, D, "cgroup_throttled_periods",                      \
+    X(VM, CG_PERIODS, TURN, PLAIN, D, "cgroup_periods", "CPU quota periods of the VM's cgroups.")  \
+    X(VM, CG_THROTTLED_PERIODS, TURN, PLAIN, D, "cgroup_throttled_periods",                        \
       "Periods in which the quota ran out.")                                                       \
-    X(VM, CG_THROTTLED, KERNEL, NS, D, "cgroup_throttled_seconds",                                 \
+    X(VM, CG_THROTTLED, TURN, NS, D, "cgroup_throttled_seconds",                                   \
       "Time that CPU quotas held it back.")                                                        \
-    X(VM, CG_MEM_CURRENT, KERNEL, PLAIN, D, "cgroup_memory_bytes",                                 \
+    X(VM, CG_MEM_CURRENT, TURN, PLAIN, D, "cgroup_memory_bytes",                                   \
       "Memory charged to the VM's cgroup.")                                                        \
-    X(VM, CG_MEM_HIGH, KERNEL, PLAIN, D, "cgroup_memory_high_events",                              \
+    X(VM, CG_MEM_HIGH, TURN, PLAIN, D, "cgroup_memory_high_events",                                \
       "Times the high limit was passed.")                                                          \
-    X(VM, CG_MEM_MAX, KERNEL, PLAIN, D, "cgroup_memory_max_events", "Times the limit was hit.")    \
-    X(VM, CG_OOM, KERNEL, PLAIN, D, "cgroup_oom_events", "Times the cgroup was out of memory.")    \
-    X(VM, CG_OOM_KILL, KERNEL, PLAIN, D, "cgroup_oom_kills",                                       \
+    X(VM, CG_MEM_MAX, TURN, PLAIN, D, "cgroup_memory_max_events", "Times the limit was hit.")      \
+    X(VM, CG_OOM, TURN, PLAIN, D, "cgroup_oom_events", "Times the cgroup was out of memory.")      \
+    X(VM, CG_OOM_KILL, TURN, PLAIN, D, "cgroup_oom_kills",                                         \
       "Processes of the cgroup that were killed for it.")                                          \
-    X(VM, PSI_CPU_SOME, KERNEL, NS, D, "pressure_cpu_some_seconds",                                \
+    X(VM, PSI_CPU_SOME, TURN, NS, D, "pressure_cpu_some_seconds",                                  \
       "Time some task of the VM waited for a CPU.")                                                \
-    X(VM, PSI_CPU_FULL, KERNEL, NS, D, "pressure_cpu_full_seconds",                                \
+    X(VM, PSI_CPU_FULL, TURN, NS, D, "pressure_cpu_full_seconds",                                  \
       "Time all tasks of the VM waited for a CPU.")                                                \
-    X(VM, PSI_MEM_SOME, KERNEL, NS, D, "pressure_memory_some_seconds",                             \
+    X(VM, PSI_MEM_SOME, TURN, NS, D, "pressure_memory_some_seconds",                               \
       "Time some task of the VM waited for memory.")                                               \
-    X(VM, PSI_MEM_FULL, KERNEL, NS, D, "pressure_memory_full_seconds",                             \
+    X(VM, PSI_MEM_FULL, TURN, NS, D, "pressure_memory_full_seconds",                               \
       "Time all tasks of the VM waited for memory.")                                               \
-    X(VM, PSI_IO_SOME, KERNEL, NS, D, "pressure_io_some_seconds",                                  \
+    X(VM, PSI_IO_SOME, TURN, NS, D, "pressure_io_some_seconds",                                    \
       "Time some task of the VM waited for I/O.")                                                  \
-    X(VM, PSI_IO_FULL, KERNEL, NS, D, "pressure_io_full_seconds",                                  \
+    X(VM, PSI_IO_FULL, TURN, NS, D, "pressure_io_full_seconds",                                    \
       "Time all tasks of the VM waited for I/O.")                                                  \
     X(VM, BALLOON_CURRENT, LIBVIRT, PLAIN, D, "balloon_current_bytes",                             \
       "Memory the balloon leaves to the guest.")                                                   \
@@ -390,12 +389,12 @@
     X(VCPU, RUN, KERNEL, NS, B, "run_seconds", "Time the vCPU ran on a host CPU.")                 \
     X(VCPU, WAIT, KERNEL, NS, B, "wait_seconds",                                                   \
       "Time the vCPU was ready but waited on a run queue.")                                        \
-    X(VCPU, SLICES, KERNEL, PLAIN, D, "timeslices", "Times it was put on a CPU.")                  \
-    X(VCPU, CPU, KERNEL, PLAIN, B, "cpu", "Host CPU on which it last ran.")                        \
-    X(VCPU, STATE, KERNEL, PLAIN, D, "state", "virVcpuState: 1 running.")                          \
-    X(VCPU, SWITCHES_VOLUNTARY, KERNEL, PLAIN, D, "voluntary_switches",                            \
+    X(VCPU, SLICES, TURN, PLAIN, D, "timeslices", "Times it was put on a CPU.")                    \
+    X(VCPU, CPU, TURN, PLAIN, B, "cpu", "Host CPU on which it last ran.")                          \
+    X(VCPU, STATE, TURN, PLAIN, D, "state", "virVcpuState: 1 running.")                            \
+    X(VCPU, SWITCHES_VOLUNTARY, TURN, PLAIN, D, "voluntary_switches",                              \
       "Context switches it asked for.")                                                            \
-    X(VCPU, SWITCHES_FORCED, KERNEL, PLAIN, D, "involuntary_switches",                             \
+    X(VCPU, SWITCHES_FORCED, TURN, PLAIN, D, "involuntary_switches",                               \
       "Context switches forced on it.")                                                            \
     X(VCPU, KVM_EXITS, SLOW, PLAIN, D, "kvm_exits", "Exits from guest mode.")                      \
     X(VCPU, KVM_HALT_EXITS, SLOW, PLAIN, D, "kvm_halt_exits",                                      \
@@ -465,12 +464,12 @@
     X(DISK, FLUSH_LATENCY, RATE, NS, D, "flush_latency_seconds", "Mean time of a flush.")          \
     X(NIC, RX_BYTES, KERNEL, PLAIN, B, "receive_bytes", "Bytes received by the guest.")            \
     X(NIC, RX_PACKETS, KERNEL, PLAIN, B, "receive_packets", "Packets received by the guest.")      \
-    X(NIC, RX_ERRORS, KERNEL, PLAIN, B, "receive_errors", "Errors towards the guest.")             \
-    X(NIC, RX_DROPS, KERNEL, PLAIN, B, "receive_drops", "Packets to the guest that were dropped.") \
+    X(NIC, RX_ERRORS, TURN, PLAIN, B, "receive_errors", "Errors towards the guest.")               \
+    X(NIC, RX_DROPS, TURN, PLAIN, B, "receive_drops", "Packets to the guest that were dropped.")   \
     X(NIC, TX_BYTES, KERNEL, PLAIN, B, "transmit_bytes", "Bytes sent by the guest.")               \
     X(NIC, TX_PACKETS, KERNEL, PLAIN, B, "transmit_packets", "Packets sent by the guest.")         \
-    X(NIC, TX_ERRORS, KERNEL, PLAIN, B, "transmit_errors", "Errors from the guest.")               \
-    X(NIC, TX_DROPS, KERNEL, PLAIN, B, "transmit_drops",                                           \
+    X(NIC, TX_ERRORS, TURN, PLAIN, B, "transmit_errors", "Errors from the guest.")                 \
+    X(NIC, TX_DROPS, TURN, PLAIN, B, "transmit_drops",                                             \
       "Packets from the guest that were dropped.")                                                 \
     X(NIC, RX_RATE, RATE, PLAIN, B, "receive_bytes_per_second", "Received by the guest.")          \
     X(NIC, TX_RATE, RATE, PLAIN, B, "transmit_bytes_per_second", "Sent by the guest.")             \

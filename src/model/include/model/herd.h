@@ -64,7 +64,7 @@ struct vm {
 /** All objects. */
 struct herd {
     struct object *host;
-    struct vm **vms; /**< sorted by name, then UUID */
+    struct vm **vms; /**< sorted by name (vm2 before vm10), then UUID */
     size_t n_vms;
     size_t cap_vms;
     struct map *by_uuid;

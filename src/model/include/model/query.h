@@ -89,13 +89,15 @@ struct query_run {
  *
  * window_ms > 0: only those samples and buckets are needed that lie in or reach into a window
  * (align_ms + k·step_ms - window_ms, align_ms + k·step_ms], k = 0, 1, …, and the one bucket before
- * each window. skip_values: min, max and sum of buckets are not looked at and may be anything.
+ * each window. last_only: of the samples in each window only the last. skip_values: min, max and
+ * sum of buckets are not looked at and may be anything.
  */
 struct query_hints {
     int64_t start_ms, end_ms;
     int64_t max_resolution_ms;
     int64_t align_ms;
     int64_t step_ms, window_ms;
+    bool last_only;
     bool skip_values;
 };
 

@@ -38,6 +38,8 @@ enum ipc_type {
     IPC_PIECE,       /**< more of the body */
     IPC_END,         /**< the body is whole; `status` other than 0: it broke off */
     IPC_MORE,        /**< web to core: another piece of `id` may come */
+    IPC_NOTIFY,      /**< core to send: the message's id, receiver's name, JSON; NUL between them */
+    IPC_NOTIFIED,    /**< send to core: `status` = enum notify_outcome; id, why, pause in ms */
     IPC_IMPORT,      /**< as IPC_SAMPLES, with an id: history, of any age */
     IPC_TYPE_END,
 };

@@ -31,10 +31,10 @@ struct plan_size {
 };
 
 /*
- * How a plan is carried out stands in it, as requests to the daemon: an array `deeds` of each row of
- * place and rightsize, {"what": "memory", "deed": "vm.set-memory", "body": {…}, "effect": "now"}.
- * `what` is start, memory, vcpus, shares or quota, so that some can be left out; `effect` is "now"
- * or "next start". Moves have none: nothing here migrates.
+ * How a plan is carried out stands in it, as requests to the daemon: an array `deeds` of each row
+ * of place and rightsize, {"what": "memory", "deed": "vm.set-memory", "body": {…}, "effect":
+ * "now"}. `what` is start, memory, vcpus, shares or quota, so that some can be left out; `effect`
+ * is "now" or "next start". Moves have none: nothing here migrates.
  */
 
 /** What a plan would change. */

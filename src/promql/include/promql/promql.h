@@ -91,6 +91,30 @@ struct promql_selector {
 size_t promql_selectors(const struct promql_expr *expr, const struct promql_range *range,
                         int64_t lookback_ms, struct promql_selector *ret, size_t cap);
 
+enum promql_compare {
+    PROMQL_EQ,
+    PROMQL_NE,
+    PROMQL_GT,
+    PROMQL_LT,
+    PROMQL_GE,
+    PROMQL_LE,
+};
+
+/** A vector compared with a number, which keeps the elements that fulfil it. */
+struct promql_threshold {
+    enum promql_compare compare;
+    double number;
+};
+
+/**
+ * Whether the expression is `VECTOR < 5` or the like (without `bool`, the number on the right); the
+ * vector's own expression is then printed into `out`. Its elements that promql_compares() are what
+ * the whole gives.
+ */
+bool promql_threshold(const struct promql_expr *expr, struct promql_threshold *ret,
+                      struct buf *out);
+bool promql_compares(enum promql_compare compare, double v, double number);
+
 /** Limits and habits of one evaluation; all zero is sensible. */
 struct promql_options {
     int64_t lookback_ms;          /**< how old a sample may be for an instant selector; 0: 5 min */

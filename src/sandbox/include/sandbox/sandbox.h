@@ -37,6 +37,28 @@ struct sandbox_plan {
  */
 int sandbox_enter(const struct sandbox_plan *plan, struct buf *words, struct err *err);
 
+/** What a process that acts on a hypervisor may go on doing. */
+struct sandbox_acting {
+    bool seccomp;  /**< false only for debuggers */
+    bool programs; /**< run programs: libvirt's client starts ssh, or a daemon of one's own */
+    bool network;  /**< make sockets other than Unix ones */
+};
+
+/**
+ * Give up capabilities and new privileges, and have the kernel refuse (EPERM) what such a process
+ * never needs: other processes' memory, mounts, namespaces, keys, kernel modules, BPF, clocks; and,
+ * unless the plan says so, programs, processes and sockets to a network. Files can be opened as
+ * before. Holds for threads that are there already. `words` as above.
+ */
+int sandbox_enter_acting(const struct sandbox_acting *plan, struct buf *words, struct err *err);
+
+/**
+ * For a process that runs programs for one that is in a sandbox: as root it becomes the user of a
+ * sandbox_plan, with that user's groups; no capabilities, no new privileges. It may open files, run
+ * programs and make sockets as that user may.
+ */
+int sandbox_enter_as_user(const char *user, struct err *err);
+
 /**
  * Keep the user, give up capabilities, new privileges and the bounding set where that is allowed;
  * for processes that go on opening files. `words` as above.

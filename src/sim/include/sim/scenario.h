@@ -29,6 +29,16 @@ enum scenario_workload {
     WORKLOAD_MAX,
 };
 
+/** Which of the VMs that wait for a host is next; all but the first hold back those behind. */
+enum scenario_queue {
+    QUEUEING_ANY, /**< whoever finds room, in order of number */
+    QUEUEING_FCFS,
+    QUEUEING_SJF, /**< by `lifetime`; for ever is longest */
+    QUEUEING_PRIORITY,
+    QUEUEING_AGEING, /**< priority grows by 1 with each `ageing` of waiting */
+    QUEUEING_MAX,
+};
+
 /** A kind of host, `count` times: named NAME-0, NAME-1, … */
 struct scenario_hosts {
     char *name;
@@ -68,6 +78,7 @@ struct scenario_vms {
     double arrive_s;   /**< the first one */
     double every_s;    /**< mean distance of the others; 0: all at once */
     double lifetime_s; /**< mean; 0: for ever */
+    int64_t priority;  /**< where queue is priority or ageing; greater is more important */
     double crash_mtbf_s, hang_mtbf_s, mttr_s;
     int32_t host;         /**< number of the host it starts on; -1: the first that fits */
     struct trace_set set; /**< loaded */
@@ -99,6 +110,8 @@ struct scenario {
     uint64_t seed;
     double duration_s, step_s;
     char *policy;
+    enum scenario_queue queue;
+    double ageing_s;
     double downtime_limit_s; /**< pre-copy stops when the rest takes no longer */
     double restart_s;        /**< until VMs of a failed host are started elsewhere */
     struct scenario_hosts *hosts;

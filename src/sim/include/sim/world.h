@@ -27,6 +27,7 @@ struct world_totals {
     uint64_t migrations, failed_migrations;
     double copy_s, copy_max_s, pause_s, pause_max_s; /**< sums and highest, over migrations */
     uint64_t arrivals, departures, starts, waits;
+    double wait_s, wait_max_s; /**< of those that waited and were started: sum, longest */
     uint64_t faults[FAULT_MAX];
     uint64_t returns;           /**< migrations to a host that the VM had left within the hour */
     uint64_t memory_violations; /**< placements beyond what overcommit allows */

@@ -126,9 +126,9 @@ int tsdb_append(struct tsdb *db, int64_t t_ms, const uint32_t *ref, const union 
 int tsdb_append_one(struct tsdb *db, uint32_t ref, int64_t t_ms, double v);
 
 /**
- * The same for history: late_ms does not count, and no tail is given it. -ETIME: older than tsdb_oldest_kept_ms(). Only
- * samples that are not in blocks yet are looked through for duplicates; of two with the same time
- * the one that was written first counts.
+ * The same for history: late_ms does not count, and no tail is given it. -ETIME: older than
+ * tsdb_oldest_kept_ms(). Only samples that are not in blocks yet are looked through for duplicates;
+ * of two with the same time the one that was written first counts.
  */
 int tsdb_append_old(struct tsdb *db, uint32_t ref, int64_t t_ms, double v);
 
@@ -142,6 +142,13 @@ int tsdb_append_stale(struct tsdb *db, uint32_t ref, int64_t t_ms);
 
 /** The store as a source; lives as long as the store. Any thread may select. */
 struct query_source *tsdb_source(struct tsdb *db);
+
+/**
+ * The one series that has exactly these labels (none or one in the set), without going through all
+ * that have some of them. As the source's select().
+ */
+int tsdb_select_series(struct tsdb *db, const struct labels *labels,
+                       const struct query_hints *hints, struct query_set **ret, struct err *err);
 
 /* Care. */
 

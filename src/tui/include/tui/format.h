@@ -26,6 +26,8 @@ format_fn format_rate;          /**< "1.50 MiB/s" */
 format_fn format_percent;       /**< a ratio: "12.3%" */
 format_fn format_count;         /**< "12.3k" */
 format_fn format_whole;         /**< all digits */
+format_fn format_vcpus;         /**< "1 vCPU", "2 vCPUs" */
+format_fn format_domains;       /**< a host's: "20, all running", "20, 3 running" */
 format_fn format_latency;       /**< "1.25 ms" */
 format_fn format_latency_short; /**< "1.25ms" */
 format_fn format_age;           /**< seconds as "3m 10s" */

@@ -53,7 +53,7 @@ struct host_ops {
     /**
      * The one-second sample: a batch of LANE_KERNEL for each process (pid, process_start, vCPUs
      * keyed "0", "1", …; attribute VM_PROCESS_STATE; the name of its command line as VM_NAME in
-     * the first one), and one of LANE_HOST for the host (CPUs "0"…, NUMA nodes, huge pages
+     * the first one; facts of LANE_TURN every few seconds), and one of LANE_HOST for the host (CPUs "0"…, NUMA nodes, huge pages
      * "NODE:BYTES", disks, interfaces as HNIC including taps, the guest's way round NOT applied).
      */
     void (*sample)(struct host *h, int64_t mono_ns, const struct host_sink *sink);
@@ -77,6 +77,9 @@ extern const struct host_ops host_kernel;
 
 /** Processes of the in-memory hypervisor (virt/memory.h) and an invented host. */
 extern const struct host_ops host_memory;
+
+/** The longest pause between two readings of LANE_TURN, where samples are `interval_ns` apart. */
+int64_t host_turn_ns(int64_t interval_ns);
 
 /**
  * The state letter (R, S, D, T, t, Z, X) of a process by PID and start time (field 22 of

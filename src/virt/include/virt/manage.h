@@ -378,6 +378,9 @@ struct virt_manage {
     int (*agent)(struct virt *v, const struct uuid *uuid, struct err *err);
     /** Thaw what a freeze has left frozen; 0 also where nothing was. */
     int (*thaw)(struct virt *v, const struct uuid *uuid, struct err *err);
+    /** The first bytes of a volume, as many as there are, up to `size`. */
+    int (*volume_head)(struct virt *v, const char *pool, const char *volume, void *ret, size_t size,
+                       size_t *ret_len, struct err *err);
     /** Look into a pool again: who merges images changes what stands on what. A pool in which
      * volumes are being made keeps what it knows. */
     int (*refresh)(struct virt *v, const char *pool, struct err *err);

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""./bench tell: what rules cost, live and over recorded history; how soon a
+crash is told."""
+
+import os
+import statistics
+import subprocess
+
+import building
+import promqlpeer
+from tell import crash, pack
+
+PROGRAM = os.path.join(building.ROOT, "build", "tests", "rules")
+
+
+def measure(*words, timeout=1800):
+    """Rows of `name value`; a name that comes several times gives a list."""
+    done = subprocess.run([PROGRAM, *map(str, words)], stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL, text=True, check=True, timeout=timeout)
+    rows = {}
+    for line in done.stdout.splitlines():
+        name, value = line.split()
+        rows.setdefault(name, []).append(float(value))
+    return rows
+
+
+def evaluate(report, scratch, rules, vms, rounds):
+    """CPU time of one thread, since others may use the machine: the median of some rounds."""
+    path = os.path.join(scratch, "rules.yaml")
+    pack.write(path, rules)
+    rows = measure("evaluate", os.path.join(scratch, "evaluate"), path, vms, rounds)
+    if rows["failures"][0] or rows["rules"][0] != rules:
+        report.failed("rules", f"{rows['failures'][0]} evaluations failed")
+        return
+    seconds = statistics.median(rows["round"])
+    report.at_most(f"{rules} rules over {vms} VMs, evaluated once, CPU", seconds, "s", 1)
+    report.row("alerts that were pending or firing meanwhile", rows["alerts"][0], "")
+
+
+def backtest(report, scratch, vms, days, rules, sample_seconds):
+    path, store = os.path.join(scratch, "pack.yaml"), os.path.join(scratch, "history")
+    pack.write(path, rules, 10)
+    filled = measure("history", store, vms, days, sample_seconds)
+    rows = measure("backtest", store, path, days)
+    if rows["errors"][0]:
+        report.failed("backtest", f"{rows['errors'][0]} rules failed")
+        return
+    what = f"backtest, {days} days of {vms} VMs, {rules} rules each 15 s"
+    limit = 60 * days / 30
+    report.at_most(f"{what}: CPU", rows["cpu"][0], "s", limit)
+    report.row(f"{what}: on the clock", rows["wall"][0], "s")
+    report.row(f"{what}: firings found", rows["firings"][0], "")
+    report.row(f"{what}: samples in the store", filled["samples"][0], "")
+
+
+def run(arguments, report):
+    if not building.build("build", None, ["tests/rules"]):
+        report.failed("tests/rules", "does not build")
+        return
+    with promqlpeer.scratch() as scratch:
+        evaluate(report, scratch, 2000, 1000, 3 if arguments.quick else 9)
+        days, seconds = (1, 60) if arguments.quick else (30, 15 if arguments.long else 60)
+        backtest(report, scratch, 100, days, 40, seconds)
+    crash.run(arguments, report)

@@ -1,0 +1,319 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From a rule to a person: the real daemon, real receivers, and everybody killed in between."""
+
+import email
+import email.policy
+import json
+import os
+import random
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import tempfile
+import threading
+import time
+import unittest
+
+import debianpeers
+import memorydaemon
+import receivers
+from vherd import http_get, wait_for
+
+
+def program(directory, name, text):
+    path = os.path.join(directory, name)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("#!/bin/sh\n" + text)
+    os.chmod(path, 0o755)
+    return path
+
+
+class Telling(unittest.TestCase):
+    def hook(self, **options):
+        hook = receivers.Hook(**options)
+        self.addCleanup(hook.close)
+        return hook
+
+    def switches(self, names=("A",)):
+        switches = receivers.Switches(names)
+        self.addCleanup(shutil.rmtree, switches.directory, ignore_errors=True)
+        return switches
+
+    def daemon(self, config, **options):
+        daemon = memorydaemon.MemoryDaemon(vms=1, config=config, **options)
+        self.addCleanup(daemon.close)
+        daemon.start()
+        return daemon
+
+    def test_rule_to_webhook(self):
+        switches = self.switches()
+        secret = os.path.join(switches.directory, "key")
+        with open(secret, "w", encoding="utf-8") as file:
+            file.write("very-secret\n")
+        good, dead = self.hook(key="very-secret"), self.hook(status=503)
+        daemon = self.daemon(switches.config(
+            [{"name": "good", "webhook": {"url": good.url, "secret_file": secret}},
+             {"name": "dead", "webhook": {"url": dead.url}}],
+            {"receiver": "good", "group_interval": "1s", "routes": [
+                {"receiver": "dead", "continue": True}, {"receiver": "good"}]}))
+        switches.set("A", "db", True)
+        message = receivers.wait_messages(good, 1)[0]
+        self.assertEqual(message["status"], "firing")
+        self.assertRegex(message["subject"], r"^\[FIRING\] A: db on ")
+        self.assertIn("db is in trouble", message["text"])
+        self.assertIn("vherd show db", message["text"])
+        self.assertEqual(message["alerts"][0]["labels"]["domain"], "db")
+        switches.set("A", "db", False)
+        self.assertEqual(receivers.wait_messages(good, 2)[1]["status"], "resolved")
+        wait_for("attempts", 20, lambda: dead.requests >= 3)
+        status = {r["receiver"]: r for r in daemon.json("/vherd/v1/notify")["receivers"]}
+        self.assertEqual(status["good"]["queued"], 0)
+        self.assertEqual(status["dead"]["queued"], 2)
+        self.assertIn("503", status["dead"]["error"])
+        # It comes back, after a restart in between, and hears all in order.
+        daemon.stop()
+        daemon.start()
+        dead.status = 200
+        self.assertEqual([m["status"] for m in receivers.wait_messages(dead, 2)],
+                         ["firing", "resolved"])
+        time.sleep(1)
+        self.assertEqual((len(good.messages), len(dead.messages)), (2, 2))
+        # The secret is shown nowhere.
+        shown = daemon.get("/api/v1/status/config")[2] + daemon.cli("config", "show").stdout
+        self.assertNotIn("very-secret", shown)
+        kinds = {e["event"] for e in daemon.json("/vherd/v1/events?kind=notify")["events"]}
+        self.assertIn("delivered", kinds)
+        self.assertIn("failed", kinds)
+
+    def test_silence_ack_and_commands(self):
+        switches, hook = self.switches(), self.hook()
+        daemon = self.daemon(switches.config(
+            [{"name": "ops", "webhook": {"url": hook.url}}],
+            {"receiver": "ops", "group_by": ["domain"], "repeat_interval": "2s",
+             "group_interval": "1s"}))
+        ident = daemon.cli("silence", "add", "domain=db", "--for", "1h", "--comment",
+                           "work").stdout.strip()
+        self.assertIn("domain=db", daemon.cli("silence", "list").stdout)
+        switches.set_all({("A", "db"): True, ("A", "web"): True})
+        receivers.wait_messages(hook, 1)
+        wait_for("both alerts", 20, lambda: len(daemon.json("/vherd/v1/alerts")["alerts"]) == 2)
+        self.assertEqual(hook.firing(), {("A", "web")})
+        alerts = {a["labels"]["domain"]: a for a in daemon.json("/vherd/v1/alerts")["alerts"]}
+        self.assertEqual(alerts["db"]["silenced_by"], ident)
+        daemon.cli("silence", "expire", ident)
+        wait_for("db is told", 20, lambda: ("A", "db") in hook.firing())
+        wait_for("a repetition", 20, lambda: len(hook.messages) >= 4)
+        self.assertIn("2 acknowledged", daemon.cli("ack", "alertname=A", "--comment", "mine").stdout)
+        time.sleep(0.5)
+        n = len(hook.messages)
+        time.sleep(4)
+        self.assertEqual(len(hook.messages), n)
+        # check_vherd sees the same.
+        check = os.path.join(os.path.dirname(os.path.dirname(daemon.program)), "cli", "check_vherd")
+        done = subprocess.run([check, "-s", daemon.socket, "-m", "alerts", "-w", "0"],
+                              stdout=subprocess.PIPE, text=True, env=daemon.environment)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("'alerts'=2;0;;0;", done.stdout)
+        self.assertEqual(daemon.cli("silence", "add", "a~b", "--for", "1h", check=False).returncode,
+                         1)
+
+    def test_mail_program_nagios(self):
+        switches = self.switches()
+        box = receivers.Mailbox()
+        self.addCleanup(box.close)
+        got = os.path.join(switches.directory, "got")
+        fifo = os.path.join(switches.directory, "nagios.cmd")
+        os.mkfifo(fifo)
+        os.chmod(switches.directory, 0o777)
+        os.chmod(fifo, 0o666)
+        reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+        self.addCleanup(os.close, reader)
+        run = program(switches.directory, "run", f'cat > "{got}.new"; echo "$1" >> "{got}.new"; '
+                                                 f'env | grep -v -e ^PWD= -e ^_= -e ^SHLVL= '
+                                                 f'>> "{got}.new"; mv "{got}.new" "{got}"\n')
+        slow = program(switches.directory, "slow", "sleep 60\n")
+        daemon = self.daemon(switches.config(
+            [{"name": "mail", "email": {"to": ["a@x.org", "b@x.org"], "from": "v@x.org",
+                                        "smarthost": f"127.0.0.1:{box.port}", "tls": "none"}},
+             {"name": "run", "exec": {"command": [run, "a b"]}},
+             {"name": "slow", "timeout": "1s", "exec": {"command": [slow]}},
+             {"name": "nagios", "nagios": {"command_file": fifo, "host": "h1"}}],
+            {"routes": [{"receiver": r, "continue": True}
+                        for r in ("slow", "mail", "run", "nagios")]}))
+        switches.set("A", "dö", True)
+        wait_for("a mail", 30, lambda: box.mails)
+        sender, to, content, _, _ = box.mails[0]
+        mail = email.message_from_bytes(content, policy=email.policy.default)
+        self.assertEqual((sender, to), ("v@x.org", ["a@x.org", "b@x.org"]))
+        self.assertRegex(mail["Subject"], r"^\[FIRING\] A: dö on ")
+        self.assertIn("dö is in trouble", mail.get_content())
+        wait_for("the program's file", 30, lambda: os.path.exists(got))
+        with open(got, encoding="utf-8") as file:
+            text = file.read()
+        message, end = json.JSONDecoder().raw_decode(text)
+        self.assertEqual(message["alerts"][0]["labels"]["domain"], "dö")
+        self.assertEqual(text[end:].splitlines()[0], "a b")
+        self.assertEqual([line.split("=")[0] for line in text[end:].splitlines()[1:]], ["PATH"])
+        lines = []
+        wait_for("a command for Nagios", 30,
+                 lambda: lines.append(os.read(reader, 4096).decode()) or "".join(lines))
+        self.assertRegex("".join(lines), r"^\[\d+\] PROCESS_SERVICE_CHECK_RESULT;h1;A;2;"
+                                         r"CRITICAL - A dö: dö is in trouble\n$")
+        wait_for("the slow one is killed", 30, lambda: "took too long" in str(
+            daemon.json("/vherd/v1/notify")))
+
+    def test_mail_with_starttls_and_password(self):
+        from aiosmtpd.smtp import AuthResult
+        directory = tempfile.mkdtemp(prefix="vherd-tls-")
+        self.addCleanup(shutil.rmtree, directory, ignore_errors=True)
+        os.chmod(directory, 0o755)
+        cert, key, password = (os.path.join(directory, n) for n in ("cert", "key", "password"))
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key,
+                        "-out", cert, "-days", "2", "-subj", "/CN=localhost", "-addext",
+                        "subjectAltName=DNS:localhost"], check=True, stderr=subprocess.DEVNULL)
+        os.chmod(cert, 0o644)
+        with open(password, "w", encoding="utf-8") as file:
+            file.write("s3cret\n")
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(cert, key)
+        seen = []
+
+        def check(server, session, envelope, mechanism, data):
+            seen.append((data.login, data.password))
+            return AuthResult(success=data.password == b"s3cret")
+
+        box = receivers.Mailbox(tls_context=context, require_starttls=True, authenticator=check,
+                                auth_required=True)
+        self.addCleanup(box.close)
+        mail = {"to": ["a@x.org"], "from": "v@x.org", "smarthost": f"localhost:{box.port}",
+                "username": "vherd", "password_file": password}
+        daemon = self.daemon({"notify": {"receivers": [
+            {"name": "good", "email": {**mail, "tls_config": {"ca_file": cert}}},
+            {"name": "doubtful", "email": mail}]}})
+        daemon.cli("notify", "test", "good")
+        daemon.cli("notify", "test", "doubtful")
+        wait_for("a mail", 30, lambda: box.mails)
+        self.assertEqual(box.mails[0][3:], (True, True))
+        self.assertEqual(seen[-1], (b"vherd", b"s3cret"))
+        # Who does not know the certificate says nothing.
+        wait_for("a failure", 30, lambda: "certificate" in str(daemon.json("/vherd/v1/notify")))
+        self.assertEqual(len(box.mails), 1)
+
+    def test_alertmanager(self):
+        """Debian's, with its own webhook behind it."""
+        if os.geteuid() != 0:
+            self.skipTest("it reads its templates below /usr/share: needs a mount of its own")
+        try:
+            unpacked = debianpeers.unpack("prometheus-alertmanager")
+        except debianpeers.PeerMissing as error:
+            self.skipTest(str(error))
+        switches, behind = self.switches(), self.hook()
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+
+        def arguments(directory):
+            path = os.path.join(directory, "alertmanager.yml")
+            with open(path, "w", encoding="utf-8") as file:
+                json.dump({"route": {"receiver": "w", "group_wait": "1s", "group_interval": "1s"},
+                           "receivers": [{"name": "w", "webhook_configs": [
+                               {"url": behind.url}]}]}, file)
+            own = 'mount --bind "$0/usr/share" /usr/share && exec "$0/usr/bin/$1" "${@:2}"'
+            return ["-m", "bash", "-c", own, unpacked, "prometheus-alertmanager",
+                    f"--config.file={path}", f"--storage.path={directory}",
+                    f"--web.listen-address=127.0.0.1:{port}", "--cluster.listen-address="]
+
+        peer = debianpeers.Peer("prometheus-alertmanager", "/usr/bin/unshare", arguments, port,
+                                "/-/healthy")
+        self.addCleanup(peer.close)
+        url = f"http://127.0.0.1:{port}"
+        self.daemon(switches.config(
+            [{"name": "am", "alertmanager": {"urls": [url + "/", "http://127.0.0.1:1"]}}],
+            {"receiver": "am"}))
+
+        def alerts():
+            return json.loads(http_get("/api/v2/alerts", tcp=("127.0.0.1", port))[2])
+
+        switches.set("A", "db", True)
+        seen = wait_for("an alert", 40, alerts)
+        self.assertEqual(seen[0]["labels"]["domain"], "db")
+        self.assertEqual(seen[0]["status"]["state"], "active")
+        wait_for("its webhook", 40, lambda: ("A", "db") in behind.states())
+        switches.set("A", "db", False)
+        wait_for("the end", 40, lambda: behind.messages[-1]["status"] == "resolved")
+
+    def test_follow_and_resume(self):
+        daemon = self.daemon({}, query="&churn=1")
+        daemon.json("/vherd/v1/events")
+        events = daemon.json("/vherd/v1/events?after=0&limit=5")["events"]
+        self.assertEqual([e["seq"] for e in events], list(range(1, len(events) + 1)))
+        last = events[2]["seq"]
+        lines = []
+        follow = subprocess.Popen(
+            ["curl", "-sN", "--unix-socket", daemon.socket, "-H", f"Last-Event-ID: {last}", "-H",
+             "Accept: text/event-stream", "http://localhost/vherd/v1/events"],
+            stdout=subprocess.PIPE, text=True)
+        self.addCleanup(follow.wait)
+        self.addCleanup(follow.kill)
+        threading.Thread(target=lambda: lines.extend(iter(follow.stdout.readline, "")),
+                         daemon=True).start()
+        wait_for("what came after", 20, lambda: f"id: {last + 1}\n" in lines)
+        self.assertNotIn(f"id: {last}\n", lines)
+        before = len(lines)
+        os.kill(daemon.process_named("send"), signal.SIGKILL)
+        daemon.cli("silence", "add", "a=b", "--for", "1h")
+        wait_for("the new one", 20, lambda: any("silence_added" in line for line in lines[before:]))
+        self.assertEqual(daemon.get("/vherd/v1/events?kind=x")[0], 400)
+
+    def test_kill_of_everybody(self):
+        """Alerts come and go while all processes are killed again and again."""
+        rounds = int(os.environ.get("VHERD_STORM_ROUNDS", "5"))
+        random.seed(7)
+        switches, hook = self.switches(), self.hook()
+        vms = [f"vm{i}" for i in range(int(os.environ.get("VHERD_STORM_ALERTS", "20")))]
+        daemon = self.daemon(switches.config(
+            [{"name": "ops", "webhook": {"url": hook.url}}],
+            {"receiver": "ops", "group_by": ["domain"], "group_interval": "1s"}))
+        switches.set_all({("A", vm): True for vm in vms})
+        for _ in range(rounds):
+            time.sleep(random.uniform(0.5, 3))
+            for vm in random.sample(vms, 3):
+                switches.set("A", vm, not switches.on[("A", vm)])
+            time.sleep(random.uniform(0, 1))
+            # The supervisor first, or it would start others again.
+            pids = daemon.processes()
+            for pid in pids:
+                procfs_kill(pid)
+            daemon.process.wait()
+            wait_for("the last is gone", 20, lambda: not any(
+                os.path.exists(f"/proc/{pid}") for pid in pids))
+            os.unlink(daemon.log_path)
+            daemon.start()
+        wait_for("the receiver believes what is", 60, lambda: hook.firing() == switches.wanted(),
+                 0.5)
+        time.sleep(2)
+        self.assertEqual(hook.firing(), switches.wanted())
+        # No firing, and no end, is told by two different messages in a row.
+        told = {}
+        for message in hook.news():
+            for alert in message["alerts"]:
+                key = alert["labels"]["domain"]
+                now = (alert["status"], alert["startsAt"])
+                self.assertNotEqual(told.get(key), now, message["id"])
+                told[key] = now
+        again = len(hook.messages) - len({message["id"] for message in hook.messages})
+        print(f"{rounds} kills, {len(vms)} alerts, {len(hook.messages)} deliveries, {again} of them "
+              "again with the same id")
+
+
+def procfs_kill(pid):
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
+if __name__ == "__main__":
+    unittest.main()
