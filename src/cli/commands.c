@@ -308,15 +308,14 @@ const struct command commands[] = {
         .least = 1,
         .most = 3,
         .words = plans,
-        .options =
-            {{"herd", "FILE", "plan for the herd in this file, without the daemon", NULL, false},
-             {"history", "DIR", "the store or snapshot to simulate with, of --herd"},
-             {"yes", NULL, "apply: do it; without this it is only said", NULL, false},
-             {"dry-run", NULL, "apply: only say what would be done, as without --yes", NULL, false},
-             {"only", "LIST",
-              "apply: memory, vcpus, shares, quota, start, with commas between; all but "
-              "quota if absent",
-              NULL, false}},
+        .options = {{"herd", "FILE", "plan for the herd in this file, without the daemon", NULL,
+                     false},
+                    {"history", "DIR", "the store or snapshot to simulate with, of --herd"},
+                    {"yes", NULL, "apply: do it; without this it is only said", NULL, false},
+                    {"dry-run", NULL, "apply: only say what would be done, as without --yes", NULL,
+                     false},
+                    {"only", "LIST", "apply: of memory,vcpus,shares,quota,start; default: no quota",
+                     NULL, false}},
         .run = cmd_plan,
     },
     {

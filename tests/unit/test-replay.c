@@ -288,7 +288,7 @@ static void written_beside_a_plan(void **state)
     assert_int_equal(write_out(t, &replay, &out, &err), 0);
     buf_putc(&out, '\0');
     assert_non_null(strstr(out.data, "\"simulation\":{\"asked_days\":7"));
-    assert_non_null(strstr(out.data, "less than a day of history: 2.0 h"));
+    assert_non_null(strstr(out.data, "Less than a day of history: 2.0 h"));
     const char *with = strstr(out.data, "\"with\":{");
     assert_non_null(with);
     assert_non_null(strstr(with, "\"moves\":1"));
