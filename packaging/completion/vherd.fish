@@ -113,7 +113,7 @@ complete -c vherd -n '__fish_seen_subcommand_from plan' -l herd -r -F -d 'plan f
 complete -c vherd -n '__fish_seen_subcommand_from plan' -l history -x -d 'the store or snapshot to simulate with, of --herd'
 complete -c vherd -n '__fish_seen_subcommand_from plan' -l yes -d 'apply: do it; without this it is only said'
 complete -c vherd -n '__fish_seen_subcommand_from plan' -l dry-run -d 'apply: only say what would be done, as without --yes'
-complete -c vherd -n '__fish_seen_subcommand_from plan' -l only -x -d 'apply: memory,vcpus,shares,quota,start; all but quota if absent'
+complete -c vherd -n '__fish_seen_subcommand_from plan' -l only -x -d 'apply: of memory,vcpus,shares,quota,start; default: no quota'
 complete -c vherd -n '__fish_seen_subcommand_from plan' -F -a 'place balance consolidate evacuate rightsize apply'
 complete -c vherd -n __fish_use_subcommand -a user -d 'List and change accounts'
 complete -c vherd -n '__fish_seen_subcommand_from user' -l role -x -a 'viewer operator admin' -d 'viewer, operator or admin'
