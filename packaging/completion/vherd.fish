@@ -166,7 +166,7 @@ complete -c vherd -n __fish_use_subcommand -a ack -d 'Take care of alerts that f
 complete -c vherd -n '__fish_seen_subcommand_from ack' -l comment -x -d 'a sentence for others'
 complete -c vherd -n __fish_use_subcommand -a notify -d 'Show receivers and their queues; send a test message'
 complete -c vherd -n '__fish_seen_subcommand_from notify' -F -a 'status test'
-complete -c vherd -n __fish_use_subcommand -a alerts -d 'List alerts that are pending or firing, or how alerts changed'
+complete -c vherd -n __fish_use_subcommand -a alerts -d 'List alerts pending or firing, or how alerts changed'
 complete -c vherd -n '__fish_seen_subcommand_from alerts' -l limit -x -d 'history: at most so many; 100'
 complete -c vherd -n '__fish_seen_subcommand_from alerts' -a 'firing pending history'
 complete -c vherd -n __fish_use_subcommand -a rules -d 'Check rule files, run their tests, try them on recorded history'
