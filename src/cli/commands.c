@@ -439,7 +439,7 @@ const struct command commands[] = {
         .least = 2,
         .most = OPERANDS_MAX,
         .words = rules_words,
-        .summary = "Check rule files, run their tests, try them on recorded history",
+        .summary = "Check rule files, run their tests, try them on history",
         .details =
             "`check` reads rule files as the daemon does and tells every mistake with its "
             "place, metrics of vherd that do not exist, and what the rules cost. `test` runs "
