@@ -310,10 +310,10 @@ static int take_option(struct cli *cli, int argc, char **argv, int *at)
 
 int cli_no_command(const struct cli *cli, const char *word)
 {
-    const char *names[32] = {NULL};
-    for (size_t i = 0; i < commands_count; i++)
+    CLEANUP(freep) const char **names = calloc(commands_count + 1, sizeof(*names));
+    for (size_t i = 0; names && i < commands_count; i++)
         names[i] = commands[i].name;
-    const char *near = similar_best(word, names, commands_count);
+    const char *near = names ? similar_best(word, names, commands_count) : NULL;
     if (near)
         return cli_usage(cli, "no command \"%s\"; did you mean \"%s\"?", word, near);
     return cli_usage(cli, "no command \"%s\"", word);

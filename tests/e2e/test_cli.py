@@ -252,7 +252,7 @@ class Commands(unittest.TestCase):
 
     def test_bash_completion(self):
         self.assertEqual(self.complete("s"), ["snapshot", "schedule", "show", "status", "stats",
-                                              "store", "sim"])
+                                              "store", "silence", "sim"])
         self.assertEqual(self.complete("show", "vm0"), ["vm01", "vm02", "vm03", "vm04", "vm05"])
         self.assertEqual(self.complete("show", "<"), ["\\<script\\>alert\\(1\\)\\</script\\>"])
         self.assertEqual(self.complete("list", "--st"), ["--state"])

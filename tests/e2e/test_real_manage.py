@@ -9,7 +9,7 @@ import unittest
 
 import realact
 import realhost
-import test_console
+from e2e import test_console
 from vherd import wait_for
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGZvciB0aGUgdGVzdA me@here"
