@@ -83,6 +83,8 @@ static int choose_options(IsoWriteOpts **ret)
         r = iso_write_opts_set_rockridge(*ret, 1);
     if (r >= 0)
         r = iso_write_opts_set_joliet(*ret, 1);
+    if (r >= 0) // "cidata", as others make it, not "CIDATA"
+        r = iso_write_opts_set_relaxed_vol_atts(*ret, 1);
     return r;
 }
 

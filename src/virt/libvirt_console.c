@@ -3,8 +3,8 @@
 // whose other end the caller gets. Both are served by the thread of libvirt's events, which never
 // waits; taking the connection down may wait, and has a thread of its own.
 // Invariants: `lock` is held in every callback; each direction has one buffer, and its source is
-// not read while that is full; `refs` counts the callbacks that may still come, of stream and
-// socket, and the last one to go has everything taken down.
+// not read while that is full; `refs` counts the callbacks that may still come, of stream, socket
+// and connection, and the last one to go has everything taken down.
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +28,8 @@ struct console {
     int fd;
     int watch;
     bool ended;
-    bool added; // the stream's callback
+    bool added;  // the stream's callback
+    bool closes; // the connection's
     atomic_int refs;
     struct piece to_guest, to_client;
 };
@@ -64,6 +65,14 @@ static void unref(void *arg)
     pthread_attr_destroy(&detached);
 }
 
+// A stream is not told of the loss of its connection. libvirt holds a lock here that end() needs,
+// so ours is not taken: the socket's callback sees to the rest.
+static void on_close(virConnectPtr conn, int reason, void *arg)
+{
+    struct console *c = arg;
+    shutdown(c->fd, SHUT_RDWR);
+}
+
 // With the lock held. The callbacks go, and with them the rest.
 static void end(struct console *c)
 {
@@ -74,6 +83,8 @@ static void end(struct console *c)
     if (c->added)
         virStreamEventRemoveCallback(c->stream);
     virEventRemoveHandle(c->watch);
+    if (c->closes)
+        virConnectUnregisterCloseCallback(c->conn, on_close);
 }
 
 /* Moving bytes. All with the lock held; false: it is over. */
@@ -199,20 +210,23 @@ static int open_stream(struct console *c, struct virt *v, const struct uuid *uui
 static int join(struct console *c, struct err *err)
 {
     pthread_mutex_lock(&c->lock);
-    atomic_store(&c->refs, 2);
+    atomic_store(&c->refs, 3);
     c->watch = virEventAddHandle(c->fd, VIR_EVENT_HANDLE_READABLE, on_socket, c, unref);
     if (c->watch < 0) {
         pthread_mutex_unlock(&c->lock);
         take_down(c);
         return err_set(err, EIO, "watching the console");
     }
+    c->closes = virConnectRegisterCloseCallback(c->conn, on_close, c, unref) == 0;
+    if (!c->closes)
+        atomic_fetch_sub(&c->refs, 1);
     c->added = virStreamEventAddCallback(c->stream,
                                          VIR_STREAM_EVENT_READABLE | VIR_STREAM_EVENT_ERROR |
                                              VIR_STREAM_EVENT_HANGUP,
                                          on_stream, c, unref) == 0;
     int r = c->added ? 0 : virt_libvirt_error(err, "watching the console");
     if (r < 0) {
-        atomic_store(&c->refs, 1);
+        atomic_fetch_sub(&c->refs, 1);
         end(c);
     }
     pthread_mutex_unlock(&c->lock);

@@ -23,26 +23,10 @@ def table():
     return rows
 
 
-def go_out(stage, name, word):
-    """A guest whose agent is not back yet is rebooted by its power button, which the lab's guest
-    takes for the wish to be off: libvirt then fails, and is asked again."""
-    for left in (2, 1, 0):
-        try:
-            stage.do("vm", word, name)
-            return
-        except AssertionError:
-            if not left or stage.state(name) != "shut off":
-                raise
-        stage.do("vm", "start", name)
-        stage.boot(name)
-
-
 def out_and_back(stage, name):
     for word in ("reset", "reboot"):
-        go_out(stage, name, word)
+        stage.do("vm", word, name)
         wait_for("the guest's end", 30, lambda: not stage.ping(name), pause=0.2)
-        if stage.state(name) == "shut off":  # the lab's guest takes a reboot for a power-off
-            stage.do("vm", "start", name)
         stage.boot(name)
 
 

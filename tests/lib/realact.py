@@ -88,8 +88,8 @@ class Stage:
             raise AssertionError(f"{words} was begun and failed: {done.stdout} {done.stderr}")
         return False, done.stderr.strip()
 
-    def create(self, name, *more):
-        return self.do("vm", "create", name, "--memory", "128M", "--max-memory", "160M",
+    def create(self, name, *more, memory="128M", most="160M"):
+        return self.do("vm", "create", name, "--memory", memory, "--max-memory", most,
                        "--disk", "pool=images,size=64M", "--kernel", "pool=boot,volume=vmlinux",
                        "--initrd", "pool=boot,volume=initramfs", "--cmdline", WORDS.format(name),
                        *more)
