@@ -387,8 +387,9 @@ int64_t keep_now(struct keep *k, struct vm *vm, int64_t mono_ns)
     int64_t interval_ms = k->p.interval_ns / NS_PER_MS;
     int64_t since_ms = (mono_ns - k->mono_ns) / NS_PER_MS;
     int64_t last_ms = MAX_OF(k->timeline.last_ms, k->now_ms);
-    // Before the first sample there is no place between two.
-    if (!k->mono_ns)
+    // Before the first sample there is no place between two; a VM that none has seen may be gone
+    // again before the next, and then leaves no series.
+    if (!k->mono_ns || !vm->obj.user)
         return 0;
     int64_t most = k->timeline.last_ms + MAX_OF(interval_ms - 1, INT64_C(1));
     int64_t t_ms = k->timeline.last_ms + MAX_OF(since_ms, INT64_C(1));
