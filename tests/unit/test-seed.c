@@ -129,7 +129,7 @@ static void test_image(void **state)
         assert_int_equal(seed_image(&s, &image, &err), 0);
         assert_int_equal(image.len % 2048, 0);
         assert_memory_equal(image.data + 32768, "\1CD001\1", 7);
-        assert_memory_equal(image.data + 32768 + 40, "CIDATA                          ", 6);
+        assert_memory_equal(image.data + 32768 + 40, "cidata                          ", 6);
         assert_non_null(memmem(image.data, image.len, s.user_data, strlen(s.user_data)));
         assert_non_null(memmem(image.data, image.len, "network-config", 14));
     }
