@@ -338,7 +338,6 @@ int rule_template_expand(const struct rule_template *t, const struct rule_templa
         return 0;
     }
     struct run *r = mem_zalloc(sizeof(*r));
-    CLEANUP(freep) void *memory = r;
     *r = (struct run){.template = t,
                       .env = env,
                       .out = out,
@@ -359,5 +358,7 @@ int rule_template_expand(const struct rule_template *t, const struct rule_templa
         step(r);
     }
     run_done(r);
-    return r->code;
+    int code = r->code;
+    free(r);
+    return code;
 }
