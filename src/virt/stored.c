@@ -12,7 +12,7 @@
 #include "base/number.h"
 #include "xml_node.h"
 
-#define DEVICES_MAX 4096
+#define DEVICES_MAX 1024
 // libvirt rounds a running VM's memory up to this.
 #define MEMORY_STEP_KIB 1024
 
@@ -120,13 +120,18 @@ static double memory_of(const xmlNode *root)
     return ceil(number_at(root, "memory", NULL) / MEMORY_STEP_KIB);
 }
 
+static bool numbers_differ(double a, double b)
+{
+    return !(isnan(a) && isnan(b)) && a != b;
+}
+
 static void compare_sizes(const struct comparison *c)
 {
-    if (vcpus_of(c->now) != vcpus_of(c->stored))
+    if (numbers_differ(vcpus_of(c->now), vcpus_of(c->stored)))
         differ(c, "vCPUs", NULL);
-    if (number_at(c->now, "vcpu", NULL) != number_at(c->stored, "vcpu", NULL))
+    if (numbers_differ(number_at(c->now, "vcpu", NULL), number_at(c->stored, "vcpu", NULL)))
         differ(c, "maximum vCPUs", NULL);
-    if (memory_of(c->now) != memory_of(c->stored))
+    if (numbers_differ(memory_of(c->now), memory_of(c->stored)))
         differ(c, "memory", NULL);
 }
 
@@ -210,37 +215,61 @@ static const xmlNode *first_device(const xmlNode *root)
     return devices ? devices->children : NULL;
 }
 
-static const xmlNode *find_device(const xmlNode *root, const struct keyed *kind, const char *key)
+// The devices of a kind that one document has.
+struct keyed_device {
+    const xmlNode *node;
+    char *key;
+    bool is_paired;
+};
+
+struct keyed_devices {
+    struct keyed_device *items;
+    size_t n, cap;
+};
+
+static void keyed_devices_done(struct keyed_devices *d)
 {
-    for (const xmlNode *n = first_device(root); n; n = n->next) {
-        CLEANUP(freep)
-        char *own =
+    for (size_t i = 0; i < d->n; i++)
+        free(d->items[i].key);
+    free(d->items);
+}
+
+static void list_keyed(const xmlNode *root, const struct keyed *kind, struct keyed_devices *ret)
+{
+    for (const xmlNode *n = first_device(root); n && ret->n < DEVICES_MAX; n = n->next) {
+        char *key =
             xml_node_named(n, kind->element) ? text_at(n, kind->key_path, kind->key_name) : NULL;
-        if (own && strcmp(own, key) == 0)
-            return n;
+        if (!key)
+            continue;
+        mem_grow(&ret->items, &ret->cap, ret->n, sizeof(*ret->items));
+        ret->items[ret->n++] = (struct keyed_device){n, key, false};
     }
+}
+
+// Keys may be given twice (MAC addresses): the first of one goes with the first of the other.
+static struct keyed_device *pair_of(const struct keyed_devices *d, const char *key)
+{
+    for (size_t i = 0; i < d->n; i++)
+        if (!d->items[i].is_paired && strcmp(d->items[i].key, key) == 0)
+            return &d->items[i];
     return NULL;
 }
 
 static void compare_keyed(const struct comparison *c, const struct keyed *kind)
 {
-    const xmlNode *const roots[] = {c->now, c->stored};
-    size_t seen = 0;
-    for (size_t side = 0; side < ARRAY_LEN(roots); side++) {
-        for (const xmlNode *n = first_device(roots[side]); n && seen < DEVICES_MAX; n = n->next) {
-            CLEANUP(freep)
-            char *key = xml_node_named(n, kind->element)
-                            ? text_at(n, kind->key_path, kind->key_name)
-                            : NULL;
-            if (!key)
-                continue;
-            seen++;
-            const xmlNode *other = find_device(roots[1 - side], kind, key);
-            // What both have is looked at once.
-            if (!other || (side == 0 && kind->differ(n, other)))
-                differ(c, kind->what, key);
-        }
+    CLEANUP(keyed_devices_done) struct keyed_devices now = {0}, stored = {0};
+    list_keyed(c->now, kind, &now);
+    list_keyed(c->stored, kind, &stored);
+    for (size_t i = 0; i < now.n; i++) {
+        struct keyed_device *other = pair_of(&stored, now.items[i].key);
+        if (other)
+            other->is_paired = true;
+        if (!other || kind->differ(now.items[i].node, other->node))
+            differ(c, kind->what, now.items[i].key);
     }
+    for (size_t i = 0; i < stored.n; i++)
+        if (!stored.items[i].is_paired)
+            differ(c, kind->what, stored.items[i].key);
 }
 
 /* Devices that are counted. */
