@@ -76,6 +76,7 @@ static void on_self(uv_timer_t *handle)
 {
     struct core *c = handle->loop->data;
     processes_measure(c);
+    store_measure(c);
     rules_measure(c);
     if (c->notices)
         notices_measure(c->notices);
