@@ -256,4 +256,12 @@ void put_short_number(struct buf *out, double v);
 /** As in JSON answers. */
 void put_json_number(struct buf *out, double v);
 
+/** The same to where there is room for as much; the end. No NUL is put. */
+#define PLAIN_NUMBER_MAX 400 // "-0.", 323 zeros, 17 digits
+#define JSON_NUMBER_MAX 32
+#define U64_DIGITS_MAX 20
+char *write_plain_number(char *out, double v);
+char *write_json_number(char *out, double v);
+char *write_u64(char *out, uint64_t v);
+
 #endif
