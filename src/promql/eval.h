@@ -241,6 +241,12 @@ struct windows {
 
 double *window_scratch(struct windows *w, size_t n);
 
+/** Most samples in a window. */
+size_t windows_widest(const struct windows *w);
+
+/** Whether a sample is in more than so many windows, on average. */
+bool windows_overlap(const struct windows *w, size_t times);
+
 static inline int64_t window_end(const struct windows *w, size_t k)
 {
     return reference_time(&w->reference, k);

@@ -189,52 +189,6 @@ void over_idelta(struct windows *w, double *out)
     }
 }
 
-struct line {
-    double slope, intercept;
-};
-
-// Least squares; times in seconds from `origin_ms`, where the intercept is taken.
-static struct line fit(const struct windows *w, uint32_t lo, uint32_t hi, int64_t origin_ms)
-{
-    struct kahan x = {0}, y = {0}, xy = {0}, xx = {0};
-    query_work(w->q, 4 * (size_t)(hi - lo));
-    double n = hi - lo;
-    bool is_constant = true;
-    for (uint32_t i = lo; i < hi; i++) {
-        double at = (double)(w->t_ms[i] - origin_ms) / 1000;
-        is_constant &= w->v[i] == w->v[lo];
-        kahan_add(&x, at);
-        kahan_add(&y, w->v[i]);
-        kahan_add(&xy, at * w->v[i]);
-        kahan_add(&xx, at * at);
-    }
-    if (is_constant)
-        return isinf(w->v[lo]) ? (struct line){NAN, NAN} : (struct line){0, w->v[lo]};
-    double sum_x = kahan_value(x), sum_y = kahan_value(y);
-    double covariance = kahan_value(xy) - sum_x * sum_y / n;
-    double variance = kahan_value(xx) - sum_x * sum_x / n;
-    double slope = covariance / variance;
-    return (struct line){slope, sum_y / n - slope * sum_x / n};
-}
-
-void over_deriv(struct windows *w, double *out)
-{
-    for (size_t k = 0; k < w->grid->n; k++)
-        out[k] = w->hi[k] - w->lo[k] < 2 ? sample_stale()
-                                         : fit(w, w->lo[k], w->hi[k], w->t_ms[w->lo[k]]).slope;
-}
-
-void over_predict_linear(struct windows *w, double *out)
-{
-    for (size_t k = 0; k < w->grid->n; k++) {
-        out[k] = sample_stale();
-        if (w->hi[k] - w->lo[k] < 2)
-            continue;
-        struct line line = fit(w, w->lo[k], w->hi[k], grid_time(w->grid, k));
-        out[k] = line.slope * w->param[0][k] + line.intercept;
-    }
-}
-
 static bool is_change(double before, double now)
 {
     return now != before && !(isnan(now) && isnan(before));
