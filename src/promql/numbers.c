@@ -53,6 +53,11 @@ static int count_digits(uint64_t v) // v > 0
 // The last n digits of v, ending before `end`.
 static char *digits_before(char *end, uint64_t v, int n)
 {
+    for (; n >= 4; n -= 4, v /= 10000) {
+        unsigned part = (unsigned)(v % 10000);
+        memcpy(end -= 2, pairs + 2 * (part % 100), 2);
+        memcpy(end -= 2, pairs + 2 * (part / 100), 2);
+    }
     for (; n >= 2; n -= 2, v /= 100)
         memcpy(end -= 2, pairs + 2 * (v % 100), 2);
     if (n > 0)
