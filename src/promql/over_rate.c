@@ -17,22 +17,20 @@ struct sampled {
 
 // Prometheus' rate(), increase() and delta(): the change between first and last sample is
 // stretched to the window's borders, unless they are so far away that the series seems to begin or
-// end there (then by half the mean distance), and for a counter not to before it was 0.
+// end there (then by half the mean distance), and for a counter not to before it was 0. All in ms.
 static double extrapolate(const struct windows *w, size_t k, const struct sampled *s,
                           bool is_counter, bool is_rate)
 {
-    double to_start = (double)(s->first_ms - (window_end(w, k) - w->range_ms)) / 1000;
-    double to_end = (double)(window_end(w, k) - s->last_ms) / 1000;
-    double sampled = (double)(s->last_ms - s->first_ms) / 1000;
+    double to_start = (double)(s->first_ms - (window_end(w, k) - w->range_ms));
+    double to_end = (double)(window_end(w, k) - s->last_ms);
+    double sampled = (double)(s->last_ms - s->first_ms);
     double between = sampled / (s->count - 1);
     double threshold = between * 1.1;
     if (to_start >= threshold)
         to_start = between / 2;
-    if (is_counter && s->change > 0 && s->first >= 0) {
-        double to_zero = sampled * (s->first / s->change);
-        if (to_zero < to_start)
-            to_start = to_zero;
-    }
+    // Divided only where it counts: the change is what it takes from 0 to `first` and more.
+    if (is_counter && s->change > 0 && s->first >= 0 && sampled * s->first < to_start * s->change)
+        to_start = sampled * (s->first / s->change);
     if (to_end >= threshold)
         to_end = between / 2;
     double factor = (sampled + to_start + to_end) / sampled;
