@@ -19,6 +19,16 @@
 
 DEFINE_FREEP(struct block, block_free, block_freep)
 
+// After so many bytes of columns the pages behind are let go: they stay in the page cache, but
+// count as ours as long as they are mapped. What is looked at again is mapped again, 64 KiB at a
+// time.
+#define DECODED_MAX ((size_t)96 * 1024)
+
+static void let_pages_go(const struct block *b)
+{
+    (void)madvise((void *)b->data, b->size, MADV_DONTNEED);
+}
+
 static int damaged(struct err *err, const char *what)
 {
     return err_set(err, EBADMSG, "%s", what);
@@ -93,6 +103,7 @@ int block_open(int dirfd, const char *name, struct block **ret, struct err *err)
         return damaged(err, "too short");
     CLEANUP(block_freep) struct block *b = mem_zalloc(sizeof(*b));
     b->guard = -1;
+    b->decoded_bytes = mem_zalloc(sizeof(*b->decoded_bytes));
     void *data = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
     if (data == MAP_FAILED)
         return err_set(err, errno, "%s", strerror(errno));
@@ -105,8 +116,10 @@ int block_open(int dirfd, const char *name, struct block **ret, struct err *err)
         r = find_sections(b, err);
     if (fault_is_hit(b->guard))
         r = err_set(err, EIO, "%s", strerror(EIO));
-    if (r == 0)
+    if (r == 0) {
+        let_pages_go(b); // all of the index was read for its CRC
         *ret = TAKE_PTR(b);
+    }
     return r;
 }
 
@@ -118,6 +131,7 @@ void block_free(struct block *b)
         fault_release(b->guard);
         munmap((void *)b->data, b->size);
     }
+    free(b->decoded_bytes);
     free(b->name);
     free(b);
 }
@@ -278,6 +292,10 @@ const uint8_t *block_column(const struct block *b, uint64_t at, size_t *ret_len)
         return NULL;
     const uint8_t *p = b->data + at;
     uint32_t len = load32(p + 4);
+    if (atomic_fetch_add_explicit(b->decoded_bytes, len, memory_order_relaxed) > DECODED_MAX) {
+        atomic_store_explicit(b->decoded_bytes, 0, memory_order_relaxed);
+        let_pages_go(b);
+    }
     if (len > end - at - BLOB_HEAD || load32(p) != crc32c(0, p + 4, (size_t)len + 4))
         return NULL;
     *ret_len = len;
