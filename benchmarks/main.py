@@ -23,6 +23,8 @@ def main():
     parser.add_argument("--recording", metavar="DIR",
                         help="remember: where the recorded hour of --long is kept; one that is "
                         "there is used again")
+    parser.add_argument("--queries", action="store_true",
+                        help="answer: also how long each query took, ours beside the peers'")
     parser.add_argument("--json", action="store_true", help="rows as JSON")
     parser.add_argument("--keep-lab", action="store_true",
                         help="leave the guests running, for the next measurement")

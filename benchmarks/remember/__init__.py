@@ -57,8 +57,9 @@ def memory(report, times):
     report.row("the same while blocks are written, at most", rows["most_per_series"], "B")
     many = times["many"]
     rows = measure("memory", "DIR", many, times["many_seconds"])
-    report.at_most(f"memory, {many} series, {times['many_seconds']} s of samples", rows["most_bytes"] / 2**30, "GiB",
-                   1.5 * many / 1000000)
+    what = f"{many} series, {times['many_seconds']} s of samples"
+    report.at_most(f"memory of the head, a series of {what}", rows["bytes_per_series"], "B", 1024)
+    report.at_most(f"memory, {what}", rows["most_bytes"] / 2**30, "GiB", 1.5 * many / 1000000)
 
 
 def read(report, times):
