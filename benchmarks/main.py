@@ -23,6 +23,8 @@ def main():
     parser.add_argument("--recording", metavar="DIR",
                         help="remember: where the recorded hour of --long is kept; one that is "
                         "there is used again")
+    parser.add_argument("--part", action="append", default=[], metavar="NAME",
+                        help="act: only this part; may be repeated")
     parser.add_argument("--json", action="store_true", help="rows as JSON")
     parser.add_argument("--keep-lab", action="store_true",
                         help="leave the guests running, for the next measurement")

@@ -14,7 +14,7 @@ def every_deed(arguments, report, stage):
                     len(table))
 
 
-def refusals(report, stage):
+def refusals(_arguments, report, stage):
     table = set(everydeed.table())
     name = stage.prefix + "-roles"
     stage.do("vm", "create", name, "--memory", "32M", "--disk", "pool=images,size=1M")
@@ -61,14 +61,7 @@ def kills(arguments, report, stage):
         report.failed("ends in the middle", str(error))
     report.at_least("ends in the middle: rounds with all whole and told truly", play.good, "rounds",
                     rounds)
-    for state in ("done", "failed", "unasked"):
+    for state in ("done", "failed", "unasked", "restarted"):
         report.row(f"– of them {state}", sum(one.get(state, 0) for one in play.outcomes.values()),
                    "")
     stage.remove_all()
-
-
-def run(arguments, report, stage):
-    refusals(report, stage)
-    every_deed(arguments, report, stage)
-    sequences(arguments, report, stage)
-    kills(arguments, report, stage)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "store/row.h"
 
 static const char *const steps[] = {
     "CREATE TABLE schedule(id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, principal "
@@ -32,20 +33,6 @@ void schedule_done(struct schedule *s)
     *s = (struct schedule){0};
 }
 
-static void bind_json(struct store_query *q, const json_t *value)
-{
-    char *text = json_dumps(value, JSON_COMPACT);
-    store_bind_text(q, text ? text : "{}");
-    free(text);
-}
-
-// Run a statement that gives no rows.
-static int run(struct store_query *q)
-{
-    int r = store_next(q);
-    return MIN_OF(r, 0);
-}
-
 int schedule_add(struct store *st, struct schedule *s)
 {
     struct store_query *q CLEANUP(store_query_donep) = store_query(
@@ -55,23 +42,23 @@ int schedule_add(struct store *st, struct schedule *s)
     store_bind_text(q, s->principal);
     store_bind_text(q, s->cron);
     store_bind_text(q, s->deed->name);
-    bind_json(q, s->fields);
-    bind_json(q, s->select);
+    store_bind_json(q, s->fields);
+    store_bind_json(q, s->select);
     store_bind_i64(q, s->parallel);
     store_bind_i64(q, s->max_failures);
     store_bind_i64(q, s->once);
     store_bind_i64(q, s->paused);
     store_bind_i64(q, s->created_s);
     store_bind_i64(q, s->due_s);
-    int r = run(q);
+    int r = store_run(q);
     if (r == 0)
         s->id = store_last_id(st);
     return r;
 }
 
-static json_t *parse(const char *text)
+static json_t *object_at(struct store_query *q, int column)
 {
-    json_t *value = text ? json_loads(text, 0, NULL) : NULL;
+    json_t *value = store_json(q, column);
     return value ? value : json_object();
 }
 
@@ -83,8 +70,8 @@ static void read_row(struct store_query *q, struct schedule *s)
         .principal = mem_strdup(store_text(q, 2)),
         .cron = mem_strdup(store_text(q, 3)),
         .deed = deed_by_name(store_text(q, 4)),
-        .fields = parse(store_text(q, 5)),
-        .select = parse(store_text(q, 6)),
+        .fields = object_at(q, 5),
+        .select = object_at(q, 6),
         .parallel = store_i64(q, 7),
         .max_failures = store_i64(q, 8),
         .once = store_i64(q, 9) != 0,
@@ -101,10 +88,10 @@ int schedule_get(struct store *st, int64_t id, struct schedule *ret)
     struct store_query *q CLEANUP(store_query_donep) =
         store_query(st, "SELECT " COLUMNS " FROM schedule WHERE id=?");
     store_bind_i64(q, id);
-    int r = store_next(q);
-    if (r == 1)
+    int r = store_one(q);
+    if (r == 0)
         read_row(q, ret);
-    return r == 1 ? 0 : r == 0 ? -ENOENT : r;
+    return r;
 }
 
 int schedule_each(struct store *st, const char *principal,
@@ -128,15 +115,15 @@ int schedule_count(struct store *st, const char *principal, int64_t *ret)
     struct store_query *q CLEANUP(store_query_donep) =
         store_query(st, "SELECT count(*) FROM schedule WHERE principal=?");
     store_bind_text(q, principal);
-    int r = store_next(q);
-    if (r == 1)
+    int r = store_one(q);
+    if (r == 0)
         *ret = store_i64(q, 0);
-    return r == 1 ? 0 : r == 0 ? -ENOENT : r;
+    return r;
 }
 
 static int change(struct store *st, struct store_query *q)
 {
-    int r = run(q);
+    int r = store_run(q);
     return r == 0 && store_changes(st) == 0 ? -ENOENT : r;
 }
 
