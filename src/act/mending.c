@@ -58,6 +58,8 @@ static void uncount(struct act *a, struct job *job)
 // False where the task was closed instead.
 static bool start_mending(struct act *a, struct job *job, int64_t now)
 {
+    if (a->link.state != LINK_UP)
+        return true;
     job->retry_ns = now + pause_ns(job->task.mends);
     json_decref(job->notes);
     job->notes = NULL;
@@ -67,8 +69,7 @@ static bool start_mending(struct act *a, struct job *job, int64_t now)
         give_up(a, job);
         return false;
     }
-    if (a->link.state != LINK_UP ||
-        task_mends(a->state.store, job->task.id, job->task.mends + 1) < 0)
+    if (task_mends(a->state.store, job->task.id, job->task.mends + 1) < 0)
         return true;
     job->task.mends++;
     if (tasks_submit(a, job, work_mend))
@@ -105,11 +106,12 @@ void mending_step(struct act *a, int64_t now)
         next = j->next;
         if (j->phase != JOB_BROKEN || now < j->retry_ns)
             continue;
-        if (j->task.deed && start_mending(a, j, now))
+        bool known = j->task.deed != NULL;
+        if (known && start_mending(a, j, now))
             continue;
-        if (!j->task.deed)
+        if (!known)
             tasks_finish(a, j, TASK_FAILED, "this version of vherd does not know the deed");
-        next = a->deeds.jobs; // its end may have taken out others
+        next = a->deeds.jobs; // it is gone, and may have taken out others
     }
 }
 

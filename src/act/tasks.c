@@ -60,7 +60,10 @@ static int store_task(struct act *a, struct task *t, struct err *err)
     free(detail);
     if (r == -EEXIST)
         return err_set(err, EEXIST, "this key has been used");
-    return r < 0 ? err_set(err, -r, "the task cannot be written: %s", strerror(-r)) : 0;
+    return r < 0
+               ? err_set(err, -r, "nothing was done, as it cannot be written to the audit log: %s",
+                         strerror(-r))
+               : 0;
 }
 
 int tasks_add(struct act *a, struct task *t, struct err *err)

@@ -14,13 +14,18 @@ static const char *const steps[] = {
     "NULL, parallel INTEGER NOT NULL, max_failures INTEGER NOT NULL, once INTEGER NOT NULL, paused "
     "INTEGER NOT NULL, created INTEGER NOT NULL, due INTEGER NOT NULL, last INTEGER NOT NULL, "
     "message TEXT, UNIQUE(principal, name)) STRICT;",
+    "ALTER TABLE schedule ADD COLUMN keep INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE schedule ADD COLUMN keep_for INTEGER NOT NULL DEFAULT 0;"
+    "CREATE TABLE schedule_snapshot(schedule INTEGER NOT NULL REFERENCES schedule(id) ON DELETE "
+    "CASCADE, uuid TEXT NOT NULL, name TEXT NOT NULL, made INTEGER NOT NULL, PRIMARY KEY(schedule, "
+    "uuid, name)) STRICT;",
 };
 
 const struct store_schema schedule_schema = {"schedule", steps, ARRAY_LEN(steps)};
 
 #define COLUMNS                                                                                    \
     "id, name, principal, cron, deed, fields, chosen, parallel, max_failures, once, paused, "      \
-    "created, due, last, message"
+    "created, due, last, message, keep, keep_for"
 
 void schedule_done(struct schedule *s)
 {
@@ -37,7 +42,8 @@ int schedule_add(struct store *st, struct schedule *s)
 {
     struct store_query *q CLEANUP(store_query_donep) = store_query(
         st, "INSERT INTO schedule(name, principal, cron, deed, fields, chosen, parallel, "
-            "max_failures, once, paused, created, due, last) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,0)");
+            "max_failures, once, paused, created, due, keep, keep_for, last) "
+            "VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,0)");
     store_bind_text(q, s->name);
     store_bind_text(q, s->principal);
     store_bind_text(q, s->cron);
@@ -50,6 +56,8 @@ int schedule_add(struct store *st, struct schedule *s)
     store_bind_i64(q, s->paused);
     store_bind_i64(q, s->created_s);
     store_bind_i64(q, s->due_s);
+    store_bind_i64(q, s->keep);
+    store_bind_i64(q, s->keep_for_s);
     int r = store_run(q);
     if (r == 0)
         s->id = store_last_id(st);
@@ -80,6 +88,8 @@ static void read_row(struct store_query *q, struct schedule *s)
         .due_s = store_i64(q, 12),
         .last_s = store_i64(q, 13),
         .message = mem_strdup(store_text(q, 14)),
+        .keep = store_i64(q, 15),
+        .keep_for_s = store_i64(q, 16),
     };
 }
 
@@ -244,6 +254,10 @@ void schedule_json(const struct schedule *s, struct json *j)
     json_kv_i64(j, "parallel", s->parallel);
     json_kv_i64(j, "max_failures", s->max_failures);
     json_kv_string(j, "missed", s->once ? "once" : "skip");
+    if (s->keep > 0)
+        json_kv_i64(j, "keep", s->keep);
+    if (s->keep_for_s > 0)
+        json_kv_i64(j, "keep_for", s->keep_for_s);
     json_kv_bool(j, "paused", s->paused);
     json_kv_i64(j, "created", s->created_s);
     if (!s->paused && s->due_s < INT64_MAX)
