@@ -25,7 +25,7 @@ def refusals(_arguments, report, stage):
 
 def sequences(arguments, report, stage):
     """In every kind in turn, every third with a checkpoint."""
-    count, steps = (3, 1) if arguments.quick else (20, 8)
+    count, steps = (3, 1) if arguments.quick else (20, 8 if arguments.long else 4)
     name = stage.prefix + "2"
     stage.create(name, "--start")
     stage.boot(name)
