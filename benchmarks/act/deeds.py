@@ -17,10 +17,21 @@ def every_deed(arguments, report, stage):
 def refusals(_arguments, report, stage):
     table = set(everydeed.table())
     name = stage.prefix + "-roles"
-    stage.do("vm", "create", name, "--memory", "32M", "--disk", "pool=images,size=1M")
+    for one in (name, name + "-other"):
+        stage.do("vm", "create", one, "--memory", "32M", "--disk", "pool=images,size=1M")
     report.at_least("deeds refused to each role without the right",
                     len(everydeed.refused(stage, name)), "deeds", len(table))
-    stage.do("vm", "delete", name, "--disks", "delete")
+    tokens = {}
+    for role in everydeed.RANK:
+        for scope in ("all", f"name:{name}"):
+            user = f"{role}-{'all' if scope == 'all' else 'one'}"
+            stage.vherd("user", "add", user, "--role", role, "--scope", scope)
+            tokens[role, scope == "all"] = stage.vherd("token", "create", "t", "--user", user,
+                                                       "--role", role).strip()
+    cells, wrong = everydeed.matrix(stage.daemon, name, name + "-other", tokens)
+    report.at_most(f"role x verb x scope: answered wrongly, of {cells}", len(wrong), "cells", 0)
+    for one in (name, name + "-other"):
+        stage.do("vm", "delete", one, "--disks", "delete")
 
 
 def sequences(arguments, report, stage):

@@ -8,8 +8,8 @@ from act import apply
 
 
 def destroy(stage, names):
-    for name in names:
-        stage.host.virsh("destroy", name)
+    stage.host.run("sh", "-c", f"for i in {' '.join(names)}; do virsh -q destroy $i; done",
+                   timeout=300)
 
 
 def virsh(stage, names):
