@@ -10,6 +10,7 @@ import subprocess
 
 import building
 import demodata
+import fuzzing
 import promqlcompliance
 import promqldaemon
 import promqlpeer
@@ -99,6 +100,7 @@ def run(arguments, report):
     if not building.build("build", None, ["tests/tsdb-load"]):
         report.failed("tests/tsdb-load", "does not build")
         return
+    can_fuzz = fuzzing.build(report, language.FUZZED)
     asked = queries(report)
     with promqlpeer.scratch() as scratch:
         with clients.Herd() as herd:  # which takes its samples meanwhile
@@ -110,4 +112,5 @@ def run(arguments, report):
         week(report, scratch, files, asked, 2, 11 if arguments.long else 1, arguments.long,
              arguments.queries)
     language.generated(report, 200 if arguments.quick else 2000)
-    language.fuzz(report, 1 if arguments.quick else 300 if arguments.long else 60)
+    if can_fuzz:
+        language.fuzz(report, 1 if arguments.quick else 300 if arguments.long else 60)

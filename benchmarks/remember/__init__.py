@@ -11,6 +11,7 @@ import threading
 import time
 
 import building
+import fuzzing
 import promqlpeer
 import tsdbcrash
 from remember import faults, outage, size
@@ -160,10 +161,11 @@ def run(arguments, report):
                                            "tests/tsdb-crash"]):
         report.failed("build", "see above")
         return
+    can_fuzz = fuzzing.build(report, faults.FUZZED)
     parts = (("append", append, times), ("memory", memory, times), ("read", read, times),
              ("size", without_clock, times, arguments.long, arguments.recording), ("kill -9", kill, times),
              ("OpenMetrics", openmetrics), ("damage", damage, arguments.quick),
-             ("fuzz", faults.fuzz, times["fuzz"]))
+             *([("fuzz", faults.fuzz, times["fuzz"])] if can_fuzz else []))
     for name, part, *more in parts:
         begin = time.monotonic()
         section(report, name, part, report, *more)

@@ -94,6 +94,8 @@ _vherd() {
         --missed) _vherd_words $'skip\nonce'; return ;;
         --parallel)  return ;;
         --max-failures)  return ;;
+        --keep)  return ;;
+        --keep-for)  return ;;
         --socket) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --url)  return ;;
         --server)  return ;;
@@ -103,7 +105,7 @@ _vherd() {
         --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --color) _vherd_words $'auto\nalways\nnever'; return ;;
         esac
-        if [[ $cur == -* ]]; then _vherd_words $'--cron\n--deed\n--field\n--vm\n--match\n--label\n--all\n--missed\n--parallel\n--max-failures\n--dry-run\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
+        if [[ $cur == -* ]]; then _vherd_words $'--cron\n--deed\n--field\n--vm\n--match\n--label\n--all\n--missed\n--parallel\n--max-failures\n--keep\n--keep-for\n--dry-run\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
         if ((COMP_CWORD == 2)); then _vherd_words $'list\nshow\nadd\ndelete\nrun\npause\nresume'
         else mapfile -t COMPREPLY < <(compgen -f -- "$cur"); fi
         ;;
@@ -595,6 +597,8 @@ _vherd() {
         case $prev in
         --policy)  return ;;
         --compare)  return ;;
+        --rules) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --sample)  return ;;
         --traces)  return ;;
         --mode) _vherd_words $'A\nB\nC'; return ;;
         --seed)  return ;;
@@ -618,7 +622,7 @@ _vherd() {
         --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --color) _vherd_words $'auto\nalways\nnever'; return ;;
         esac
-        if [[ $cur == -* ]]; then _vherd_words $'--policy\n--compare\n--report\n--csv\n--traces\n--mode\n--seed\n--timing\n--trace\n--requests\n--rate\n--mean\n--service\n--priorities\n--hosts\n--vcpus\n--memory\n--ageing\n--slice\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
+        if [[ $cur == -* ]]; then _vherd_words $'--policy\n--compare\n--report\n--rules\n--sample\n--csv\n--traces\n--mode\n--seed\n--timing\n--trace\n--requests\n--rate\n--mean\n--service\n--priorities\n--hosts\n--vcpus\n--memory\n--ageing\n--slice\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
         if ((COMP_CWORD == 2)); then _vherd_words $'run\ncloudsim\nqueue'
         else mapfile -t COMPREPLY < <(compgen -f -- "$cur"); fi
         ;;
