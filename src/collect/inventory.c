@@ -251,6 +251,9 @@ static void take_event(struct collector *c, const struct virt_event *e)
     rec_of(vm)->event_ns = now;
     rec_of(vm)->rounds = 0;
     count_event(vm, e->event, now);
+    // The state that follows says only "I/O error".
+    if (e->type == VIRT_EVENT_IO_ERROR && e->detail && strcmp(e->detail, "enospc") == 0)
+        count_event(vm, "io_error_enospc", now);
     switch (e->type) {
     case VIRT_EVENT_STATE:
         state_event(c, vm, e);

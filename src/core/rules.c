@@ -12,7 +12,8 @@
 #include "collect/keep.h"
 #include "rules_private.h"
 
-// After a start the data of some lanes are not there yet; so long a gap resolves nothing.
+// After a start the data of some lanes are not there yet; so long a gap resolves nothing that was
+// last seen before.
 #define SETTLE_MS (5 * 60 * 1000)
 // A group whose time passed longer ago than this is late.
 #define LATE_MS 1000
@@ -168,9 +169,13 @@ static void load_state(struct rules *r, struct rule_group_run *group, size_t n)
 {
     if (rules_ask(r, &(struct ask){.kind = ASK_LOAD, .group = group, .n_groups = n}) < 0)
         return;
-    for (size_t i = 0; i < n; i++)
-        for (size_t k = 0; k < group[i].n_runs; k++)
-            rule_state_resume(&group[i].run[k].state, real_ms(r), group[i].interval_ms);
+    for (size_t i = 0; i < n; i++) {
+        for (size_t k = 0; k < group[i].n_runs; k++) {
+            struct rule_state *state = &group[i].run[k].state;
+            rule_state_resume(state, real_ms(r), group[i].interval_ms);
+            r->started_ms = MAX_OF(r->started_ms, state->last_eval_ms + 1);
+        }
+    }
 }
 
 static void take_settings(struct rules *r, struct rules_settings *s)
@@ -267,6 +272,7 @@ static void evaluate(struct rules *r, size_t i, int64_t now_ms, const bool *chos
     uint64_t before = 0, after = 0;
     pthread_mutex_lock(&r->groups_lock);
     r->env.gap_max_ms = now_ms - r->started_ms < SETTLE_MS ? SETTLE_MS : 0;
+    r->env.started_ms = r->started_ms;
     for (size_t k = 0; k < g->n_runs; k++)
         before += g->run[k].failures;
     int e = rule_group_eval(g, &r->env, now_ms, chosen, &update, &err);

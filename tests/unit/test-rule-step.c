@@ -141,7 +141,12 @@ static void test_gap(void **state)
     rule_state_done(&w.state);
     world_init(&w);
     w.p.gap_max_ms = 2 * MINUTE; // after a start, whatever `for` is
+    w.p.started_ms = 1000 * MINUTE;
     trace(&w, 1, "xgg.", "FFFr");
+    rule_state_done(&w.state);
+    world_init(&w);
+    w.p.gap_max_ms = 2 * MINUTE; // seen since that start: its series ended
+    trace(&w, 1, "xg", "Fr");
     rule_state_done(&w.state);
 }
 

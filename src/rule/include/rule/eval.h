@@ -37,8 +37,8 @@ struct rule_env {
     int64_t interval_ms;     /**< of groups that name none */
     int64_t query_offset_ms; /**< of groups that name none */
     int64_t resend_delay_ms;
-    int64_t gap_max_ms; /**< see rule_step_params */
-    bool hold_gaps;     /**< bridge gaps up to `for`; false: as Prometheus */
+    int64_t gap_max_ms, started_ms; /**< see rule_step_params */
+    bool hold_gaps;                 /**< bridge gaps up to `for`; false: as Prometheus */
     /**
      * Store samples; they must be readable through `source` when it returns. 0 or -errno.
      */
