@@ -146,6 +146,8 @@ void store_reload(struct core *c);
 void store_sampled(int64_t mono_ns, void *arg);
 /** Save positions of remote writes where they changed: the flow timer, or what is awake before. */
 void store_flow_timer(uv_timer_t *handle);
+// Room on its disk and what could not be read, as facts of the host.
+void store_measure(struct core *c);
 void store_view(const struct core *c, struct json *j);
 void store_view_data(const struct core *c, struct json *j);
 

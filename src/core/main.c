@@ -75,6 +75,7 @@ static void on_timer(uv_timer_t *handle)
 static void on_self(uv_timer_t *handle)
 {
     processes_measure(handle->loop->data);
+    store_measure(handle->loop->data);
 }
 
 static void on_term(uv_signal_t *handle, int signum)

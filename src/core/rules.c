@@ -41,6 +41,9 @@ static void settings_free(struct rules_settings *s)
     for (size_t i = 0; i < s->n_patterns; i++)
         free(s->pattern[i]);
     free(s->pattern);
+    for (size_t i = 0; i < s->n_disable; i++)
+        free(s->disable[i]);
+    free(s->disable);
     free(s->external_url);
     labels_free(s->external_labels);
     free(s);
@@ -60,6 +63,11 @@ static struct rules_settings *settings_of(const struct conf *conf)
 {
     struct rules_settings *s = mem_zalloc(sizeof(*s));
     s->pattern = mem_zalloc((conf->rules.files.n + 1) * sizeof(char *));
+    s->disable = mem_zalloc((conf->rules.disable.n + 1) * sizeof(char *));
+    if (conf->rules.pack)
+        s->pattern[s->n_patterns++] = rules_pack_pattern();
+    for (size_t i = 0; i < conf->rules.disable.n; i++)
+        s->disable[s->n_disable++] = mem_strdup(conf->rules.disable.items[i]);
     for (size_t i = 0; i < conf->rules.files.n; i++)
         s->pattern[s->n_patterns++] = mem_strdup(conf->rules.files.items[i]);
     s->interval_ms = conf->rules.interval_ns / NS_PER_MS;
@@ -100,6 +108,9 @@ static int load_files(const struct rules_settings *s, struct rule_files *files, 
     if (e < 0)
         *ret_error = mem_strdup(errors.n > 0 ? errors.err[0].message : strerror(-e));
     rule_errors_done(&errors);
+    for (size_t i = 0; i < s->n_disable; i++)
+        if (rule_files_leave_out(files, s->disable[i]) == 0)
+            log_warning("rules.disable: no rule is called \"%s\"", s->disable[i]);
     return e;
 }
 

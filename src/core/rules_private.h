@@ -42,6 +42,8 @@ struct ask {
 struct rules_settings {
     char **pattern;
     size_t n_patterns;
+    char **disable; // names of rules
+    size_t n_disable;
     int64_t interval_ms, query_offset_ms, resend_delay_ms, timeout_ns, lookback_ms;
     int64_t keep_ms; // transitions; 0: for ever
     size_t max_samples, max_series, max_memory_bytes;
@@ -91,6 +93,9 @@ struct rules {
     atomic_llong late_ms;  // how late the last evaluation began
     atomic_ullong missed, evaluations, failures;
 };
+
+// Pattern of the files of the pack: installed, or those of the build tree that this program is of.
+char *rules_pack_pattern(void);
 
 // Ask the loop and wait. 0, -ECANCELED (it ends), or what came of it. The thread's.
 int rules_ask(struct rules *r, const struct ask *ask);
