@@ -13,6 +13,7 @@
 #define SPARE_BATCHES_MAX 4096
 #define WORKERS_MAX 64
 #define CONFIG_INTERVAL_NS (600 * NS_PER_S)
+#define STORED_INTERVAL_NS (300 * NS_PER_S)
 // One after the other: with more, VMs that answer grew older than 12 s beside many that are
 // stopped.
 #define TRAIN 1
@@ -38,6 +39,7 @@ static void on_vm_done(struct vm *vm, void *arg)
     nics_forget(c, vm);
     lane_remove(c->stats_lane, vm->uuid.b, UUID_BYTES);
     lane_remove(c->config_lane, vm->uuid.b, UUID_BYTES);
+    lane_remove(c->stored_lane, vm->uuid.b, UUID_BYTES);
     lane_remove(c->agent_lane, vm->uuid.b, UUID_BYTES);
     free(vm->user);
 }
@@ -151,6 +153,7 @@ static void report_self(struct collector *c)
     int64_t now = mono(c);
     report_lane(c, "libvirt", c->stats_lane);
     report_lane(c, "config", c->config_lane);
+    report_lane(c, "stored", c->stored_lane);
     report_lane(c, "pool", c->pool_lane);
     report_lane(c, "agent", c->agent_lane);
     object_set_fact(host, FACT_HOST_RECONNECTS, (double)c->reconnects, now);
@@ -192,7 +195,7 @@ static struct lane_policy policy(int64_t interval_ns, int64_t deadline_ns, const
 }
 
 struct policies {
-    struct lane_policy stats, config, pool, agent;
+    struct lane_policy stats, config, stored, pool, agent;
 };
 
 static struct policies policies_of(const struct conf *conf)
@@ -202,6 +205,7 @@ static struct policies policies_of(const struct conf *conf)
         .stats = policy(conf->libvirt.interval_ns, deadline, conf, (int)conf->libvirt.max_in_flight,
                         (int)conf->libvirt.max_written_off),
         .config = policy(CONFIG_INTERVAL_NS, deadline, conf, 2, 2),
+        .stored = policy(STORED_INTERVAL_NS, deadline, conf, 1, 2),
         .pool = policy(conf->libvirt.pool_interval_ns, deadline, conf, 1, 1),
         .agent =
             policy(conf->agent.interval_ns, conf->agent.deadline_ns + AGENT_SLACK_NS, conf, 3, 8),
@@ -221,6 +225,7 @@ static void set_ages(struct herd *h, const struct conf *conf)
     h->max_age_ns[LANE_JOB] = conf->libvirt.interval_ns * 7 / 2; // asked for every third time
     h->max_age_ns[LANE_RATE] = conf->libvirt.interval_ns * 5 / 2;
     h->max_age_ns[LANE_AGENT] = conf->agent.info_interval_ns * 5 / 2;
+    h->max_age_ns[LANE_STORED] = STORED_INTERVAL_NS * 5 / 2;
     h->max_age_ns[LANE_POOL] = conf->libvirt.pool_interval_ns * 5 / 2;
 }
 
@@ -253,6 +258,7 @@ int collector_new(const struct collector_params *params, struct collector **ret,
     struct policies p = policies_of(params->conf);
     c->stats_lane = lane_new(&p.stats);
     c->config_lane = lane_new(&p.config);
+    c->stored_lane = lane_new(&p.stored);
     c->pool_lane = lane_new(&p.pool);
     c->agent_lane = lane_new(&p.agent);
     lane_add(c->pool_lane, "", 0, mono(c));
@@ -296,6 +302,7 @@ void collector_free(struct collector *c)
     }
     lane_free(c->stats_lane);
     lane_free(c->config_lane);
+    lane_free(c->stored_lane);
     lane_free(c->pool_lane);
     lane_free(c->agent_lane);
     map_free(c->nics);
@@ -311,6 +318,7 @@ void collector_reload(struct collector *c, const struct conf *conf)
     struct policies p = policies_of(conf);
     lane_set_policy(c->stats_lane, &p.stats);
     lane_set_policy(c->config_lane, &p.config);
+    lane_set_policy(c->stored_lane, &p.stored);
     lane_set_policy(c->pool_lane, &p.pool);
     lane_set_policy(c->agent_lane, &p.agent);
     set_ages(c->herd, conf);

@@ -41,6 +41,8 @@ static void vm_stopped(struct collector *c, struct vm *vm)
         object_clear(&vm->obj, kinds[i]);
     for (size_t i = 0; i < ARRAY_LEN(attrs); i++)
         object_set_attr(&vm->obj, attrs[i], NULL);
+    object_set_attr(&vm->obj, ATTR_VM_DIFFERENCES, NULL);
+    vm->obj.facts[FACT_VM_CONFIG_DIFFERS - model_kinds[KIND_VM].first_fact] = NAN;
     vm->obj.updated_ns[LANE_LIBVIRT] = 0;
     vm->obj.before_ns = 0;
     lane_remove(c->stats_lane, vm->uuid.b, UUID_BYTES);
@@ -124,6 +126,7 @@ void inventory_drop_unknown(struct collector *c, struct vm *vm)
 {
     vm->in_libvirt = false;
     lane_remove(c->config_lane, vm->uuid.b, UUID_BYTES);
+    lane_remove(c->stored_lane, vm->uuid.b, UUID_BYTES);
     if (rec_of(vm)->pid) {
         vm->active = true;
         return;
@@ -237,6 +240,14 @@ static void tell(struct collector *c, const struct virt_event *e)
         c->p.event(e, herd_vm(c->herd, &e->uuid), c->p.arg);
 }
 
+// Of what libvirt keeps of a VM most changes come with an event; the others are found in time.
+static bool may_change_stored(const struct virt_event *e)
+{
+    return e->type == VIRT_EVENT_DEFINED || e->type == VIRT_EVENT_UNDEFINED ||
+           e->type == VIRT_EVENT_STATE || e->type == VIRT_EVENT_JOB ||
+           strcmp(e->event, "block_job") == 0;
+}
+
 static void take_event(struct collector *c, const struct virt_event *e)
 {
     int64_t now = mono(c);
@@ -269,6 +280,8 @@ static void take_event(struct collector *c, const struct virt_event *e)
         break;
     }
     lane_hasten(c->config_lane, e->uuid.b, UUID_BYTES, now);
+    if (may_change_stored(e))
+        stored_soon(c, vm);
     inventory_count(c);
 }
 

@@ -9,6 +9,7 @@
 #include <uv.h>
 
 #include "asker.h"
+#include "certificates.h"
 #include "auth/grant.h"
 #include "base/buf.h"
 #include "base/json.h"
@@ -104,6 +105,7 @@ struct core {
     struct statedb *statedb; // events, alerts, notifications
     struct events *events;
     struct notices *notices;
+    struct certificates *certificates;
     struct exits *exits;       // of the VMs' processes
     struct rules *alert_rules; // NULL while there is no store
     enum { TOLD_NOTHING, TOLD_UP, TOLD_DOWN } libvirt_told;

@@ -74,8 +74,13 @@ static void on_timer(uv_timer_t *handle)
 
 static void on_self(uv_timer_t *handle)
 {
-    processes_measure(handle->loop->data);
-    store_measure(handle->loop->data);
+    struct core *c = handle->loop->data;
+    processes_measure(c);
+    store_measure(c);
+    rules_measure(c);
+    if (c->notices)
+        notices_measure(c->notices);
+    certificates_step(c->certificates);
 }
 
 static void on_term(uv_signal_t *handle, int signum)
@@ -250,12 +255,15 @@ int main(int argc, char **argv)
     control_watch(c);
     control_send(IPC_CONTROL_FD, CONTROL_READY, sandbox, -1);
     uv_async_send(&c->wake);
+    c->certificates = certificates_new(c);
+    certificates_step(c->certificates);
     uv_timer_start(&c->self_timer, on_self, SELF_EVERY_MS, SELF_EVERY_MS);
     if (!c->stopping)
         uv_run(&c->loop, UV_RUN_DEFAULT);
     queries_end(c);
     plan_auto_end(c);
     rules_end(c);
+    certificates_free(TAKE_PTR(c->certificates));
     collector_free(TAKE_PTR(c->collector)); // the loop runs once more below
     tell_close(c);
     samples_close(c);

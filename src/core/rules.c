@@ -222,45 +222,12 @@ static void take_settings(struct rules *r, struct rules_settings *s)
     set_env(r);
     plan(r);
     pthread_mutex_unlock(&r->groups_lock);
+    rules_tally_groups(r);
     if (rule_files_count(&files) > 0)
         log_info("rules: %zu rules in %zu groups", rule_files_count(&files), n);
 }
 
 // Evaluating
-
-// How the group fares, as series of its own.
-static void write_self(struct rules *r, const struct rule_group_run *g, int64_t now_ms)
-{
-    uint64_t failures = 0;
-    for (size_t i = 0; i < g->n_runs; i++)
-        failures += g->run[i].failures;
-    const struct {
-        const char *name;
-        double v;
-    } own[] = {
-        {"vherd_rule_group_iterations_total", (double)g->evaluations},
-        {"vherd_rule_group_iterations_missed_total", (double)g->missed},
-        {"vherd_rule_group_duration_seconds", (double)g->eval_ns / 1e9},
-        {"vherd_rule_evaluation_failures_total", (double)failures},
-        {"vherd_rule_group_late_seconds", (double)r->late_ms / 1000},
-    };
-    struct rule_sample sample[ARRAY_LEN(own)];
-    struct labels *labels[ARRAY_LEN(own)];
-    size_t n = 0;
-    for (size_t i = 0; i < ARRAY_LEN(own); i++) {
-        const struct label label[] = {{LABEL_METRIC_NAME, own[i].name},
-                                      {"rule_group", g->group->name}};
-        labels[n] = labels_new(label, ARRAY_LEN(label));
-        if (labels[n]) {
-            sample[n] = (struct rule_sample){labels[n], now_ms, own[i].v};
-            n++;
-        }
-    }
-    struct err err;
-    (void)write_samples(r, sample, n, &err); // without a store nobody asks for them
-    for (size_t i = 0; i < n; i++)
-        labels_free(labels[i]);
-}
 
 // State and transitions; what cannot be stored now stays in memory and is tried again with the
 // next.
@@ -296,7 +263,7 @@ static void evaluate(struct rules *r, size_t i, int64_t now_ms, const bool *chos
     pthread_mutex_unlock(&r->groups_lock);
     rule_update_done(&update);
     if (e == 0 && !chosen)
-        write_self(r, g, now_ms);
+        rules_tally_group(r, i);
 }
 
 // The group whose turn is first; SIZE_MAX: there is none.
@@ -502,6 +469,7 @@ void rules_end(struct core *c)
     settings_free(r->settings);
     settings_free(r->now);
     free(r->error);
+    rules_tally_free(r);
     pthread_cond_destroy(&r->more);
     pthread_mutex_destroy(&r->lock);
     pthread_mutex_destroy(&r->groups_lock);

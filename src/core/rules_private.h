@@ -52,6 +52,14 @@ struct rules_settings {
     struct labels *external_labels;
 };
 
+// How a group fares, for its metrics: a copy, so that whoever looks never waits for an evaluation.
+struct rules_tally {
+    char *file, *name;
+    uint64_t iterations, missed, failures;
+    int64_t duration_ns, late_ms;
+    int64_t last_ms; // of the last evaluation on schedule; 0: none
+};
+
 struct rules {
     struct core *core;
     pthread_t thread;
@@ -63,6 +71,9 @@ struct rules {
     struct ask ask;
     struct rules_settings *settings; // new ones; NULL: none
     int64_t poke_ms;                 // 0: none
+    struct rules_tally *tally;       // of each group
+    size_t n_tallies;
+    bool is_regrouped; // other groups than when they were last shown
     bool ending, ended;
     char *error; // why files in force are not those of the configuration; NULL
     atomic_bool cancelled;
@@ -96,6 +107,11 @@ struct rules {
 
 // Pattern of the files of the pack: installed, or those of the build tree that this program is of.
 char *rules_pack_pattern(void);
+
+// rules_tally.c: the thread's, after other groups or an evaluation on schedule; the loop's.
+void rules_tally_groups(struct rules *r);
+void rules_tally_group(struct rules *r, size_t i);
+void rules_tally_free(struct rules *r);
 
 // Ask the loop and wait. 0, -ECANCELED (it ends), or what came of it. The thread's.
 int rules_ask(struct rules *r, const struct ask *ask);

@@ -600,6 +600,7 @@ const struct virt_ops virt_libvirt = {
     .list = libvirt_list,
     .lookup = libvirt_lookup,
     .xml = libvirt_xml,
+    .stored = virt_libvirt_stored,
     .stats = virt_libvirt_stats,
     .pools = virt_libvirt_pools,
     .pool = virt_libvirt_pool,
