@@ -12,8 +12,8 @@ SUPPRESSIONS = os.path.join(vherd.ROOT, "tests", "lsan.supp")
 
 
 class MemoryDaemon(vherd.Daemon):
-    """A complaint of a sanitizer is an AssertionError when it is closed. Without the rules that come with vherd,
-    so that alerts are those of the test; tests/e2e/test_pack.py asks for them."""
+    """A complaint of a sanitizer is an AssertionError when it is closed. Without the rules
+    that come with vherd, so that alerts are those of the test; tests/e2e/test_pack.py asks for them."""
 
     def __init__(self, vms=3, query="", config=None, arguments=()):
         if not building.build(BUILD, "asan" if BUILD == "build-asan" else None):
