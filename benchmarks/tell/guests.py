@@ -64,11 +64,7 @@ class Guests:
 
     def faults(self):
         """Each on a guest of its own."""
-        of_victim = faultplay.faults(self.host, self.storage, VICTIM, FULL, LOST)
-        wanted = {"VmPanicked": PANICS, "VmCrashed": CRASHES}
-        return [next(f for f in faultplay.faults(self.host, self.storage, wanted[one.alert], FULL,
-                                                 LOST) if f.alert == one.alert)
-                if one.alert in wanted else one for one in of_victim]
+        return faultplay.faults(self.host, self.storage, VICTIM, FULL, LOST, PANICS, CRASHES)
 
 
 def report_fault(report, fault, wrong):
@@ -90,36 +86,11 @@ def one_by_one(report, guests, dwell_s):
 
 
 def all_at_once(report, guests, dwell_s):
-    """As many incidents at once, then libvirtd dies too: one more, and no end of the others."""
     faults = guests.faults()
-    libvirtd = next(f for f in faults if f.guest is None)
-    others = [f for f in faults if f.guest]
-    before = len(guests.sink.told())
-    for fault in others:
-        fault.cause()
-    told_in_time(guests, before, others)
-    time.sleep(dwell_s)
-    told = guests.sink.told()[before:]
-    for fault in others:
-        report_fault(report, fault, faultplay.complaints(
-            [t for t in told if t.domain == fault.guest], fault))
-    before = len(guests.sink.told())
-    libvirtd.cause()
-    told_in_time(guests, before, [libvirtd])
-    time.sleep(dwell_s)
-    report_fault(report, libvirtd, faultplay.complaints(guests.sink.told()[before:], libvirtd))
-    libvirtd.mend()
+    wrong = faultplay.play_together(guests.sink, faults, dwell_s)
+    for fault in faults:
+        report_fault(report, fault, wrong[fault.name])
     os.kill(faultplay.pid_of(guests.host, VICTIM), signal.SIGCONT)
-    wait_for("all is known again", 120, lambda: faultplay.is_well(guests.daemon), 0.5)
-
-
-def told_in_time(guests, before, faults):
-    """What never comes is found by the complaints."""
-    try:
-        wait_for("all are told", 60, lambda: {(f.alert, f.guest) for f in faults} <= {
-            (t.alert, t.domain) for t in guests.sink.told()[before:]})
-    except AssertionError:
-        pass
 
 
 def crash(guests):

@@ -148,6 +148,11 @@ void notices_step(struct notices *n)
     if (n->is_ending)
         return;
     notify_step(n->notify, real_ms());
+    const char *words;
+    while ((words = notify_given_up(n->notify))) {
+        log_warning("notifications: %s", words);
+        events_say(n->core->events, EVENT_NOTIFY, "given_up", "%s", words);
+    }
     save(n);
     pump(n);
 }

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Faults of real guests, told by the rules that vherd ships: each once, in the right words."""
 
+import os
+import signal
 import unittest
 
 import faultplay
@@ -9,7 +11,7 @@ import realhost
 import vherd
 from vherd import wait_for
 
-GUESTS = ("victim", "full", "lost")
+GUESTS = ("full", "lost", "panics", "crashes")
 
 
 class Told(unittest.TestCase):
@@ -20,7 +22,8 @@ class Told(unittest.TestCase):
         cls.addClassCleanup(cls.storage.close)
         for name in GUESTS:
             cls.addClassCleanup(cls.host.lab, "rm", "1", name)
-        cls.host.guest("victim")
+        cls.host.guest("panics")
+        cls.host.guest("crashes")
         cls.storage.guest_on_small("full")
         cls.storage.guest_on_server("lost")
         for name in GUESTS:
@@ -35,15 +38,22 @@ class Told(unittest.TestCase):
 
     def test_1_nothing_is_told_of_what_people_do(self):
         quiet = quietplay.Quiet(self.host, self.daemon, self.sink,
-                                ("calm", "lost", "victim", "full"))
+                                ("calm", "lost", "panics", "crashes"))
         self.assertEqual(quiet.run(20, pause_s=8), [])
         self.assertGreaterEqual(quiet.reboots, 1)
 
     def test_2_each_fault_is_told_once(self):
-        for fault in faultplay.faults(self.host, self.storage, *GUESTS):
+        """libvirtd's end, while the others last, is one incident more and the end of none."""
+        faults = faultplay.faults(self.host, self.storage, "calm", *GUESTS)
+        self.addCleanup(lambda: os.kill(self.host.qemu("calm"), signal.SIGCONT))
+        wrong = faultplay.play_together(self.sink, faults, 3, 240)
+        for fault in faults:
             with self.subTest(fault.name):
-                outcome = faultplay.play(self.daemon, self.sink, fault, 3, 240)
-                self.assertEqual(outcome.wrong, [])
+                self.assertEqual(wrong[fault.name], [])
+        os.kill(self.host.qemu("calm"), signal.SIGCONT)
+        wait_for("libvirt is back", 120, lambda: faultplay.is_well(self.daemon), 0.5)
+        wait_for("an end is told too", 240, lambda: ("resolved", "VmProcessStopped", "calm") in {
+            (t.status, t.alert, t.domain) for t in self.sink.told()}, 0.5)
 
 
 if __name__ == "__main__":

@@ -11,8 +11,6 @@ import subprocess
 import tempfile
 import time
 
-import procfs
-import vherd
 from vherd import wait_for
 
 # In the host's own network, hence a process of its own. First line: its port; then one a message.
@@ -218,8 +216,10 @@ def kill_libvirtd(host):
     return at
 
 
-def faults(host, storage, victim, full, lost):
-    """In the order in which each leaves the guests as the next one needs them."""
+def faults(host, storage, victim, full, lost, panics=None, crashes=None):
+    """In the order in which each leaves the guests as the next one needs them. Those of the last two
+    are victim's too unless they have guests of their own."""
+    panics, crashes = panics or victim, crashes or victim
     return (
         Fault("SIGSTOP of QEMU", "VmProcessStopped", ("stopped",), victim,
               lambda: kill(host, victim, signal.SIGSTOP),
@@ -231,10 +231,10 @@ def faults(host, storage, victim, full, lost):
         Fault("I/O error", "VmPausedIoError", ("paused", "I/O error"), lost,
               lambda: lose_storage(host, storage, lost),
               lambda: host.remove(lost)),
-        Fault("panic", "VmPanicked", ("panic",), victim,
-              lambda: panic(host, victim), lambda: start_again(host, victim)),
-        Fault("kill -9 of QEMU", "VmCrashed", ("crashed",), victim,
-              lambda: kill(host, victim, signal.SIGKILL), lambda: start_again(host, victim)),
+        Fault("panic", "VmPanicked", ("panic",), panics,
+              lambda: panic(host, panics), lambda: start_again(host, panics)),
+        Fault("kill -9 of QEMU", "VmCrashed", ("crashed",), crashes,
+              lambda: kill(host, crashes, signal.SIGKILL), lambda: start_again(host, crashes)),
     )
 
 
@@ -265,6 +265,43 @@ def play(daemon, sink, fault, dwell_s, limit_s=120):
     return Outcome(first.at - at, wrong)
 
 
+def play_together(sink, wanted, dwell_s, limit_s=60):
+    """As many incidents at once, on guests of their own; then libvirtd dies too, which is one more
+    and the end of none. What is wrong with what was told, by the fault's name; mends libvirtd."""
+    libvirtd = next(f for f in wanted if f.guest is None)
+    others = [f for f in wanted if f.guest]
+    before, first = len(sink.told()), len(sink.told())
+    for fault in others:
+        fault.cause()
+    wait_told(sink, before, others, limit_s)
+    time.sleep(dwell_s)
+    told = sink.told()[before:]
+    wrong = {f.name: complaints([t for t in told if t.domain == f.guest], f) for f in others}
+    before = len(sink.told())
+    libvirtd.cause()
+    try:
+        wait_told(sink, before, [libvirtd], limit_s)
+        time.sleep(dwell_s)
+        wrong[libvirtd.name] = complaints(sink.told()[before:], libvirtd)
+    finally:
+        libvirtd.mend()
+    known = {(f.alert, f.guest) for f in wanted}
+    besides = {f"{t.alert}({t.domain})" for t in sink.told()[first:]
+               if (t.alert, t.domain) not in known}
+    if besides:
+        wrong[libvirtd.name].append("told besides: " + ", ".join(sorted(besides)))
+    return wrong
+
+
+def wait_told(sink, before, wanted, limit_s):
+    """What never comes is found by the complaints."""
+    try:
+        wait_for("all are told", limit_s, lambda: {(f.alert, f.guest) for f in wanted} <= {
+            (t.alert, t.domain) for t in sink.told()[before:]})
+    except AssertionError:
+        pass
+
+
 def is_well(daemon):
     return daemon.status()["libvirt"]["up"] and all(
         "state" in vm for vm in daemon.vms().values())
@@ -276,7 +313,7 @@ def complaints(told, fault):
     if len(firing) != 1:
         wrong.append(f"{len(firing)} messages: " + ", ".join(f"{t.alert}({t.domain})"
                                                              for t in firing))
-    text = firing[0].text
+    text = firing[0].text if firing else ""
     for word in (*fault.words, *([fault.guest] if fault.guest else [])):
         if word.lower() not in text.lower():
             wrong.append(f'"{word}" is not in: {text}')
@@ -296,7 +333,3 @@ def late_complaints(told, fault):
         wrong.append(f"told {len(again)} times, ended {len(ends)} times")
     return wrong
 
-
-def stopped_processes(host):
-    """Names of QEMU processes that are stopped."""
-    return [name for name, pid in host.qemus().items() if procfs.state(pid) == "T"]

@@ -417,6 +417,8 @@ static void test_dead_receiver_delays_nobody(void **state)
     struct notify_counts counts;
     assert_true(notify_counts(w->n, 0, &counts));
     assert_int_equal(counts.expired, 1);
+    assert_non_null(strstr(notify_given_up(w->n), "1 message was given up"));
+    assert_null(notify_given_up(w->n));
     assert_int_equal(counts.queued, 0);
     assert_false(notify_counts(w->n, 1, &counts));
     world_free(w);
