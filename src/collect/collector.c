@@ -253,7 +253,7 @@ int collector_new(const struct collector_params *params, struct collector **ret,
     pthread_mutex_init(&c->inbox.lock, NULL);
     c->inbox.tail = &c->inbox.head;
     c->inbox.batches_tail = &c->inbox.batches;
-    c->workers = workers_new(WORKERS_MAX);
+    c->workers = workers_new(params->no_threads ? 0 : WORKERS_MAX);
     c->nics = map_new();
     struct policies p = policies_of(params->conf);
     c->stats_lane = lane_new(&p.stats);

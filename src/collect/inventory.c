@@ -231,6 +231,8 @@ static void count_event(struct vm *vm, const char *name, int64_t now)
 {
     struct object *counter = object_child(&vm->obj, KIND_EVENT, name);
     double before = object_fact(counter, FACT_EVENT_COUNT);
+    if (isnan(before))
+        counter->before_ns = now; // keep.c begins its series with 0
     object_set_fact(counter, FACT_EVENT_COUNT, isnan(before) ? 1 : before + 1, now);
 }
 

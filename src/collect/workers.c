@@ -161,13 +161,25 @@ static int call_thread(struct workers *w, struct work *work)
     return r;
 }
 
+// For workers without threads.
+static bool do_here(const struct workers *w, struct work *work)
+{
+    if (w->max_threads > 0)
+        return false;
+    work->run(work);
+    work->done(work, work->arg);
+    return true;
+}
+
 int workers_submit(struct workers *w, struct work *work)
 {
-    return call_thread(w, work);
+    return do_here(w, work) ? 0 : call_thread(w, work);
 }
 
 void workers_follow(struct workers *w, struct work *work)
 {
+    if (do_here(w, work))
+        return;
     pthread_mutex_lock(&w->lock);
     put(w, work);
     pthread_mutex_unlock(&w->lock);

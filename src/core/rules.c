@@ -8,12 +8,12 @@
 #include <time.h>
 
 #include "base/log.h"
+#include "base/map.h"
 #include "base/mem.h"
 #include "collect/keep.h"
 #include "rules_private.h"
 
-// After a start the data of some lanes are not there yet; so long a gap resolves nothing that was
-// last seen before.
+// After a start the data of some lanes are not there yet; so long a gap resolves nothing.
 #define SETTLE_MS (5 * 60 * 1000)
 // A group whose time passed longer ago than this is late.
 #define LATE_MS 1000
@@ -25,6 +25,8 @@ static const char *const event_metrics[] = {
     "libvirt_domain_info_state",
     "libvirt_domain_state_code",
     "libvirt_domain_info_vstate",
+    "vherd_libvirt_up",
+    "libvirt_up",
 };
 
 static int64_t real_ms(const struct rules *r)
@@ -121,6 +123,33 @@ static int write_samples(void *arg, const struct rule_sample *sample, size_t n, 
     return e < 0 ? err_set(err, -e, "writing: %s", strerror(-e)) : 0;
 }
 
+// What is known for sure soon after a start: the VMs of which an event has told.
+
+static int64_t settles_ms(const struct rules *r)
+{
+    return r->started_ms + SETTLE_MS;
+}
+
+static void note_settled(struct rules *r, const struct vm *vm)
+{
+    const char *name = object_attr(&vm->obj, ATTR_VM_NAME);
+    if (name && real_ms(r) < settles_ms(r))
+        map_put(r->settled, name, strlen(name), r);
+}
+
+// On the rules' thread.
+static bool is_settled(void *arg, const struct labels *series)
+{
+    struct rules *r = arg;
+    const char *name = labels_get(series, "domain");
+    if (!name)
+        return false;
+    pthread_mutex_lock(&r->lock);
+    bool is_known = map_get(r->settled, name, strlen(name)) != NULL;
+    pthread_mutex_unlock(&r->lock);
+    return is_known;
+}
+
 static void set_env(struct rules *r)
 {
     const struct rules_settings *s = r->now;
@@ -140,6 +169,7 @@ static void set_env(struct rules *r)
         .resend_delay_ms = s->resend_delay_ms,
         .hold_gaps = s->hold_gaps,
         .write = write_samples,
+        .is_settled = is_settled,
         .arg = r,
     };
 }
@@ -180,13 +210,9 @@ static void load_state(struct rules *r, struct rule_group_run *group, size_t n)
 {
     if (rules_ask(r, &(struct ask){.kind = ASK_LOAD, .group = group, .n_groups = n}) < 0)
         return;
-    for (size_t i = 0; i < n; i++) {
-        for (size_t k = 0; k < group[i].n_runs; k++) {
-            struct rule_state *state = &group[i].run[k].state;
-            rule_state_resume(state, real_ms(r), group[i].interval_ms);
-            r->started_ms = MAX_OF(r->started_ms, state->last_eval_ms + 1);
-        }
-    }
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < group[i].n_runs; k++)
+            rule_state_resume(&group[i].run[k].state, real_ms(r), group[i].interval_ms);
 }
 
 static void take_settings(struct rules *r, struct rules_settings *s)
@@ -249,8 +275,7 @@ static void evaluate(struct rules *r, size_t i, int64_t now_ms, const bool *chos
     struct err err = {0};
     uint64_t before = 0, after = 0;
     pthread_mutex_lock(&r->groups_lock);
-    r->env.gap_max_ms = now_ms - r->started_ms < SETTLE_MS ? SETTLE_MS : 0;
-    r->env.started_ms = r->started_ms;
+    r->env.gap_max_ms = now_ms < settles_ms(r) ? SETTLE_MS : 0;
     for (size_t k = 0; k < g->n_runs; k++)
         before += g->run[k].failures;
     int e = rule_group_eval(g, &r->env, now_ms, chosen, &update, &err);
@@ -348,10 +373,27 @@ static void *work(void *arg)
 
 // The loop's side
 
+// What was kept at that time is to be looked at now. 0: nothing was.
+static void poke(struct core *c, int64_t t_ms, const struct vm *vm)
+{
+    struct rules *r = c->alert_rules;
+    r->ahead_ms = keep_stats(c->keep).ahead_ms;
+    pthread_mutex_lock(&r->lock);
+    r->poke_ms = MAX_OF(r->poke_ms, MAX_OF(t_ms, INT64_C(1)));
+    if (vm)
+        note_settled(r, vm);
+    pthread_cond_signal(&r->more);
+    pthread_mutex_unlock(&r->lock);
+}
+
 static void on_event(void *arg, const struct event *event)
 {
     struct core *c = arg;
     struct uuid uuid;
+    if (event->kind == EVENT_LIBVIRT && c->alert_rules && c->keep) {
+        poke(c, keep_host_now(c->keep, clock_mono_ns(&clock_system)), NULL);
+        return;
+    }
     if (!event->uuid || !uuid_parse(event->uuid, strlen(event->uuid), &uuid))
         return;
     if (event->kind != EVENT_LIFECYCLE && event->kind != EVENT_FAULT && event->kind != EVENT_GUEST)
@@ -366,12 +408,7 @@ void rules_poke(struct core *c, struct vm *vm)
     struct rules *r = c->alert_rules;
     if (!r || !c->keep)
         return;
-    int64_t t_ms = keep_now(c->keep, vm, clock_mono_ns(&clock_system));
-    r->ahead_ms = keep_stats(c->keep).ahead_ms;
-    pthread_mutex_lock(&r->lock);
-    r->poke_ms = MAX_OF(r->poke_ms, MAX_OF(t_ms, INT64_C(1)));
-    pthread_cond_signal(&r->more);
-    pthread_mutex_unlock(&r->lock);
+    poke(c, keep_now(c->keep, vm, clock_mono_ns(&clock_system)), vm);
 }
 
 void rules_reload(struct core *c)
@@ -414,6 +451,7 @@ void rules_begin(struct core *c)
         return;
     struct rules *r = mem_zalloc(sizeof(*r));
     r->core = c;
+    r->settled = map_new();
     init_locks(r);
     uv_async_init(&c->loop, &r->async, rules_on_async);
     r->async.data = r;
@@ -470,6 +508,7 @@ void rules_end(struct core *c)
     settings_free(r->now);
     free(r->error);
     rules_tally_free(r);
+    map_free(r->settled);
     pthread_cond_destroy(&r->more);
     pthread_mutex_destroy(&r->lock);
     pthread_mutex_destroy(&r->groups_lock);

@@ -60,6 +60,8 @@ struct rules_tally {
     int64_t last_ms; // of the last evaluation on schedule; 0: none
 };
 
+struct map;
+
 struct rules {
     struct core *core;
     pthread_t thread;
@@ -73,7 +75,8 @@ struct rules {
     int64_t poke_ms;                 // 0: none
     struct rules_tally *tally;       // of each group
     size_t n_tallies;
-    bool is_regrouped; // other groups than when they were last shown
+    struct map *settled; // names of VMs of which events told soon after the start
+    bool is_regrouped;   // other groups than when they were last shown
     bool ending, ended;
     char *error; // why files in force are not those of the configuration; NULL
     atomic_bool cancelled;

@@ -117,6 +117,24 @@ static void test_what_follows_can_be_hastened(void **state)
     assert_int_equal(workers_free(w), 0);
 }
 
+static void test_without_threads_it_is_done_at_once(void **state)
+{
+    struct workers *w = workers_new(0);
+    struct deed a, b;
+    deed_init(&a);
+    deed_init(&b);
+    sem_post(&a.may_end);
+    sem_post(&b.may_end);
+    assert_int_equal(workers_submit(w, &a.work), 0);
+    assert_int_equal(sem_trywait(&a.is_over), 0);
+    workers_follow(w, &b.work);
+    assert_int_equal(sem_trywait(&b.is_over), 0);
+    assert_true(pthread_equal(a.by, pthread_self()));
+    assert_true(pthread_equal(b.by, pthread_self()));
+    assert_int_equal(workers_waiting(w), 0);
+    assert_int_equal(workers_free(w), 0);
+}
+
 static void test_the_last_to_rest_is_woken(void **state)
 {
     enum { THREADS = 3 };
@@ -154,6 +172,7 @@ int main(void)
         cmocka_unit_test(test_no_more_threads_than_allowed),
         cmocka_unit_test(test_what_follows_is_done_by_the_same_thread),
         cmocka_unit_test(test_what_follows_can_be_hastened),
+        cmocka_unit_test(test_without_threads_it_is_done_at_once),
         cmocka_unit_test(test_the_last_to_rest_is_woken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

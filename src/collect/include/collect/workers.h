@@ -19,6 +19,10 @@ struct work {
  */
 struct workers;
 
+/**
+ * `max_threads` 0: there are none; work is done by who hands it over, before that returns. For work
+ * that cannot hang, where all has to happen in the same order each time.
+ */
 struct workers *workers_new(size_t max_threads);
 
 /**

@@ -103,14 +103,14 @@ enum notify_outcome {
     NOTIFY_OUTCOME_MAX,
 };
 
+/** Words about messages that notify_step() gave up since the last call, of one receiver at a time:
+ * ask until it is NULL. Valid until the next call. */
+const char *notify_given_up(struct notify *n);
+
 /** What became of an attempt. `retry_ms`: the receiver's wish, -1 = none. Unknown ids are nothing.
  * Returns what a person should be told, or NULL; valid until the next call. */
 const char *notify_result(struct notify *n, const char *id, enum notify_outcome outcome,
                           const char *why, int64_t retry_ms, int64_t now_ms);
-
-/** What a person should be told of messages that a step gave up as they had been tried for too
- * long: one receiver a call, then NULL. Valid until the next call. */
-const char *notify_given_up(struct notify *n);
 
 /** The sender is gone: what was under way is tried again. */
 void notify_lost_sender(struct notify *n, int64_t now_ms);

@@ -60,6 +60,7 @@ struct rule_seen_alert {
 /** How an alert that `expr` did not give stands. */
 struct rule_absence {
     bool is_gap;     /**< data that were there when it became active are missing */
+    bool is_settled; /**< gap_max_ms does not count for it */
     bool is_cleared; /**< the clear expression gave something for it (true where there is none) */
 };
 
@@ -81,8 +82,6 @@ struct rule_step_params {
     int64_t resend_delay_ms; /**< firing and resolved alerts are told again after this */
     int64_t gap_max_ms;      /**< longest gap in the data that is bridged, if `for` is shorter; -1:
                                   none is, as in Prometheus */
-    int64_t started_ms;      /**< gap_max_ms is for alerts that were last seen before this time: of
-                                  later ones `for` is all that is bridged */
     int64_t limit;           /**< 0: none */
 };
 
