@@ -93,6 +93,10 @@ def all_at_once(report, guests, dwell_s):
     os.kill(faultplay.pid_of(guests.host, VICTIM), signal.SIGCONT)
 
 
+def is_known(vm, pid):
+    return vm.get("pid") == str(pid) and vm.get("state") == "running"
+
+
 def crash(guests):
     """One round; seconds from kill -9 to the webhook."""
     host, daemon, sink = guests.host, guests.daemon, guests.sink
@@ -100,8 +104,8 @@ def crash(guests):
 
     def mine():
         return [t for t in sink.told() if t.domain == CRASHES and t.alert == "VmCrashed"]
-    wait_for("its process is known", 90, lambda: daemon.vms()[CRASHES].get("pid") ==
-             faultplay.pid_of(host, CRASHES) and daemon.vms()[CRASHES]["state"] == "running", 0.2)
+    pid = faultplay.pid_of(host, CRASHES)
+    wait_for("its process is known", 90, lambda: is_known(daemon.vms()[CRASHES], pid), 0.2)
     wait_for("the end of the last alert", 90, lambda: not mine() or
              mine()[-1].status == "resolved")
     time.sleep(1.5)
