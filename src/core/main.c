@@ -3,6 +3,7 @@
 // libvirt's events hand over to it. No network; libvirt read-only.
 #include <cap-ng.h>
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -225,11 +226,21 @@ static void say_fatal(const struct err *err)
     control_send(IPC_CONTROL_FD, CONTROL_FATAL, err->message, -1);
 }
 
+// What a large query took goes back to the system, and threads share their pools: as many would
+// each keep what they once needed.
+static void bound_memory(void)
+{
+    mallopt(M_ARENA_MAX, 2);
+    mallopt(M_TRIM_THRESHOLD, 1 << 20);
+    mallopt(M_MMAP_THRESHOLD, 1 << 20);
+}
+
 int main(int argc, char **argv)
 {
     static struct core core; // too large for a stack frame, and needed to the very end
     struct core *c = &core;
     struct err err = {0};
+    bound_memory();
     log_setup("vherd-core", LOG_LEVEL_INFO);
     c->started_real_ns = clock_real_ns(&clock_system);
     loop_init(c);

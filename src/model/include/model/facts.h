@@ -209,14 +209,14 @@
     X(HOST, TICK_DURATION, SELF, NS, D, "sample_duration_seconds",                                 \
       "How long the last sample took.")                                                            \
     X(HOST, SERIES, SELF, PLAIN, D, "series", "Series in the last exposition.")                    \
-    X(HOST, RECONNECTS, SELF, PLAIN, D, "libvirt_reconnects",                                      \
-      "Connections to libvirt made again.")                                                        \
     X(HOST, STORE_SET_ASIDE, SELF, PLAIN, D, "store_set_aside",                                    \
       "Files of the store, and stretches of its log, that could not be read.")                     \
     X(HOST, STORE_DISK_SIZE, SELF, PLAIN, D, "store_disk_size_bytes",                              \
       "Size of the file system that holds the store.")                                             \
     X(HOST, STORE_DISK_FREE, SELF, PLAIN, D, "store_disk_free_bytes",                              \
       "Room that vherd may use on it.")                                                            \
+    X(HOST, RECONNECTS, SELF, PLAIN, D, "libvirt_reconnects",                                      \
+      "Connections to libvirt made again.")                                                        \
     X(CPU, USER, HOST, NS, B, "user_seconds", "In user mode, guests apart.")                       \
     X(CPU, NICE, HOST, NS, D, "nice_seconds", "In user mode at low priority, guests apart.")       \
     X(CPU, SYSTEM, HOST, NS, B, "system_seconds", "In the kernel.")                                \
