@@ -29,27 +29,108 @@ enum shape {
     SHAPE_COUNTER, // rises at a rate of about `size`
     SHAPE_GAUGE,   // about `size`, with a daily wave
     SHAPE_STEP,    // 1, rarely 0
+    SHAPE_FIXED,   // `size`
+    SHAPE_NOW,     // the time
 };
 
+#define STATE                                                                                      \
+    {                                                                                              \
+        "state", "running"                                                                         \
+    }
+#define DISK                                                                                       \
+    {                                                                                              \
+        "target_device", "vda"                                                                     \
+    }
+#define NIC                                                                                        \
+    {                                                                                              \
+        "target_device", "vnet0"                                                                   \
+    }
+#define VCPU                                                                                       \
+    {                                                                                              \
+        "vcpu", "0"                                                                                \
+    }
+#define ROOT                                                                                       \
+    {"mountpoint", "/"},                                                                           \
+    {                                                                                              \
+        "type", "ext4"                                                                             \
+    }
+#define HOST .is_host = true
+
+// Those that the pack reads and that a healthy herd has.
 static const struct metric {
-    const char *name, *label, *value; // a further label; NULL: none
+    const char *name;
     enum shape shape;
     double size;
+    struct label label[2]; // further ones
+    bool is_host;          // one of the host, not of each VM
 } metrics[] = {
-    {"vherd_vm_state", "state", "running", SHAPE_STEP, 1},
-    {"libvirt_domain_vcpu_time_seconds_total", "vcpu", "0", SHAPE_COUNTER, 0.4},
-    {"libvirt_domain_vcpu_delay_seconds_total", "vcpu", "0", SHAPE_COUNTER, 0.01},
-    {"libvirt_domain_info_maximum_memory_bytes", NULL, NULL, SHAPE_STEP, 4294967296},
-    {"libvirt_domain_memory_stats_available_bytes", NULL, NULL, SHAPE_GAUGE, 4e9},
-    {"libvirt_domain_memory_stats_unused_bytes", NULL, NULL, SHAPE_GAUGE, 8e8},
-    {"libvirt_domain_memory_stats_major_fault_total", NULL, NULL, SHAPE_COUNTER, 2},
-    {"libvirt_domain_block_stats_read_bytes_total", "target_device", "vda", SHAPE_COUNTER, 2e6},
-    {"libvirt_domain_block_stats_read_requests_total", "target_device", "vda", SHAPE_COUNTER, 50},
-    {"libvirt_domain_block_stats_read_time_seconds_total", "target_device", "vda", SHAPE_COUNTER,
-     0.1},
-    {"libvirt_domain_interface_stats_receive_errors_total", "target_device", "vnet0", SHAPE_COUNTER,
-     0.0001},
-    {"libvirt_domain_block_stats_allocation", "target_device", "vda", SHAPE_GAUGE, 2e10},
+    {"vherd_vm_state", SHAPE_STEP, 1, {STATE}},
+    {"vherd_vm_state_reason", SHAPE_STEP, 1, {STATE, {"reason", "booted"}}},
+    {"vherd_vm_autostart", SHAPE_FIXED, 1},
+    {"vherd_vm_stalled", SHAPE_FIXED, 0},
+    {"vherd_vm_timed_out", SHAPE_FIXED, 0},
+    {"vherd_vm_process_threads", SHAPE_FIXED, 6, {{"state", "S"}}},
+    {"vherd_vm_start_time_seconds", SHAPE_FIXED, 1.7e9},
+    {"vherd_vm_config_differs", SHAPE_FIXED, 0},
+    {"vherd_vm_agent_connected", SHAPE_STEP, 1},
+    {"vherd_vm_agent_up", SHAPE_STEP, 1},
+    {"vherd_vm_guest_time_offset_seconds", SHAPE_GAUGE, 0.01},
+    {"vherd_vm_snapshots", SHAPE_FIXED, 0},
+    {"vherd_vm_cgroup_periods_total", SHAPE_COUNTER, 10},
+    {"vherd_vm_cgroup_throttled_periods_total", SHAPE_COUNTER, 0.1},
+    {"vherd_vm_cgroup_throttled_seconds_total", SHAPE_COUNTER, 0.001},
+    {"vherd_disk_chain_depth", SHAPE_FIXED, 1, {DISK}},
+    {"vherd_filesystem_size_bytes", SHAPE_FIXED, 1e11, {ROOT}},
+    {"vherd_filesystem_used_bytes", SHAPE_GAUGE, 6e10, {ROOT}},
+    {"libvirt_domain_job_info_type", SHAPE_FIXED, 0},
+    {"libvirt_domain_info_virtual_cpus", SHAPE_FIXED, 2},
+    {"libvirt_domain_info_maximum_memory_bytes", SHAPE_FIXED, 4294967296},
+    {"libvirt_domain_vcpu_time_seconds_total", SHAPE_COUNTER, 0.4, {VCPU}},
+    {"libvirt_domain_vcpu_delay_seconds_total", SHAPE_COUNTER, 0.01, {VCPU}},
+    {"libvirt_domain_memory_stats_available_bytes", SHAPE_GAUGE, 4e9},
+    {"libvirt_domain_memory_stats_usable_bytes", SHAPE_GAUGE, 1.2e9},
+    {"libvirt_domain_memory_stats_unused_bytes", SHAPE_GAUGE, 8e8},
+    {"libvirt_domain_memory_stats_actual_balloon_bytes", SHAPE_FIXED, 4294967296},
+    {"libvirt_domain_memory_stats_maximum_bytes", SHAPE_FIXED, 4294967296},
+    {"libvirt_domain_memory_stats_last_update_timestamp_seconds", SHAPE_NOW, 0},
+    {"libvirt_domain_memory_stats_major_fault_total", SHAPE_COUNTER, 2},
+    {"libvirt_domain_memory_stats_swap_in_bytes", SHAPE_COUNTER, 100},
+    {"libvirt_domain_memory_stats_swap_out_bytes", SHAPE_COUNTER, 100},
+    {"libvirt_domain_block_stats_read_bytes_total", SHAPE_COUNTER, 2e6, {DISK}},
+    {"libvirt_domain_block_stats_read_requests_total", SHAPE_COUNTER, 50, {DISK}},
+    {"libvirt_domain_block_stats_read_time_seconds_total", SHAPE_COUNTER, 0.1, {DISK}},
+    {"libvirt_domain_block_stats_write_requests_total", SHAPE_COUNTER, 50, {DISK}},
+    {"libvirt_domain_block_stats_write_time_seconds_total", SHAPE_COUNTER, 0.1, {DISK}},
+    {"libvirt_domain_block_stats_flush_requests_total", SHAPE_COUNTER, 5, {DISK}},
+    {"libvirt_domain_block_stats_flush_time_seconds_total", SHAPE_COUNTER, 0.01, {DISK}},
+    {"libvirt_domain_block_stats_allocation", SHAPE_GAUGE, 2e10, {DISK}},
+    {"libvirt_domain_interface_stats_receive_packets_total", SHAPE_COUNTER, 100, {NIC}},
+    {"libvirt_domain_interface_stats_transmit_packets_total", SHAPE_COUNTER, 100, {NIC}},
+    {"libvirt_domain_interface_stats_receive_drops_total", SHAPE_COUNTER, 0.0001, {NIC}},
+    {"libvirt_domain_interface_stats_transmit_drops_total", SHAPE_COUNTER, 0.0001, {NIC}},
+    {"libvirt_domain_interface_stats_receive_errors_total", SHAPE_COUNTER, 0.0001, {NIC}},
+    {"libvirt_domain_interface_stats_transmit_errors_total", SHAPE_COUNTER, 0.0001, {NIC}},
+    {"libvirt_up", SHAPE_STEP, 1, HOST},
+    {"libvirt_pool_info_available_bytes", SHAPE_GAUGE, 6e11, {{"pool", "default"}}, HOST},
+    {"libvirt_pool_info_capacity_bytes", SHAPE_FIXED, 2e12, {{"pool", "default"}}, HOST},
+    {"vherd_pool_state", SHAPE_FIXED, 2, {{"pool", "default"}}, HOST},
+    {"vherd_pool_timed_out", SHAPE_FIXED, 0, {{"pool", "default"}}, HOST},
+    {"vherd_network_active", SHAPE_FIXED, 1, {{"network", "default"}}, HOST},
+    {"vherd_network_autostart", SHAPE_FIXED, 1, {{"network", "default"}}, HOST},
+    {"vherd_host_cpus", SHAPE_FIXED, 64, HOST},
+    {"vherd_host_memory_total_bytes", SHAPE_FIXED, 6e11, HOST},
+    {"vherd_host_memory_available_bytes", SHAPE_GAUGE, 2e11, HOST},
+    {"vherd_host_swap_in_pages_total", SHAPE_COUNTER, 1, HOST},
+    {"vherd_host_swap_out_pages_total", SHAPE_COUNTER, 1, HOST},
+    {"vherd_host_oom_kills_total", SHAPE_COUNTER, 0.000001, HOST},
+    {"vherd_host_pressure_seconds_total",
+     SHAPE_COUNTER,
+     0.01,
+     {{"resource", "io"}, {"stall", "full"}},
+     HOST},
+    {"vherd_host_kernel_warnings_total", SHAPE_COUNTER, 0.000001, {{"kind", "mce"}}, HOST},
+    {"vherd_samples_total", SHAPE_COUNTER, 1, HOST},
+    {"vherd_samples_missed_total", SHAPE_COUNTER, 0.0001, HOST},
 };
 
 static uint64_t random_state = 88172645463325252u;
@@ -93,26 +174,36 @@ struct herd {
     uint32_t *ref;
     union tsdb_value *value;
     double *level;
-    size_t n, vms;
+    const struct metric **metric;
+    size_t *vm;
+    size_t n;
 };
 
 static void herd_init(struct herd *h, struct tsdb *db, size_t vms)
 {
     const struct tsdb_kind_of kind = {.kind = TSDB_DOUBLE};
     struct err err;
-    *h = (struct herd){.db = db, .vms = vms};
+    *h = (struct herd){.db = db};
+    h->metric = mem_zalloc(vms * ARRAY_LEN(metrics) * sizeof(*h->metric));
+    h->vm = mem_zalloc(vms * ARRAY_LEN(metrics) * sizeof(*h->vm));
     h->ref = mem_zalloc(vms * ARRAY_LEN(metrics) * sizeof(*h->ref));
     h->value = mem_zalloc(vms * ARRAY_LEN(metrics) * sizeof(*h->value));
     h->level = mem_zalloc(vms * ARRAY_LEN(metrics) * sizeof(*h->level));
     for (size_t i = 0; i < vms; i++)
         for (size_t m = 0; m < ARRAY_LEN(metrics); m++) {
             CLEANUP(freep) char *name = mem_printf("vm%zu", i + 1);
-            struct label label[] = {{LABEL_METRIC_NAME, metrics[m].name},
-                                    {"domain", name},
-                                    {"instance", "host"},
-                                    {"job", "vherd"},
-                                    {metrics[m].label, metrics[m].value}};
-            size_t n = ARRAY_LEN(label) - !metrics[m].label;
+            const struct label *more = metrics[m].label;
+            struct label label[6] = {
+                {LABEL_METRIC_NAME, metrics[m].name}, {"instance", "host"}, {"job", "vherd"}};
+            size_t n = 3;
+            if (metrics[m].is_host && i > 0)
+                continue;
+            if (!metrics[m].is_host)
+                label[n++] = (struct label){"domain", name};
+            for (size_t k = 0; k < ARRAY_LEN(metrics[m].label) && more[k].name; k++)
+                label[n++] = more[k];
+            h->metric[h->n] = &metrics[m];
+            h->vm[h->n] = i;
             if (tsdb_series(db, label, n, &kind, &h->ref[h->n++], &err) < 0)
                 fail("series", err.message);
         }
@@ -123,6 +214,8 @@ static void herd_done(struct herd *h)
     free(h->ref);
     free(h->value);
     free(h->level);
+    free(h->metric);
+    free(h->vm);
 }
 
 static double sample_of(const struct metric *m, double *level, int64_t t_ms, double step_s,
@@ -136,6 +229,10 @@ static double sample_of(const struct metric *m, double *level, int64_t t_ms, dou
         return m->size < 0.01 ? floor(*level) : *level;
     case SHAPE_GAUGE:
         return m->size * wave * (0.9 + 0.2 * next_random());
+    case SHAPE_FIXED:
+        return m->size;
+    case SHAPE_NOW:
+        return (double)t_ms / 1000;
     default:
         if (next_random() < 0.0001)
             *level = 1 - *level;
@@ -146,8 +243,7 @@ static double sample_of(const struct metric *m, double *level, int64_t t_ms, dou
 static void herd_sample(struct herd *h, int64_t t_ms, double step_s)
 {
     for (size_t i = 0; i < h->n; i++)
-        h->value[i].f64 = sample_of(&metrics[i % ARRAY_LEN(metrics)], &h->level[i], t_ms, step_s,
-                                    i / ARRAY_LEN(metrics));
+        h->value[i].f64 = sample_of(h->metric[i], &h->level[i], t_ms, step_s, h->vm[i]);
     while (tsdb_append(h->db, t_ms, h->ref, h->value, h->n, NULL) == -ENOSPC) {
         struct err err;
         if (tsdb_settle(h->db, &err) < 0)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Rule files for the benchmarks: what packs for libvirt hosts ask, as often as wanted."""
+"""A rule file for the benchmarks: 2,000 rules of the kinds that people write."""
 
 # Name, expression (with a threshold that differs from copy to copy), `for`.
 SHAPES = (

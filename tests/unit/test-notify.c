@@ -193,12 +193,13 @@ static void restart(struct world *w)
     step(w);
 }
 
-static void say(struct world *w, const char *name, const char *vm, const char *severity,
-                enum alert_state state)
+static void say_of(struct world *w, const char *name, const char *vm, const char *severity,
+                   const char *scope, enum alert_state state)
 {
-    struct label label[] = {{"alertname", name}, {"domain", vm}, {"severity", severity}};
+    struct label label[] = {
+        {"alertname", name}, {"domain", vm}, {"severity", severity}, {"scope", scope}};
     struct label note[] = {{"summary", "it is broken"}};
-    struct labels *labels = labels_new(label, ARRAY_LEN(label));
+    struct labels *labels = labels_new(label, ARRAY_LEN(label) - !scope);
     struct labels *notes = labels_new(note, 1);
     static int64_t fired = 0;
     fired = state == ALERT_FIRING ? w->now : fired;
@@ -217,6 +218,12 @@ static void say(struct world *w, const char *name, const char *vm, const char *s
     labels_free(labels);
     labels_free(notes);
     step(w);
+}
+
+static void say(struct world *w, const char *name, const char *vm, const char *severity,
+                enum alert_state state)
+{
+    say_of(w, name, vm, severity, NULL, state);
 }
 
 #define FIRE(w, name, vm) say(w, name, vm, "critical", ALERT_FIRING)
@@ -364,6 +371,35 @@ static void test_inhibition(void **state)
     FIRE(w, "Slow", "b");
     run(w, 1);
     expect(w, "120.1 ops VmCrashed(a)\n120.1 ops Slow(b)\n");
+    world_free(w);
+}
+
+static void test_inhibitions_of_the_pack(void **state)
+{
+    struct world *w = world_new(simple);
+    say_of(w, "LibvirtUnreachable", "", "critical", "libvirt", ALERT_FIRING);
+    say_of(w, "VmMonitorHung", "db", "critical", "vm", ALERT_FIRING);
+    say_of(w, "PoolNotAnswering", "", "critical", "storage", ALERT_FIRING);
+    run(w, 60);
+    expect(w, "0.1 ops LibvirtUnreachable()\n"); // one incident
+    say_of(w, "PoolNotAnswering", "", "critical", "storage", ALERT_RESOLVED);
+    say_of(w, "LibvirtUnreachable", "", "critical", "libvirt", ALERT_RESOLVED);
+    say_of(w, "VmMonitorHung", "db", "critical", "vm", ALERT_RESOLVED);
+    run(w, 60);
+    expect(w, "60.1 ops -LibvirtUnreachable()\n");
+    say_of(w, "VmProcessStopped", "a", "critical", "vm", ALERT_FIRING);
+    say_of(w, "GuestAgentSilent", "a", "warning", "vm", ALERT_FIRING);
+    say_of(w, "GuestAgentSilent", "b", "warning", "vm", ALERT_FIRING);
+    run(w, 1);
+    expect(w, "120.1 ops VmProcessStopped(a)\n120.1 ops GuestAgentSilent(b)\n");
+    world_free(w);
+    w = world_new("notify:\n  default_inhibit: false\n"
+                  "  receivers: [{name: ops, webhook: {url: 'http://x/'}}]\n"
+                  "  route: {receiver: ops}\n");
+    say_of(w, "LibvirtUnreachable", "", "critical", "libvirt", ALERT_FIRING);
+    say_of(w, "VmMonitorHung", "db", "critical", "vm", ALERT_FIRING);
+    run(w, 60);
+    expect(w, "0.1 ops LibvirtUnreachable()\n0.1 ops VmMonitorHung(db)\n");
     world_free(w);
 }
 
@@ -610,6 +646,7 @@ int main(void)
         cmocka_unit_test(test_routes),
         cmocka_unit_test(test_silence),
         cmocka_unit_test(test_inhibition),
+        cmocka_unit_test(test_inhibitions_of_the_pack),
         cmocka_unit_test(test_quiet_hours),
         cmocka_unit_test(test_dead_receiver_delays_nobody),
         cmocka_unit_test(test_refusal),
