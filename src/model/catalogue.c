@@ -35,7 +35,7 @@ const struct attr_desc model_attrs[ATTR_MAX] = {
                      ATTR_##kind##_##last_attr - ATTR_##kind##_##attr + 1}
 
 const struct kind_desc model_kinds[KIND_MAX] = {
-    KIND_ROW(HOST, "host", "host", INVALID, LIBVIRT_UP, STORE_DISK_FREE, NAME, LIBRARY_VERSION),
+    KIND_ROW(HOST, "host", "host", INVALID, LIBVIRT_UP, RECONNECTS, NAME, LIBRARY_VERSION),
     KIND_ROW(CPU, "host_cpu", "cpus", HOST, USER, RATIO, ID, ID),
     KIND_ROW(NUMA, "numa_node", "numa_nodes", HOST, MEM_TOTAL, FOREIGN, ID, ID),
     KIND_ROW(HUGEPAGE, "hugepage", "hugepages", HOST, TOTAL, SURPLUS, ID, SIZE),
