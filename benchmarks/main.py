@@ -21,6 +21,9 @@ def main():
     parser.add_argument("--quick", action="store_true", help="smaller windows: within a minute")
     parser.add_argument("--long", action="store_true", help="full counts and durations; remember: some 20 minutes, and an hour "
                         "more where there is no recording")
+    parser.add_argument("--real-time", action="store_true",
+                        help="tell: the alert-generator specification in real time too, 21 minutes; "
+                        "--long has it")
     parser.add_argument("--recording", metavar="DIR",
                         help="remember: where the recorded hour of --long is kept; one that is "
                         "there is used again")

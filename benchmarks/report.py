@@ -9,6 +9,7 @@ class Report:
         self.as_json = as_json
         self.silent = as_json or silent
         self.rows = []
+        self.notes = []  # of a report that is silent, to be printed by the one that takes it
 
     def row(self, name, value, unit, limit="", ok=None):
         """ok None: a figure without a limit, such as a peer's."""
@@ -25,6 +26,8 @@ class Report:
     def add(self, other):
         for row in other.rows:
             self.row(**row)
+        for text in other.notes:
+            self.note(text)
 
     def at_most(self, name, value, unit, limit):
         self.row(name, value, unit, f"<={format_value(limit)}", value is not None and value <= limit)
@@ -40,6 +43,7 @@ class Report:
         self.row(name, None, reason.strip().split("\n")[-1][:600], "", False)
 
     def note(self, text):
+        self.notes.append(text)
         if not self.silent:
             print(f"# {text}", flush=True)
 

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""./bench tell: what rules cost, live and over recorded history; how soon a
-crash is told."""
+"""./bench tell: what rules cost, live and over recorded history; faults of real guests and what is
+told of them; restarts; the specification and others' files; real peers."""
 
 import os
 import statistics
 import subprocess
+import threading
 
 import building
 import promqlpeer
-from tell import crash, pack
+from tell import correct, guests, pack
 
 PACK = os.path.join(building.ROOT, "rules", "*.yml")
 PROGRAM = os.path.join(building.ROOT, "build", "tests", "rules")
@@ -53,12 +54,26 @@ def backtest(report, scratch, vms, days, sample_seconds):
     report.row(f"{what}: samples in the store", filled["samples"][0], "")
 
 
-def run(arguments, report):
-    if not building.build("build", None, ["tests/rules"]):
-        report.failed("tests/rules", "does not build")
-        return
+def costs(arguments, report):
     with promqlpeer.scratch() as scratch:
         evaluate(report, scratch, 2000, 1000, 3 if arguments.quick else 9)
         days, seconds = (1, 60) if arguments.quick else (30, 15 if arguments.long else 60)
         backtest(report, scratch, 100, days, seconds)
-    crash.run(arguments, report)
+
+
+def run(arguments, report):
+    if not building.build("build", None, ["tests/rules", "tests/test-rule-generator"]):
+        report.failed("tests/rules", "does not build")
+        return
+    if not arguments.quick:
+        costs(arguments, report)
+        correct.run(arguments, report)
+        guests.run(arguments, report)
+        return
+    aside = report.aside()
+    beside = threading.Thread(target=correct.run, args=(arguments, aside))
+    beside.start()
+    guests.run(arguments, report)
+    beside.join()
+    report.add(aside)
+    costs(arguments, report)

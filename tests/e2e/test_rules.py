@@ -11,6 +11,7 @@ import time
 import unittest
 
 import building
+import generatorplay
 import memorydaemon
 import vherd
 
@@ -156,6 +157,16 @@ class Daemon(unittest.TestCase):
             self.assertRegex(first["annotations"]["summary"], r"^churn\d+ is shut off$")
             events = daemon.json("/vherd/v1/events?kind=alert")["events"]
             self.assertTrue(any("VMStopped is firing: churn" in e["text"] for e in events), events)
+
+    def test_alert_generator_specification(self):
+        """The daemon itself through all phases, on rules whose times are divided by 60."""
+        folder = os.environ.get("VHERD_CONFORMANCE", "")
+        rules = os.path.join(folder, "alert_generator", "rules.yaml")
+        if not folder or not os.path.exists(rules):
+            raise unittest.SkipTest("no alert_generator/rules.yaml (VHERD_CONFORMANCE)")
+        phases = generatorplay.play(rules, 60, slack_s=20)
+        self.assertEqual([phase for phase in phases if phase[1]], [])
+        self.assertGreaterEqual(len(phases), 45)
 
     def test_command(self):
         with RulesDaemon(RULES) as daemon:

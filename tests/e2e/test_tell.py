@@ -5,7 +5,6 @@ import email
 import email.policy
 import json
 import os
-import random
 import shutil
 import signal
 import socket
@@ -18,7 +17,9 @@ import unittest
 
 import debianpeers
 import memorydaemon
+import nagiospeer
 import receivers
+import stormplay
 from vherd import http_get, wait_for
 
 
@@ -282,52 +283,57 @@ class Telling(unittest.TestCase):
         wait_for("the new one", 20, lambda: any("silence_added" in line for line in lines[before:]))
         self.assertEqual(daemon.get("/vherd/v1/events?kind=x")[0], 400)
 
-    def test_kill_of_everybody(self):
-        """Alerts come and go while all processes are killed again and again."""
-        rounds = int(os.environ.get("VHERD_STORM_ROUNDS", "5"))
-        random.seed(7)
-        switches, hook = self.switches(), self.hook()
-        vms = [f"vm{i}" for i in range(int(os.environ.get("VHERD_STORM_ALERTS", "20")))]
-        daemon = self.daemon(switches.config(
-            [{"name": "ops", "webhook": {"url": hook.url}}],
-            {"receiver": "ops", "group_by": ["domain"], "group_interval": "1s"}))
-        switches.set_all({("A", vm): True for vm in vms})
-        for _ in range(rounds):
-            time.sleep(random.uniform(0.5, 3))
-            for vm in random.sample(vms, 3):
-                switches.set("A", vm, not switches.on[("A", vm)])
-            time.sleep(random.uniform(0, 1))
-            # The supervisor first, or it would start others again.
-            pids = daemon.processes()
-            for pid in pids:
-                procfs_kill(pid)
-            daemon.process.wait()
-            wait_for("the last is gone", 20, lambda: not any(
-                os.path.exists(f"/proc/{pid}") for pid in pids))
-            os.unlink(daemon.log_path)
-            daemon.start()
-        wait_for("the receiver believes what is", 60, lambda: hook.firing() == switches.wanted(),
-                 0.5)
-        time.sleep(2)
-        self.assertEqual(hook.firing(), switches.wanted())
-        # No firing, and no end, is told by two different messages in a row.
-        told = {}
-        for message in hook.news():
-            for alert in message["alerts"]:
-                key = alert["labels"]["domain"]
-                now = (alert["status"], alert["startsAt"])
-                self.assertNotEqual(told.get(key), now, message["id"])
-                told[key] = now
-        again = len(hook.messages) - len({message["id"] for message in hook.messages})
-        print(f"{rounds} kills, {len(vms)} alerts, {len(hook.messages)} deliveries, {again} of them "
-              "again with the same id")
+    def test_nagios(self):
+        """Debian's Nagios: asks by check_vherd, is told through its command file and NSCA-ng."""
+        switches = self.switches(("A", "B"))
+        daemon = memorydaemon.MemoryDaemon(vms=1, config={"web": {"socket_group": "nogroup"}})
+        self.addCleanup(daemon.close)
+        check = os.path.join(os.path.dirname(os.path.dirname(daemon.program)), "cli", "check_vherd")
+        try:
+            nagios = nagiospeer.Nagios(check, daemon.socket, {
+                "vms": "-m state", "alarms": "-m alerts"}, ("A", "B"))
+            self.addCleanup(nagios.close)
+            nsca = nagiospeer.NscaNg(nagios.command_file)
+            self.addCleanup(nsca.close)
+        except debianpeers.PeerMissing as error:
+            self.skipTest(str(error))
+        config = switches.config(
+            [{"name": "file", "nagios": {"command_file": nagios.command_file, "host": "h1"}},
+             {"name": "nsca", "nagios": {"send_nsca": nsca.words, "host": "h1"}}],
+            {"receiver": "file", "group_interval": "1s", "routes": [
+                {"receiver": "nsca", "matchers": ["alertname=B"]}]})
+        for section, keys in config.items():
+            daemon.config.setdefault(section, {}).update(keys)
+        daemon.write_config()
+        daemon.start()
+        switches.set_all({("A", "db"): False, ("B", "db"): False})
+        wait_for("Nagios has asked", 120, lambda: nagios.state("vms") == 0 and
+                 nagios.state("alarms") == 0, 0.5)
+        self.assertIn("'running'=1", nagios.services()["vms"]["performance_data"])
+        for on, passive, active in ((True, 2, 2), (False, 0, 0)):
+            switches.set_all({("A", "db"): on, ("B", "db"): on})
+            for name in ("A", "B"):
+                wait_for(f"{name} is told", 120, lambda name=name: nagios.state(name) == passive,
+                         0.5)
+                self.assertEqual(nagios.services()[name]["check_type"], "1")
+            wait_for("Nagios has asked again", 120, lambda: nagios.state("alarms") == active, 0.5)
+            if on:
+                services = nagios.services()
+                self.assertEqual(services["A"]["plugin_output"],
+                                 "CRITICAL - A db: db is in trouble")
+                self.assertIn("'alerts'=2", services["alarms"]["performance_data"])
 
+    def test_storm_of_kills(self):
+        """All processes are killed again and again, while many alerts fire, come and go."""
+        kills = int(os.environ.get("VHERD_STORM_ROUNDS", "5"))
+        alerts = int(os.environ.get("VHERD_STORM_ALERTS", "50"))
 
-def procfs_kill(pid):
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
+        def make(config):
+            return memorydaemon.MemoryDaemon(vms=1, config=config)
+        result = stormplay.storm(make, kills, alerts)
+        self.assertEqual((result.lost, result.duplicates, result.regressions), ([], [], []))
+        print(f"{kills} kills, {alerts} alerts, {result.repeated} deliveries repeated with the same "
+              "id")
 
 
 if __name__ == "__main__":

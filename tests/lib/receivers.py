@@ -6,6 +6,7 @@ import hmac
 import http.server
 import json
 import os
+import shutil
 import socket
 import sys
 import tempfile
@@ -138,6 +139,9 @@ class Switches:
 
     def wanted(self):
         return {key for key, on in self.on.items() if on}
+
+    def close(self):
+        shutil.rmtree(self.directory, ignore_errors=True)
 
     def config(self, receivers, route):
         return {"textfile": {"directories": [self.directory], "interval": "200ms"},

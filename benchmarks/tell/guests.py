@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Real guests: what is told of their faults, how soon, and that nothing is told without one."""
+
+import os
+import signal
+import threading
+import time
+
+import faultplay
+import labhost
+import quietplay
+import vherd
+from vherd import wait_for
+
+LAB = os.environ.get("VHERD_BENCH_LAB", "bench-tell")
+VICTIM, FULL, LOST, PANICS, CRASHES = "victim", "full", "lost", "panics", "crashes"
+QUIET = ("idle", "paused", "saved", "rebooting")
+OWN = (VICTIM, PANICS, CRASHES, *QUIET)
+
+# Seconds to wait for more after a fault is told; of quiet; rounds of crashes.
+QUICK = {"dwell": 3, "quiet": 12, "rounds": 4}
+NORMAL = {"dwell": 5, "quiet": 120, "rounds": 12}
+LONG = {"dwell": 30, "quiet": 1200, "rounds": 40}
+
+
+def percentile(values, ratio):
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(ratio * len(ordered)))]
+
+
+class Guests:
+    """A lab with guests, a daemon with the rules that vherd ships, and who is told."""
+
+    def __init__(self, report):
+        started = time.monotonic()
+        self.host = labhost.LabHost(LAB)
+        if os.path.exists(f"/run/vherd-lab-{LAB}/up"):
+            self.host.down()
+        self.host.up()
+        self.storage = self.sink = self.daemon = None
+        try:
+            self.storage = faultplay.Storage(self.host)
+            for name in OWN:
+                self.host.guest(name)
+            self.storage.guest_on_small(FULL)
+            self.storage.guest_on_server(LOST)
+            for name in (*OWN, FULL, LOST):
+                self.host.wait_guest(name, 300)
+            report.note(f"{len(OWN) + 2} guests up in {time.monotonic() - started:.0f} s")
+            self.sink = faultplay.Sink(self.host)
+            self.daemon = vherd.Daemon(faultplay.config(self.sink), prefix=self.host.prefix)
+            self.daemon.start()
+            wait_for("all guests are known", 120, lambda: len(self.daemon.vms()) == len(OWN) + 2
+                     and faultplay.is_well(self.daemon), 0.5)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self):
+        for one in (self.daemon, self.sink, self.storage):
+            if one:
+                one.close()
+        self.host.down()
+
+    def faults(self):
+        """Each on a guest of its own."""
+        return faultplay.faults(self.host, self.storage, VICTIM, FULL, LOST, PANICS, CRASHES)
+
+
+def report_fault(report, fault, wrong):
+    report.row(f"{fault.name}: told once, in the right words", int(not wrong), "", ">=1",
+               not wrong)
+    for text in wrong:
+        report.note(f"{fault.name}: {text}")
+
+
+def one_by_one(report, guests, dwell_s):
+    for fault in guests.faults():
+        try:
+            outcome = faultplay.play(guests.daemon, guests.sink, fault, dwell_s)
+        except AssertionError as error:
+            report.failed(f"{fault.name}: told once, in the right words", str(error))
+            continue
+        report_fault(report, fault, outcome.wrong)
+        report.row(f"{fault.name}: told after", outcome.seconds, "s")
+
+
+def all_at_once(report, guests, dwell_s):
+    faults = guests.faults()
+    wrong = faultplay.play_together(guests.sink, faults, dwell_s)
+    for fault in faults:
+        report_fault(report, fault, wrong[fault.name])
+    os.kill(faultplay.pid_of(guests.host, VICTIM), signal.SIGCONT)
+
+
+def is_known(vm, pid):
+    return vm.get("pid") == str(pid) and vm.get("state") == "running"
+
+
+def crash(guests):
+    """One round; seconds from kill -9 to the webhook."""
+    host, daemon, sink = guests.host, guests.daemon, guests.sink
+    faultplay.start_again(host, CRASHES)
+
+    def mine():
+        return [t for t in sink.told() if t.domain == CRASHES and t.alert == "VmCrashed"]
+    pid = faultplay.pid_of(host, CRASHES)
+    wait_for("its process is known", 90, lambda: is_known(daemon.vms()[CRASHES], pid), 0.2)
+    wait_for("the end of the last alert", 90, lambda: not mine() or
+             mine()[-1].status == "resolved")
+    time.sleep(1.5)
+    before = len(mine())
+    at = faultplay.kill(host, CRASHES, signal.SIGKILL)
+    return wait_for("the message", 60, lambda: mine()[before:], 0.05)[0].at - at
+
+
+def crashes(report, guests, rounds):
+    seconds = [crash(guests) for _ in range(rounds)]
+    report.at_most(f"kill -9 of QEMU to webhook, p95 of {rounds}", percentile(seconds, 0.95), "s",
+                   0.5)
+    report.row("kill -9 of QEMU to webhook, median", percentile(seconds, 0.5), "s")
+
+
+def quiet(report, guests, seconds):
+    one = quietplay.Quiet(guests.host, guests.daemon, guests.sink, QUIET)
+    told = [t for t in one.run(seconds, 20 if seconds > 60 else 3) if t.domain in (*QUIET, None)]
+    report.at_most(f"alarms in {seconds} s of idle, paused, saved, rebooting guests", len(told), "",
+                   0)
+    report.row("restarts of the rebooting one meanwhile", one.reboots, "")
+    for t in told:
+        report.note(f"{t.alert} of {t.domain}: {t.text.splitlines()[0]}")
+
+
+def section(report, what, function, *arguments):
+    """A part that breaks is one short row, and the others go on."""
+    try:
+        function(report, *arguments)
+    except (AssertionError, OSError, RuntimeError, KeyError,
+            labhost.subprocess.SubprocessError) as error:
+        report.failed(what, f"{type(error).__name__}: {error}")
+
+
+def run(arguments, report):
+    if os.geteuid() != 0:
+        report.failed("faults of real guests", "real guests need root")
+        return
+    times = QUICK if arguments.quick else LONG if arguments.long else NORMAL
+    guests = Guests(report)
+    try:
+        if arguments.quick:
+            aside = report.aside()
+            beside = threading.Thread(target=section, args=(aside, "quiet guests", quiet, guests,
+                                                            times["quiet"]))
+            beside.start()
+            section(report, "crash to webhook", crashes, guests, times["rounds"])
+            beside.join()
+            report.add(aside)
+            section(report, "faults", all_at_once, guests, times["dwell"])
+        else:
+            section(report, "quiet guests", quiet, guests, times["quiet"])
+            section(report, "faults", one_by_one, guests, times["dwell"])
+            section(report, "crash to webhook", crashes, guests, times["rounds"])
+    finally:
+        guests.close()
