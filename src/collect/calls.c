@@ -7,8 +7,6 @@
 #include "base/log.h"
 #include "private.h"
 
-#define JOB_ROUNDS 3
-
 enum call_kind {
     CALL_STATS,
     CALL_CONFIG,
@@ -26,7 +24,7 @@ struct call {
     uint64_t number; // of the lane
     struct uuid uuid;
     char *pool;
-    bool with_job; // also ask for the job
+    unsigned parts; // of the statistics
     int32_t pid;
     int64_t process_start;
     int64_t started_ns;
@@ -63,7 +61,7 @@ static int stats_run(struct call *call)
     char state = process_state(call);
     if (state && strchr("TtDZX", state))
         return -EAGAIN;
-    return call->c->p.virt->stats(call->conn->virt, &call->uuid, call->with_job, call->out,
+    return call->c->p.virt->stats(call->conn->virt, &call->uuid, call->parts, call->out,
                                   &call->err);
 }
 
@@ -145,7 +143,9 @@ static void stats_apply(struct collector *c, struct call *call, struct vm *vm, i
     batch_apply(call->out, &vm->obj);
     object_sweep(&vm->obj, KIND_MISS, LANE_LIBVIRT, call->out->mono_ns);
     object_sweep(&vm->obj, KIND_PERF, LANE_LIBVIRT, call->out->mono_ns);
+    vm->obj.updated_ns[LANE_LIBVIRT] = call->out->mono_ns;
     rates_disks(vm, now);
+    pace_note(vm, &rec_of(vm)->pace, call->parts, c->p.conf, now);
 }
 
 // NICs by their host device, for the kernel lane.
@@ -274,13 +274,6 @@ static void call_deliver(struct collector *c, struct msg *m)
     call_free(call);
 }
 
-// Asking for a job is a call of its own and mostly in vain: every third time, at once where
-// something has happened to the VM, and each time while there is one.
-static bool wants_job(const struct vm *vm)
-{
-    return rec_of(vm)->rounds++ % JOB_ROUNDS == 0 || object_fact(&vm->obj, FACT_VM_JOB_TYPE) > 0;
-}
-
 // `follows`: on the worker that makes the call before.
 static bool call_start(struct collector *c, enum call_kind kind, struct conn *conn, uint64_t number,
                        const void *key, size_t len, bool follows, int64_t now)
@@ -303,7 +296,9 @@ static bool call_start(struct collector *c, enum call_kind kind, struct conn *co
         memcpy(call->uuid.b, key, UUID_BYTES);
         call->out->uuid = call->uuid;
         const struct vm *vm = herd_vm(c->herd, &call->uuid);
-        call->with_job = vm && kind == CALL_STATS && wants_job(vm);
+        call->parts = VIRT_PARTS_ALL;
+        if (vm && kind == CALL_STATS)
+            call->parts = pace_parts(vm, &rec_of(vm)->pace, c->p.conf, now);
         call->pid = vm ? rec_of(vm)->pid : 0;
         call->process_start = vm ? rec_of(vm)->process_start : 0;
     }

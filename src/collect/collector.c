@@ -218,7 +218,8 @@ static void set_ages(struct herd *h, const struct conf *conf)
     h->max_age_ns[LANE_TURN] = host_turn_ns(conf->kernel.interval_ns) * 5 / 2;
     h->max_age_ns[LANE_SLOW] = conf->kernel.slow_interval_ns * 5 / 2;
     h->max_age_ns[LANE_LIBVIRT] = conf->libvirt.interval_ns * 5 / 2;
-    h->max_age_ns[LANE_JOB] = conf->libvirt.interval_ns * 7 / 2; // asked for every third time
+    int64_t slow = MAX_OF(conf->libvirt.slow_interval_ns, conf->libvirt.interval_ns);
+    h->max_age_ns[LANE_MEMORY] = h->max_age_ns[LANE_JOB] = slow + slow / 2;
     h->max_age_ns[LANE_RATE] = conf->libvirt.interval_ns * 5 / 2;
     h->max_age_ns[LANE_AGENT] = conf->agent.info_interval_ns * 5 / 2;
     h->max_age_ns[LANE_POOL] = conf->libvirt.pool_interval_ns * 5 / 2;

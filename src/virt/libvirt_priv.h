@@ -37,6 +37,8 @@ struct channel {
     int callbacks[VIRT_EVENT_CALLBACKS]; /**< ids from libvirt */
     size_t n_callbacks;
     struct map *domains; /**< UUID to virDomainPtr, each holding a reference */
+    struct map *agents;  /**< UUIDs of domains that have been given the timeout */
+    int agent_timeout_s;
     struct channel *next;
 };
 
@@ -125,7 +127,7 @@ void virt_libvirt_listen(struct virt *v, struct channel *channel);
 
 /* The calls of the table, by file. */
 
-int virt_libvirt_stats(struct virt *v, const struct uuid *uuid, bool job, struct batch *out,
+int virt_libvirt_stats(struct virt *v, const struct uuid *uuid, unsigned parts, struct batch *out,
                        struct err *err);
 int virt_libvirt_dirty_rate(struct virt *v, const struct uuid *uuid, int seconds, struct batch *out,
                             struct err *err);

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Statistics of one domain: one bulk call with the groups that the kernel cannot give, then the
-// job. Tables say which field of libvirt is which fact; a fact that libvirt leaves out is set
-// absent, so that no old value passes as new.
+// job. The group of the disks takes libvirt three round trips to QEMU, that of the memory two.
+// (virDomainBlockStatsFlags() takes two, but asks the daemon about its features before each call.)
+// Tables say which field of libvirt is which fact; a fact that libvirt leaves out is set absent, so
+// that no old value passes as new.
 #include <errno.h>
 #include <math.h>
 #include <string.h>
@@ -9,10 +11,6 @@
 
 #include "base/number.h"
 #include "libvirt_priv.h"
-
-#define GROUPS                                                                                     \
-    (VIR_DOMAIN_STATS_STATE | VIR_DOMAIN_STATS_BALLOON | VIR_DOMAIN_STATS_BLOCK |                  \
-     VIR_DOMAIN_STATS_PERF)
 
 #define DISKS_MAX 1024
 #define KIB 1024.0
@@ -164,7 +162,8 @@ static void read_block_param(const virTypedParameter *p, struct disk *disks, siz
     }
 }
 
-static void put_blocks(const virDomainStatsRecord *record, struct batch *out)
+// False where libvirt left out what only QEMU knows, of every disk.
+static bool put_blocks(const virDomainStatsRecord *record, struct batch *out)
 {
     double count = number_field(record, "block.count");
     size_t n = count > 0 ? (size_t)MIN_OF(count, DISKS_MAX) : 0;
@@ -175,10 +174,14 @@ static void put_blocks(const virDomainStatsRecord *record, struct batch *out)
     }
     for (int i = 0; i < record->nparams; i++)
         read_block_param(&record->params[i], disks, n, out);
+    bool is_told = n == 0;
     for (size_t i = 0; i < n; i++) {
-        for (size_t f = 0; f < ARRAY_LEN(block_fields) && disks[i].key; f++)
+        for (size_t f = 0; f < ARRAY_LEN(block_fields) && disks[i].key; f++) {
+            is_told |= !isnan(disks[i].values[f]);
             batch_fact(out, disks[i].key, block_fields[f].fact, disks[i].values[f]);
+        }
     }
+    return is_told;
 }
 
 static void put_perf(const virDomainStatsRecord *record, struct batch *out)
@@ -216,13 +219,9 @@ static void put_job(virDomainPtr d, struct batch *out)
     }
 }
 
-static int fetch(struct use *use, const struct uuid *uuid, unsigned groups, virDomainPtr *ret,
+static int fetch(struct use *use, const struct uuid *uuid, virDomainPtr d, unsigned groups,
                  virDomainStatsRecordPtr **ret_records, struct err *err)
 {
-    virDomainPtr d = virt_libvirt_domain(use, uuid, err);
-    if (!d)
-        return err ? -err->code : -ENOENT;
-    *ret = d;
     virDomainPtr list[] = {d, NULL};
     int n = virDomainListGetStats(list, groups, ret_records,
                                   VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE |
@@ -236,25 +235,44 @@ static int fetch(struct use *use, const struct uuid *uuid, unsigned groups, virD
     return 0;
 }
 
-int virt_libvirt_stats(struct virt *v, const struct uuid *uuid, bool job, struct batch *out,
+static unsigned groups_of(unsigned parts)
+{
+    unsigned groups = VIR_DOMAIN_STATS_STATE | VIR_DOMAIN_STATS_PERF;
+    if (parts & VIRT_PART_MEMORY)
+        groups |= VIR_DOMAIN_STATS_BALLOON;
+    if (parts & VIRT_PART_DISKS)
+        groups |= VIR_DOMAIN_STATS_BLOCK;
+    return groups;
+}
+
+static int put_record(const virDomainStatsRecord *record, unsigned parts, struct batch *out,
+                      struct err *err)
+{
+    if (parts & VIRT_PART_MEMORY && monitor_skipped(record))
+        return err_set(err, EBUSY, "another call holds the domain");
+    put_state(record, out);
+    if (parts & VIRT_PART_MEMORY)
+        put_balloon(record, out);
+    if (parts & VIRT_PART_DISKS && !put_blocks(record, out) && !(parts & VIRT_PART_MEMORY))
+        return err_set(err, EBUSY, "another call holds the domain");
+    put_perf(record, out);
+    return 0;
+}
+
+int virt_libvirt_stats(struct virt *v, const struct uuid *uuid, unsigned parts, struct batch *out,
                        struct err *err)
 {
     USE(use, v, err);
-    virDomainPtr d CLEANUP(domain_freep) = NULL;
+    virDomainPtr d CLEANUP(domain_freep) = virt_libvirt_domain(&use, uuid, err);
+    if (!d)
+        return err ? -err->code : -ENOENT;
     virDomainStatsRecordPtr *records CLEANUP(stats_freep) = NULL;
-    int r = fetch(&use, uuid, GROUPS, &d, &records, err);
-    if (r < 0)
-        return r;
-    const virDomainStatsRecord *record = records[0];
-    if (monitor_skipped(record))
-        return err_set(err, EBUSY, "another call holds the domain");
-    put_state(record, out);
-    put_balloon(record, out);
-    put_blocks(record, out);
-    put_perf(record, out);
-    if (job)
+    int r = fetch(&use, uuid, d, groups_of(parts), &records, err);
+    if (r == 0)
+        r = put_record(records[0], parts, out, err);
+    if (r == 0 && parts & VIRT_PART_JOB)
         put_job(d, out);
-    return 0;
+    return r;
 }
 
 static void sleep_ms(long ms)
@@ -267,9 +285,11 @@ static void sleep_ms(long ms)
 static int dirty_rate_poll(struct use *use, const struct uuid *uuid, struct batch *out,
                            struct err *err)
 {
-    virDomainPtr d CLEANUP(domain_freep) = NULL;
+    virDomainPtr d CLEANUP(domain_freep) = virt_libvirt_domain(use, uuid, err);
+    if (!d)
+        return err ? -err->code : -ENOENT;
     virDomainStatsRecordPtr *records CLEANUP(stats_freep) = NULL;
-    int r = fetch(use, uuid, VIR_DOMAIN_STATS_DIRTYRATE, &d, &records, err);
+    int r = fetch(use, uuid, d, VIR_DOMAIN_STATS_DIRTYRATE, &records, err);
     if (r < 0)
         return r;
     double status = number_field(records[0], "dirtyrate.calc_status");

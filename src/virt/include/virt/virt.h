@@ -72,6 +72,14 @@ struct virt_params {
 
 struct virt; /**< an open connection */
 
+/** Parts of a domain's statistics; each costs round trips to the hypervisor process of its own. */
+enum virt_part {
+    VIRT_PART_DISKS = 1,  /**< disks; perf events */
+    VIRT_PART_MEMORY = 2, /**< balloon, guest memory */
+    VIRT_PART_JOB = 4,    /**< the job, a call of its own */
+    VIRT_PARTS_ALL = 7,
+};
+
 struct virt_ops {
     const char *name;
 
@@ -98,12 +106,12 @@ struct virt_ops {
     int (*xml)(struct virt *v, const struct uuid *uuid, char **ret_xml, struct err *err);
 
     /**
-     * Statistics of one running domain that reach the hypervisor process: state, balloon and guest
-     * memory, disks, perf events; with `job` the job too, which is a call of its own. Facts of
-     * LANE_LIBVIRT, LANE_STATE, LANE_JOB, LANE_CONFIG (MEM_CURRENT) into `out`; disks are keyed by
-     * target. -ETIMEDOUT or -EBUSY: somebody else's call on this domain is stuck.
+     * Statistics of one running domain that reach the hypervisor process: the wanted parts, and
+     * the state where that costs nothing more. Facts of LANE_LIBVIRT, LANE_MEMORY, LANE_STATE,
+     * LANE_JOB, LANE_CONFIG (MEM_CURRENT) into `out`; disks are keyed by target.
+     * -ETIMEDOUT or -EBUSY: somebody else's call on this domain is stuck.
      */
-    int (*stats)(struct virt *v, const struct uuid *uuid, bool job, struct batch *out,
+    int (*stats)(struct virt *v, const struct uuid *uuid, unsigned parts, struct batch *out,
                  struct err *err);
 
     /** Names of storage pools; the caller frees with virt_names_free(). Does not refresh them. */
