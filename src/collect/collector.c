@@ -13,9 +13,6 @@
 #define SPARE_BATCHES_MAX 4096
 #define WORKERS_MAX 64
 #define CONFIG_INTERVAL_NS (600 * NS_PER_S)
-// One after the other: with more, VMs that answer grew older than 12 s beside many that are
-// stopped.
-#define TRAIN 1
 #define AGENT_SLACK_NS (2 * NS_PER_S)
 
 int64_t mono(const struct collector *c)
@@ -206,7 +203,6 @@ static struct policies policies_of(const struct conf *conf)
         .agent =
             policy(conf->agent.interval_ns, conf->agent.deadline_ns + AGENT_SLACK_NS, conf, 3, 8),
     };
-    p.stats.train = TRAIN;
     return p;
 }
 

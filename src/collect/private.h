@@ -13,6 +13,7 @@
 #include "model/batch.h"
 
 struct collector;
+struct call;
 
 // Calls that take longer are overtaken by others.
 #define PATIENCE_NS (50 * NS_PER_MS)
@@ -104,7 +105,7 @@ struct collector {
     struct herd *herd;
     struct inbox inbox;
     struct workers *workers;
-    int64_t hastened_ns; // when what waits for a worker was last helped on
+    struct call *shared; // under way for several VMs, the last first
     struct sampler *sampler;
     struct link link;
     struct call_lane *stats_lane;  // running VMs

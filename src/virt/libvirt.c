@@ -607,6 +607,7 @@ const struct virt_ops virt_libvirt = {
     .lookup = libvirt_lookup,
     .xml = libvirt_xml,
     .stats = virt_libvirt_stats,
+    .stats_many = virt_libvirt_stats_many,
     .pools = virt_libvirt_pools,
     .pool = virt_libvirt_pool,
     .networks = virt_libvirt_networks,

@@ -5,6 +5,7 @@
 // Tables say which field of libvirt is which fact; a fact that libvirt leaves out is set absent, so
 // that no old value passes as new.
 #include <errno.h>
+#include <limits.h>
 #include <math.h>
 #include <string.h>
 #include <time.h>
@@ -273,6 +274,85 @@ int virt_libvirt_stats(struct virt *v, const struct uuid *uuid, unsigned parts, 
     if (r == 0 && parts & VIRT_PART_JOB)
         put_job(d, out);
     return r;
+}
+
+#define NOT_ASKED INT_MIN
+
+static struct virt_asked *asked_of(struct virt_asked *asked, size_t n, virDomainPtr d)
+{
+    struct uuid uuid;
+    virDomainGetUUID(d, uuid.b);
+    for (size_t i = 0; i < n; i++)
+        if (asked[i].result == NOT_ASKED && memcmp(&asked[i].uuid, &uuid, sizeof(uuid)) == 0)
+            return &asked[i];
+    return NULL;
+}
+
+static void close_asked(struct use *use, struct virt_asked *asked, size_t n, int result,
+                        const struct err *err)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (asked[i].result != NOT_ASKED)
+            continue;
+        asked[i].result = result;
+        asked[i].err = *err;
+        if (result == -ENOENT)
+            virt_libvirt_forget(use, &asked[i].uuid);
+    }
+}
+
+// Those of them that want the same parts, in one call.
+static void ask_alike(struct use *use, struct virt_asked *asked, size_t n, unsigned parts)
+{
+    CLEANUP(freep) virDomainPtr *list = mem_zalloc((n + 1) * sizeof(virDomainPtr));
+    size_t listed = 0;
+    for (size_t i = 0; i < n; i++) {
+        if ((asked[i].parts & ~(unsigned)VIRT_PART_JOB) != parts)
+            continue;
+        virDomainPtr d = virt_libvirt_domain(use, &asked[i].uuid, &asked[i].err);
+        asked[i].result = d ? NOT_ASKED : -asked[i].err.code;
+        if (d)
+            list[listed++] = d;
+    }
+    struct err err = {0};
+    virDomainStatsRecordPtr *records CLEANUP(stats_freep) = NULL;
+    int answered = listed == 0
+                       ? 0
+                       : virDomainListGetStats(list, groups_of(parts), &records,
+                                               VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE |
+                                                   VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT);
+    for (int i = 0; i < answered; i++) {
+        struct virt_asked *a = asked_of(asked, n, records[i]->dom);
+        if (a)
+            a->result = put_record(records[i], parts, a->out, &a->err);
+    }
+    int result = answered < 0 ? virt_libvirt_error(&err, "reading domains' statistics")
+                              : err_set(&err, ENOENT, "the domain does not run");
+    close_asked(use, asked, n, result, &err);
+    for (size_t i = 0; i < listed; i++)
+        virDomainFree(list[i]);
+}
+
+void virt_libvirt_stats_many(struct virt *v, struct virt_asked *asked, size_t n)
+{
+    struct use use CLEANUP(virt_use_end);
+    struct err err = {0};
+    int r = virt_use_begin(&use, v, &err);
+    for (size_t i = 0; i < n && r < 0; i++) {
+        asked[i].result = r;
+        asked[i].err = err;
+    }
+    if (r < 0)
+        return;
+    for (unsigned parts = 0; parts < VIRT_PART_JOB; parts++)
+        ask_alike(&use, asked, n, parts);
+    for (size_t i = 0; i < n; i++) {
+        virDomainPtr d CLEANUP(domain_freep) = NULL;
+        if (asked[i].result == 0 && asked[i].parts & VIRT_PART_JOB)
+            d = virt_libvirt_domain(&use, &asked[i].uuid, NULL);
+        if (d)
+            put_job(d, asked[i].out);
+    }
 }
 
 static void sleep_ms(long ms)

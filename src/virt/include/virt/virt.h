@@ -80,6 +80,15 @@ enum virt_part {
     VIRT_PARTS_ALL = 7,
 };
 
+/** One of several domains asked in one call. */
+struct virt_asked {
+    struct uuid uuid;
+    unsigned parts;    /**< bits of enum virt_part */
+    struct batch *out; /**< borrowed */
+    int result;        /**< as of stats() */
+    struct err err;
+};
+
 struct virt_ops {
     const char *name;
 
@@ -113,6 +122,12 @@ struct virt_ops {
      */
     int (*stats)(struct virt *v, const struct uuid *uuid, unsigned parts, struct batch *out,
                  struct err *err);
+
+    /**
+     * The same for several domains with fewer round trips to the daemon; one that hangs holds up
+     * the others. NULL: ask one after the other.
+     */
+    void (*stats_many)(struct virt *v, struct virt_asked *asked, size_t n);
 
     /** Names of storage pools; the caller frees with virt_names_free(). Does not refresh them. */
     int (*pools)(struct virt *v, char ***ret_names, size_t *ret_n, struct err *err);
