@@ -19,10 +19,13 @@ def main():
     parser = argparse.ArgumentParser(prog="./bench", description=__doc__)
     parser.add_argument("subject", choices=SUBJECTS)
     parser.add_argument("--quick", action="store_true", help="smaller windows: within a minute")
-    parser.add_argument("--long", action="store_true", help="full counts and durations")
+    parser.add_argument("--long", action="store_true", help="full counts and durations; remember: some 20 minutes, and an hour "
+                        "more where there is no recording")
     parser.add_argument("--recording", metavar="DIR",
                         help="remember: where the recorded hour of --long is kept; one that is "
                         "there is used again")
+    parser.add_argument("--queries", action="store_true",
+                        help="answer: also how long each query took, ours beside the peers'")
     parser.add_argument("--json", action="store_true", help="rows as JSON")
     parser.add_argument("--keep-lab", action="store_true",
                         help="leave the guests running, for the next measurement")

@@ -24,7 +24,7 @@ LAYER = {
     "net": 2, "virt": 2, "tsdb": 2, "store": 2, "place": 2, "detect": 2,
     "collect": 3, "promql": 3, "manage": 3, "auth": 3,
     "rule": 4, "notify": 4, "sim": 5,
-    "tool": 6, "tui": 6, "cli": 6, "core": 6, "act": 6, "web": 6, "send": 6, "main": 6,
+    "tool": 6, "tui": 6, "cli": 6, "core": 6, "rehearse": 6, "act": 6, "web": 6, "send": 6, "main": 6,
 }
 SAME_LAYER = {"regex": {"base"}, "cli": {"tool", "tui"}, "main": {"cli"}, "net": set(), "virt": set()}
 # Clients know the API only; what touches the network knows neither libvirt nor the data.

@@ -46,19 +46,19 @@ class Files:
             (row for row in everything if row[0].startswith("demo_cpu")), 1))
 
 
-def hour(report, scratch, files, asked, count):
+def hour(report, scratch, files, asked, count, with_each):
     times = START_MS + HOUR_MS + 3000, START_MS + 2 * HOUR_MS - 7000, 10_000
     store.compare(report, f"{len(asked)} queries, 1 h of 5 s", scratch, files.hour, 1, asked, times,
-                  count, 5)
+                  count, 5, with_each)
 
 
-def week(report, scratch, files, asked, count, copies, is_whole):
+def week(report, scratch, files, asked, count, copies, is_whole, with_each):
     """200 points. How memory compares is promised of the whole size only: a small store is less than
     what any of the three needs without one."""
     end, step = START_MS + files.days * DAY_MS - 7000, files.days * 432_000
     what = f"{len(asked)} queries, {files.days} days of 15 s, {files.week_series * copies} series"
     mine, peers = store.compare(report, what, scratch, files.week, copies, asked,
-                                (end - 199 * step, end, step), count, 3)
+                                (end - 199 * step, end, step), count, 3, with_each)
     if not peers:
         return
     name = f"{what}: ours, part of the smaller peer's memory"
@@ -97,6 +97,7 @@ def run(arguments, report):
         with clients.Herd() as herd:  # which takes its samples meanwhile
             files = Files(scratch, 1 if arguments.quick else 7)
             concurrent(report, herd, 5 if arguments.quick else 60 if arguments.long else 15)
-        hour(report, scratch, files, asked, 2 if arguments.quick else 9)
+        hour(report, scratch, files, asked, 2 if arguments.quick else 9, arguments.queries)
         month(report, files, 5)
-        week(report, scratch, files, asked, 2, 11 if arguments.long else 1, arguments.long)
+        week(report, scratch, files, asked, 2, 11 if arguments.long else 1, arguments.long,
+             arguments.queries)

@@ -139,7 +139,16 @@ def theirs(report, what, kind, scratch, samples, asked, times, count):
     return one
 
 
-def compare(report, what, scratch, samples, copies, asked, times, count, least):
+def each_query(report, asked, rounds_of_all):
+    """A table, the dearest of ours first."""
+    names = " ".join(f"{one.name:>17}" for one in rounds_of_all)
+    report.note(f"ms of each query: {names}")
+    rows = zip(asked, *(one.seconds for one in rounds_of_all))
+    for query, *seconds in sorted(rows, key=lambda row: -row[1]):
+        report.note(" ".join(f"{one * 1000:17.3f}" for one in seconds) + f"  {query}")
+
+
+def compare(report, what, scratch, samples, copies, asked, times, count, least, with_each=False):
     """Rows of both peers and ours; (ours, those of the peers that answered)."""
     mine = ours(report, what, samples, copies, asked, times, count)
     whole = many(samples, copies)
@@ -153,4 +162,6 @@ def compare(report, what, scratch, samples, copies, asked, times, count, least):
         if other and kind is Prometheus:  # VictoriaMetrics answers some that are wrong
             lost = sum(a and not b for a, b in zip(other.good, mine.good))
             report.at_most(f"{what}: answered by {kind.name} only", lost, "queries", 0)
+    if with_each:
+        each_query(report, asked, [mine, *peers])
     return mine, peers

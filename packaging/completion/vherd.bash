@@ -595,6 +595,8 @@ _vherd() {
         case $prev in
         --policy)  return ;;
         --compare)  return ;;
+        --rules) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --sample)  return ;;
         --traces)  return ;;
         --mode) _vherd_words $'A\nB\nC'; return ;;
         --seed)  return ;;
@@ -618,7 +620,7 @@ _vherd() {
         --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --color) _vherd_words $'auto\nalways\nnever'; return ;;
         esac
-        if [[ $cur == -* ]]; then _vherd_words $'--policy\n--compare\n--report\n--csv\n--traces\n--mode\n--seed\n--timing\n--trace\n--requests\n--rate\n--mean\n--service\n--priorities\n--hosts\n--vcpus\n--memory\n--ageing\n--slice\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
+        if [[ $cur == -* ]]; then _vherd_words $'--policy\n--compare\n--report\n--rules\n--sample\n--csv\n--traces\n--mode\n--seed\n--timing\n--trace\n--requests\n--rate\n--mean\n--service\n--priorities\n--hosts\n--vcpus\n--memory\n--ageing\n--slice\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
         if ((COMP_CWORD == 2)); then _vherd_words $'run\ncloudsim\nqueue'
         else mapfile -t COMPREPLY < <(compgen -f -- "$cur"); fi
         ;;

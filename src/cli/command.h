@@ -23,7 +23,7 @@ enum {
 };
 
 #define OPERANDS_MAX 1024
-#define COMMAND_OPTIONS_MAX 20
+#define COMMAND_OPTIONS_MAX 24
 #define OPTIONS_GIVEN_MAX 64
 
 struct option_desc {

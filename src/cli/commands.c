@@ -475,7 +475,8 @@ const struct command commands[] = {
         .summary = "Simulate a data centre",
         .details =
             "`run` lets the data centre of a scenario file go through its time and prints a "
-            "timeline and a summary. `cloudsim` carries out CloudSim's PlanetLab experiment "
+            "timeline and a summary, and with --rules which alerts would have fired when. "
+            "`cloudsim` carries out CloudSim's PlanetLab experiment "
             "on a folder of trace files. `queue` puts requests for VMs, of a trace or generated, "
             "through queue disciplines (fcfs, sjf, priority, ageing, round-robin, backfill; "
             "--policy picks some, with commas between) and prints waiting, response, "
@@ -487,6 +488,9 @@ const struct command commands[] = {
              {"compare", "NAME", "run: print this policy beside others; may be repeated", NULL,
               true},
              {"report", NULL, "run: print every step of the timeline", NULL, false},
+             {"rules", "FILE", "run: rule files; what they would have told", NULL, true},
+             {"sample", "DURATION", "run: distance of samples for --rules; 15s if absent", NULL,
+              false},
              {"csv", NULL, "print CSV", NULL, false},
              {"traces", "DIR", "cloudsim: folder of traces, one VM each", NULL, false},
              {"mode", "MODE", "cloudsim: A as CloudSim, B VMs survive idling, C memory too",

@@ -10,6 +10,7 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "command.h"
+#include "rehearse.h"
 
 #define TEXT_MAX ((size_t)1 << 30)
 
@@ -60,6 +61,17 @@ static int run(struct cli *cli, struct buf *out, struct err *err)
     for (size_t i = 0; i < cli->n_given; i++)
         if (strcmp(cli->given[i].name, "policy") == 0 || strcmp(cli->given[i].name, "compare") == 0)
             policies[options.policies_n++] = cli->given[i].value;
+    CLEANUP(buf_done) struct buf told;
+    buf_init(&told, TEXT_MAX);
+    if (cli_option(cli, "rules")) {
+        if (options.policies_n > 0 || options.format == TOOL_FORMAT_CSV)
+            return cli_usage(cli, "sim run: --rules goes with the scenario's own policy, and with "
+                                  "text or --json");
+        int status = cli_rehearse(cli, cli->operands[1], &told);
+        if (status != EXIT_WELL)
+            return status;
+        options.told = told.data ? told.data : "";
+    }
     int r = tool_sim_run(cli->operands[1], &options, out, err);
     if (progress.drawn)
         fs_write_all(STDERR_FILENO, "\r\033[K", 4);

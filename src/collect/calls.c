@@ -2,16 +2,21 @@
 // The lanes that ask libvirt about one VM or one pool at a time, on workers: statistics, state and
 // XML, pools and networks.
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "private.h"
 
 #define SHARED_MAX 10
+// So long only the number of a VM's snapshots is looked at, unless something is known to have
+// happened to it: all of it costs a hundred times as much.
+#define STORED_WHOLE_NS (3600 * NS_PER_S)
 
 enum call_kind {
     CALL_STATS,
     CALL_CONFIG,
+    CALL_STORED,
     CALL_POOL,
     CALL_POOLS, // the list of pools, and the networks
 };
@@ -30,6 +35,7 @@ struct call {
     struct call *beside;      // the next of those that share this call
     struct call *next_shared; // in the collector's list, as is the first of them
     bool is_parted;           // took too long and was given up
+    int known;                // snapshots; -1: ask for all that is stored
     int32_t pid;
     int64_t process_start;
     int64_t started_ns;
@@ -111,6 +117,12 @@ static int config_run(struct call *call)
     return r < 0 ? r : virt_xml_read(xml, strlen(xml), call->out, &call->err);
 }
 
+static int stored_run(struct call *call)
+{
+    return call->c->p.virt->stored(call->conn->virt, &call->uuid, call->known, call->out,
+                                   &call->err);
+}
+
 static int pools_run(struct call *call)
 {
     const struct virt_ops *ops = call->c->p.virt;
@@ -125,6 +137,7 @@ static int pool_run(struct call *call)
 
 static void stats_apply(struct collector *c, struct call *call, struct vm *vm, int64_t now);
 static void config_apply(struct collector *c, struct call *call, struct vm *vm, int64_t now);
+static void stored_apply(struct collector *c, struct call *call, struct vm *vm, int64_t now);
 
 static const struct {
     int (*run)(struct call *call);
@@ -133,6 +146,7 @@ static const struct {
 } kinds[] = {
     [CALL_STATS] = {stats_run, stats_apply, LANE_LIBVIRT},
     [CALL_CONFIG] = {config_run, config_apply, LANE_CONFIG},
+    [CALL_STORED] = {stored_run, stored_apply, LANE_STORED},
     [CALL_POOL] = {pool_run, NULL, LANE_POOL},
     [CALL_POOLS] = {pools_run, NULL, LANE_POOL},
 };
@@ -144,6 +158,8 @@ static struct call_lane *lane_of(struct collector *c, enum call_kind kind)
         return c->stats_lane;
     case CALL_CONFIG:
         return c->config_lane;
+    case CALL_STORED:
+        return c->stored_lane;
     default:
         return c->pool_lane;
     }
@@ -210,6 +226,71 @@ static void follow_agent(struct collector *c, struct vm *vm, int64_t now)
         lane_remove(c->agent_lane, vm->uuid.b, UUID_BYTES);
 }
 
+void stored_soon(struct collector *c, struct vm *vm)
+{
+    rec_of(vm)->stored_ns = 0;
+    rec_of(vm)->changed_ns = mono(c);
+    lane_hasten(c->stored_lane, vm->uuid.b, UUID_BYTES, mono(c));
+}
+
+static uint64_t mix(uint64_t hash, const void *data, size_t len)
+{
+    const unsigned char *p = data;
+    for (size_t i = 0; i < len; i++)
+        hash = (hash ^ p[i]) * UINT64_C(0x100000001b3); // FNV-1a
+    return hash;
+}
+
+// What a definition in force says, but for what changes in the life of a VM by itself.
+static uint64_t shape_of(const struct batch *b)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    for (uint32_t i = 0; i < b->n_rows; i++) {
+        const struct batch_row *row = &b->rows[i];
+        if (row->fact == FACT_VM_MEM_CURRENT || row->fact == FACT_VM_AGENT_CONNECTED ||
+            row->attr == ATTR_VM_AGENT)
+            continue;
+        const char *key = b->text + row->key, *text = b->text + row->text;
+        hash = mix(hash, &row->fact, sizeof(row->fact));
+        hash = mix(hash, &row->attr, sizeof(row->attr));
+        hash = mix(hash, &row->value, sizeof(row->value));
+        hash = mix(hash, key, strlen(key) + 1);
+        hash = mix(hash, text, strlen(text) + 1);
+    }
+    return hash;
+}
+
+// Disks come and go with the definition; here they are not made.
+static void forget_strangers(struct batch *b, const struct vm *vm)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < b->n_rows; i++)
+        if (b->rows[i].key == 0 || object_find(&vm->obj, KIND_DISK, b->text + b->rows[i].key))
+            b->rows[kept++] = b->rows[i];
+    b->n_rows = kept;
+}
+
+static void stored_apply(struct collector *c, struct call *call, struct vm *vm, int64_t now)
+{
+    struct vm_rec *rec = rec_of(vm);
+    if (call->result < 0) {
+        log_debug("cannot read what is stored of a VM: %s", call->err.message);
+        batch_reset(call->out);
+        call->out->lane = LANE_STORED;
+        call->out->mono_ns = now;
+        batch_unavailable(call->out, "stored", call->err.message);
+        batch_apply(call->out, &vm->obj);
+        return;
+    }
+    forget_strangers(call->out, vm);
+    batch_apply(call->out, &vm->obj);
+    object_sweep(&vm->obj, KIND_MISS, LANE_STORED, now);
+    if (rec->changed_ns > call->started_ns)
+        stored_soon(c, vm); // it may have been read before what was told meanwhile
+    else if (call->known < 0 || object_fact(&vm->obj, FACT_VM_SNAPSHOTS) != call->known)
+        rec->stored_ns = call->started_ns;
+}
+
 static void config_apply(struct collector *c, struct call *call, struct vm *vm, int64_t now)
 {
     if (!vm && call->result == 0) {
@@ -240,6 +321,12 @@ static void config_apply(struct collector *c, struct call *call, struct vm *vm, 
     batch_apply(call->out, &vm->obj);
     nics_learn(c, vm);
     follow_agent(c, vm, now);
+    uint64_t shape = shape_of(call->out);
+    if (shape != rec_of(vm)->shape)
+        stored_soon(c, vm);
+    rec_of(vm)->shape = shape;
+    if (c->p.virt->stored)
+        lane_add(c->stored_lane, vm->uuid.b, UUID_BYTES, now);
 }
 
 static void pools_apply(struct collector *c, struct call *call, int64_t now)
@@ -335,6 +422,14 @@ static void call_deliver(struct collector *c, struct msg *m)
     }
 }
 
+// -1: all is to be read.
+static int known_snapshots(const struct vm *vm, int64_t now)
+{
+    int64_t read_ns = vm ? rec_of(vm)->stored_ns : 0;
+    double n = vm ? object_fact(&vm->obj, FACT_VM_SNAPSHOTS) : NAN;
+    return read_ns && now - read_ns < STORED_WHOLE_NS && n >= 0 && n < INT_MAX ? (int)n : -1;
+}
+
 static struct call *call_new(struct collector *c, enum call_kind kind, struct conn *conn,
                              uint64_t number, const void *key, size_t len, int64_t now)
 {
@@ -359,6 +454,7 @@ static struct call *call_new(struct collector *c, enum call_kind kind, struct co
         call->parts = VIRT_PARTS_ALL;
         if (vm && kind == CALL_STATS)
             call->parts = pace_parts(vm, &rec_of(vm)->pace, c->p.conf, now);
+        call->known = kind == CALL_STORED ? known_snapshots(vm, now) : -1;
         call->pid = vm ? rec_of(vm)->pid : 0;
         call->process_start = vm ? rec_of(vm)->process_start : 0;
     }
@@ -439,7 +535,7 @@ static void write_off(struct collector *c, enum call_kind kind, int64_t now)
 
 void calls_step(struct collector *c, int64_t now)
 {
-    static const enum call_kind lanes[] = {CALL_CONFIG, CALL_STATS, CALL_POOL};
+    static const enum call_kind lanes[] = {CALL_CONFIG, CALL_STATS, CALL_STORED, CALL_POOL};
     for (size_t i = 0; i < ARRAY_LEN(lanes); i++)
         write_off(c, lanes[i], now);
     part_shared(c, now);
@@ -459,5 +555,6 @@ int64_t calls_wake(const struct collector *c, int64_t now)
         return wake;
     wake = MIN_OF(wake, lane_wake_ns(c->stats_lane, now));
     wake = MIN_OF(wake, lane_wake_ns(c->config_lane, now));
+    wake = MIN_OF(wake, lane_wake_ns(c->stored_lane, now));
     return MIN_OF(wake, lane_wake_ns(c->pool_lane, now));
 }

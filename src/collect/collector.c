@@ -13,6 +13,7 @@
 #define SPARE_BATCHES_MAX 4096
 #define WORKERS_MAX 64
 #define CONFIG_INTERVAL_NS (600 * NS_PER_S)
+#define STORED_INTERVAL_NS (300 * NS_PER_S)
 #define AGENT_SLACK_NS (2 * NS_PER_S)
 
 int64_t mono(const struct collector *c)
@@ -35,6 +36,7 @@ static void on_vm_done(struct vm *vm, void *arg)
     nics_forget(c, vm);
     lane_remove(c->stats_lane, vm->uuid.b, UUID_BYTES);
     lane_remove(c->config_lane, vm->uuid.b, UUID_BYTES);
+    lane_remove(c->stored_lane, vm->uuid.b, UUID_BYTES);
     lane_remove(c->agent_lane, vm->uuid.b, UUID_BYTES);
     free(vm->user);
 }
@@ -148,6 +150,7 @@ static void report_self(struct collector *c)
     int64_t now = mono(c);
     report_lane(c, "libvirt", c->stats_lane);
     report_lane(c, "config", c->config_lane);
+    report_lane(c, "stored", c->stored_lane);
     report_lane(c, "pool", c->pool_lane);
     report_lane(c, "agent", c->agent_lane);
     object_set_fact(host, FACT_HOST_RECONNECTS, (double)c->reconnects, now);
@@ -189,7 +192,7 @@ static struct lane_policy policy(int64_t interval_ns, int64_t deadline_ns, const
 }
 
 struct policies {
-    struct lane_policy stats, config, pool, agent;
+    struct lane_policy stats, config, stored, pool, agent;
 };
 
 static struct policies policies_of(const struct conf *conf)
@@ -199,6 +202,7 @@ static struct policies policies_of(const struct conf *conf)
         .stats = policy(conf->libvirt.interval_ns, deadline, conf, (int)conf->libvirt.max_in_flight,
                         (int)conf->libvirt.max_written_off),
         .config = policy(CONFIG_INTERVAL_NS, deadline, conf, 2, 2),
+        .stored = policy(STORED_INTERVAL_NS, deadline, conf, 1, 2),
         .pool = policy(conf->libvirt.pool_interval_ns, deadline, conf, 1, 1),
         .agent =
             policy(conf->agent.interval_ns, conf->agent.deadline_ns + AGENT_SLACK_NS, conf, 3, 8),
@@ -218,6 +222,7 @@ static void set_ages(struct herd *h, const struct conf *conf)
     h->max_age_ns[LANE_MEMORY] = h->max_age_ns[LANE_JOB] = slow + slow / 2;
     h->max_age_ns[LANE_RATE] = conf->libvirt.interval_ns * 5 / 2;
     h->max_age_ns[LANE_AGENT] = conf->agent.info_interval_ns * 5 / 2;
+    h->max_age_ns[LANE_STORED] = STORED_INTERVAL_NS * 5 / 2;
     h->max_age_ns[LANE_POOL] = conf->libvirt.pool_interval_ns * 5 / 2;
 }
 
@@ -245,11 +250,12 @@ int collector_new(const struct collector_params *params, struct collector **ret,
     pthread_mutex_init(&c->inbox.lock, NULL);
     c->inbox.tail = &c->inbox.head;
     c->inbox.batches_tail = &c->inbox.batches;
-    c->workers = workers_new(WORKERS_MAX);
+    c->workers = workers_new(params->no_threads ? 0 : WORKERS_MAX);
     c->nics = map_new();
     struct policies p = policies_of(params->conf);
     c->stats_lane = lane_new(&p.stats);
     c->config_lane = lane_new(&p.config);
+    c->stored_lane = lane_new(&p.stored);
     c->pool_lane = lane_new(&p.pool);
     c->agent_lane = lane_new(&p.agent);
     lane_add(c->pool_lane, "", 0, mono(c));
@@ -293,6 +299,7 @@ void collector_free(struct collector *c)
     }
     lane_free(c->stats_lane);
     lane_free(c->config_lane);
+    lane_free(c->stored_lane);
     lane_free(c->pool_lane);
     lane_free(c->agent_lane);
     map_free(c->nics);
@@ -308,6 +315,7 @@ void collector_reload(struct collector *c, const struct conf *conf)
     struct policies p = policies_of(conf);
     lane_set_policy(c->stats_lane, &p.stats);
     lane_set_policy(c->config_lane, &p.config);
+    lane_set_policy(c->stored_lane, &p.stored);
     lane_set_policy(c->pool_lane, &p.pool);
     lane_set_policy(c->agent_lane, &p.agent);
     set_ages(c->herd, conf);

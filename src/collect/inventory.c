@@ -41,6 +41,8 @@ static void vm_stopped(struct collector *c, struct vm *vm)
         object_clear(&vm->obj, kinds[i]);
     for (size_t i = 0; i < ARRAY_LEN(attrs); i++)
         object_set_attr(&vm->obj, attrs[i], NULL);
+    object_set_attr(&vm->obj, ATTR_VM_DIFFERENCES, NULL);
+    vm->obj.facts[FACT_VM_CONFIG_DIFFERS - model_kinds[KIND_VM].first_fact] = NAN;
     vm->obj.updated_ns[LANE_LIBVIRT] = 0;
     rec_of(vm)->pace = (struct pace){0};
     rec_of(vm)->agent_info_ns = 0; // another guest may boot
@@ -126,6 +128,7 @@ void inventory_drop_unknown(struct collector *c, struct vm *vm)
 {
     vm->in_libvirt = false;
     lane_remove(c->config_lane, vm->uuid.b, UUID_BYTES);
+    lane_remove(c->stored_lane, vm->uuid.b, UUID_BYTES);
     if (rec_of(vm)->pid) {
         vm->active = true;
         return;
@@ -230,6 +233,8 @@ static void count_event(struct vm *vm, const char *name, int64_t now)
 {
     struct object *counter = object_child(&vm->obj, KIND_EVENT, name);
     double before = object_fact(counter, FACT_EVENT_COUNT);
+    if (isnan(before))
+        counter->before_ns = now; // keep.c begins its series with 0
     object_set_fact(counter, FACT_EVENT_COUNT, isnan(before) ? 1 : before + 1, now);
 }
 
@@ -237,6 +242,14 @@ static void tell(struct collector *c, const struct virt_event *e)
 {
     if (c->p.event)
         c->p.event(e, herd_vm(c->herd, &e->uuid), c->p.arg);
+}
+
+// Of what libvirt keeps of a VM most changes come with an event; the others are found in time.
+static bool may_change_stored(const struct virt_event *e)
+{
+    return e->type == VIRT_EVENT_DEFINED || e->type == VIRT_EVENT_UNDEFINED ||
+           e->type == VIRT_EVENT_STATE || e->type == VIRT_EVENT_JOB ||
+           strcmp(e->event, "block_job") == 0;
 }
 
 static void take_event(struct collector *c, const struct virt_event *e)
@@ -253,6 +266,9 @@ static void take_event(struct collector *c, const struct virt_event *e)
     rec_of(vm)->event_ns = now;
     rec_of(vm)->pace.slow_ns = 0; // due again
     count_event(vm, e->event, now);
+    // The state that follows says only "I/O error".
+    if (e->type == VIRT_EVENT_IO_ERROR && e->detail && strcmp(e->detail, "enospc") == 0)
+        count_event(vm, "io_error_enospc", now);
     switch (e->type) {
     case VIRT_EVENT_STATE:
         state_event(c, vm, e);
@@ -268,6 +284,8 @@ static void take_event(struct collector *c, const struct virt_event *e)
         break;
     }
     lane_hasten(c->config_lane, e->uuid.b, UUID_BYTES, now);
+    if (may_change_stored(e))
+        stored_soon(c, vm);
     inventory_count(c);
 }
 

@@ -59,6 +59,8 @@ struct keep {
     size_t n, cap;
     struct ended *ended;
     size_t n_ended, cap_ended;
+    uint32_t *born; // counters whose 0 is to be appended
+    size_t n_born, cap_born;
     struct keep_stats stats;
 };
 
@@ -204,6 +206,18 @@ static union tsdb_value marker(bool is_scaled)
                      : (union tsdb_value){.f64 = sample_stale()};
 }
 
+// The clock of a counter's object says when its first event was.
+static void note_birth(struct track *t, size_t i)
+{
+    struct keep *k = t->keep;
+    const struct object *o = t->object;
+    if (o->kind != KIND_EVENT || !o->before_ns ||
+        o->updated_ns[LANE_SELF] - o->before_ns > KEEP_BIRTH_NS)
+        return;
+    mem_grow(&k->born, &k->cap_born, k->n_born, sizeof(*k->born));
+    k->born[k->n_born++] = t->ref[i];
+}
+
 static void keep_row(struct track *t, size_t i, double v)
 {
     struct keep *k = t->keep;
@@ -214,8 +228,12 @@ static void keep_row(struct track *t, size_t i, double v)
         t->is_present[i] = false;
         return;
     }
-    if (t->ref[i] == NO_REF && (t->ref[i] = ref_of(k, t->object, row)) == NO_REF)
-        return;
+    if (t->ref[i] == NO_REF) {
+        t->ref[i] = ref_of(k, t->object, row);
+        if (t->ref[i] == NO_REF)
+            return;
+        note_birth(t, i);
+    }
     push(k, t->ref[i],
          row->is_scaled ? (union tsdb_value){.i64 = (int64_t)v} : (union tsdb_value){.f64 = v});
     t->is_present[i] = true;
@@ -333,6 +351,10 @@ static int64_t schedule(struct keep *k, int64_t mono_ns, int64_t real_ns)
 static int append(struct keep *k, int64_t t_ms)
 {
     struct tsdb_appended done = {0};
+    for (size_t i = 0; i < k->n_born; i++)
+        if (tsdb_append_one(k->p.db, k->born[i], t_ms - 1, 0) == 0)
+            k->stats.samples++;
+    k->n_born = 0;
     int r = tsdb_append(k->p.db, t_ms, k->refs, k->values, k->n, &done);
     k->stats.samples += done.stored;
     k->stats.refused += done.refused + done.late;
@@ -382,23 +404,48 @@ int keep_sample(struct keep *k, int64_t mono_ns, int64_t real_ns)
     return r < 0 ? r : ends;
 }
 
-int64_t keep_now(struct keep *k, struct vm *vm, int64_t mono_ns)
+// A time between two samples; 0 where there is none.
+static int64_t time_between(struct keep *k, const struct object *top, int64_t mono_ns)
 {
     int64_t interval_ms = k->p.interval_ns / NS_PER_MS;
     int64_t since_ms = (mono_ns - k->mono_ns) / NS_PER_MS;
     int64_t last_ms = MAX_OF(k->timeline.last_ms, k->now_ms);
     // Before the first sample there is no place between two; a VM that none has seen may be gone
     // again before the next, and then leaves no series.
-    if (!k->mono_ns || !vm->obj.user)
+    if (!k->mono_ns || !top->user)
         return 0;
     int64_t most = k->timeline.last_ms + MAX_OF(interval_ms - 1, INT64_C(1));
     int64_t t_ms = k->timeline.last_ms + MAX_OF(since_ms, INT64_C(1));
     t_ms = MIN_OF(MAX_OF(t_ms, last_ms + 1), most);
     k->now_ms = t_ms;
-    keep_tree(k, &vm->obj, &(struct turn){.mono_ns = mono_ns});
+    return t_ms;
+}
+
+static void append_between(struct keep *k, int64_t t_ms)
+{
     (void)append(k, t_ms); // the store counts
     if (k->n_ended)
         (void)append_ends(k, t_ms);
+}
+
+int64_t keep_now(struct keep *k, struct vm *vm, int64_t mono_ns)
+{
+    int64_t t_ms = time_between(k, &vm->obj, mono_ns);
+    if (t_ms == 0)
+        return 0;
+    keep_tree(k, &vm->obj, &(struct turn){.mono_ns = mono_ns});
+    append_between(k, t_ms);
+    return t_ms;
+}
+
+int64_t keep_host_now(struct keep *k, int64_t mono_ns)
+{
+    struct object *host = k->p.herd->host;
+    int64_t t_ms = time_between(k, host, mono_ns);
+    if (t_ms == 0)
+        return 0;
+    keep_object(k, host, &(struct turn){.mono_ns = mono_ns, .self = true});
+    append_between(k, t_ms);
     return t_ms;
 }
 
@@ -472,6 +519,7 @@ void keep_free(struct keep *k)
         tsdb_release(k->p.db, k->ended[i].ref);
     shapes_done(k);
     free(k->ended);
+    free(k->born);
     free(k->refs);
     free(k->values);
     free(k->job);

@@ -166,6 +166,10 @@ static void link_lost(struct collector *c, const char *status, const char *reaso
     set_status(c, status, reason);
     lane_reset(c->stats_lane, now);
     lane_reset(c->config_lane, now);
+    lane_reset(c->stored_lane, now);
+    // Events were missed.
+    for (size_t i = 0; i < c->herd->n_vms; i++)
+        rec_of(c->herd->vms[i])->stored_ns = 0;
     lane_reset(c->pool_lane, now);
 }
 

@@ -86,6 +86,9 @@ struct vm_rec {
     int blocked_ticks; // in a row in state D
     int64_t flag_since_real_ns;
     int64_t agent_info_ns; // when full agent data were last asked for
+    int64_t stored_ns;     // when all that is kept of it was last read; 0: it may have changed
+    int64_t changed_ns;    // when that was last thought
+    uint64_t shape;        // of its definition in force
 };
 
 struct asked {
@@ -110,6 +113,7 @@ struct collector {
     struct link link;
     struct call_lane *stats_lane;  // running VMs
     struct call_lane *config_lane; // all VMs: state and XML
+    struct call_lane *stored_lane; // all VMs: snapshots, stored definition
     struct call_lane *pool_lane;   // pools by name; "" = the list of pools and the networks
     struct call_lane *agent_lane;  // running VMs with a connected agent
     int64_t agent_info_interval_ns;
@@ -148,6 +152,8 @@ void inventory_drop_unknown(struct collector *c, struct vm *vm);
 void vm_clear_lane(struct vm *vm, enum lane lane);
 
 // calls.c
+// What is kept of the VM may have changed: read it all again.
+void stored_soon(struct collector *c, struct vm *vm);
 void nics_forget(struct collector *c, struct vm *vm);
 void calls_step(struct collector *c, int64_t now);
 int64_t calls_wake(const struct collector *c, int64_t now);

@@ -141,36 +141,33 @@ static int start_thread(struct workers *w)
     return 0;
 }
 
-// Have somebody come who takes what waits, `work` (may be NULL) behind the others.
-static int call_thread(struct workers *w, struct work *work)
+// For workers without threads.
+static bool do_here(const struct workers *w, struct work *work)
 {
+    if (w->max_threads > 0)
+        return false;
+    work->run(work);
+    work->done(work, work->arg);
+    return true;
+}
+
+int workers_submit(struct workers *w, struct work *work)
+{
+    if (do_here(w, work))
+        return 0;
     struct sleeper *s = NULL;
     int r = 0;
     pthread_mutex_lock(&w->lock);
-    if (!work && !w->head)
-        r = 0;
-    else if (w->sleepers)
+    if (w->sleepers)
         s = call_sleeper(w);
     else
         r = w->threads < w->max_threads ? start_thread(w) : -EAGAIN;
-    if (r == 0 && work)
+    if (r == 0)
         put(w, work);
     pthread_mutex_unlock(&w->lock);
     if (s)
         pthread_cond_signal(&s->called);
     return r;
-}
-
-int workers_submit(struct workers *w, struct work *work)
-{
-    return call_thread(w, work);
-}
-
-void workers_follow(struct workers *w, struct work *work)
-{
-    pthread_mutex_lock(&w->lock);
-    put(w, work);
-    pthread_mutex_unlock(&w->lock);
 }
 
 size_t workers_waiting(struct workers *w)
@@ -187,11 +184,6 @@ size_t workers_idle(struct workers *w)
     size_t n = w->idle;
     pthread_mutex_unlock(&w->lock);
     return n;
-}
-
-int workers_hasten(struct workers *w)
-{
-    return call_thread(w, NULL);
 }
 
 size_t workers_free(struct workers *w)

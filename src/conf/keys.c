@@ -313,6 +313,12 @@ const struct conf_key conf_keys[] = {
     {"textfile", "interval", CONF_DURATION, AT(textfile.interval_ns), "15s", 100 * MS, 1 * H,
      .help = "How often they are read."},
 
+    {"rules", "pack", CONF_BOOL, AT(rules.pack), "true",
+     .help =
+         "Whether the rules that come with vherd (share/vherd/rules) are used, besides those of "
+         "rules.files."},
+    {"rules", "disable", CONF_LIST, AT(rules.disable), "",
+     .help = "Names of rules that are left out, as [VmSnapshotOld, HostNicDrops]."},
     {"rules", "files", CONF_LIST, AT(rules.files), "", .check = check_absolute,
      .help = "Rule files, as patterns: /etc/vherd/rules/*.yaml. Read again when vherd is reloaded; "
              "with a mistake in any of them those that were in force stay so."},
@@ -339,6 +345,10 @@ const struct conf_key conf_keys[] = {
      .help = "Which receiver an alert goes to."},
     {"notify", "inhibit", CONF_OBJECTS, AT(notify.inhibit), .object = &conf_inhibit_object,
      .help = "Alerts that make others superfluous."},
+    {"notify", "default_inhibit", CONF_BOOL, AT(notify.default_inhibit), "true",
+     .help = "Whether those that belong to vherd's own rules hold too: LibvirtUnreachable and "
+             "HostUnreachable make what depends on them superfluous, and an alert of a VM that is "
+             "critical makes its others so."},
     {"notify", "quiet_hours", CONF_OBJECTS, AT(notify.quiet_hours), .object = &conf_quiet_object,
      .help = "Hours in which routes wait."},
     {"notify", "keep_trying", CONF_DURATION, AT(notify.keep_trying_ns), "24h", 1 * M, 8760 * H,

@@ -33,6 +33,8 @@ static int take_config(struct core *c, const char *text, struct err *err)
     if (c->notices)
         notices_configure(c->notices, conf);
     rules_reload(c);
+    if (c->certificates)
+        certificates_reload(c->certificates);
     conf_free(old);
     return 0;
 }

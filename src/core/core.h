@@ -9,6 +9,7 @@
 #include <uv.h>
 
 #include "asker.h"
+#include "certificates.h"
 #include "auth/grant.h"
 #include "base/buf.h"
 #include "base/json.h"
@@ -104,6 +105,7 @@ struct core {
     struct statedb *statedb; // events, alerts, notifications
     struct events *events;
     struct notices *notices;
+    struct certificates *certificates;
     struct exits *exits;       // of the VMs' processes
     struct rules *alert_rules; // NULL while there is no store
     enum { TOLD_NOTHING, TOLD_UP, TOLD_DOWN } libvirt_told;
@@ -146,6 +148,8 @@ void store_reload(struct core *c);
 void store_sampled(int64_t mono_ns, void *arg);
 /** Save positions of remote writes where they changed: the flow timer, or what is awake before. */
 void store_flow_timer(uv_timer_t *handle);
+// Room on its disk and what could not be read, as facts of the host.
+void store_measure(struct core *c);
 void store_view(const struct core *c, struct json *j);
 void store_view_data(const struct core *c, struct json *j);
 

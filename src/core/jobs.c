@@ -3,7 +3,8 @@
 // has as many pieces as it may). Only a WORKING job is touched by another thread, and of it the
 // loop touches `cancelled` alone. A forgotten one that is WORKING goes when it comes back.
 // A worker takes one ready job after the other until there is none, and the loop is woken once for
-// all that are done by then: under load a job costs no change of threads. `lock` guards the two
+// all that are done by then: under load a job costs no change of threads, and one by itself wakes
+// the loop once. `lock` guards the two
 // lists and who owns a job, and is held for a few instructions.
 #include "jobs.h"
 
@@ -136,23 +137,30 @@ static void work_on(struct job *job)
     job->ran = true;
 }
 
+// With the one that is done, if any, goes the next of those that are ready.
+static struct job *take_next(struct jobs *j, struct job *done)
+{
+    pthread_mutex_lock(&j->lock);
+    if (done)
+        list_add(&j->done, done);
+    struct job *job = list_take(&j->ready);
+    if (job)
+        job->state = JOB_WORKING;
+    pthread_mutex_unlock(&j->lock);
+    return job;
+}
+
 static void on_worker(uv_work_t *work)
 {
     struct jobs *j = ((struct worker *)work->data)->jobs;
-    for (;;) {
-        pthread_mutex_lock(&j->lock);
-        struct job *job = list_take(&j->ready);
-        if (job)
-            job->state = JOB_WORKING;
-        pthread_mutex_unlock(&j->lock);
-        if (!job)
-            return;
+    struct job *done = NULL, *job;
+    while ((job = take_next(j, done))) {
+        if (done)
+            uv_async_send(&j->wake);
         work_on(job);
-        pthread_mutex_lock(&j->lock);
-        list_add(&j->done, job);
-        pthread_mutex_unlock(&j->lock);
-        uv_async_send(&j->wake);
+        done = job;
     }
+    // The last is seen by after_worker(), for which libuv wakes the loop anyway.
 }
 
 static void send_out(struct job *job)

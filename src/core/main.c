@@ -3,6 +3,7 @@
 // libvirt's events hand over to it. No network; libvirt read-only.
 #include <cap-ng.h>
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,7 +75,13 @@ static void on_timer(uv_timer_t *handle)
 
 static void on_self(uv_timer_t *handle)
 {
-    processes_measure(handle->loop->data);
+    struct core *c = handle->loop->data;
+    processes_measure(c);
+    store_measure(c);
+    rules_measure(c);
+    if (c->notices)
+        notices_measure(c->notices);
+    certificates_step(c->certificates);
 }
 
 static void on_term(uv_signal_t *handle, int signum)
@@ -219,11 +226,21 @@ static void say_fatal(const struct err *err)
     control_send(IPC_CONTROL_FD, CONTROL_FATAL, err->message, -1);
 }
 
+// What a large query took goes back to the system, and threads share their pools: as many would
+// each keep what they once needed.
+static void bound_memory(void)
+{
+    mallopt(M_ARENA_MAX, 2);
+    mallopt(M_TRIM_THRESHOLD, 1 << 20);
+    mallopt(M_MMAP_THRESHOLD, 1 << 20);
+}
+
 int main(int argc, char **argv)
 {
     static struct core core; // too large for a stack frame, and needed to the very end
     struct core *c = &core;
     struct err err = {0};
+    bound_memory();
     log_setup("vherd-core", LOG_LEVEL_INFO);
     c->started_real_ns = clock_real_ns(&clock_system);
     loop_init(c);
@@ -249,12 +266,15 @@ int main(int argc, char **argv)
     control_watch(c);
     control_send(IPC_CONTROL_FD, CONTROL_READY, sandbox, -1);
     uv_async_send(&c->wake);
+    c->certificates = certificates_new(c);
+    certificates_step(c->certificates);
     uv_timer_start(&c->self_timer, on_self, SELF_EVERY_MS, SELF_EVERY_MS);
     if (!c->stopping)
         uv_run(&c->loop, UV_RUN_DEFAULT);
     queries_end(c);
     plan_auto_end(c);
     rules_end(c);
+    certificates_free(TAKE_PTR(c->certificates));
     collector_free(TAKE_PTR(c->collector)); // the loop runs once more below
     tell_close(c);
     samples_close(c);

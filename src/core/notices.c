@@ -148,6 +148,11 @@ void notices_step(struct notices *n)
     if (n->is_ending)
         return;
     notify_step(n->notify, real_ms());
+    const char *words;
+    while ((words = notify_given_up(n->notify))) {
+        log_warning("notifications: %s", words);
+        events_say(n->core->events, EVENT_NOTIFY, "given_up", "%s", words);
+    }
     save(n);
     pump(n);
 }
@@ -221,6 +226,28 @@ void notices_configure(struct notices *n, const struct conf *conf)
     if (notify_configure(n->notify, conf, real_ms(), &err) < 0)
         log_error("notifications: %s; the old routes stay", err.message);
     notices_step(n);
+}
+
+static void show_receiver(struct object *host, const struct notify_counts *r, int64_t now_ms,
+                          int64_t now)
+{
+    struct object *o = object_child(host, KIND_RECEIVER, r->receiver);
+    int64_t age_ms = r->oldest_ms ? MAX_OF(now_ms - r->oldest_ms, INT64_C(0)) : 0;
+    object_set_fact(o, FACT_RECEIVER_SENT, (double)r->delivered, now);
+    object_set_fact(o, FACT_RECEIVER_FAILED, (double)r->failed, now);
+    object_set_fact(o, FACT_RECEIVER_GIVEN_UP, (double)(r->refused + r->expired), now);
+    object_set_fact(o, FACT_RECEIVER_QUEUED, (double)r->queued, now);
+    object_set_fact(o, FACT_RECEIVER_OLDEST_AGE, (double)(age_ms * NS_PER_MS), now);
+}
+
+void notices_measure(struct notices *n)
+{
+    struct object *host = n->core->herd->host;
+    struct notify_counts r;
+    int64_t now = clock_mono_ns(&clock_system), now_ms = real_ms();
+    for (size_t i = 0; notify_counts(n->notify, i, &r); i++)
+        show_receiver(host, &r, now_ms, now);
+    object_sweep(host, KIND_RECEIVER, LANE_SELF, now);
 }
 
 struct notify *notices_notify(struct notices *n)

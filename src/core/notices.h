@@ -38,6 +38,8 @@ void notices_lost_sender(struct notices *n);
 
 // Something was said to `notify`: decide, store, send.
 void notices_step(struct notices *n);
+// Write the receivers' counters into the host's objects.
+void notices_measure(struct notices *n);
 struct notify *notices_notify(struct notices *n);
 
 // notices_api.c

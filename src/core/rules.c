@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "base/log.h"
+#include "base/map.h"
 #include "base/mem.h"
 #include "collect/keep.h"
 #include "rules_private.h"
@@ -24,6 +25,8 @@ static const char *const event_metrics[] = {
     "libvirt_domain_info_state",
     "libvirt_domain_state_code",
     "libvirt_domain_info_vstate",
+    "vherd_libvirt_up",
+    "libvirt_up",
 };
 
 static int64_t real_ms(const struct rules *r)
@@ -40,6 +43,9 @@ static void settings_free(struct rules_settings *s)
     for (size_t i = 0; i < s->n_patterns; i++)
         free(s->pattern[i]);
     free(s->pattern);
+    for (size_t i = 0; i < s->n_disable; i++)
+        free(s->disable[i]);
+    free(s->disable);
     free(s->external_url);
     labels_free(s->external_labels);
     free(s);
@@ -59,6 +65,11 @@ static struct rules_settings *settings_of(const struct conf *conf)
 {
     struct rules_settings *s = mem_zalloc(sizeof(*s));
     s->pattern = mem_zalloc((conf->rules.files.n + 1) * sizeof(char *));
+    s->disable = mem_zalloc((conf->rules.disable.n + 1) * sizeof(char *));
+    if (conf->rules.pack)
+        s->pattern[s->n_patterns++] = rules_pack_pattern();
+    for (size_t i = 0; i < conf->rules.disable.n; i++)
+        s->disable[s->n_disable++] = mem_strdup(conf->rules.disable.items[i]);
     for (size_t i = 0; i < conf->rules.files.n; i++)
         s->pattern[s->n_patterns++] = mem_strdup(conf->rules.files.items[i]);
     s->interval_ms = conf->rules.interval_ns / NS_PER_MS;
@@ -99,6 +110,9 @@ static int load_files(const struct rules_settings *s, struct rule_files *files, 
     if (e < 0)
         *ret_error = mem_strdup(errors.n > 0 ? errors.err[0].message : strerror(-e));
     rule_errors_done(&errors);
+    for (size_t i = 0; i < s->n_disable; i++)
+        if (rule_files_leave_out(files, s->disable[i]) == 0)
+            log_warning("rules.disable: no rule is called \"%s\"", s->disable[i]);
     return e;
 }
 
@@ -107,6 +121,33 @@ static int write_samples(void *arg, const struct rule_sample *sample, size_t n, 
     struct rules *r = arg;
     int e = rules_ask(r, &(struct ask){.kind = ASK_WRITE, .sample = sample, .n_samples = n});
     return e < 0 ? err_set(err, -e, "writing: %s", strerror(-e)) : 0;
+}
+
+// What is known for sure soon after a start: the VMs of which an event has told.
+
+static int64_t settles_ms(const struct rules *r)
+{
+    return r->started_ms + SETTLE_MS;
+}
+
+static void note_settled(struct rules *r, const struct vm *vm)
+{
+    const char *name = object_attr(&vm->obj, ATTR_VM_NAME);
+    if (name && real_ms(r) < settles_ms(r))
+        map_put(r->settled, name, strlen(name), r);
+}
+
+// On the rules' thread.
+static bool is_settled(void *arg, const struct labels *series)
+{
+    struct rules *r = arg;
+    const char *name = labels_get(series, "domain");
+    if (!name)
+        return false;
+    pthread_mutex_lock(&r->lock);
+    bool is_known = map_get(r->settled, name, strlen(name)) != NULL;
+    pthread_mutex_unlock(&r->lock);
+    return is_known;
 }
 
 static void set_env(struct rules *r)
@@ -128,6 +169,7 @@ static void set_env(struct rules *r)
         .resend_delay_ms = s->resend_delay_ms,
         .hold_gaps = s->hold_gaps,
         .write = write_samples,
+        .is_settled = is_settled,
         .arg = r,
     };
 }
@@ -206,45 +248,12 @@ static void take_settings(struct rules *r, struct rules_settings *s)
     set_env(r);
     plan(r);
     pthread_mutex_unlock(&r->groups_lock);
+    rules_tally_groups(r);
     if (rule_files_count(&files) > 0)
         log_info("rules: %zu rules in %zu groups", rule_files_count(&files), n);
 }
 
 // Evaluating
-
-// How the group fares, as series of its own.
-static void write_self(struct rules *r, const struct rule_group_run *g, int64_t now_ms)
-{
-    uint64_t failures = 0;
-    for (size_t i = 0; i < g->n_runs; i++)
-        failures += g->run[i].failures;
-    const struct {
-        const char *name;
-        double v;
-    } own[] = {
-        {"vherd_rule_group_iterations_total", (double)g->evaluations},
-        {"vherd_rule_group_iterations_missed_total", (double)g->missed},
-        {"vherd_rule_group_duration_seconds", (double)g->eval_ns / 1e9},
-        {"vherd_rule_evaluation_failures_total", (double)failures},
-        {"vherd_rule_group_late_seconds", (double)r->late_ms / 1000},
-    };
-    struct rule_sample sample[ARRAY_LEN(own)];
-    struct labels *labels[ARRAY_LEN(own)];
-    size_t n = 0;
-    for (size_t i = 0; i < ARRAY_LEN(own); i++) {
-        const struct label label[] = {{LABEL_METRIC_NAME, own[i].name},
-                                      {"rule_group", g->group->name}};
-        labels[n] = labels_new(label, ARRAY_LEN(label));
-        if (labels[n]) {
-            sample[n] = (struct rule_sample){labels[n], now_ms, own[i].v};
-            n++;
-        }
-    }
-    struct err err;
-    (void)write_samples(r, sample, n, &err); // without a store nobody asks for them
-    for (size_t i = 0; i < n; i++)
-        labels_free(labels[i]);
-}
 
 // State and transitions; what cannot be stored now stays in memory and is tried again with the
 // next.
@@ -266,7 +275,7 @@ static void evaluate(struct rules *r, size_t i, int64_t now_ms, const bool *chos
     struct err err = {0};
     uint64_t before = 0, after = 0;
     pthread_mutex_lock(&r->groups_lock);
-    r->env.gap_max_ms = now_ms - r->started_ms < SETTLE_MS ? SETTLE_MS : 0;
+    r->env.gap_max_ms = now_ms < settles_ms(r) ? SETTLE_MS : 0;
     for (size_t k = 0; k < g->n_runs; k++)
         before += g->run[k].failures;
     int e = rule_group_eval(g, &r->env, now_ms, chosen, &update, &err);
@@ -279,7 +288,7 @@ static void evaluate(struct rules *r, size_t i, int64_t now_ms, const bool *chos
     pthread_mutex_unlock(&r->groups_lock);
     rule_update_done(&update);
     if (e == 0 && !chosen)
-        write_self(r, g, now_ms);
+        rules_tally_group(r, i);
 }
 
 // The group whose turn is first; SIZE_MAX: there is none.
@@ -364,10 +373,27 @@ static void *work(void *arg)
 
 // The loop's side
 
+// What was kept at that time is to be looked at now. 0: nothing was.
+static void poke(struct core *c, int64_t t_ms, const struct vm *vm)
+{
+    struct rules *r = c->alert_rules;
+    r->ahead_ms = keep_stats(c->keep).ahead_ms;
+    pthread_mutex_lock(&r->lock);
+    r->poke_ms = MAX_OF(r->poke_ms, MAX_OF(t_ms, INT64_C(1)));
+    if (vm)
+        note_settled(r, vm);
+    pthread_cond_signal(&r->more);
+    pthread_mutex_unlock(&r->lock);
+}
+
 static void on_event(void *arg, const struct event *event)
 {
     struct core *c = arg;
     struct uuid uuid;
+    if (event->kind == EVENT_LIBVIRT && c->alert_rules && c->keep) {
+        poke(c, keep_host_now(c->keep, clock_mono_ns(&clock_system)), NULL);
+        return;
+    }
     if (!event->uuid || !uuid_parse(event->uuid, strlen(event->uuid), &uuid))
         return;
     if (event->kind != EVENT_LIFECYCLE && event->kind != EVENT_FAULT && event->kind != EVENT_GUEST)
@@ -382,12 +408,7 @@ void rules_poke(struct core *c, struct vm *vm)
     struct rules *r = c->alert_rules;
     if (!r || !c->keep)
         return;
-    int64_t t_ms = keep_now(c->keep, vm, clock_mono_ns(&clock_system));
-    r->ahead_ms = keep_stats(c->keep).ahead_ms;
-    pthread_mutex_lock(&r->lock);
-    r->poke_ms = MAX_OF(r->poke_ms, MAX_OF(t_ms, INT64_C(1)));
-    pthread_cond_signal(&r->more);
-    pthread_mutex_unlock(&r->lock);
+    poke(c, keep_now(c->keep, vm, clock_mono_ns(&clock_system)), vm);
 }
 
 void rules_reload(struct core *c)
@@ -430,6 +451,7 @@ void rules_begin(struct core *c)
         return;
     struct rules *r = mem_zalloc(sizeof(*r));
     r->core = c;
+    r->settled = map_new();
     init_locks(r);
     uv_async_init(&c->loop, &r->async, rules_on_async);
     r->async.data = r;
@@ -485,6 +507,8 @@ void rules_end(struct core *c)
     settings_free(r->settings);
     settings_free(r->now);
     free(r->error);
+    rules_tally_free(r);
+    map_free(r->settled);
     pthread_cond_destroy(&r->more);
     pthread_mutex_destroy(&r->lock);
     pthread_mutex_destroy(&r->groups_lock);

@@ -40,6 +40,10 @@ void rules_on_transitions(struct core *c, rules_told *told, rules_stored *stored
 // names for the same, are evaluated. The loop's.
 void rules_poke(struct core *c, struct vm *vm);
 
+// Write how each group fares into the host's objects. Never waits for an evaluation, so that a
+// thread that hangs is seen by its last evaluation growing old. The loop's.
+void rules_measure(struct core *c);
+
 // For the status: whether rules run, how many, late, failed.
 void rules_view(const struct core *c, struct json *j);
 

@@ -178,8 +178,10 @@ void rules_on_async(uv_async_t *handle)
     if (is_new)
         r->ask.state = ASK_TAKEN;
     pthread_mutex_unlock(&r->lock);
-    if (!is_new)
+    if (!is_new) {
+        rules_measure(r->core);
         return;
+    }
     if (r->ask.kind != ASK_WRITE) {
         submit(r);
         return;

@@ -42,6 +42,8 @@ struct ask {
 struct rules_settings {
     char **pattern;
     size_t n_patterns;
+    char **disable; // names of rules
+    size_t n_disable;
     int64_t interval_ms, query_offset_ms, resend_delay_ms, timeout_ns, lookback_ms;
     int64_t keep_ms; // transitions; 0: for ever
     size_t max_samples, max_series, max_memory_bytes;
@@ -49,6 +51,16 @@ struct rules_settings {
     char *external_url;
     struct labels *external_labels;
 };
+
+// How a group fares, for its metrics: a copy, so that whoever looks never waits for an evaluation.
+struct rules_tally {
+    char *file, *name;
+    uint64_t iterations, missed, failures;
+    int64_t duration_ns, late_ms;
+    int64_t last_ms; // of the last evaluation on schedule; 0: none
+};
+
+struct map;
 
 struct rules {
     struct core *core;
@@ -61,6 +73,10 @@ struct rules {
     struct ask ask;
     struct rules_settings *settings; // new ones; NULL: none
     int64_t poke_ms;                 // 0: none
+    struct rules_tally *tally;       // of each group
+    size_t n_tallies;
+    struct map *settled; // names of VMs of which events told soon after the start
+    bool is_regrouped;   // other groups than when they were last shown
     bool ending, ended;
     char *error; // why files in force are not those of the configuration; NULL
     atomic_bool cancelled;
@@ -91,6 +107,14 @@ struct rules {
     atomic_llong late_ms;  // how late the last evaluation began
     atomic_ullong missed, evaluations, failures;
 };
+
+// Pattern of the files of the pack: installed, or those of the build tree that this program is of.
+char *rules_pack_pattern(void);
+
+// rules_tally.c: the thread's, after other groups or an evaluation on schedule; the loop's.
+void rules_tally_groups(struct rules *r);
+void rules_tally_group(struct rules *r, size_t i);
+void rules_tally_free(struct rules *r);
 
 // Ask the loop and wait. 0, -ECANCELED (it ends), or what came of it. The thread's.
 int rules_ask(struct rules *r, const struct ask *ask);

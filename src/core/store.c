@@ -3,9 +3,11 @@
 // store that cannot be opened keeps nobody from watching: vherd goes on without it and says so,
 // unless another process has it, which is a mistake that a person has to undo.
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -256,6 +258,22 @@ static void put_notes(const struct core *c, struct json *j)
         json_text(j, notes.text[i]);
     json_array_end(j);
     query_texts_done(&notes);
+}
+
+void store_measure(struct core *c)
+{
+    struct tsdb_status status;
+    struct statvfs fs = {0};
+    int64_t now = clock_mono_ns(&clock_system);
+    if (!c->db)
+        return;
+    tsdb_status(c->db, &status);
+    object_set_fact(c->herd->host, FACT_HOST_STORE_SET_ASIDE, (double)status.unreadable, now);
+    CLEANUP(freep) char *path = conf_store_path(c->conf);
+    bool is_read = statvfs(path, &fs) == 0;
+    double unit = is_read ? (double)fs.f_frsize : NAN;
+    object_set_fact(c->herd->host, FACT_HOST_STORE_DISK_SIZE, unit * (double)fs.f_blocks, now);
+    object_set_fact(c->herd->host, FACT_HOST_STORE_DISK_FREE, unit * (double)fs.f_bavail, now);
 }
 
 void store_view(const struct core *c, struct json *j)

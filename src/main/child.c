@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,8 +13,8 @@
 
 #include "base/fs.h"
 #include "base/mem.h"
+#include "conf/program.h"
 #include "net/ipc.h"
-#include "version.h"
 
 #define ENVIRONMENT_MAX 256
 
@@ -47,34 +46,6 @@ static void filter_environment(char *out[ENVIRONMENT_MAX + 1])
     out[n] = NULL;
 }
 
-// "…/src/main/vherd" of a build tree has its siblings in "…/src/core" and so on.
-static char *find_in_build_tree(const char *program)
-{
-    static const char own[] = "/src/main/";
-    char exe[PATH_MAX];
-    ssize_t len = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
-    if (len <= 0)
-        return NULL;
-    exe[len] = '\0';
-    char *slash = strrchr(exe, '/');
-    if (!slash)
-        return NULL;
-    slash[1] = '\0';
-    size_t dir = (size_t)(slash + 1 - exe), tail = sizeof(own) - 1;
-    if (dir < tail || strcmp(exe + dir - tail, own) != 0)
-        return NULL;
-    return mem_printf("%.*s/src/%s/%s", (int)(dir - tail), exe, strchr(program, '-') + 1, program);
-}
-
-char *child_find_program(const char *program)
-{
-    const char *dir = getenv("VHERD_LIBEXEC");
-    if (dir && dir[0] == '/')
-        return mem_printf("%s/%s", dir, program);
-    char *built = find_in_build_tree(program);
-    return built ? built : mem_printf("%s/%s", VHERD_LIBEXECDIR, program);
-}
-
 static void become_program(const char *path, const char *program, int control, pid_t parent)
 {
     static const int quiet[] = {SIGINT, SIGQUIT, SIGHUP}; // a terminal's: the supervisor decides
@@ -104,7 +75,7 @@ static void become_program(const char *path, const char *program, int control, p
 
 int child_spawn(struct child *c, struct err *err)
 {
-    CLEANUP(freep) char *path = child_find_program(c->program);
+    CLEANUP(freep) char *path = program_path(c->program);
     if (access(path, X_OK) < 0)
         return err_set(err, errno, "cannot start %s: %s; is vherd installed completely?", path,
                        strerror(errno));

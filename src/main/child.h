@@ -32,9 +32,6 @@ struct child {
     char *fatal;   /**< its last words; owned */
 };
 
-/** Where our programs are: $VHERD_LIBEXEC, the build tree, the installation. Caller frees. */
-char *child_find_program(const char *program);
-
 /** Start its program with the control channel at descriptor 3 and nothing else but stderr. */
 int child_spawn(struct child *c, struct err *err);
 

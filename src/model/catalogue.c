@@ -45,6 +45,9 @@ const struct kind_desc model_kinds[KIND_MAX] = {
     KIND_ROW(NETWORK, "network", "networks", HOST, ACTIVE, AUTOSTART, NAME, BRIDGE),
     KIND_ROW(PROCESS, "process", "processes", HOST, CPU, RESTARTS, NAME, SANDBOX),
     KIND_ROW(LANE, "lane", "lanes", HOST, CALLS, QUARANTINED, NAME, NAME),
+    KIND_ROW(CERT, "certificate", "certificates", HOST, NOT_AFTER, NOT_AFTER, PATH, PATH),
+    KIND_ROW(RULES, "rule_group", "rule_groups", HOST, ITERATIONS, LAST, ID, FILE),
+    KIND_ROW(RECEIVER, "receiver", "receivers", HOST, SENT, OLDEST_AGE, NAME, NAME),
     KIND_ROW(HMISS, "host_unavailable", "unavailable", HOST, ONE, ONE, WHAT, REASON),
     KIND_ROW(VM, "vm", "vms", INVALID, STATE, TX_RATE, UUID, NOVA_ROOT_ID),
     KIND_ROW(VCPU, "vcpu", "vcpus", VM, RUN, WAIT_RATIO, ID, PROCESS_STATE),
@@ -94,6 +97,7 @@ const struct kind_desc model_kinds[KIND_MAX] = {
 #define DOM L("domain", VM_NAME)
 #define DOM_VCPU DOM, L("vcpu", VCPU_ID)
 #define DOM_DISK DOM, L("target_device", DISK_TARGET)
+#define GROUP L("rule_group", RULES_NAME), L("file", RULES_FILE)
 #define DOM_NIC DOM, L("target_device", NIC_TARGET)
 
 // Where help is NULL, the fact's own text stands.
@@ -287,6 +291,9 @@ const struct metric_desc model_metrics[] = {
     M("vherd_sample_lateness_seconds", GAUGE, VH, HOST, TICK_LATENESS, NULL, {0}),
     M("vherd_sample_duration_seconds", GAUGE, VH, HOST, TICK_DURATION, NULL, {0}),
     M("vherd_series", GAUGE, VH, HOST, SERIES, NULL, {0}),
+    M("vherd_store_blocks_set_aside", GAUGE, VH, HOST, STORE_SET_ASIDE, NULL, {0}),
+    M("vherd_store_disk_size_bytes", GAUGE, VH, HOST, STORE_DISK_SIZE, NULL, {0}),
+    M("vherd_store_disk_free_bytes", GAUGE, VH, HOST, STORE_DISK_FREE, NULL, {0}),
     M("vherd_process_cpu_seconds_total", COUNTER, VH, PROCESS, CPU, NULL,
       L("process", PROCESS_NAME)),
     M("vherd_process_resident_bytes", GAUGE, VH, PROCESS, RSS, NULL, L("process", PROCESS_NAME)),
@@ -299,6 +306,27 @@ const struct metric_desc model_metrics[] = {
     M("vherd_lane_calls_in_flight", GAUGE, VH, LANE, IN_FLIGHT, NULL, L("lane", LANE_NAME)),
     M("vherd_lane_calls_written_off", GAUGE, VH, LANE, WRITTEN_OFF, NULL, L("lane", LANE_NAME)),
     M("vherd_lane_quarantined", GAUGE, VH, LANE, QUARANTINED, NULL, L("lane", LANE_NAME)),
+    M("vherd_certificate_not_after_time_seconds", GAUGE, VH, CERT, NOT_AFTER, NULL,
+      L("path", CERT_PATH)),
+    M("vherd_rule_group_iterations_total", COUNTER, VH, RULES, ITERATIONS, NULL, GROUP),
+    M("vherd_rule_group_iterations_missed_total", COUNTER, VH, RULES, MISSED, NULL, GROUP),
+    M("vherd_rule_group_duration_seconds", GAUGE, VH, RULES, DURATION, NULL, GROUP),
+    M("vherd_rule_group_late_seconds", GAUGE, VH, RULES, LATE, NULL, GROUP),
+    M("vherd_rule_group_last_evaluation_time_seconds", GAUGE, VH, RULES, LAST, NULL, GROUP),
+    M("vherd_rule_evaluation_failures_total", COUNTER, VH, RULES, FAILURES, NULL, GROUP),
+    M("vherd_notifications_total", COUNTER, VH, RECEIVER, SENT,
+      "Notifications by what became of them; failed ones are tried again.",
+      L("receiver", RECEIVER_NAME), C("result", "sent")),
+    M("vherd_notifications_total", COUNTER, VH, RECEIVER, FAILED,
+      "Notifications by what became of them; failed ones are tried again.",
+      L("receiver", RECEIVER_NAME), C("result", "failed")),
+    M("vherd_notifications_total", COUNTER, VH, RECEIVER, GIVEN_UP,
+      "Notifications by what became of them; failed ones are tried again.",
+      L("receiver", RECEIVER_NAME), C("result", "given_up")),
+    M("vherd_notifications_queued", GAUGE, VH, RECEIVER, QUEUED, NULL,
+      L("receiver", RECEIVER_NAME)),
+    M("vherd_notifications_oldest_age_seconds", GAUGE, VH, RECEIVER, OLDEST_AGE, NULL,
+      L("receiver", RECEIVER_NAME)),
     M("vherd_unavailable", GAUGE, VH, HMISS, ONE, NULL, C("domain", ""), L("what", HMISS_WHAT),
       L("reason", HMISS_REASON)),
     M("vherd_unavailable", GAUGE, VH, MISS, ONE, NULL, DOM, L("what", MISS_WHAT),
@@ -454,6 +482,10 @@ const struct metric_desc model_metrics[] = {
       L("reason", VM_REASON)),
     M("vherd_vm_persistent", GAUGE, VH, VM, PERSISTENT, NULL, DOM),
     M("vherd_vm_autostart", GAUGE, VH, VM, AUTOSTART, NULL, DOM),
+    M("vherd_vm_snapshots", GAUGE, VH, VM, SNAPSHOTS, NULL, DOM),
+    M("vherd_vm_snapshot_oldest_time_seconds", GAUGE, VH, VM, SNAPSHOT_OLDEST, NULL, DOM),
+    M("vherd_vm_snapshot_newest_time_seconds", GAUGE, VH, VM, SNAPSHOT_NEWEST, NULL, DOM),
+    M("vherd_vm_config_differs", GAUGE, VH, VM, CONFIG_DIFFERS, NULL, DOM),
     M("vherd_vm_start_time_seconds", GAUGE, VH, VM, START_TIME, NULL, DOM),
     M("vherd_vm_process_threads", GAUGE, VH, VM, THREADS, NULL, DOM, L("state", VM_PROCESS_STATE)),
     M("vherd_vm_stalled", GAUGE, VH, VM, STALLED, NULL, DOM),
@@ -525,6 +557,7 @@ const struct metric_desc model_metrics[] = {
     M("vherd_vcpu_kvm_halt_poll_fail_seconds_total", COUNTER, VH, VCPU, KVM_POLL_FAIL, NULL,
       DOM_VCPU),
     M("vherd_disk_write_threshold_bytes", GAUGE, VH, DISK, THRESHOLD, NULL, DOM_DISK),
+    M("vherd_disk_chain_depth", GAUGE, VH, DISK, CHAIN_DEPTH, NULL, DOM_DISK),
     M("vherd_filesystem_size_bytes", GAUGE, VH, FS, TOTAL, NULL, DOM,
       L("mountpoint", FS_MOUNTPOINT), L("device", FS_NAME), L("type", FS_TYPE)),
     M("vherd_filesystem_used_bytes", GAUGE, VH, FS, USED, NULL, DOM, L("mountpoint", FS_MOUNTPOINT),
@@ -536,11 +569,11 @@ const struct metric_desc model_metrics[] = {
 const size_t model_metrics_count = sizeof(model_metrics) / sizeof(model_metrics[0]);
 
 static const char *const lane_names[LANE_MAX] = {
-    [LANE_KERNEL] = "kernel",   [LANE_TURN] = "turn",     [LANE_SLOW] = "slow",
-    [LANE_HOST] = "host",       [LANE_STATE] = "state",   [LANE_CONFIG] = "config",
-    [LANE_LIBVIRT] = "libvirt", [LANE_MEMORY] = "memory", [LANE_JOB] = "job",
-    [LANE_AGENT] = "agent",     [LANE_POOL] = "pool",     [LANE_SELF] = "self",
-    [LANE_RATE] = "rate",
+    [LANE_KERNEL] = "kernel", [LANE_TURN] = "turn",       [LANE_SLOW] = "slow",
+    [LANE_HOST] = "host",     [LANE_STATE] = "state",     [LANE_CONFIG] = "config",
+    [LANE_STORED] = "stored", [LANE_LIBVIRT] = "libvirt", [LANE_MEMORY] = "memory",
+    [LANE_JOB] = "job",       [LANE_AGENT] = "agent",     [LANE_POOL] = "pool",
+    [LANE_SELF] = "self",     [LANE_RATE] = "rate",
 };
 
 const char *lane_name(enum lane lane)

@@ -226,6 +226,18 @@ void outboxes_expire(struct notify *n, int64_t now_ms)
     }
 }
 
+const char *notify_given_up(struct notify *n)
+{
+    for (struct outbox *o = n->outboxes; o; o = o->next) {
+        uint64_t lost = o->expired - o->expired_told;
+        o->expired_told = o->expired;
+        if (lost > 0)
+            return say(n, mem_printf("%s could not be told in time: %ju message%s given up",
+                                     o->receiver, (uintmax_t)lost, lost == 1 ? " is" : "s are"));
+    }
+    return NULL;
+}
+
 int64_t outboxes_wake(const struct notify *n)
 {
     int64_t wake = INT64_MAX;

@@ -173,18 +173,50 @@ static void route_done(struct route *r)
     matchers_done(&r->matchers);
 }
 
+#define NAMES(...)                                                                                 \
+    {                                                                                              \
+        (char **)(const char *const[]){__VA_ARGS__},                                               \
+            sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *)                            \
+    }
+
+// What belongs to the rules that come with vherd (rules/). Their labels: `scope` says what an alert
+// is about.
+static const struct conf_inhibit defaults[] = {
+    // One incident, and not one more for each VM, of which nobody knows anything.
+    {.source = NAMES("alertname=LibvirtUnreachable"),
+     .target = NAMES("scope=~\"vm|storage|network\""),
+     .equal = NAMES("job", "instance")},
+    {.source = NAMES("alertname=HostUnreachable"),
+     .target = NAMES("scope!=\"\"", "alertname!=HostUnreachable"),
+     .equal = NAMES("instance")},
+    // A VM that is down or stands still has no agent either.
+    {.source = NAMES("scope=vm", "severity=critical"),
+     .target = NAMES("scope=vm", "severity=~\"warning|info\""),
+     .equal = NAMES("job", "instance", "domain")},
+    // The same want of memory.
+    {.source = NAMES("alertname=~\"HostMemoryLow|HostSwapStorm\""),
+     .target = NAMES("alertname=~\"HostMemoryPressure|HostMemoryOvercommit\""),
+     .equal = NAMES("job", "instance")},
+};
+
+static int add_inhibit(struct plan *p, const struct conf_inhibit *conf, struct err *err)
+{
+    struct inhibition *h = &p->inhibit[p->n_inhibit++];
+    h->equal = conf->equal;
+    int r = add_matchers(&h->source, &conf->source, conf->line, err);
+    return r < 0 ? r : add_matchers(&h->target, &conf->target, conf->line, err);
+}
+
 static int make_inhibit(struct plan *p, struct err *err)
 {
     const struct conf_inhibit *list = p->conf->notify.inhibit.items;
+    size_t n = p->conf->notify.default_inhibit ? ARRAY_LEN(defaults) : 0;
     int r = 0;
-    p->inhibit = mem_zalloc((p->conf->notify.inhibit.n + 1) * sizeof(*p->inhibit));
-    for (size_t i = 0; r == 0 && i < p->conf->notify.inhibit.n; i++) {
-        struct inhibition *h = &p->inhibit[p->n_inhibit++];
-        h->equal = list[i].equal;
-        r = add_matchers(&h->source, &list[i].source, list[i].line, err);
-        if (r == 0)
-            r = add_matchers(&h->target, &list[i].target, list[i].line, err);
-    }
+    p->inhibit = mem_zalloc((n + p->conf->notify.inhibit.n + 1) * sizeof(*p->inhibit));
+    for (size_t i = 0; r == 0 && i < n; i++)
+        r = add_inhibit(p, &defaults[i], err);
+    for (size_t i = 0; r == 0 && i < p->conf->notify.inhibit.n; i++)
+        r = add_inhibit(p, &list[i], err);
     return r;
 }
 

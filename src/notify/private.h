@@ -119,6 +119,7 @@ struct outbox {
     struct message *first, **last;
     size_t n;
     uint64_t delivered, failed, refused, expired;
+    uint64_t expired_told; // by notify_given_up()
     bool is_failing;
 };
 

@@ -22,13 +22,16 @@ struct counts {
     size_t n, cap;
     uint32_t *slot;
     size_t slots;
-    uint32_t *steps; /**< of all samples, those of one value together */
+    uint32_t *steps;      /**< of all samples, those of one value together */
+    struct label **label; /**< of each group, once there is one: its labels and then ours */
+    uint32_t *n_labels;
 };
 
 static size_t slot_of(const struct counts *c, uint32_t group, uint64_t bits)
 {
-    uint64_t h =
-        (bits ^ (uint64_t)group * UINT64_C(0x9e3779b97f4a7c15)) * UINT64_C(0xd6e8feb86659fd93);
+    // Of whole numbers and short fractions only the upper bits differ.
+    uint64_t h = bits ^ bits >> 32 ^ (uint64_t)group * UINT64_C(0x9e3779b97f4a7c15);
+    h *= UINT64_C(0xd6e8feb86659fd93);
     size_t at = (h ^ h >> 32) & (c->slots - 1);
     while (c->slot[at] &&
            (c->counted[c->slot[at] - 1].bits != bits || c->counted[c->slot[at] - 1].group != group))
@@ -94,21 +97,38 @@ static struct counts count(struct grouping *g)
             c.counted[number[at++]].n++;
         }
     sort_steps(g, &c, number);
+    c.label = arena_zalloc(&g->q->arena, g->table.n, sizeof(*c.label));
+    c.n_labels = arena_zalloc(&g->q->arena, g->table.n, sizeof(*c.n_labels));
     return c;
 }
 
-static const struct labels *labels_of(struct grouping *g, const struct counted *c)
+// The labels of a group, with ours where it belongs; its value is put in for each.
+static void prepare_labels(struct grouping *g, struct counts *c, uint32_t group, const char *name)
+{
+    const struct labels *l = key_labels(g->q, &g->key, g->table.labels[group]);
+    struct label *label = arena_array(&g->q->arena, l->n + 1, sizeof(*label));
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < l->n; i++)
+        if (strcmp(l->label[i].name, name) != 0)
+            label[n++] = l->label[i];
+    label[n++] = (struct label){name, ""};
+    c->label[group] = label;
+    c->n_labels[group] = n;
+}
+
+static const struct labels *labels_of(struct grouping *g, struct counts *c,
+                                      const struct counted *one)
 {
     double v;
-    char copy[400];
-    struct buf text;
-    memcpy(&v, &c->bits, sizeof(v));
-    buf_init(&text, sizeof(copy) - 1);
-    put_plain_number(&text, v);
-    memcpy(copy, text.data, text.len + 1);
-    buf_done(&text);
-    const struct labels *l = key_labels(g->q, &g->key, g->table.labels[c->group]);
-    return query_labels_with(g->q, l, node_unwrap(g->node->param)->text, copy);
+    char text[PLAIN_NUMBER_MAX + 1];
+    if (!c->label[one->group])
+        prepare_labels(g, c, one->group, node_unwrap(g->node->param)->text);
+    struct label *label = c->label[one->group];
+    uint32_t n = c->n_labels[one->group];
+    memcpy(&v, &one->bits, sizeof(v));
+    *write_plain_number(text, v) = '\0';
+    label[n - 1].value = text;
+    return query_labels(g->q, label, n);
 }
 
 void aggregate_values(struct grouping *g, struct value *ret)
@@ -123,7 +143,7 @@ void aggregate_values(struct grouping *g, struct value *ret)
             uint32_t step = counts.steps[c->first + k];
             v[step] = is_absent(v[step]) ? 1 : v[step] + 1;
         }
-        ret->col[ret->n++] = (struct column){labels_of(g, c), v, false};
+        ret->col[ret->n++] = (struct column){labels_of(g, &counts, c), v, false};
     }
     value_merge(g->q, g->grid, ret);
 }
@@ -140,7 +160,7 @@ static int by_labels(const void *a, const void *b)
                           ((const struct promql_series *)b)->labels);
 }
 
-static void put_series(struct grouping *g, const struct counts *counts, const struct counted *c,
+static void put_series(struct grouping *g, struct counts *counts, const struct counted *c,
                        struct promql_series *ret)
 {
     uint32_t *step = counts->steps + c->first;
@@ -151,7 +171,7 @@ static void put_series(struct grouping *g, const struct counts *counts, const st
     query_hold(g->q, n);
     int64_t *t = arena_array(&g->q->arena, n, sizeof(*t));
     double *v = arena_array(&g->q->arena, n, sizeof(*v));
-    *ret = (struct promql_series){labels_of(g, c), 0, t, v};
+    *ret = (struct promql_series){labels_of(g, counts, c), 0, t, v};
     for (uint32_t k = 0; k < c->n; k++) {
         if (k > 0 && step[k] == step[k - 1]) {
             v[ret->n - 1]++;

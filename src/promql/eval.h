@@ -241,6 +241,12 @@ struct windows {
 
 double *window_scratch(struct windows *w, size_t n);
 
+/** Most samples in a window. */
+size_t windows_widest(const struct windows *w);
+
+/** Whether a sample is in more than so many windows, on average. */
+bool windows_overlap(const struct windows *w, size_t times);
+
 static inline int64_t window_end(const struct windows *w, size_t k)
 {
     return reference_time(&w->reference, k);
@@ -255,5 +261,13 @@ void put_plain_number(struct buf *out, double v);
 void put_short_number(struct buf *out, double v);
 /** As in JSON answers. */
 void put_json_number(struct buf *out, double v);
+
+/** The same to where there is room for as much; the end. No NUL is put. */
+#define PLAIN_NUMBER_MAX 400 // "-0.", 323 zeros, 17 digits
+#define JSON_NUMBER_MAX 32
+#define U64_DIGITS_MAX 20
+char *write_plain_number(char *out, double v);
+char *write_json_number(char *out, double v);
+char *write_u64(char *out, uint64_t v);
 
 #endif

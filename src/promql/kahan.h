@@ -9,6 +9,7 @@
  */
 
 #include <math.h>
+#include <stdint.h>
 
 struct kahan {
     double sum, c;
@@ -33,6 +34,15 @@ static inline struct kahan kahan_join(struct kahan a, struct kahan b)
 static inline double kahan_value(struct kahan k)
 {
     return isfinite(k.sum) ? k.sum + k.c : k.sum;
+}
+
+/** Of v[lo] to v[hi - 1], in order: Prometheus' bits, also where values cancel out. */
+static inline struct kahan kahan_sum(const double *v, uint32_t lo, uint32_t hi)
+{
+    struct kahan sum = {0};
+    for (uint32_t i = lo; i < hi; i++)
+        kahan_add(&sum, v[i]);
+    return sum;
 }
 
 #endif

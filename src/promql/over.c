@@ -101,12 +101,20 @@ static size_t apply(struct windows *w, const struct samples *s, double *out)
     return present;
 }
 
-static size_t widest(const struct windows *w)
+size_t windows_widest(const struct windows *w)
 {
     uint32_t most = 0;
     for (size_t k = 0; k < w->grid->n; k++)
         most = MAX_OF(most, w->hi[k] - w->lo[k]);
     return most;
+}
+
+bool windows_overlap(const struct windows *w, size_t times)
+{
+    size_t total = 0, last = w->grid->n - 1;
+    for (size_t k = 0; k <= last; k++)
+        total += w->hi[k] - w->lo[k];
+    return total > times * (size_t)(w->hi[last] - w->lo[0]);
 }
 
 static int64_t gcd(int64_t a, int64_t b)
@@ -186,7 +194,7 @@ static void over_series(struct windows *w, struct value *ret)
         size_t present = samples.n + samples.n_buckets > 0 ? apply(w, &samples, out) : 0;
         if (present > 0) {
             say_approximate(w, &samples);
-            query_hold(q, widest(w));
+            query_hold(q, windows_widest(w));
         }
         arena_rewind(&q->arena, mark);
         q->samples = before;

@@ -17,22 +17,20 @@ struct sampled {
 
 // Prometheus' rate(), increase() and delta(): the change between first and last sample is
 // stretched to the window's borders, unless they are so far away that the series seems to begin or
-// end there (then by half the mean distance), and for a counter not to before it was 0.
+// end there (then by half the mean distance), and for a counter not to before it was 0. All in ms.
 static double extrapolate(const struct windows *w, size_t k, const struct sampled *s,
                           bool is_counter, bool is_rate)
 {
-    double to_start = (double)(s->first_ms - (window_end(w, k) - w->range_ms)) / 1000;
-    double to_end = (double)(window_end(w, k) - s->last_ms) / 1000;
-    double sampled = (double)(s->last_ms - s->first_ms) / 1000;
+    double to_start = (double)(s->first_ms - (window_end(w, k) - w->range_ms));
+    double to_end = (double)(window_end(w, k) - s->last_ms);
+    double sampled = (double)(s->last_ms - s->first_ms);
     double between = sampled / (s->count - 1);
     double threshold = between * 1.1;
     if (to_start >= threshold)
         to_start = between / 2;
-    if (is_counter && s->change > 0 && s->first >= 0) {
-        double to_zero = sampled * (s->first / s->change);
-        if (to_zero < to_start)
-            to_start = to_zero;
-    }
+    // Divided only where it counts: the change is what it takes from 0 to `first` and more.
+    if (is_counter && s->change > 0 && s->first >= 0 && sampled * s->first < to_start * s->change)
+        to_start = sampled * (s->first / s->change);
     if (to_end >= threshold)
         to_end = between / 2;
     double factor = (sampled + to_start + to_end) / sampled;
@@ -186,52 +184,6 @@ void over_idelta(struct windows *w, double *out)
     for (size_t k = 0; k < w->grid->n; k++) {
         uint32_t hi = w->hi[k];
         out[k] = hi - w->lo[k] < 2 ? sample_stale() : w->v[hi - 1] - w->v[hi - 2];
-    }
-}
-
-struct line {
-    double slope, intercept;
-};
-
-// Least squares; times in seconds from `origin_ms`, where the intercept is taken.
-static struct line fit(const struct windows *w, uint32_t lo, uint32_t hi, int64_t origin_ms)
-{
-    struct kahan x = {0}, y = {0}, xy = {0}, xx = {0};
-    query_work(w->q, 4 * (size_t)(hi - lo));
-    double n = hi - lo;
-    bool is_constant = true;
-    for (uint32_t i = lo; i < hi; i++) {
-        double at = (double)(w->t_ms[i] - origin_ms) / 1000;
-        is_constant &= w->v[i] == w->v[lo];
-        kahan_add(&x, at);
-        kahan_add(&y, w->v[i]);
-        kahan_add(&xy, at * w->v[i]);
-        kahan_add(&xx, at * at);
-    }
-    if (is_constant)
-        return isinf(w->v[lo]) ? (struct line){NAN, NAN} : (struct line){0, w->v[lo]};
-    double sum_x = kahan_value(x), sum_y = kahan_value(y);
-    double covariance = kahan_value(xy) - sum_x * sum_y / n;
-    double variance = kahan_value(xx) - sum_x * sum_x / n;
-    double slope = covariance / variance;
-    return (struct line){slope, sum_y / n - slope * sum_x / n};
-}
-
-void over_deriv(struct windows *w, double *out)
-{
-    for (size_t k = 0; k < w->grid->n; k++)
-        out[k] = w->hi[k] - w->lo[k] < 2 ? sample_stale()
-                                         : fit(w, w->lo[k], w->hi[k], w->t_ms[w->lo[k]]).slope;
-}
-
-void over_predict_linear(struct windows *w, double *out)
-{
-    for (size_t k = 0; k < w->grid->n; k++) {
-        out[k] = sample_stale();
-        if (w->hi[k] - w->lo[k] < 2)
-            continue;
-        struct line line = fit(w, w->lo[k], w->hi[k], grid_time(w->grid, k));
-        out[k] = line.slope * w->param[0][k] + line.intercept;
     }
 }
 

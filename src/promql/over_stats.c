@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Statistics of the values in a window. Where windows overlap, sums and extremes are kept by two
+// Sums and extremes of the values in a window. Where windows overlap, they are kept by two
 // stacks: results of the tails of an older stretch, and the running result of what came since; so
 // that each sample is added twice at most, however wide the windows, and nothing is ever subtracted
 // from a sum.
@@ -16,21 +16,10 @@ static bool overlaps_next(const struct windows *w, size_t k)
     return k + 1 < w->grid->n && w->lo[k + 1] < w->hi[k];
 }
 
-// In order, one after the other: Prometheus' bits, also where values cancel out.
-static struct kahan sum_of(const double *v, uint32_t lo, uint32_t hi)
-{
-    struct kahan sum = {0};
-    for (uint32_t i = lo; i < hi; i++)
-        kahan_add(&sum, v[i]);
-    return sum;
-}
-
 static void sums(struct windows *w, double *out,
                  double (*finish)(struct windows *, size_t, struct kahan))
 {
-    size_t widest = 0;
-    for (size_t k = 0; k < w->grid->n; k++)
-        widest = MAX_OF(widest, w->hi[k] - w->lo[k]);
+    size_t widest = windows_widest(w);
     struct kahan *tail = NULL, since = {0};
     uint32_t base = 0, middle = 0, done = 0;
     for (size_t k = 0; k < w->grid->n; k++) {
@@ -38,7 +27,7 @@ static void sums(struct windows *w, double *out,
         struct kahan sum;
         if (lo >= middle && !overlaps_next(w, k)) {
             query_work(w->q, hi - lo);
-            sum = sum_of(w->v, lo, hi);
+            sum = kahan_sum(w->v, lo, hi);
         } else if (lo >= middle) {
             if (!tail)
                 tail = (struct kahan *)window_scratch(w, 2 * widest);
@@ -84,7 +73,7 @@ static double finish_avg(struct windows *w, size_t k, struct kahan sum)
         return sum.sum / n + sum.c / n;
     for (uint32_t i = w->lo[k]; i < w->hi[k]; i++)
         if (!isfinite(w->v[i]))
-            return sum_of(w->v, w->lo[k], w->hi[k]).sum;
+            return kahan_sum(w->v, w->lo[k], w->hi[k]).sum;
     return incremental_mean(w->v, w->lo[k], w->hi[k]);
 }
 
@@ -111,9 +100,7 @@ static inline double greater(double a, double b)
 static inline __attribute__((always_inline)) void extremes(struct windows *w, double *out,
                                                            double (*better)(double, double))
 {
-    size_t widest = 0;
-    for (size_t k = 0; k < w->grid->n; k++)
-        widest = MAX_OF(widest, w->hi[k] - w->lo[k]);
+    size_t widest = windows_widest(w);
     double *tail = window_scratch(w, widest + 1);
     double since = NAN;
     uint32_t base = 0, middle = 0, done = 0;
@@ -163,231 +150,6 @@ void over_last(struct windows *w, double *out)
 {
     for (size_t k = 0; k < w->grid->n; k++)
         out[k] = w->hi[k] > w->lo[k] ? w->v[w->hi[k] - 1] : sample_stale();
-}
-
-// Welford's algorithm, compensated: for values whose sum or squares are not finite.
-static double running_variance(const double *v, uint32_t n)
-{
-    struct kahan mean = {0}, squares = {0};
-    for (uint32_t i = 0; i < n; i++) {
-        double delta = v[i] - (mean.sum + mean.c);
-        kahan_add(&mean, delta / (i + 1));
-        kahan_add(&squares, delta * (v[i] - (mean.sum + mean.c)));
-    }
-    return (squares.sum + squares.c) / n;
-}
-
-// In two passes, the mean first; what its rounding leaves is taken off (Chan, Golub, LeVeque 1983).
-static double variance(const double *v, uint32_t n)
-{
-    struct kahan sum = sum_of(v, 0, n);
-    double mean = kahan_value(sum) / n, rest = 0, squares = 0;
-    for (uint32_t i = 0; i < n; i++) {
-        double delta = v[i] - mean;
-        rest += delta;
-        squares += delta * delta;
-    }
-    double result = (squares - rest * rest / n) / n;
-    return isfinite(result) ? fmax(result, 0) : running_variance(v, n);
-}
-
-void over_stdvar(struct windows *w, double *out)
-{
-    for (size_t k = 0; k < w->grid->n; k++) {
-        uint32_t n = w->hi[k] - w->lo[k];
-        query_work(w->q, n);
-        out[k] = n > 0 ? variance(w->v + w->lo[k], n) : sample_stale();
-    }
-}
-
-void over_stddev(struct windows *w, double *out)
-{
-    over_stdvar(w, out);
-    for (size_t k = 0; k < w->grid->n; k++)
-        out[k] = is_absent(out[k]) ? out[k] : sqrt(out[k]);
-}
-
-// NaN sorts before all others.
-static inline bool sorts_before(double a, double b)
-{
-    return a < b || (isnan(a) && !isnan(b));
-}
-
-static void swap(double *a, double *b)
-{
-    double t = *a;
-    *a = *b;
-    *b = t;
-}
-
-// Hoare's selection: v[want] becomes what it would be in sorted order, lower ones before it.
-static double select_nth(double *v, size_t n, size_t want)
-{
-    size_t lo = 0, hi = n - 1;
-    while (lo < hi) {
-        size_t middle = lo + (hi - lo) / 2;
-        if (sorts_before(v[middle], v[lo]))
-            swap(&v[middle], &v[lo]);
-        if (sorts_before(v[hi], v[lo]))
-            swap(&v[hi], &v[lo]);
-        if (sorts_before(v[hi], v[middle]))
-            swap(&v[hi], &v[middle]);
-        double pivot = v[middle];
-        size_t i = lo, k = hi;
-        for (;;) {
-            while (sorts_before(v[i], pivot))
-                i++;
-            while (sorts_before(pivot, v[k]))
-                k--;
-            if (i >= k)
-                break;
-            swap(&v[i++], &v[k--]);
-        }
-        // All up to k sort no later than all from k + 1 on, but for i == k, which is the pivot.
-        if (i == k && want == k)
-            break;
-        if (want <= k)
-            hi = i == k ? k - 1 : k;
-        else
-            lo = k + 1;
-    }
-    return v[want];
-}
-
-double quantile_of(double q, double *v, size_t n)
-{
-    if (n == 0 || isnan(q))
-        return NAN;
-    if (q < 0)
-        return -INFINITY;
-    if (q > 1)
-        return INFINITY;
-    double rank = q * (double)(n - 1);
-    size_t lower = (size_t)floor(rank);
-    double weight = rank - floor(rank);
-    double low = select_nth(v, n, lower), high = low;
-    if (lower + 1 < n) {
-        high = v[lower + 1];
-        for (size_t i = lower + 2; i < n; i++)
-            high = sorts_before(v[i], high) ? v[i] : high;
-    }
-    return low * (1 - weight) + high * weight;
-}
-
-static void check_quantile(struct windows *w, double q, double *warned)
-{
-    if ((q >= 0 && q <= 1) || q == *warned)
-        return;
-    struct buf text;
-    buf_init(&text, 60);
-    put_short_number(&text, q);
-    query_warn(w->q, w->node->arg[0], "quantile value should be between 0 and 1, got %s",
-               text.data);
-    buf_done(&text);
-    *warned = q;
-}
-
-/** The values of a window in order, where windows overlap so much that moving is cheaper. */
-struct sorted {
-    double *v;
-    uint32_t n;
-    uint32_t lo, hi; /**< the samples in it */
-};
-
-// Where a value is or would be inserted: the first that does not sort before it.
-static uint32_t place(const struct sorted *s, double v)
-{
-    uint32_t low = 0, high = s->n;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (sorts_before(s->v[middle], v))
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-static void insert(struct sorted *s, double v)
-{
-    uint32_t at = place(s, v);
-    memmove(&s->v[at + 1], &s->v[at], (s->n++ - at) * sizeof(*s->v));
-    s->v[at] = v;
-}
-
-static void take_out(struct sorted *s, double v)
-{
-    uint32_t at = place(s, v);
-    memmove(&s->v[at], &s->v[at + 1], (--s->n - at) * sizeof(*s->v));
-}
-
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return sorts_before(x, y) ? -1 : sorts_before(y, x);
-}
-
-static void move_to(struct sorted *s, const double *v, uint32_t lo, uint32_t hi)
-{
-    if (lo >= s->hi || (size_t)(lo - s->lo + hi - s->hi) * 8 > hi - lo) {
-        s->n = hi - lo;
-        memcpy(s->v, v + lo, s->n * sizeof(*v));
-        qsort(s->v, s->n, sizeof(*v), by_value);
-    } else {
-        for (uint32_t i = s->lo; i < lo; i++)
-            take_out(s, v[i]);
-        for (uint32_t i = s->hi; i < hi; i++)
-            insert(s, v[i]);
-    }
-    s->lo = lo;
-    s->hi = hi;
-}
-
-static double quantile_of_sorted(double q, const double *v, size_t n)
-{
-    if (isnan(q))
-        return NAN;
-    if (q < 0 || q > 1)
-        return q < 0 ? -INFINITY : INFINITY;
-    double rank = q * (double)(n - 1);
-    size_t lower = (size_t)floor(rank), upper = MIN_OF(lower + 1, n - 1);
-    double weight = rank - floor(rank);
-    return v[lower] * (1 - weight) + v[upper] * weight;
-}
-
-// Moving costs some eighth of a window at most; else each window is selected from by itself.
-static bool overlaps_much(const struct windows *w)
-{
-    size_t total = 0, last = w->grid->n - 1;
-    for (size_t k = 0; k <= last; k++)
-        total += w->hi[k] - w->lo[k];
-    return total > 16 * (size_t)(w->hi[last] - w->lo[0]);
-}
-
-void over_quantile(struct windows *w, double *out)
-{
-    double warned = 0;
-    size_t widest = 0;
-    for (size_t k = 0; k < w->grid->n; k++)
-        widest = MAX_OF(widest, w->hi[k] - w->lo[k]);
-    struct sorted sorted = {.v = window_scratch(w, widest + 1)};
-    bool moves = overlaps_much(w);
-    for (size_t k = 0; k < w->grid->n; k++) {
-        uint32_t lo = w->lo[k], n = w->hi[k] - lo;
-        double q = w->param[0][k];
-        out[k] = sample_stale();
-        query_work(w->q, n);
-        if (n == 0)
-            continue;
-        check_quantile(w, q, &warned);
-        if (moves) {
-            move_to(&sorted, w->v, lo, w->hi[k]);
-            out[k] = quantile_of_sorted(q, sorted.v, n);
-        } else {
-            memcpy(sorted.v, w->v + lo, n * sizeof(*w->v));
-            out[k] = quantile_of(q, sorted.v, n);
-        }
-    }
 }
 
 void buckets_sum(struct windows *w, double *out)

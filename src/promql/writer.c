@@ -28,40 +28,49 @@ static void put_text(struct buf *out, const char *text)
     buf_putc(out, '"');
 }
 
-// Seconds with as many digits as the milliseconds need, backwards from `end`; where they begin.
-static char *time_before(char *end, int64_t t_ms)
+// Seconds with as many digits as the milliseconds need.
+static char *write_time(char *out, int64_t t_ms)
 {
-    uint64_t ms = t_ms < 0 ? 0 - (uint64_t)t_ms : (uint64_t)t_ms, seconds = ms / 1000;
+    uint64_t ms = t_ms < 0 ? 0 - (uint64_t)t_ms : (uint64_t)t_ms;
     unsigned rest = (unsigned)(ms % 1000);
-    if (rest > 0) {
-        *--end = (char)('0' + rest % 10);
-        *--end = (char)('0' + rest / 10 % 10);
-        *--end = (char)('0' + rest / 100);
-        *--end = '.';
-    }
-    do
-        *--end = (char)('0' + seconds % 10);
-    while (seconds /= 10);
     if (t_ms < 0)
-        *--end = '-';
-    return end;
+        *out++ = '-';
+    out = write_u64(out, ms / 1000);
+    if (rest > 0) {
+        *out++ = '.';
+        *out++ = (char)('0' + rest / 100);
+        *out++ = (char)('0' + rest / 10 % 10);
+        *out++ = (char)('0' + rest % 10);
+    }
+    return out;
 }
+
+#define TIME_MAX (U64_DIGITS_MAX + 5)
 
 static void put_time(struct buf *out, int64_t t_ms)
 {
-    char text[40], *begin = time_before(text + sizeof(text), t_ms);
-    buf_put(out, begin, (size_t)(text + sizeof(text) - begin));
+    char text[TIME_MAX];
+    buf_put(out, text, (size_t)(write_time(text, t_ms) - text));
 }
+
+static char *write_sample(char *out, int64_t t_ms, double v)
+{
+    *out++ = '[';
+    out = write_time(out, t_ms);
+    *out++ = ',';
+    *out++ = '"';
+    out = write_json_number(out, v);
+    *out++ = '"';
+    *out++ = ']';
+    return out;
+}
+
+#define SAMPLE_MAX (TIME_MAX + JSON_NUMBER_MAX + 5)
 
 static void put_sample(struct buf *out, int64_t t_ms, double v)
 {
-    char text[40], *end = text + sizeof(text) - 2, *begin = time_before(end, t_ms);
-    end[0] = ',';
-    end[1] = '"';
-    *--begin = '[';
-    buf_put(out, begin, (size_t)(end + 2 - begin));
-    put_json_number(out, v);
-    buf_put(out, "\"]", 2);
+    char text[SAMPLE_MAX];
+    buf_put(out, text, (size_t)(write_sample(text, t_ms, v) - text));
 }
 
 static void put_labels(struct buf *out, const struct labels *l)
@@ -127,13 +136,22 @@ static void write_series(struct promql_writer *w, struct buf *out)
     w->state = STATE_POINTS;
 }
 
+// In stretches for which room is made at once.
 static void write_points(struct promql_writer *w, struct buf *out, size_t until)
 {
     const struct promql_series *s = &w->result->series[w->series];
-    for (; w->point < s->n && out->len < until && !out->error; w->point++) {
-        if (w->point > 0)
-            buf_putc(out, ',');
-        put_sample(out, s->t_ms[w->point], s->v[w->point]);
+    while (w->point < s->n && out->len < until) {
+        size_t fit = (until - out->len + SAMPLE_MAX) / (SAMPLE_MAX + 1);
+        size_t end = MIN_OF(w->point + fit, s->n);
+        if (buf_reserve(out, (end - w->point) * (SAMPLE_MAX + 1)) < 0)
+            return;
+        char *p = out->data + out->len;
+        for (; w->point < end; w->point++) {
+            *p = ',';
+            p = write_sample(p + (w->point > 0), s->t_ms[w->point], s->v[w->point]);
+        }
+        *p = '\0';
+        out->len = (size_t)(p - out->data);
     }
     if (w->point < s->n)
         return;

@@ -235,6 +235,8 @@ static struct rule_absence ask_absence(void *arg, const struct rule_alert *a)
         return absence;
     if (e->env->hold_gaps && a->inputs)
         absence.is_gap = (a->inputs & ~inputs_present(inputs_of(e), a->series)) != 0;
+    if (absence.is_gap && e->env->gap_max_ms > 0 && e->env->is_settled)
+        absence.is_settled = e->env->is_settled(e->env->arg, a->series);
     if (e->run->rule->damping.clear && a->alert.state == ALERT_FIRING)
         absence.is_cleared = is_cleared(e, a->series);
     return absence;

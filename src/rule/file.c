@@ -464,6 +464,28 @@ static void take_groups(struct reader *r, const struct doc_node *n, void *to, co
 
 static const struct reader_field file_fields[] = {{"groups", take_groups, 0}};
 
+static size_t leave_out(struct rule_group *g, const char *name)
+{
+    size_t kept = 0, before = g->n_rules;
+    for (size_t i = 0; i < before; i++) {
+        if (strcmp(g->rule[i].name, name) == 0)
+            rule_done(&g->rule[i]);
+        else
+            g->rule[kept++] = g->rule[i];
+    }
+    g->n_rules = kept;
+    return before - kept;
+}
+
+size_t rule_files_leave_out(struct rule_files *files, const char *name)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < files->n; i++)
+        for (size_t k = 0; k < files->file[i]->n_groups; k++)
+            n += leave_out(&files->file[i]->group[k], name);
+    return n;
+}
+
 void rule_file_free(struct rule_file *f)
 {
     if (!f)

@@ -140,11 +140,13 @@ bool tool_rules_check(const char *const *path, size_t n, bool json, bool strict,
         size_t groups = 0;
         put_lines(&errors, &findings, out);
         double samples = cost_of(&files, &groups);
+        size_t rules = rule_files_count(&files);
         if (well)
             buf_printf(out,
-                       "%zu rules in %zu groups are well; each minute they read %.3g samples "
-                       "of each series they match, sampled each second.\n",
-                       rule_files_count(&files), groups, samples);
+                       "%zu %s in %zu %s %s well; each minute %.3g samples are read of each series "
+                       "that matches, sampled each second.\n",
+                       rules, rules == 1 ? "rule" : "rules", groups,
+                       groups == 1 ? "group" : "groups", rules == 1 ? "is" : "are", samples);
     }
     if (strict && findings.n > 0)
         well = false;

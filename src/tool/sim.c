@@ -287,7 +287,13 @@ int tool_sim_run(const char *path, const struct tool_sim_options *options, struc
         return err->line ? err_wrap(err, "%s", path) : e;
     if (options->format == TOOL_FORMAT_JSON) {
         json_array_end(&r.json);
+        if (options->told) {
+            json_key(&r.json, "rules");
+            json_raw(&r.json, options->told);
+        }
         json_object_end(&r.json);
+    } else if (options->told) {
+        buf_printf(out, "\n%s", options->told);
     }
     if (r.n > 1)
         compared(&r);

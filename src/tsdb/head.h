@@ -26,7 +26,7 @@
 #include "pin.h"
 #include "tsdb/tsdb.h"
 
-#define OPEN_MAX 32 /**< values of an open buffer */
+#define OPEN_MAX 24 /**< values of an open buffer */
 #define PAGE_SERIES 1024
 #define HEAD_SLICE 128 /**< series that are dealt with under `lock` at a time */
 /** No piece spans more: 46 days, which fit its 32 bits. */

@@ -94,7 +94,8 @@ static struct open *make_room(struct head *h, struct series *s, struct open **at
     struct open *o = *at;
     if (o && o->n < o->cap)
         return o;
-    uint16_t full = full_cap(s, ref), cap = s->samples > OPEN_MAX ? full : 4;
+    // From little on: when a generation begins, the last one's buffers are still there.
+    uint16_t full = full_cap(s, ref), cap = 4;
     if (o && o->n >= full) {
         if (!seal(h, s, o))
             return NULL;

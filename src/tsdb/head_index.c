@@ -186,7 +186,7 @@ static int take_slot(struct head *h, uint32_t *ret)
 static int add_posting(struct label_value *value, uint32_t ref)
 {
     if (value->n == value->cap) {
-        uint32_t cap = value->cap ? value->cap + value->cap / 2 + 1 : 1;
+        uint32_t cap = value->cap ? value->cap + value->cap / 8 + 1 : 1;
         uint32_t *series = realloc(value->series, cap * sizeof(*series));
         if (!series)
             return -ENOMEM;

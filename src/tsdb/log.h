@@ -9,7 +9,8 @@
  * on). docs/store-format.md has the bytes.
  *
  * The owner puts records into memory (log_put()); the log thread writes them. A second thread
- * fsyncs: a disk that takes seconds for that must not hold up what only has to survive a kill.
+ * fsyncs, also the segment that is left for the next: a disk that takes seconds for that must not
+ * hold up what only has to survive a kill.
  */
 
 #include <pthread.h>
@@ -128,11 +129,14 @@ struct log {
     uint64_t asks, answers; /**< rounds that somebody waits for */
     int64_t flush_ms, fsync_ms;
     pthread_t thread, sync_thread;
-    pthread_cond_t sync_wake;
-    int sync_fd;       /**< to be fsynced by the other thread, owned; -1: none */
-    bool is_syncing;   /**< the other thread has one in hand */
-    bool ends_syncing; /**< it is to end */
-    int sync_error;    /**< of its last fsync, -errno */
+    pthread_cond_t sync_wake, synced;
+    int sync_fd;            /**< to be fsynced by the other thread, owned; -1: none */
+    uint64_t sync_segment;  /**< whose file that is */
+    bool is_syncing;        /**< the other thread has one in hand */
+    bool ends_syncing;      /**< it is to end */
+    bool dir_is_dirty;      /**< a segment was made, and the directory not fsynced since */
+    int sync_error;         /**< of the last fsync that failed, -errno; see log_failures() */
+    uint64_t sync_failures; /**< so many did */
 
     /* The log thread's own. */
     struct log_part *taken; /**< could not be written yet */
@@ -168,6 +172,17 @@ uint64_t log_roll(struct log *l);
 
 /** Write and fsync now, and wait for it; 0 or -errno. */
 int log_sync(struct log *l);
+
+/**
+ * How many fsyncs failed of what is not yet on the disk otherwise; 0: none. What the kernel could
+ * not write it may have dropped, and an fsync of the same file would succeed without it
+ * (PostgreSQL's lesson of 2018): the caller writes elsewhere what it has in memory, then calls
+ * log_forgive().
+ */
+uint64_t log_failures(struct log *l);
+
+/** All that was in the log when log_failures() gave `failures` is on the disk in other files. */
+void log_forgive(struct log *l, uint64_t failures);
 
 /** Whether a segment up to a number is on the disk, or will be. */
 bool log_holds(struct log *l, uint64_t up_to);

@@ -19,12 +19,12 @@
 #include "base/mem.h"
 #include "base/number.h"
 #include "crc32c.h"
-#include "log.h"
+#include "log_private.h"
 #include "varint.h"
 
 #define RETRY_MS 1000
-#define PART_BYTES (1u << 20)
-#define SOON_BYTES (4u << 20) /* more than this is not kept waiting for the next flush */
+#define PART_BYTES ((1u << 20) - 64) /* whose buffer is no larger than 1 MiB */
+#define SOON_BYTES (4u << 20)        /* more than this is not kept waiting for the next flush */
 
 struct log_part {
     struct log_part *next;
@@ -67,6 +67,7 @@ void log_init(struct log *l, int dirfd, uint64_t segment, const struct tsdb_opti
     pthread_cond_init(&l->wake, &attributes);
     pthread_cond_init(&l->answered, NULL);
     pthread_cond_init(&l->sync_wake, NULL);
+    pthread_cond_init(&l->synced, NULL);
     pthread_condattr_destroy(&attributes);
 }
 
@@ -94,6 +95,7 @@ void log_done(struct log *l)
     pthread_cond_destroy(&l->wake);
     pthread_cond_destroy(&l->answered);
     pthread_cond_destroy(&l->sync_wake);
+    pthread_cond_destroy(&l->synced);
     pthread_mutex_destroy(&l->lock);
 }
 
@@ -105,7 +107,7 @@ void log_put(struct log *l, const void *data, size_t len)
     if (l->is_dropping) {
         l->dropped_bytes += len;
     } else {
-        if (!part || part->segment != l->segment || part->data.len > PART_BYTES) {
+        if (!part || part->segment != l->segment || part->data.len + len > PART_BYTES) {
             part = mem_zalloc(sizeof(*part));
             part->segment = l->segment;
             buf_init(&part->data, SIZE_MAX / 2);
@@ -180,40 +182,24 @@ static int write_at(int fd, const char *data, size_t len, uint64_t at, size_t *w
     return 0;
 }
 
-// Of segments that log_delete() removed nobody needs anything, also what is still to be written.
-static bool is_deleted(struct log *l, uint64_t segment)
-{
-    pthread_mutex_lock(&l->lock);
-    bool is_deleted = segment <= l->deleted_to;
-    pthread_mutex_unlock(&l->lock);
-    return is_deleted;
-}
-
-static bool was_removed(struct log *l)
-{
-    struct stat st;
-    return fstat(l->fd, &st) == 0 && st.st_nlink == 0 && !is_deleted(l, l->fd_segment);
-}
-
-static int sync_file(struct log *l)
+static int leave_segment(struct log *l)
 {
     if (l->fd < 0)
         return 0;
-    if (was_removed(l))
+    if (log_was_removed(l))
         return -ESTALE;
-    if (l->is_dirty && fdatasync(l->fd) < 0)
-        return -errno;
-    l->is_dirty = false;
-    return 0;
+    int r = l->is_dirty && !log_hand_to_sync(l) ? log_sync_file(l) : 0;
+    if (r == 0)
+        closep(&l->fd);
+    return r;
 }
 
 static int begin_segment(struct log *l, uint64_t number)
 {
-    int r = sync_file(l);
+    int r = leave_segment(l);
     if (r < 0)
         return r;
-    if (l->fd >= 0)
-        close(l->fd);
+    l->fd = -1;
     char name[LOG_NAME_BYTES];
     log_name(number, name);
     l->fd = openat(l->dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
@@ -229,8 +215,6 @@ static int begin_segment(struct log *l, uint64_t number)
     store32(header + 12, crc32c(0, header + 16, LOG_HEADER - 16));
     size_t written = 0;
     r = write_at(l->fd, (const char *)header, sizeof(header), 0, &written);
-    if (r == 0 && fsync(l->dirfd) < 0)
-        r = -errno;
     if (r < 0) {
         close(l->fd);
         l->fd = -1;
@@ -239,13 +223,16 @@ static int begin_segment(struct log *l, uint64_t number)
     l->fd_segment = number;
     l->fd_at = LOG_HEADER;
     l->is_dirty = true;
+    pthread_mutex_lock(&l->lock);
+    l->dir_is_dirty = true;
+    pthread_mutex_unlock(&l->lock);
     log_keep(l, number, l->fd_at);
     return 0;
 }
 
 static int write_part(struct log *l, struct log_part *part)
 {
-    if (part->data.error || is_deleted(l, part->segment))
+    if (part->data.error || log_is_deleted(l, part->segment))
         return 0;
     if (l->fd < 0 || l->fd_segment != part->segment) {
         int r = begin_segment(l, part->segment);
@@ -288,60 +275,6 @@ static int write_all(struct log *l)
     return 0;
 }
 
-// The thread that fsyncs in between, and no more than one file at a time.
-static void *run_sync(void *arg)
-{
-    struct log *l = arg;
-    pthread_mutex_lock(&l->lock);
-    while (!l->ends_syncing || l->sync_fd >= 0) {
-        if (l->sync_fd < 0) {
-            pthread_cond_wait(&l->sync_wake, &l->lock);
-            continue;
-        }
-        int fd = l->sync_fd;
-        l->sync_fd = -1;
-        l->is_syncing = true;
-        pthread_mutex_unlock(&l->lock);
-        int r = fdatasync(fd) < 0 ? -errno : 0;
-        close(fd);
-        pthread_mutex_lock(&l->lock);
-        l->is_syncing = false;
-        l->sync_error = r;
-    }
-    pthread_mutex_unlock(&l->lock);
-    return NULL;
-}
-
-// Have what was written fsynced, without waiting for it; true: it is under way.
-static bool begin_sync(struct log *l)
-{
-    bool is_removed = l->fd >= 0 && was_removed(l);
-    int fd = l->fd >= 0 && !is_removed ? fcntl(l->fd, F_DUPFD_CLOEXEC, 0) : -1;
-    int error = is_removed ? -ESTALE : l->fd >= 0 && fd < 0 ? -errno : 0;
-    pthread_mutex_lock(&l->lock);
-    bool is_free = l->sync_fd < 0 && !l->is_syncing;
-    if (error < 0)
-        l->sync_error = error;
-    else if (is_free && (l->is_dirty || l->sync_error)) {
-        l->sync_fd = fd;
-        fd = -1;
-        l->is_dirty = false;
-        pthread_cond_signal(&l->sync_wake);
-    }
-    pthread_mutex_unlock(&l->lock);
-    closep(&fd);
-    return is_free;
-}
-
-static int sync_now(struct log *l)
-{
-    int r = sync_file(l);
-    pthread_mutex_lock(&l->lock);
-    l->sync_error = r;
-    pthread_mutex_unlock(&l->lock);
-    return r;
-}
-
 static int64_t now_ms(void)
 {
     return clock_mono_ns(&clock_system) / NS_PER_MS;
@@ -378,7 +311,7 @@ static void *run(void *arg)
         uint64_t asks = l->asks;
         bool is_asked = asks != l->answers || is_stopping;
         take_parts(l);
-        bool is_gone = l->is_gone, is_failing = l->sync_error < 0;
+        bool is_gone = l->is_gone;
         if (!is_gone && l->is_anew) {
             forget_file(l);
             l->is_anew = false;
@@ -387,9 +320,9 @@ static void *run(void *arg)
 
         int r = is_gone ? -ESTALE : write_all(l);
         if (r == 0 && is_asked)
-            r = sync_now(l);
-        bool is_due = is_failing || now_ms() - synced_ms >= l->fsync_ms;
-        if (is_asked || (r == 0 && is_due && begin_sync(l)))
+            r = log_sync_now(l);
+        bool is_due = now_ms() - synced_ms >= l->fsync_ms;
+        if (is_asked || (r == 0 && is_due && log_begin_sync(l)))
             synced_ms = now_ms();
         pthread_mutex_lock(&l->lock);
         l->error = r < 0 ? r : l->sync_error;
@@ -428,23 +361,14 @@ void log_begin_anew(struct log *l)
     pthread_mutex_unlock(&l->lock);
 }
 
-static void end_sync_thread(struct log *l)
-{
-    pthread_mutex_lock(&l->lock);
-    l->ends_syncing = true;
-    pthread_cond_signal(&l->sync_wake);
-    pthread_mutex_unlock(&l->lock);
-    pthread_join(l->sync_thread, NULL);
-}
-
 int log_start(struct log *l)
 {
-    int r = -pthread_create(&l->sync_thread, NULL, run_sync, l);
+    int r = -pthread_create(&l->sync_thread, NULL, log_run_sync, l);
     if (r < 0)
         return r;
     r = -pthread_create(&l->thread, NULL, run, l);
     if (r < 0)
-        end_sync_thread(l);
+        log_end_sync_thread(l);
     return r;
 }
 
@@ -455,7 +379,7 @@ void log_stop(struct log *l)
     pthread_cond_signal(&l->wake);
     pthread_mutex_unlock(&l->lock);
     pthread_join(l->thread, NULL);
-    end_sync_thread(l);
+    log_end_sync_thread(l);
 }
 
 int log_sync(struct log *l)

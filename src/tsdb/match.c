@@ -82,12 +82,21 @@ int match_bits(const struct match_index *index, const struct query_matcher *matc
     CLEANUP(freep) uint64_t *bits = match_new(index->n_series);
     if (!all || !bits)
         return -ENOMEM;
-    index->all(index->arg, all);
-    for (size_t i = 0; i < n; i++) {
-        int r = apply(index, &matcher[i], all, bits, words);
-        if (r < 0)
-            return r;
-    }
+    // One that only series with the label fulfil spares walking over all series: as a rule the
+    // name.
+    size_t first = 0;
+    while (first < n && fulfils(&matcher[first], ""))
+        first++;
+    if (first < n)
+        memset(all, 0xff, words * sizeof(*all));
+    else
+        index->all(index->arg, all);
+    int r = first < n ? apply(index, &matcher[first], all, bits, words) : 0;
+    for (size_t i = 0; i < n && r == 0; i++)
+        if (i != first)
+            r = apply(index, &matcher[i], all, bits, words);
+    if (r < 0)
+        return r;
     *ret = TAKE_PTR(all);
     return 0;
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 /*
  * The block thread: writes the head away when it is old or large, compacts, drops what is past its
- * retention, and does jobs that others wait for. Everything that changes the set of files happens
- * here.
+ * retention, writes it away too where the log cannot be trusted any more, and does jobs that others
+ * wait for. Everything that changes the set of files happens here.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -17,7 +17,7 @@
 #define TICK_MIN_MS 500
 #define RETRY_MS 5000
 #define HEAD_BYTES_MIN (2u << 20)
-#define HEAD_BYTES_A_SERIES 192
+#define HEAD_BYTES_A_SERIES 160
 #define JUMP_MS 60000
 #define TRUST_MS 3600000
 
@@ -194,10 +194,13 @@ static void *run(void *arg)
             r = directory_restore(db);
             store_disk_error(db, r);
         }
-        if (r == 0 && head_is_due(db)) {
+        uint64_t failures = log_failures(&db->log);
+        if (r == 0 && (failures > 0 || head_is_due(db))) {
             r = flush_head(db);
             db->rolled_mono_ms = store_mono_ms(db);
         }
+        if (r == 0 && failures > 0)
+            log_forgive(&db->log, failures);
         if (r == 0) {
             r = compact_step(db);
             is_busy = r > 0;

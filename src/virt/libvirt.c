@@ -606,6 +606,7 @@ const struct virt_ops virt_libvirt = {
     .list = libvirt_list,
     .lookup = libvirt_lookup,
     .xml = libvirt_xml,
+    .stored = virt_libvirt_stored,
     .stats = virt_libvirt_stats,
     .stats_many = virt_libvirt_stats_many,
     .pools = virt_libvirt_pools,

@@ -175,6 +175,12 @@ static void xml_devices(const struct memory_vm *vm, struct buf *b)
                    "<disk type='file' device='disk'><driver name='qemu' type='qcow2'/>"
                    "<source file='/memory/%u-%s.qcow2'/><target dev='%s' bus='virtio'/></disk>",
                    vm->number, vm->disks.items[i].target, vm->disks.items[i].target);
+    for (size_t i = 0; vm->spec && i < vm->spec->n_disks; i++) {
+        const struct virt_disk *d = &vm->spec->disks[i];
+        buf_puts(b, "<disk type='file' device='disk'><source file='/memory/");
+        esc_html(b, d->source.volume ? d->source.volume : "");
+        buf_printf(b, "'/><target dev='%s' bus='virtio'/></disk>", d->target);
+    }
     for (size_t i = 0; i < vm->nics.n; i++)
         buf_printf(b,
                    "<interface type='bridge'><mac address='52:54:00:%02x:%02x:%02zx'/>"
@@ -435,6 +441,7 @@ const struct virt_ops virt_memory = {
     .list = memory_list,
     .lookup = memory_lookup,
     .xml = memory_xml,
+    .stored = memory_stored,
     .stats = memory_stats,
     .pools = memory_pools,
     .pool = memory_pool,

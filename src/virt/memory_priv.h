@@ -111,6 +111,10 @@ void memory_volumes_drop(struct memory *m);
 int memory_console(struct virt *v, const struct uuid *uuid, bool force, int *ret_fd,
                    struct err *err);
 
+/** See virt/virt.h. */
+int memory_stored(struct virt *v, const struct uuid *uuid, int known, struct batch *out,
+                  struct err *err);
+
 /** Start the thread that makes and removes so many VMs, one after the other; 0 or -errno. */
 int memory_churn(uint64_t rounds);
 

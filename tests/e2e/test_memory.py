@@ -24,6 +24,9 @@ class InMemory(unittest.TestCase):
         wait_for("three VMs", 10, lambda: len(daemon.vms()) == 3)
         for path in ("/vherd/v1/vms", "/vherd/v1/vms/vm1", "/vherd/v1/host", "/vherd/v1/status"):
             self.assertIsInstance(daemon.json(path), dict)
+        vm = wait_for("what is stored of it", 30, lambda: (
+            daemon.vm("vm1") if "snapshots" in daemon.vm("vm1") else None))
+        self.assertEqual((vm["snapshots"], vm["config_differs"]), (0, 0))
         for path in ("/-/healthy", "/-/ready", "/"):
             self.assertEqual(daemon.get(path)[0], 200)
         self.assertEqual(daemon.get("/nothing")[0], 404)

@@ -104,7 +104,12 @@ class Daemon(unittest.TestCase):
             self.assertIn("many-to-many", broken["lastError"])
             self.assertEqual(daemon.rule("vms:running")["type"], "recording")
             self.assertEqual(daemon.value("ALERTS%7Balertname%3D%22Waits%22%7D"), "1")
-            self.assertTrue(daemon.value("vherd_rule_group_iterations_total"))
+            for name in ("vherd_rule_group_iterations_total", "vherd_rule_group_duration_seconds",
+                         "vherd_rule_group_last_evaluation_time_seconds"):
+                vherd.wait_for(name, 60, lambda: daemon.value(name))
+            self.assertGreater(
+                vherd.wait_for("failures", 60, lambda: float(
+                    daemon.value("sum(vherd_rule_evaluation_failures_total)") or 0)), 0)
             self.assertEqual(float(daemon.value("vms:running")), int(always["value"][0]))
             waits = daemon.alerts()["Waits"]["activeAt"]
             before = len(daemon.history())

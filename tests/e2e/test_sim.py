@@ -51,6 +51,85 @@ def cloudsim(folder, policy, mode="A"):
     return json.loads(done.stdout)
 
 
+RULED = """\
+duration: 3h
+step: 60s
+policy: none
+hosts: [{name: h, count: 2, cores: 4, mips: 1000}]
+vms:
+  - {name: a, count: 3, vcpus: 2, mips: 1000, mean: 0.5, noise: 0.1}
+events:
+  - {at: 10m, for: 2m, fault: vm-crash, target: a-0}
+  - {at: 1h, for: 5m, fault: vm-crash, target: a-2}
+"""
+RULES = """\
+groups:
+  - name: vms
+    interval: 15s
+    rules:
+      - alert: Crashed
+        expr: vherd_vm_state{state="crashed"} == 6
+      - alert: CrashedForLong
+        expr: vherd_vm_state{state="crashed"} == 6
+        for: 3m
+      - alert: Silent
+        expr: sum by (domain) (rate(libvirt_domain_vcpu_time_seconds_total[2m])) == 0
+        for: 30m
+"""
+
+
+class Rules(unittest.TestCase):
+    """Rules on what the collector sees of a data centre that does not exist."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = folder.name
+        self.scenario = self.write("scenario.yaml", RULED)
+        self.rules = self.write("rules.yml", RULES)
+
+    def write(self, name, text):
+        path = os.path.join(self.folder, name)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        return path
+
+    def test_faults_are_told_as_often_as_they_are_there(self):
+        done = vherd("sim", "run", self.scenario, "--rules", self.rules, "--json")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        rules = json.loads(done.stdout)["rules"]["rules"]
+        fired = {rule["alert"]: [(f["labels"]["domain"], f["seconds"]) for f in rule["firings"]]
+                 for rule in rules}
+        self.assertEqual(fired, {"Crashed": [("a-0", 120), ("a-2", 300)],
+                                 "CrashedForLong": [("a-2", 120)], "Silent": []})
+
+    def test_the_same_bytes_each_time(self):
+        once, again = (vherd("sim", "run", self.scenario, "--rules", self.rules) for _ in "12")
+        self.assertEqual((once.returncode, once.stderr), (0, ""))
+        self.assertIn("Crashed ", once.stdout)
+        self.assertEqual(once.stdout, again.stdout)
+
+    def test_nothing_is_left(self):
+        done = subprocess.run([fakeapi.PROGRAM, "sim", "run", self.scenario, "--rules", self.rules],
+                              env=dict(os.environ, TMPDIR=self.folder), stdout=subprocess.DEVNULL,
+                              timeout=120, check=True)
+        self.assertEqual(done.returncode, 0)
+        self.assertEqual(sorted(os.listdir(self.folder)), ["rules.yml", "scenario.yaml"])
+
+    def test_what_is_wrong_is_said_once(self):
+        wrong = self.write("wrong.yml", "groups:\n  - name: a\n    rules:\n      - {alert: A, expr: 'up +'}\n")
+        for arguments, words in [
+                (["--rules", wrong], "wrong.yml:4:"),
+                (["--rules", "/nowhere/rules.yml"], "/nowhere/rules.yml"),
+                (["--rules", self.rules, "--compare", "none"], "the scenario's own policy"),
+                (["--rules", self.rules, "--csv"], "text or --json"),
+                (["--rules", self.rules, "--sample", "1ms"], "--sample takes")]:
+            done = vherd("sim", "run", self.scenario, *arguments)
+            self.assertNotEqual(done.returncode, 0, arguments)
+            self.assertEqual(done.stdout, "")
+            self.assertIn(words, done.stderr.splitlines()[0])
+
+
 class Run(unittest.TestCase):
     def test_examples(self):
         found = sorted(glob.glob(os.path.join(SCENARIOS, "*.yaml")))

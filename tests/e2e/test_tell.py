@@ -47,6 +47,20 @@ class Telling(unittest.TestCase):
         daemon.start()
         return daemon
 
+    def check_series(self, daemon):
+        """Of a receiver that heard two messages, and of one that is dead."""
+        def value(name, **labels):
+            return daemon.metrics().value("vherd_notifications_" + name, **labels) or 0
+        wait_for("what was sent", 60,
+                 lambda: value("total", receiver="good", result="sent") == 2)
+        wait_for("what failed", 60,
+                 lambda: value("total", receiver="dead", result="failed") >= 3)
+        self.assertEqual(value("total", receiver="dead", result="given_up"), 0)
+        self.assertEqual((value("queued", receiver="good"), value("queued", receiver="dead")),
+                         (0, 2))
+        self.assertEqual(value("oldest_age_seconds", receiver="good"), 0)
+        self.assertGreater(value("oldest_age_seconds", receiver="dead"), 0)
+
     def test_rule_to_webhook(self):
         switches = self.switches()
         secret = os.path.join(switches.directory, "key")
@@ -72,6 +86,7 @@ class Telling(unittest.TestCase):
         self.assertEqual(status["good"]["queued"], 0)
         self.assertEqual(status["dead"]["queued"], 2)
         self.assertIn("503", status["dead"]["error"])
+        self.check_series(daemon)
         # It comes back, after a restart in between, and hears all in order.
         daemon.stop()
         daemon.start()

@@ -108,8 +108,8 @@ def kill_many(rounds, at_once=4):
         def one(i):
             try:
                 results.append(kill_rounds(os.path.join(top, str(i)), rounds // at_once, i))
-            except Failure as failure:
-                failures.append(str(failure))
+            except Exception as failure:  # whatever it was, that store was not found whole
+                failures.append(f"{type(failure).__name__}: {failure}")
         threads = [threading.Thread(target=one, args=(i,)) for i in range(at_once)]
         for thread in threads:
             thread.start()
@@ -162,17 +162,19 @@ class Damage:
         return ends
 
     def damaged(self, folder, change, most_lost, silent=False):
-        """Copy, let `change` work on the bytes of the file, and have the rest checked."""
-        shutil.rmtree(self.copy, ignore_errors=True)
-        shutil.copytree(self.whole, self.copy)
-        path = os.path.join(self.copy, self.file(folder))
+        """Copy, let `change` work on the bytes of the file, and have the rest checked. Threads have
+        a copy each."""
+        copy = f"{self.copy}-{threading.get_ident()}"
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.copytree(self.whole, copy)
+        path = os.path.join(copy, self.file(folder))
         with open(path, "rb") as file:
             data = bytearray(file.read())
         data = change(data)
         with open(path, "wb") as file:
             file.write(data)
-        run("damaged", self.copy, self.BATCHES, most_lost, *(["silent"] if silent else []))
-        return self.copy
+        run("damaged", copy, self.BATCHES, most_lost, *(["silent"] if silent else []))
+        return copy
 
 
 def flip(at, bit):

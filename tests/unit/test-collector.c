@@ -17,6 +17,7 @@
 
 #include "base/mem.h"
 #include "collect/collector.h"
+#include "virt/manage.h"
 #include "virt/memory.h"
 
 struct stage {
@@ -492,6 +493,45 @@ static void test_a_thousand_lives(void **state)
     stage_free(s);
 }
 
+static void test_what_is_stored_is_followed(void **state)
+{
+    struct stage *s = stage_new("memory:///?vms=2&vcpus=4&disks=1");
+    seconds(s, 2);
+    struct vm *vm = s->herd->vms[0];
+    assert_true(fact(s, &vm->obj, FACT_VM_SNAPSHOTS) == 0);
+    assert_true(isnan(fact(s, &vm->obj, FACT_VM_SNAPSHOT_OLDEST)));
+    assert_true(fact(s, &vm->obj, FACT_VM_CONFIG_DIFFERS) == 0);
+    assert_true(fact(s, vm->obj.children[KIND_DISK], FACT_DISK_CHAIN_DEPTH) == 0);
+    struct virt *admin = NULL;
+    const struct virt_params params = {"memory:///", .read_write = true};
+    const struct virt_snapshot_spec spec = {.name = "before", .kind = VIRT_SNAPSHOT_INTERNAL};
+    struct err err;
+    assert_int_equal(virt_memory.open(&params, &admin, &err), 0);
+    assert_int_equal(virt_memory_manage.create_snapshot(admin, &vm->uuid, &spec, &err), 0);
+    double made = (double)(clock_real_ns(&s->clock.clock) / NS_PER_S);
+    // No event tells of it: it is found with the next look, at the latest after five minutes.
+    for (int i = 0; i < 301 && fact(s, &vm->obj, FACT_VM_SNAPSHOTS) == 0; i++)
+        second(s);
+    assert_true(fact(s, &vm->obj, FACT_VM_SNAPSHOTS) == 1);
+    assert_true(fact(s, &vm->obj, FACT_VM_SNAPSHOT_OLDEST) == made);
+    assert_true(fact(s, &vm->obj, FACT_VM_SNAPSHOT_NEWEST) == made);
+    // Other vCPUs than stored; the next event has it looked at.
+    assert_int_equal(virt_memory_manage.set_vcpus(admin, &vm->uuid, 2, VIRT_LIVE, false, &err), 0);
+    assert_int_equal(memory_plug_nic(&vm->uuid, "vnet77", true), 0);
+    settle(s);
+    assert_true(fact(s, &vm->obj, FACT_VM_CONFIG_DIFFERS) == 1);
+    assert_string_equal(object_attr(&vm->obj, ATTR_VM_DIFFERENCES), "vCPUs");
+    assert_true(fact(s, &s->herd->vms[1]->obj, FACT_VM_CONFIG_DIFFERS) == 0);
+    // What is off has nothing to differ from; its snapshots stay.
+    assert_int_equal(memory_stop(&vm->uuid, 5, 1), 0);
+    settle(s);
+    assert_true(isnan(fact(s, &vm->obj, FACT_VM_CONFIG_DIFFERS)));
+    assert_null(object_attr(&vm->obj, ATTR_VM_DIFFERENCES));
+    assert_true(fact(s, &vm->obj, FACT_VM_SNAPSHOTS) == 1);
+    virt_memory.close(admin);
+    stage_free(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -509,6 +549,7 @@ int main(void)
         cmocka_unit_test(test_what_happened_meanwhile),
         cmocka_unit_test(test_agent_answers_reach_the_vm),
         cmocka_unit_test(test_a_thousand_lives),
+        cmocka_unit_test(test_what_is_stored_is_followed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -301,6 +301,61 @@ static void test_flags_are_kept_when_they_change(void **state)
     stage_done(&s);
 }
 
+static void test_an_event_counter_begins_with_nothing(void **state)
+{
+    struct stage s;
+    stage_init(&s);
+    struct vm *vm = add_vm(&s, 1, "web");
+    sample(&s);
+    struct object *counter = object_child(&vm->obj, KIND_EVENT, "crashed");
+    counter->before_ns = s.clock.mono;
+    set(&s, counter, FACT_EVENT_COUNT, 1);
+    int64_t at = keep_now(s.keep, vm, s.clock.mono);
+    sample(&s);
+    struct point p[POINTS_MAX];
+    assert_true(points_of(&s, "vherd_event_total", "event", "crashed", p) >= 2);
+    assert_int_equal(p[0].t_ms, at - 1);
+    assert_true(p[0].v == 0);
+    assert_int_equal(p[1].t_ms, at);
+    assert_true(p[1].v == 1);
+    // Without anybody who hurries, with the next sample.
+    struct object *other = object_child(&vm->obj, KIND_EVENT, "watchdog");
+    other->before_ns = s.clock.mono;
+    set(&s, other, FACT_EVENT_COUNT, 2);
+    sample(&s);
+    assert_int_equal(points_of(&s, "vherd_event_total", "event", "watchdog", p), 2);
+    assert_true(p[0].v == 0 && p[1].v == 2);
+    object_remove(other);
+    // Another name is not another birth.
+    for (int i = 0; i < 30; i++)
+        sample(&s);
+    herd_vm_rename(s.herd, vm, "shop");
+    set(&s, counter, FACT_EVENT_COUNT, 2);
+    sample(&s);
+    size_t n = points_of(&s, "vherd_event_total", "domain", "shop", p);
+    assert_int_equal(n, 1);
+    assert_true(p[0].v == 2);
+    stage_done(&s);
+}
+
+static void test_the_host_is_kept_between_samples(void **state)
+{
+    struct stage s;
+    stage_init(&s);
+    set(&s, s.herd->host, FACT_HOST_LIBVIRT_UP, 1);
+    assert_int_equal(keep_host_now(s.keep, s.clock.mono), 0); // before the first sample
+    sample(&s);
+    s.clock.mono -= NS_PER_S / 2;
+    set(&s, s.herd->host, FACT_HOST_LIBVIRT_UP, 0);
+    int64_t at = keep_host_now(s.keep, s.clock.mono);
+    assert_int_equal(at, T0_MS + 500);
+    struct point p[POINTS_MAX];
+    assert_int_equal(points_of(&s, "libvirt_up", "job", "vherd", p), 2);
+    assert_true(p[0].v == 1 && p[1].v == 0);
+    assert_int_equal(p[1].t_ms, at);
+    stage_done(&s);
+}
+
 static void test_state_is_not_shown_while_libvirt_is_away(void **state)
 {
     struct stage s;
@@ -411,6 +466,8 @@ int main(void)
         cmocka_unit_test(test_slow_lanes_are_repeated_then_ended),
         cmocka_unit_test(test_what_is_delivered_is_not_repeated),
         cmocka_unit_test(test_flags_are_kept_when_they_change),
+        cmocka_unit_test(test_an_event_counter_begins_with_nothing),
+        cmocka_unit_test(test_the_host_is_kept_between_samples),
         cmocka_unit_test(test_state_is_not_shown_while_libvirt_is_away),
         cmocka_unit_test(test_a_clock_that_jumps_makes_no_interval_negative),
         cmocka_unit_test(test_a_clock_set_back_costs_no_samples),

@@ -409,8 +409,13 @@ static void test_dead_receiver_delays_nobody(void **state)
     assert_int_equal(w->n_taken, 2);
     w->trace[0] = '\0';
     w->dead = true;
+    assert_null(notify_given_up(w->n));
     FIRE(w, "A", "db");
     run(w, 2 * 3600);
+    const char *words = notify_given_up(w->n);
+    assert_non_null(words);
+    assert_string_equal(words, "ops could not be told in time: 1 message is given up");
+    assert_null(notify_given_up(w->n)); // told once
     w->dead = false;
     run(w, 600);
     expect(w, ""); // given up

@@ -80,13 +80,16 @@ static char state_of(const struct world *w)
 }
 
 // Evaluations a minute apart from `first` on: `seen` has x where alert "a" was given, . where not,
-// g where its data were missing, c where it was neither given nor cleared.
+// g where its data were missing (s: and it is known that they ended), c where it was neither given
+// nor cleared.
 static void trace(struct world *w, int first, const char *seen, const char *expected)
 {
     char got[64] = "";
     for (size_t i = 0; seen[i]; i++) {
         struct rule_update u = {0};
-        w->absence = (struct rule_absence){.is_gap = seen[i] == 'g', .is_cleared = seen[i] != 'c'};
+        w->absence = (struct rule_absence){.is_gap = seen[i] == 'g' || seen[i] == 's',
+                                           .is_settled = seen[i] == 's',
+                                           .is_cleared = seen[i] != 'c'};
         assert_int_equal(step(w, (int64_t)(first + (int)i) * MINUTE, seen[i] == 'x' ? "a" : "", &u),
                          0);
         rule_update_done(&u);
@@ -142,6 +145,15 @@ static void test_gap(void **state)
     world_init(&w);
     w.p.gap_max_ms = 2 * MINUTE; // after a start, whatever `for` is
     trace(&w, 1, "xgg.", "FFFr");
+    rule_state_done(&w.state);
+    world_init(&w);
+    w.p.gap_max_ms = 2 * MINUTE;
+    trace(&w, 1, "xsxs", "FrFr"); // ended by an event: a second time is told
+    rule_state_done(&w.state);
+    world_init(&w);
+    w.p.gap_max_ms = 5 * MINUTE;
+    w.rule.for_ms = 2 * MINUTE; // which still bridges
+    trace(&w, 1, "xxxssss", "ppFFFrr");
     rule_state_done(&w.state);
 }
 

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -25,6 +26,20 @@
 #define WAIT_MS 20000
 
 static const struct tsdb_kind_of gauge = {TSDB_DOUBLE, 0, false, 0};
+
+static atomic_int failing_fsyncs;
+
+// In place of the C library's: the store's fsyncs of its log come here.
+int fdatasync(int fd)
+{
+    int left = atomic_load(&failing_fsyncs);
+    while (left > 0)
+        if (atomic_compare_exchange_weak(&failing_fsyncs, &left, left - 1)) {
+            errno = EIO;
+            return -1;
+        }
+    return fsync(fd);
+}
 
 static struct tsdb *open_store(const char *dir)
 {
@@ -237,6 +252,29 @@ static void test_newer_format(void **state)
     }
 }
 
+// The kernel may have dropped what it could not write, and says so once only: what is in memory
+// goes into a block, the log into another segment.
+static void test_fsync_that_fails(void **state)
+{
+    struct tsdb *db = open_store(*state);
+    struct tsdb_status status;
+    append(db, T0, 100);
+    atomic_store(&failing_fsyncs, 1);
+    append(db, T0 + 100000, 100);
+    wait_for_note(db, "the log cannot be written");
+    for (int ms = 0; notes_with(db, "the log cannot be written") > 0; ms += 10, usleep(10000))
+        assert_in_range(ms, 0, WAIT_MS);
+    assert_int_equal(atomic_load(&failing_fsyncs), 0);
+    tsdb_status(db, &status);
+    assert_int_equal(status.blocks[0], 1);
+    assert_int_equal(status.block_samples[0], 200);
+    append(db, T0 + 200000, 100);
+    tsdb_close(db);
+    db = open_store(*state);
+    assert_int_equal(count(db), 300);
+    tsdb_close(db);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -244,6 +282,7 @@ int main(void)
         TSDB_TEST(test_removed_while_open),
         TSDB_TEST(test_removed_and_not_to_be_made),
         TSDB_TEST(test_log_removed),
+        TSDB_TEST(test_fsync_that_fails),
         TSDB_TEST(test_newer_format),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

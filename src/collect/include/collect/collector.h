@@ -44,6 +44,8 @@ struct collector_params {
     void (*process)(const struct vm *vm, int pid, void *arg);
     void *arg;
     bool no_sampler; /**< tests: batches come through collector_sink() alone */
+    /** Calls to `virt` are made within collector_step(): only where none of them can hang. */
+    bool no_threads;
 };
 
 struct collector;

@@ -20,6 +20,12 @@
  */
 #define KEEP_REPEAT_NS (30 * NS_PER_S)
 
+/**
+ * The series of an event counter begins with 0, just before its first event, so that increase()
+ * sees that one: only where the counter is new, not its labels or the store's settings.
+ */
+#define KEEP_BIRTH_NS (10 * NS_PER_S)
+
 /** What vherd tells of itself and its lanes is appended each so long, and when a flag changes. */
 #define KEEP_SELF_NS (5 * NS_PER_S)
 
@@ -65,6 +71,9 @@ int keep_sample(struct keep *k, int64_t mono_ns, int64_t real_ns);
  * 0 where nothing was appended, since no sample has seen the VM yet.
  */
 int64_t keep_now(struct keep *k, struct vm *vm, int64_t mono_ns);
+
+/** The same for the host itself, without what hangs below it: libvirt was lost or found. */
+int64_t keep_host_now(struct keep *k, int64_t mono_ns);
 
 struct keep_stats {
     uint64_t samples; /**< appended, markers with them */

@@ -154,12 +154,14 @@ struct conf {
     } receive;
 
     struct {
-        struct conf_list files;  /**< rules.files: patterns of paths; [] */
-        int64_t interval_ns;     /**< rules.evaluation_interval: of groups that name none; 15s */
-        int64_t query_offset_ns; /**< rules.query_offset: how far back groups look; 0s */
-        int64_t resend_delay_ns; /**< rules.resend_delay: a firing alert is told again; 1m */
-        bool hold_gaps;          /**< rules.hold_gaps: missing data resolve nothing; true */
-        char *external_url;      /**< rules.external_url: for templates and links; "" */
+        bool pack;                /**< rules.pack: vherd's own rules are used too; true */
+        struct conf_list disable; /**< rules.disable: names of rules that are left out; [] */
+        struct conf_list files;   /**< rules.files: patterns of paths; [] */
+        int64_t interval_ns;      /**< rules.evaluation_interval: of groups that name none; 15s */
+        int64_t query_offset_ns;  /**< rules.query_offset: how far back groups look; 0s */
+        int64_t resend_delay_ns;  /**< rules.resend_delay: a firing alert is told again; 1m */
+        bool hold_gaps;           /**< rules.hold_gaps: missing data resolve nothing; true */
+        char *external_url;       /**< rules.external_url: for templates and links; "" */
     } rules;
 
     struct {
@@ -171,6 +173,7 @@ struct conf {
         struct conf_array receivers;   /**< struct conf_receiver */
         struct conf_route route;       /**< the top; receiver "" = nobody is told */
         struct conf_array inhibit;     /**< struct conf_inhibit */
+        bool default_inhibit;          /**< notify.default_inhibit: true */
         struct conf_array quiet_hours; /**< struct conf_quiet */
         int64_t keep_trying_ns;        /**< notify.keep_trying: 24h */
         int64_t max_backoff_ns;        /**< notify.max_backoff: 5m */

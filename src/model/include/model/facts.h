@@ -20,6 +20,9 @@
     X(NETWORK, "networks", HOST)                                                                   \
     X(PROCESS, "processes", HOST)                                                                  \
     X(LANE, "lanes", HOST)                                                                         \
+    X(CERT, "certificates", HOST)                                                                  \
+    X(RULES, "rule_groups", HOST)                                                                  \
+    X(RECEIVER, "receivers", HOST)                                                                 \
     X(HMISS, "unavailable", HOST)                                                                  \
     X(VM, "vms", INVALID)                                                                          \
     X(VCPU, "vcpus", VM)                                                                           \
@@ -56,6 +59,11 @@
     X(PROCESS, NAME, B, "process", "Process of vherd.")                                            \
     X(PROCESS, SANDBOX, B, "sandbox", "What confines the process.")                                \
     X(LANE, NAME, B, "lane", "Lane of collection.")                                                \
+    X(CERT, PATH, B, "path", "File of the certificate.")                                           \
+    X(RULES, ID, D, "id", "File and name of the group.")                                           \
+    X(RULES, NAME, B, "name", "Group of rules.")                                                   \
+    X(RULES, FILE, B, "file", "File that holds it.")                                               \
+    X(RECEIVER, NAME, B, "name", "Receiver of notifications.")                                     \
     X(HMISS, WHAT, B, "what", "What could not be read.")                                           \
     X(HMISS, REASON, B, "reason", "Why.")                                                          \
     X(VM, UUID, B, "uuid", "libvirt's UUID.")                                                      \
@@ -80,6 +88,8 @@
     X(VM, GUEST_TIMEZONE, D, "guest_timezone", "Time zone that the guest agent reports.")          \
     X(VM, GUEST_USERS, D, "guest_users", "Users who are logged in, comma-separated.")              \
     X(VM, OWNER, D, "owner", "Owner in vherd's metadata.")                                         \
+    X(VM, DIFFERENCES, D, "config_differences",                                                    \
+      "What the stored definition would change at a restart, comma-separated.")                    \
     X(VM, NOVA_NAME, D, "openstack_name", "Instance name in Nova's metadata.")                     \
     X(VM, NOVA_FLAVOR, D, "openstack_flavor", "Flavor in Nova's metadata.")                        \
     X(VM, NOVA_USER, D, "openstack_user", "User in Nova's metadata.")                              \
@@ -199,6 +209,12 @@
     X(HOST, TICK_DURATION, SELF, NS, D, "sample_duration_seconds",                                 \
       "How long the last sample took.")                                                            \
     X(HOST, SERIES, SELF, PLAIN, D, "series", "Series in the last exposition.")                    \
+    X(HOST, STORE_SET_ASIDE, SELF, PLAIN, D, "store_set_aside",                                    \
+      "Files of the store, and stretches of its log, that could not be read.")                     \
+    X(HOST, STORE_DISK_SIZE, SELF, PLAIN, D, "store_disk_size_bytes",                              \
+      "Size of the file system that holds the store.")                                             \
+    X(HOST, STORE_DISK_FREE, SELF, PLAIN, D, "store_disk_free_bytes",                              \
+      "Room that vherd may use on it.")                                                            \
     X(HOST, RECONNECTS, SELF, PLAIN, D, "libvirt_reconnects",                                      \
       "Connections to libvirt made again.")                                                        \
     X(CPU, USER, HOST, NS, B, "user_seconds", "In user mode, guests apart.")                       \
@@ -258,6 +274,25 @@
     X(LANE, WRITTEN_OFF, SELF, PLAIN, B, "written_off",                                            \
       "Calls past their deadline that have not come back.")                                        \
     X(LANE, QUARANTINED, SELF, PLAIN, B, "quarantined", "Objects in quarantine.")                  \
+    X(CERT, NOT_AFTER, SELF, PLAIN, B, "not_after_time_seconds",                                   \
+      "End of the certificate's validity, Unix time.")                                             \
+    X(RULES, ITERATIONS, SELF, PLAIN, B, "iterations", "Evaluations of the group on schedule.")    \
+    X(RULES, MISSED, SELF, PLAIN, B, "iterations_missed",                                          \
+      "Evaluations that were skipped since one before took too long.")                             \
+    X(RULES, DURATION, SELF, NS, B, "duration_seconds", "How long the last evaluation took.")      \
+    X(RULES, FAILURES, SELF, PLAIN, B, "evaluation_failures",                                      \
+      "Rules that could not be evaluated.")                                                        \
+    X(RULES, LATE, SELF, NS, B, "late_seconds", "How late the last evaluation began.")             \
+    X(RULES, LAST, SELF, PLAIN, B, "last_evaluation_time_seconds",                                 \
+      "When the group was last evaluated on schedule, Unix time; it ages while rules stand "       \
+      "still.")                                                                                    \
+    X(RECEIVER, SENT, SELF, PLAIN, B, "sent", "Messages delivered.")                               \
+    X(RECEIVER, FAILED, SELF, PLAIN, B, "failed", "Attempts that failed.")                         \
+    X(RECEIVER, GIVEN_UP, SELF, PLAIN, B, "given_up",                                              \
+      "Messages that the receiver refused for good or that grew too old.")                         \
+    X(RECEIVER, QUEUED, SELF, PLAIN, B, "queued", "Messages that wait for delivery.")              \
+    X(RECEIVER, OLDEST_AGE, SELF, NS, B, "oldest_age_seconds",                                     \
+      "Age of the oldest message that waits; 0 without any.")                                      \
     X(HMISS, ONE, SELF, PLAIN, D, "unavailable", "1 where something could not be read.")           \
     /* A VM. */                                                                                    \
     X(VM, STATE, STATE, PLAIN, D, "state_code", "libvirt's virDomainState.")                       \
@@ -272,6 +307,14 @@
       "Memory the domain has: balloon, or else configured.")                                       \
     X(VM, BALLOON_PERIOD, CONFIG, NS, D, "balloon_period_seconds",                                 \
       "How often the balloon reports; 0: never.")                                                  \
+    X(VM, SNAPSHOTS, STORED, PLAIN, D, "snapshots", "Snapshots that libvirt knows of the VM.")     \
+    X(VM, SNAPSHOT_OLDEST, STORED, PLAIN, D, "snapshot_oldest_time_seconds",                       \
+      "When its oldest snapshot was made, Unix time.")                                             \
+    X(VM, SNAPSHOT_NEWEST, STORED, PLAIN, D, "snapshot_newest_time_seconds",                       \
+      "When its newest snapshot was made, Unix time.")                                             \
+    X(VM, CONFIG_DIFFERS, STORED, PLAIN, D, "config_differs",                                      \
+      "1 while a restart would change what the VM is made of, its stored definition being "        \
+      "another.")                                                                                  \
     X(VM, CPU, KERNEL, NS, B, "cpu_seconds", "CPU time of the whole hypervisor process.")          \
     X(VM, VCPU_RUN, KERNEL, NS, D, "vcpu_run_seconds", "Run time of the vCPU threads, summed.")    \
     X(VM, VCPU_WAIT, KERNEL, NS, D, "vcpu_wait_seconds",                                           \
@@ -424,6 +467,8 @@
     X(DISK, PHYSICAL, LIBVIRT, PLAIN, B, "physical_bytes",                                         \
       "Size of the container: file or device.")                                                    \
     X(DISK, THRESHOLD, LIBVIRT, PLAIN, D, "write_threshold_bytes", "Armed write threshold.")       \
+    X(DISK, CHAIN_DEPTH, STORED, PLAIN, D, "chain_depth",                                          \
+      "Images below the disk's active one (its backing chain).")                                   \
     X(DISK, LIMIT_TOTAL_BYTES, CONFIG, PLAIN, D, "limit_total_bytes",                              \
       "Throttle: bytes/s, reads and writes together.")                                             \
     X(DISK, LIMIT_READ_BYTES, CONFIG, PLAIN, D, "limit_read_bytes", "Throttle: bytes/s read.")     \

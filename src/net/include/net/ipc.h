@@ -46,8 +46,8 @@ enum ipc_type {
 
 /** Pieces of an answer (IPC_BEGIN among them) that may be under way before the first IPC_MORE, and
  * how long one should be: so much memory a slow client costs on either side. */
-#define IPC_PIECES_AHEAD 4
-#define IPC_PIECE_BYTES ((size_t)64 * 1024)
+#define IPC_PIECES_AHEAD 2
+#define IPC_PIECE_BYTES ((size_t)160 * 1024)
 
 /** One frame as received; the payload is valid until the next call on the connection. */
 struct ipc_frame {

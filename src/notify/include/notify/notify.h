@@ -103,6 +103,10 @@ enum notify_outcome {
     NOTIFY_OUTCOME_MAX,
 };
 
+/** Words about messages that notify_step() gave up since the last call, of one receiver at a time:
+ * ask until it is NULL. Valid until the next call. */
+const char *notify_given_up(struct notify *n);
+
 /** What became of an attempt. `retry_ms`: the receiver's wish, -1 = none. Unknown ids are nothing.
  * Returns what a person should be told, or NULL; valid until the next call. */
 const char *notify_result(struct notify *n, const char *id, enum notify_outcome outcome,

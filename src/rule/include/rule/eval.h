@@ -38,7 +38,12 @@ struct rule_env {
     int64_t query_offset_ms; /**< of groups that name none */
     int64_t resend_delay_ms;
     int64_t gap_max_ms; /**< see rule_step_params */
-    bool hold_gaps;     /**< bridge gaps up to `for`; false: as Prometheus */
+    /**
+     * Whether what these labels stand for is known for sure, so that a gap in its data is bridged
+     * up to `for` only, not up to gap_max_ms. May be NULL: never.
+     */
+    bool (*is_settled)(void *arg, const struct labels *series);
+    bool hold_gaps; /**< bridge gaps up to `for`; false: as Prometheus */
     /**
      * Store samples; they must be readable through `source` when it returns. 0 or -errno.
      */

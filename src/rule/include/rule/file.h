@@ -106,6 +106,9 @@ struct rule_files {
 int rule_files_glob(struct rule_files *files, const char *directory, const char *pattern,
                     struct rule_errors *errors);
 void rule_files_done(struct rule_files *files);
+
+/** Take out the rules of this name; how many those were. */
+size_t rule_files_leave_out(struct rule_files *files, const char *name);
 size_t rule_files_count(const struct rule_files *files);
 
 #endif

@@ -60,6 +60,7 @@ struct rule_seen_alert {
 /** How an alert that `expr` did not give stands. */
 struct rule_absence {
     bool is_gap;     /**< data that were there when it became active are missing */
+    bool is_settled; /**< gap_max_ms does not count for it */
     bool is_cleared; /**< the clear expression gave something for it (true where there is none) */
 };
 

@@ -22,6 +22,7 @@ struct tool_sim_options {
     bool report; /**< the whole timeline, not only one line an hour or so */
     bool utf8;
     enum tool_format format;
+    const char *told; /**< what rules told in it, in that format, to stand at the end; or NULL */
     /** Told now and then how much of all runs is done, and which policy's runs; NULL: nobody. */
     void (*progress)(void *arg, const char *policy, double done_ratio);
     void *arg;

@@ -115,6 +115,15 @@ struct virt_ops {
     int (*xml)(struct virt *v, const struct uuid *uuid, char **ret_xml, struct err *err);
 
     /**
+     * What is kept of one domain, without its hypervisor process being asked: facts of LANE_STORED,
+     * see virt/stored.h. `known` is the number of its snapshots at the last call: while that is
+     * right, only this number is read again; -1: everything. Rows that are not given again are as
+     * they were. NULL: the back end keeps nothing of the kind.
+     */
+    int (*stored)(struct virt *v, const struct uuid *uuid, int known, struct batch *out,
+                  struct err *err);
+
+    /**
      * Statistics of one running domain that reach the hypervisor process: the wanted parts, and
      * the state where that costs nothing more. Facts of LANE_LIBVIRT, LANE_MEMORY, LANE_STATE,
      * LANE_JOB, LANE_CONFIG (MEM_CURRENT) into `out`; disks are keyed by target.
