@@ -37,7 +37,7 @@ class Report:
 
     def failed(self, name, reason):
         """A row that could not be measured is short."""
-        self.row(name, None, reason.strip().split("\n")[-1][:200], "", False)
+        self.row(name, None, reason.strip().split("\n")[-1][:600], "", False)
 
     def note(self, text):
         if not self.silent:

@@ -17,13 +17,18 @@ def count_of(arguments):
     return 6 if arguments.quick else 20
 
 
-def run(arguments, report, stage):
-    count = count_of(arguments)
+def make(arguments, stage):
+    """What apply says as JSON, and the file it was given."""
     path = os.path.join(stage.daemon.directory, "wanted.yaml")
     with open(path, "w", encoding="utf-8") as file:
-        file.write(wanted(stage.prefix, count))
+        file.write(wanted(stage.prefix, count_of(arguments)))
+    return json.loads(stage.vherd("apply", path, "--json")), path
+
+
+def run(arguments, report, stage):
+    count = count_of(arguments)
     start = time.monotonic()
-    first = json.loads(stage.vherd("apply", path, "--json"))
+    first, path = make(arguments, stage)
     report.row(f"vherd apply: {count} VMs made", time.monotonic() - start, "s")
     report.at_least("vherd apply: VMs made", len(first["tasks"]), "VMs", count)
     again = json.loads(stage.vherd("apply", path, "--json"))

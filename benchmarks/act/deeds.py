@@ -14,18 +14,29 @@ def every_deed(arguments, report, stage):
                     len(table))
 
 
-def refusals(report, stage):
+def refusals(_arguments, report, stage):
     table = set(everydeed.table())
     name = stage.prefix + "-roles"
-    stage.do("vm", "create", name, "--memory", "32M", "--disk", "pool=images,size=1M")
+    for one in (name, name + "-other"):
+        stage.do("vm", "create", one, "--memory", "32M", "--disk", "pool=images,size=1M")
     report.at_least("deeds refused to each role without the right",
                     len(everydeed.refused(stage, name)), "deeds", len(table))
-    stage.do("vm", "delete", name, "--disks", "delete")
+    tokens = {}
+    for role in everydeed.RANK:
+        for scope in ("all", f"name:{name}"):
+            user = f"{role}-{'all' if scope == 'all' else 'one'}"
+            stage.vherd("user", "add", user, "--role", role, "--scope", scope)
+            tokens[role, scope == "all"] = stage.vherd("token", "create", "t", "--user", user,
+                                                       "--role", role).strip()
+    cells, wrong = everydeed.matrix(stage.daemon, name, name + "-other", tokens)
+    report.at_most(f"role x verb x scope: answered wrongly, of {cells}", len(wrong), "cells", 0)
+    for one in (name, name + "-other"):
+        stage.do("vm", "delete", one, "--disks", "delete")
 
 
 def sequences(arguments, report, stage):
     """In every kind in turn, every third with a checkpoint."""
-    count, steps = (3, 1) if arguments.quick else (20, 8)
+    count, steps = (3, 1) if arguments.quick else (20, 8 if arguments.long else 4)
     name = stage.prefix + "2"
     stage.create(name, "--start")
     stage.boot(name)
@@ -61,14 +72,7 @@ def kills(arguments, report, stage):
         report.failed("ends in the middle", str(error))
     report.at_least("ends in the middle: rounds with all whole and told truly", play.good, "rounds",
                     rounds)
-    for state in ("done", "failed", "unasked"):
+    for state in ("done", "failed", "unasked", "restarted"):
         report.row(f"– of them {state}", sum(one.get(state, 0) for one in play.outcomes.values()),
                    "")
     stage.remove_all()
-
-
-def run(arguments, report, stage):
-    refusals(report, stage)
-    every_deed(arguments, report, stage)
-    sequences(arguments, report, stage)
-    kills(arguments, report, stage)

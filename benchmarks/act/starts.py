@@ -8,8 +8,8 @@ from act import apply
 
 
 def destroy(stage, names):
-    for name in names:
-        stage.host.virsh("destroy", name)
+    stage.host.run("sh", "-c", f"for i in {' '.join(names)}; do virsh -q destroy $i; done",
+                   timeout=300)
 
 
 def virsh(stage, names):
@@ -29,6 +29,8 @@ def ours(stage, names):
 def run(arguments, report, stage):
     """Several rounds of each in turn, as the machine may carry others: their medians."""
     names = [f"{stage.prefix}many{i:02}" for i in range(apply.count_of(arguments))]
+    if not set(names) <= set(stage.vms()):
+        apply.make(arguments, stage)
     theirs, own, failed = [], [], 0
     for _ in range(1 if arguments.quick else 3):
         theirs.append(virsh(stage, names))

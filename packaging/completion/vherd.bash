@@ -94,6 +94,8 @@ _vherd() {
         --missed) _vherd_words $'skip\nonce'; return ;;
         --parallel)  return ;;
         --max-failures)  return ;;
+        --keep)  return ;;
+        --keep-for)  return ;;
         --socket) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --url)  return ;;
         --server)  return ;;
@@ -103,7 +105,7 @@ _vherd() {
         --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --color) _vherd_words $'auto\nalways\nnever'; return ;;
         esac
-        if [[ $cur == -* ]]; then _vherd_words $'--cron\n--deed\n--field\n--vm\n--match\n--label\n--all\n--missed\n--parallel\n--max-failures\n--dry-run\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
+        if [[ $cur == -* ]]; then _vherd_words $'--cron\n--deed\n--field\n--vm\n--match\n--label\n--all\n--missed\n--parallel\n--max-failures\n--keep\n--keep-for\n--dry-run\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
         if ((COMP_CWORD == 2)); then _vherd_words $'list\nshow\nadd\ndelete\nrun\npause\nresume'
         else mapfile -t COMPREPLY < <(compgen -f -- "$cur"); fi
         ;;

@@ -145,8 +145,9 @@ static const struct {
     int error;
     int status;
 } statuses[] = {
-    {ENOENT, 404}, {ENOTCONN, 409}, {ESRCH, 409},     {EBUSY, 409},        {EINVAL, 400},
-    {EEXIST, 409}, {EAGAIN, 503},   {ETIMEDOUT, 504}, {ECONNREFUSED, 409}, {EDQUOT, 503},
+    {ENOENT, 404},       {ENOTCONN, 409}, {ESRCH, 409},  {EBUSY, 409},
+    {EINVAL, 400},       {EEXIST, 409},   {EAGAIN, 503}, {ETIMEDOUT, 504},
+    {ECONNREFUSED, 409}, {EDQUOT, 503},   {ENOSPC, 507},
 };
 
 int core_status_of(int error)

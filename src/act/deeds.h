@@ -50,7 +50,8 @@ struct job {
     // Written by the worker before it hands the job back:
     struct err err;
     int result;
-    char now[512]; // what is true after a mending
+    bool lost;     // a mending broke off as libvirt went away
+    char now[512]; // what is true after a mending, or why it came to nothing
 };
 
 /** A worker that wants a note written waits in it. */

@@ -10,6 +10,7 @@
 #include "act.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "mending.h"
 #include "sandbox/sandbox.h"
 
 static void on_term(uv_signal_t *handle, int signum)
@@ -18,7 +19,8 @@ static void on_term(uv_signal_t *handle, int signum)
 }
 
 // "qemu+ssh://host/system": libvirt's client goes out, by itself or by a program.
-static struct sandbox_acting plan_for(const struct act *a)
+static struct sandbox_acting plan_for(const struct act *a, const char *const *read_paths,
+                                      const char *const *write_paths)
 {
     const char *plus = strchr(a->uri, '+'), *slashes = strstr(a->uri, "://");
     bool transport = plus && slashes && plus < slashes && strncmp(plus, "+unix", 5) != 0;
@@ -28,14 +30,31 @@ static struct sandbox_acting plan_for(const struct act *a)
     bool session = geteuid() != 0 || strstr(a->uri, "/session");
     return (struct sandbox_acting){.seccomp = a->conf->web.sandbox,
                                    .programs = transport || session,
-                                   .network = transport || host};
+                                   .network = transport || host,
+                                   .read_paths = read_paths,
+                                   .write_paths = write_paths};
 }
 
-// libvirt's socket belongs to root: opening it, and opening it again, takes no capability.
+// A scenario that is simulated lies in a file; every other back end is spoken to over a socket.
+static char *scenario_path(const char *uri)
+{
+    static const char scheme[] = "simulate://";
+    if (strncmp(uri, scheme, strlen(scheme)) != 0)
+        return NULL;
+    const char *path = uri + strlen(scheme);
+    return mem_strndup(path, strcspn(path, "?"));
+}
+
+// libvirt's socket belongs to root: opening it, and opening it again, takes no capability. Images
+// are read and written by libvirt, never by this process.
 static int confine(const struct act *a, struct buf *words)
 {
     struct err err = {0};
-    const struct sandbox_acting plan = plan_for(a);
+    CLEANUP(freep) char *templates = conf_templates_path(a->conf);
+    CLEANUP(freep) char *scenario = scenario_path(a->uri);
+    const char *const read_paths[] = {templates, scenario, NULL};
+    const char *const write_paths[] = {a->state.directory, NULL};
+    const struct sandbox_acting plan = plan_for(a, read_paths, write_paths);
     int r = sandbox_enter_acting(&plan, words, &err);
     if (r < 0) {
         log_error("%s", err.message);
@@ -81,15 +100,16 @@ int main(int argc, char **argv)
         return 0;
     CLEANUP(buf_done) struct buf words;
     buf_init(&words, 1024);
+    state_init(&a->state, a->conf);
     if (confine(a, &words) < 0)
         return 1;
     a->ops = virt_ops_for_uri(a->uri);
-    state_init(&a->state, a->conf);
     deeds_open(a);
     control_watch(a);
     control_send(IPC_CONTROL_FD, CONTROL_READY, words.data, -1);
     act_step(a);
     uv_run(&a->loop, UV_RUN_DEFAULT);
+    mending_stop(a);
     consoles_end_all(a, "vherd ended");
     state_done(&a->state);
     // Workers that hang still use what this process has: end without taking it apart.

@@ -7,11 +7,13 @@
 #include "api.h"
 #include "base/mem.h"
 #include "base/number.h"
+#include "manage/retention.h"
 #include "manage/schedule.h"
 #include "manage/select.h"
 
 #define SCHEDULES_EACH 200 // of one principal
 #define PARALLEL_DEFAULT 4
+#define KEEP_FOR_MAX_S (INT64_C(36500) * 86400)
 
 static const char *const missed_words[] = {"skip", "once", NULL};
 
@@ -22,6 +24,9 @@ static const struct field fields[] = {
     {"deed", FIELD_TEXT, true, .max = 64, .help = "what"},
     {"parallel", FIELD_INTEGER, .min = 1, .max = 1000, .help = "so many at once"},
     {"max_failures", FIELD_INTEGER, .min = 0, .max = 1000000, .help = "then the rest is cancelled"},
+    {"keep", FIELD_INTEGER, .min = 0, .max = RETENTION_KEEP_MAX,
+     .help = "of its snapshots of a VM"},
+    {"keep_for", FIELD_DURATION, .min = 60, .max = KEEP_FOR_MAX_S, .help = "how long they stay"},
     {"missed", FIELD_CHOICE, .choices = missed_words, .help = "a time that was missed"},
     {"dry_run", FIELD_BOOL, .help = "do nothing"},
     {NULL},
@@ -124,6 +129,22 @@ static int64_t number(const struct api_call *c, const char *name, int64_t otherw
     return v ? json_integer_value(v) : otherwise;
 }
 
+// What is taken again and again must end somewhere: who wants all of them has to say so.
+static int check_keep(const struct api_call *c, struct schedule *s, struct err *err)
+{
+    bool takes = s->deed->id == DEED_SNAPSHOT_CREATE;
+    bool said = json_object_get(c->body, "keep") || json_object_get(c->body, "keep_for");
+    if (takes && !said)
+        return err_set(err, EINVAL,
+                       "say how many snapshots of each VM stay (keep; 0: all of them) or for how "
+                       "long (keep_for): its older ones are deleted");
+    if (!takes && said)
+        return err_set(err, EINVAL, "keep and keep_for are for snapshot.create");
+    s->keep = number(c, "keep", 0);
+    s->keep_for_s = number(c, "keep_for", 0);
+    return 0;
+}
+
 static int read_schedule(const struct api_call *c, struct schedule *s, struct err *err)
 {
     const char *missed;
@@ -134,6 +155,8 @@ static int read_schedule(const struct api_call *c, struct schedule *s, struct er
         r = check_deed(c, s, err);
     if (r == 0)
         r = select_check(s->select, err);
+    if (r == 0)
+        r = check_keep(c, s, err);
     if (r == 0)
         r = check_time(c, s, err);
     if (r < 0)

@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "base/number.h"
 #include "manage/select.h"
+#include "schedule_run.h"
 #include "verdict.h"
 
 #define LOOK_NS (60 * NS_PER_S) // the clock may be set meanwhile
@@ -24,24 +25,6 @@
 #define RETRY_NS (5 * NS_PER_S)
 #define TASKS_PER_TURN 16 // each is an fsync
 #define GROUPS_MAX 1024
-
-struct schedule_run {
-    struct work work; // first: a work is its run
-    struct schedule_run *next;
-    struct act *act;
-    struct schedule schedule; // owned
-    struct grant grant;       // owned
-    json_t *fields;           // owned: of the deed
-    int64_t due_s, next_s;
-    bool late;
-    char *batch;
-    struct conn *conn; // NULL: it is back
-    size_t at, added;
-    // Written by the worker:
-    json_t *chosen; // owned
-    struct err err;
-    int result;
-};
 
 static int64_t real_s(void)
 {
@@ -139,6 +122,14 @@ static void work_select(struct work *w)
     struct schedule_run *run = (struct schedule_run *)w;
     run->result = select_run(run->act->ops, run->conn->virt, run->schedule.select, may, run,
                              &run->chosen, &run->err);
+    size_t i;
+    json_t *vm;
+    if (run->result < 0 || !schedule_run_keeps(run))
+        return;
+    json_array_foreach(run->chosen, i, vm)
+    {
+        schedule_run_look(run, vm);
+    }
 }
 
 static void hand_over(struct work *w, void *arg)
@@ -233,33 +224,6 @@ static void begin(struct act *a, struct schedule *s, int64_t next_s, bool late, 
 
 /* Ending. */
 
-static int add_task(struct act *a, struct schedule_run *run, const json_t *vm, struct err *err)
-{
-    const struct schedule *s = &run->schedule;
-    const char *uuid = json_string_value(json_object_get(vm, "uuid"));
-    int64_t id = 0;
-    struct task t = {
-        .deed = s->deed,
-        .vm = mem_strdup(json_string_value(json_object_get(vm, "name"))),
-        .uuid = mem_strdup(uuid),
-        .principal = mem_strdup(s->principal),
-        .key = mem_printf("schedule %jd %jd %s", (intmax_t)s->id, (intmax_t)run->due_s, uuid),
-        .batch = mem_strdup(run->batch),
-        .parallel = s->parallel,
-        .max_failures = s->max_failures,
-        .body = json_deep_copy(run->fields),
-        .progress = -1,
-    };
-    // Added before vherd was killed.
-    bool again = task_by_key(a->state.store, t.principal, t.key, &id) == 0;
-    int r = again ? 0 : tasks_add(a, &t, err);
-    if (again || r < 0)
-        task_done(&t);
-    else
-        run->added++;
-    return r;
-}
-
 static void finish(struct act *a, struct schedule_run *run, const char *why)
 {
     struct schedule_run **at = &a->schedules.runs;
@@ -284,7 +248,7 @@ static bool go_on(struct act *a, struct schedule_run *run)
         return true;
     }
     for (int i = 0; i < TASKS_PER_TURN && run->at < json_array_size(run->chosen); i++)
-        if (add_task(a, run, json_array_get(run->chosen, run->at++), &err) < 0) {
+        if (schedule_run_add(run, json_array_get(run->chosen, run->at++), &err) < 0) {
             finish(a, run, err.message);
             return true;
         }

@@ -23,10 +23,25 @@
 static const struct store_schema *const schemas[] = {&audit_schema, &account_schema, &task_schema,
                                                      &auto_schema, &schedule_schema};
 
+// The directories above it, which others may look into.
+static void make_parents(const char *path)
+{
+    CLEANUP(freep) char *copy = mem_strdup(path);
+    for (char *slash = strchr(copy + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        (void)mkdir(copy, 0755);
+        *slash = '/';
+    }
+}
+
 void state_init(struct act_state *s, const struct conf *conf)
 {
+    struct err err = {0};
     free(s->directory);
     s->directory = conf_act_state(conf);
+    // What is wrong is told when it is opened.
+    make_parents(s->directory);
+    (void)store_directory(s->directory, &err);
 }
 
 static void close_all(struct act_state *s)
@@ -40,17 +55,6 @@ void state_done(struct act_state *s)
 {
     close_all(s);
     free(TAKE_PTR(s->directory));
-}
-
-// The directories above it, which others may look into.
-static void make_parents(const char *path)
-{
-    CLEANUP(freep) char *copy = mem_strdup(path);
-    for (char *slash = strchr(copy + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        (void)mkdir(copy, 0755);
-        *slash = '/';
-    }
 }
 
 static int open_all(struct act_state *s)

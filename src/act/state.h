@@ -26,7 +26,8 @@ struct act_state {
     unsigned unwritten;  // refusals since
 };
 
-// The directory in force; before the first state_ready(). The key must have come.
+// The directory in force, made where it is missing: what is confined later can hold on to it.
+// Before the first state_ready(). The key must have come.
 void state_init(struct act_state *s, const struct conf *conf);
 void state_done(struct act_state *s);
 

@@ -11,8 +11,7 @@
 #include "base/mem.h"
 #include "manage/auto.h"
 #include "manage/queue.h"
-
-#define MEND_PAUSE_NS (2 * NS_PER_S)
+#include "mending.h"
 
 struct job *tasks_find(struct act *a, int64_t id)
 {
@@ -61,7 +60,10 @@ static int store_task(struct act *a, struct task *t, struct err *err)
     free(detail);
     if (r == -EEXIST)
         return err_set(err, EEXIST, "this key has been used");
-    return r < 0 ? err_set(err, -r, "the task cannot be written: %s", strerror(-r)) : 0;
+    return r < 0
+               ? err_set(err, -r, "nothing was done, as it cannot be written to the audit log: %s",
+                         strerror(-r))
+               : 0;
 }
 
 int tasks_add(struct act *a, struct task *t, struct err *err)
@@ -86,6 +88,16 @@ int tasks_add(struct act *a, struct task *t, struct err *err)
 }
 
 /* On a worker. */
+
+// vherd's own end, or libvirt's, rather than a failure of the deed.
+static bool is_interruption(int code)
+{
+    static const int codes[] = {EINTR, ENOTCONN, EPIPE, ECONNRESET, ECONNREFUSED};
+    for (size_t i = 0; i < ARRAY_LEN(codes); i++)
+        if (code == codes[i])
+            return true;
+    return false;
+}
 
 static void hand_over(struct work *w, void *arg)
 {
@@ -135,15 +147,6 @@ static void work_do(struct work *w)
     json_array_clear(job->run.steps);
     if (job->result == 0)
         job->result = manage_do(&job->run, &job->err);
-}
-
-static void work_mend(struct work *w)
-{
-    struct job *job = (struct job *)w;
-    struct err why = {0};
-    job->result = manage_mend(&job->run, job->notes, job->now, sizeof(job->now), &why);
-    if (job->result < 0)
-        log_warning("task %jd cannot be closed yet: %s", (intmax_t)job->task.id, why.message);
 }
 
 /* On the loop. */
@@ -226,15 +229,14 @@ static void release(struct act *a, const struct task *t)
             j->task.after = 0;
 }
 
-// Takes `job` out.
-static void finish(struct act *a, struct job *job, enum task_state state, const char *message)
+void tasks_finish(struct act *a, struct job *job, enum task_state state, const char *message)
 {
     int r = store_end(a, job, state, message);
     if (r < 0) {
         // It stays open; after a restart it is mended and closed.
         log_error("task %jd: its end cannot be written: %s", (intmax_t)job->task.id, strerror(-r));
         job->phase = JOB_BROKEN;
-        job->retry_ns = act_now() + MEND_PAUSE_NS;
+        job->retry_ns = act_now() + MENDING_PAUSE_NS;
         return;
     }
     struct task t = job->task;
@@ -255,7 +257,7 @@ static void cancel_queued(struct act *a, int64_t after, const char *batch, const
                    ((after && j->task.after == after) ||
                     (batch && j->task.batch && strcmp(j->task.batch, batch) == 0));
         if (hit) {
-            finish(a, j, TASK_CANCELLED, why);
+            tasks_finish(a, j, TASK_CANCELLED, why);
             j = a->deeds.jobs; // that may have taken out others
         } else {
             j = j->next;
@@ -269,7 +271,7 @@ int tasks_cancel(struct act *a, int64_t id, struct err *err)
     if (!job)
         return err_set(err, ESRCH, "the task is over");
     if (job->phase == JOB_QUEUED)
-        finish(a, job, TASK_CANCELLED, "cancelled before it began");
+        tasks_finish(a, job, TASK_CANCELLED, "cancelled before it began");
     else
         atomic_store(&job->cancel, true);
     return 0;
@@ -283,20 +285,10 @@ size_t tasks_cancel_auto(struct act *a)
         next = job->next;
         if (!auto_is(job->task.principal) || job->phase != JOB_QUEUED)
             continue;
-        finish(a, job, TASK_CANCELLED, "cancelled: nothing is to be done by itself any more");
+        tasks_finish(a, job, TASK_CANCELLED, "cancelled: nothing is to be done by itself any more");
         n++;
     }
     return n;
-}
-
-// vherd's own end, or libvirt's, rather than a failure of the deed.
-static bool is_interruption(int code)
-{
-    static const int codes[] = {EINTR, ENOTCONN, EPIPE, ECONNRESET, ECONNREFUSED};
-    for (size_t i = 0; i < ARRAY_LEN(codes); i++)
-        if (code == codes[i])
-            return true;
-    return false;
 }
 
 static void fill_run(struct act *a, struct job *job)
@@ -323,8 +315,7 @@ static void fill_run(struct act *a, struct job *job)
     (void)uuid_parse(job->task.uuid, strlen(job->task.uuid), &job->run.uuid);
 }
 
-// False where it has to wait for libvirt or a thread.
-static bool submit(struct act *a, struct job *job, void (*run)(struct work *w))
+bool tasks_submit(struct act *a, struct job *job, void (*run)(struct work *w))
 {
     job->conn = link_use(a);
     if (!job->conn)
@@ -335,17 +326,6 @@ static bool submit(struct act *a, struct job *job, void (*run)(struct work *w))
         return true;
     link_unuse(a, TAKE_PTR(job->conn));
     return false;
-}
-
-static void start_mending(struct act *a, struct job *job, int64_t now)
-{
-    job->retry_ns = now + MEND_PAUSE_NS;
-    json_decref(job->notes);
-    job->notes = NULL;
-    if (task_notes(a->state.store, job->task.id, &job->notes) < 0)
-        return;
-    if (submit(a, job, work_mend))
-        job->phase = JOB_MENDING;
 }
 
 static void start(struct act *a, struct job *job, int64_t now)
@@ -363,7 +343,7 @@ static void start(struct act *a, struct job *job, int64_t now)
     job->task.state = TASK_RUNNING;
     job->task.started_ns = real_ns;
     job->err = (struct err){0};
-    if (submit(a, job, work_do)) {
+    if (tasks_submit(a, job, work_do)) {
         job->phase = JOB_RUNNING;
         return;
     }
@@ -375,26 +355,11 @@ static void start(struct act *a, struct job *job, int64_t now)
 static void end_of_deed(struct act *a, struct job *job, int64_t now)
 {
     if (job->result == 0) {
-        finish(a, job, TASK_DONE, NULL);
+        tasks_finish(a, job, TASK_DONE, NULL);
         return;
     }
     job->phase = JOB_BROKEN;
     job->retry_ns = now;
-}
-
-static void end_of_mending(struct act *a, struct job *job, int64_t now)
-{
-    if (job->result < 0) {
-        job->phase = JOB_BROKEN;
-        job->retry_ns = now + MEND_PAUSE_NS;
-        return;
-    }
-    if (job->result == 1) {
-        finish(a, job, TASK_DONE, NULL);
-        return;
-    }
-    CLEANUP(freep) char *message = mem_printf("%s; %s", job->err.message, job->now);
-    finish(a, job, job->err.code == ECANCELED ? TASK_CANCELLED : TASK_FAILED, message);
 }
 
 static void take_back(struct act *a, int64_t now)
@@ -408,23 +373,8 @@ static void take_back(struct act *a, int64_t now)
         if (job->phase == JOB_RUNNING)
             end_of_deed(a, job, now);
         else
-            end_of_mending(a, job, now);
+            mending_end(a, job, now);
         job = next;
-    }
-}
-
-static void mend_broken(struct act *a, int64_t now)
-{
-    for (struct job *j = a->deeds.jobs, *next; j; j = next) {
-        next = j->next;
-        if (j->phase != JOB_BROKEN || now < j->retry_ns)
-            continue;
-        if (!j->task.deed) {
-            finish(a, j, TASK_FAILED, "this version of vherd does not know the deed");
-            next = a->deeds.jobs;
-        } else {
-            start_mending(a, j, now);
-        }
     }
 }
 
@@ -461,7 +411,7 @@ void tasks_step(struct act *a, int64_t now)
         return;
     write_notes(a);
     take_back(a, now);
-    mend_broken(a, now);
+    mending_step(a, now);
     start_queued(a, now);
 }
 

@@ -131,11 +131,12 @@ const struct command commands[] = {
         .most = 2,
         .words = schedule_words,
         .summary = "Have deeds done again and again",
-        .details = "`vherd schedule add nightly --cron '0 3 * * *' --deed snapshot.create --field "
-                   "name=nightly-%Y%m%d --label backup=yes`: at each of these times, in the "
-                   "daemon's time zone, VMs are selected anew and each gets a task, with the "
-                   "rights that whoever added it has then. What was missed while vherd or libvirt "
-                   "was away is skipped, or with --missed once made up for.",
+        .details =
+            "`vherd schedule add nightly --cron '0 3 * * *' --deed snapshot.create --field "
+            "name=nightly-%Y%m%d --keep 7 --label backup=yes`: at each of these times, in the "
+            "daemon's time zone, VMs are selected anew and each gets a task, with the "
+            "rights that whoever added it has then. What was missed while vherd or libvirt "
+            "was away is skipped, or with --missed once made up for.",
         .options = {{"cron", "TEXT", "minute hour day month weekday, or @hourly, @daily, …"},
                     {"deed", "DEED", "what is done, such as snapshot.create or vm.shutdown"},
                     {"field", "K=V", "a field of the deed", NULL, true},
@@ -146,6 +147,8 @@ const struct command commands[] = {
                     {"missed", "WHAT", "skip or once", missed_words, false},
                     {"parallel", "N", "so many VMs at once; 4 if absent"},
                     {"max-failures", "N", "after more failures the rest is cancelled; 0"},
+                    {"keep", "N", "snapshots of each VM that stay; 0: all"},
+                    {"keep-for", "TIME", "how long its snapshots stay, such as 30d"},
                     {"dry-run", NULL, "say what would be done, and do nothing"}},
         .run = cmd_schedule,
     },

@@ -169,8 +169,11 @@ static int add(struct cli *cli)
     json_object_set_new(body, "select", selection(cli));
     if (cli_option(cli, "missed"))
         json_object_set_new(body, "missed", json_string(cli_option(cli, "missed")));
+    if (cli_option(cli, "keep-for"))
+        json_object_set_new(body, "keep_for", json_string(cli_option(cli, "keep-for")));
     if (read_fields(cli, deed, fields, &err) < 0 ||
         read_number(cli, "parallel", "parallel", body, &err) < 0 ||
+        read_number(cli, "keep", "keep", body, &err) < 0 ||
         read_number(cli, "max-failures", "max_failures", body, &err) < 0)
         return cli_usage(cli, "%s", err.message);
     return ask(cli, "POST", verbs[VERB_SCHEDULE_ADD].path, body, view_added);

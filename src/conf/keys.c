@@ -266,9 +266,10 @@ const struct conf_key conf_keys[] = {
              "directory."},
     {"act", "parallel", CONF_INTEGER, AT(act.parallel), "4", 1, 32,
      .help = "Tasks that change VMs at the same time."},
-    {"act", "templates", CONF_TEXT, AT(act.templates), "", .check = check_path,
+    {"act", "templates", CONF_TEXT, AT(act.templates), "", .check = check_path, .restart = true,
      .help = "Folder with templates of VMs, NAME.yaml each. Empty: /etc/vherd/templates as root, "
-             "else vherd/templates in the user's configuration directory."},
+             "else vherd/templates in the user's configuration directory. One that is made while "
+             "vherd runs is seen after a restart."},
     {"query", "timeout", CONF_DURATION, AT(query.timeout_ns), "30s", 100 * MS, 1 * H,
      .help = "After this long a query is ended; a request may ask for less. Waiting for others "
              "counts."},

@@ -59,6 +59,25 @@ int manage_mend(struct manage_run *r, const json_t *notes, char *ret_now, size_t
     return 0;
 }
 
+void manage_left(const json_t *notes, char *ret, size_t size)
+{
+    CLEANUP(buf_done) struct buf text;
+    const json_t *note;
+    size_t i;
+    buf_init(&text, size);
+    json_array_foreach(notes, i, note)
+    {
+        const char *make = json_string_value(json_object_get(note, "make"));
+        const char *pool = json_string_value(json_object_get(note, "pool"));
+        const char *name = json_string_value(json_object_get(note, pool ? "volume" : "name"));
+        if (!make || !name)
+            continue;
+        buf_printf(&text, "%s%s %s%s%s", text.len ? ", " : "", make, pool ? pool : "",
+                   pool ? "/" : "", name);
+    }
+    snprintf(ret, size, "%s", text.len ? text.data : "");
+}
+
 const char *manage_other_name(const struct deed *deed, const json_t *body)
 {
     switch (deed->id) {

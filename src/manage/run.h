@@ -137,4 +137,14 @@ int run_make_disk(struct manage_run *r, const json_t *wanted, const char *volume
 /** Can run_make_disk() succeed? Adds the sentence. */
 int run_check_disk(struct manage_run *r, const json_t *wanted, const char *volume, struct err *err);
 
+/**
+ * Before a call during which libvirt holds the VM up: note that it runs, if it does. After it broke
+ * off run_go_on() lets a VM go on that libvirt left paused, and says whether libvirt has ended it;
+ * run_start_again() starts that one, when its images are in order. One that somebody else, or an
+ * I/O error, has paused or ended stays as it is. 0 or -errno.
+ */
+int run_note_running(struct manage_run *r, struct err *err);
+int run_go_on(struct manage_run *r, const json_t *notes, bool *ret_ended, struct err *err);
+int run_start_again(struct manage_run *r, bool ended, struct err *err);
+
 #endif

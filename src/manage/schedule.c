@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "store/row.h"
 
 static const char *const steps[] = {
     "CREATE TABLE schedule(id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, principal "
@@ -13,13 +14,18 @@ static const char *const steps[] = {
     "NULL, parallel INTEGER NOT NULL, max_failures INTEGER NOT NULL, once INTEGER NOT NULL, paused "
     "INTEGER NOT NULL, created INTEGER NOT NULL, due INTEGER NOT NULL, last INTEGER NOT NULL, "
     "message TEXT, UNIQUE(principal, name)) STRICT;",
+    "ALTER TABLE schedule ADD COLUMN keep INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE schedule ADD COLUMN keep_for INTEGER NOT NULL DEFAULT 0;"
+    "CREATE TABLE schedule_snapshot(schedule INTEGER NOT NULL REFERENCES schedule(id) ON DELETE "
+    "CASCADE, uuid TEXT NOT NULL, name TEXT NOT NULL, made INTEGER NOT NULL, PRIMARY KEY(schedule, "
+    "uuid, name)) STRICT;",
 };
 
 const struct store_schema schedule_schema = {"schedule", steps, ARRAY_LEN(steps)};
 
 #define COLUMNS                                                                                    \
     "id, name, principal, cron, deed, fields, chosen, parallel, max_failures, once, paused, "      \
-    "created, due, last, message"
+    "created, due, last, message, keep, keep_for"
 
 void schedule_done(struct schedule *s)
 {
@@ -32,46 +38,35 @@ void schedule_done(struct schedule *s)
     *s = (struct schedule){0};
 }
 
-static void bind_json(struct store_query *q, const json_t *value)
-{
-    char *text = json_dumps(value, JSON_COMPACT);
-    store_bind_text(q, text ? text : "{}");
-    free(text);
-}
-
-// Run a statement that gives no rows.
-static int run(struct store_query *q)
-{
-    int r = store_next(q);
-    return MIN_OF(r, 0);
-}
-
 int schedule_add(struct store *st, struct schedule *s)
 {
     struct store_query *q CLEANUP(store_query_donep) = store_query(
         st, "INSERT INTO schedule(name, principal, cron, deed, fields, chosen, parallel, "
-            "max_failures, once, paused, created, due, last) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,0)");
+            "max_failures, once, paused, created, due, keep, keep_for, last) "
+            "VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,0)");
     store_bind_text(q, s->name);
     store_bind_text(q, s->principal);
     store_bind_text(q, s->cron);
     store_bind_text(q, s->deed->name);
-    bind_json(q, s->fields);
-    bind_json(q, s->select);
+    store_bind_json(q, s->fields);
+    store_bind_json(q, s->select);
     store_bind_i64(q, s->parallel);
     store_bind_i64(q, s->max_failures);
     store_bind_i64(q, s->once);
     store_bind_i64(q, s->paused);
     store_bind_i64(q, s->created_s);
     store_bind_i64(q, s->due_s);
-    int r = run(q);
+    store_bind_i64(q, s->keep);
+    store_bind_i64(q, s->keep_for_s);
+    int r = store_run(q);
     if (r == 0)
         s->id = store_last_id(st);
     return r;
 }
 
-static json_t *parse(const char *text)
+static json_t *object_at(struct store_query *q, int column)
 {
-    json_t *value = text ? json_loads(text, 0, NULL) : NULL;
+    json_t *value = store_json(q, column);
     return value ? value : json_object();
 }
 
@@ -83,8 +78,8 @@ static void read_row(struct store_query *q, struct schedule *s)
         .principal = mem_strdup(store_text(q, 2)),
         .cron = mem_strdup(store_text(q, 3)),
         .deed = deed_by_name(store_text(q, 4)),
-        .fields = parse(store_text(q, 5)),
-        .select = parse(store_text(q, 6)),
+        .fields = object_at(q, 5),
+        .select = object_at(q, 6),
         .parallel = store_i64(q, 7),
         .max_failures = store_i64(q, 8),
         .once = store_i64(q, 9) != 0,
@@ -93,6 +88,8 @@ static void read_row(struct store_query *q, struct schedule *s)
         .due_s = store_i64(q, 12),
         .last_s = store_i64(q, 13),
         .message = mem_strdup(store_text(q, 14)),
+        .keep = store_i64(q, 15),
+        .keep_for_s = store_i64(q, 16),
     };
 }
 
@@ -101,10 +98,10 @@ int schedule_get(struct store *st, int64_t id, struct schedule *ret)
     struct store_query *q CLEANUP(store_query_donep) =
         store_query(st, "SELECT " COLUMNS " FROM schedule WHERE id=?");
     store_bind_i64(q, id);
-    int r = store_next(q);
-    if (r == 1)
+    int r = store_one(q);
+    if (r == 0)
         read_row(q, ret);
-    return r == 1 ? 0 : r == 0 ? -ENOENT : r;
+    return r;
 }
 
 int schedule_each(struct store *st, const char *principal,
@@ -128,15 +125,15 @@ int schedule_count(struct store *st, const char *principal, int64_t *ret)
     struct store_query *q CLEANUP(store_query_donep) =
         store_query(st, "SELECT count(*) FROM schedule WHERE principal=?");
     store_bind_text(q, principal);
-    int r = store_next(q);
-    if (r == 1)
+    int r = store_one(q);
+    if (r == 0)
         *ret = store_i64(q, 0);
-    return r == 1 ? 0 : r == 0 ? -ENOENT : r;
+    return r;
 }
 
 static int change(struct store *st, struct store_query *q)
 {
-    int r = run(q);
+    int r = store_run(q);
     return r == 0 && store_changes(st) == 0 ? -ENOENT : r;
 }
 
@@ -257,6 +254,10 @@ void schedule_json(const struct schedule *s, struct json *j)
     json_kv_i64(j, "parallel", s->parallel);
     json_kv_i64(j, "max_failures", s->max_failures);
     json_kv_string(j, "missed", s->once ? "once" : "skip");
+    if (s->keep > 0)
+        json_kv_i64(j, "keep", s->keep);
+    if (s->keep_for_s > 0)
+        json_kv_i64(j, "keep_for", s->keep_for_s);
     json_kv_bool(j, "paused", s->paused);
     json_kv_i64(j, "created", s->created_s);
     if (!s->paused && s->due_s < INT64_MAX)

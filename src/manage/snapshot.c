@@ -205,6 +205,8 @@ static int run_create(struct manage_run *r, struct err *err)
         w = place_all(r, &m, err);
     if (w == 0)
         w = note_name(r, err);
+    if (w == 0)
+        w = run_note_running(r, err);
     const struct virt_snapshot_spec spec = {.name = run_text(r, "name"),
                                             .kind = kind,
                                             .quiesce = run_flag(r, "quiesce"),
@@ -296,12 +298,21 @@ static int mend_create(struct manage_run *r, const json_t *notes, char *ret_now,
         snprintf(ret_now, size, "the VM is not there any more");
         return 0;
     }
+    bool ended = false;
+    if (w == 0)
+        w = run_go_on(r, notes, &ended, err);
+    // Images in which QEMU kept an internal snapshot by itself are put in order by a running VM.
+    bool first = kind_of(r) == VIRT_SNAPSHOT_INTERNAL || snapshots_find(&l, run_text(r, "name"));
+    if (w == 0)
+        w = run_start_again(r, ended && first, err);
     if (w < 0)
         return w;
     int thawed = froze(notes) ? r->manage->thaw(r->virt, &r->uuid, NULL) : 0;
     if (json_array_size(notes) > 0 && snapshots_find(&l, run_text(r, "name")))
         return 1;
     w = undo(r, &l, notes, err);
+    if (w == 0)
+        w = run_start_again(r, ended && !first, err);
     if (w < 0)
         return w;
     return snapshot_state(r,

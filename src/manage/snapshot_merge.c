@@ -325,7 +325,9 @@ static int note_plan(struct manage_run *r, const struct plan *p, bool paused, st
     int w = 0;
     for (size_t i = 0; w == 0 && i < p->n_victims; i++)
         w = snapshot_note_volume(r, p->victims[i], err);
-    return w < 0 ? w : note_start(r, paused, err);
+    if (w == 0)
+        w = note_start(r, paused, err);
+    return w < 0 || paused ? w : run_note_running(r, err);
 }
 
 // A VM that was started only for this is ended again, unless somebody has let it run.
@@ -400,6 +402,8 @@ int snapshot_run_delete(struct manage_run *r, struct err *err)
         return w < 0 ? w : unmake(r, &p, err);
     }
     w = note_start(r, false, err);
+    if (w == 0)
+        w = run_note_running(r, err);
     return w < 0 ? w : r->manage->delete_snapshot(r->virt, &r->uuid, p.s->name, false, err);
 }
 
@@ -434,8 +438,8 @@ static int mend_again(struct manage_run *r, const struct plan *p, const json_t *
                           ret_now, size, err);
 }
 
-int snapshot_mend_delete(struct manage_run *r, const json_t *notes, char *ret_now, size_t size,
-                         struct err *err)
+static int mend_delete(struct manage_run *r, const json_t *notes, char *ret_now, size_t size,
+                       struct err *err)
 {
     CLEANUP(plan_done) struct plan p;
     size_t n;
@@ -465,4 +469,21 @@ int snapshot_mend_delete(struct manage_run *r, const json_t *notes, char *ret_no
                                 "go back to the snapshot: delete it again"
                               : "the snapshot is there as before",
                           ret_now, size, err);
+}
+
+// Merges are carried on in a VM that is off; the internal ones of QEMU want it running.
+int snapshot_mend_delete(struct manage_run *r, const json_t *notes, char *ret_now, size_t size,
+                         struct err *err)
+{
+    bool ended = false;
+    size_t at = 0;
+    bool merges = run_notes_next(notes, "volume", &at) != NULL;
+    int w = run_go_on(r, notes, &ended, err);
+    if (w == 0)
+        w = run_start_again(r, ended && !merges, err);
+    if (w < 0 && w != -ENOENT)
+        return w;
+    int done = mend_delete(r, notes, ret_now, size, err);
+    w = done < 0 ? done : run_start_again(r, ended && merges, err);
+    return w < 0 ? w : done;
 }

@@ -249,6 +249,8 @@ static int run_external(struct manage_run *r, struct back *b, struct err *err)
     if (w == 0)
         w = note_switch(r, b, active > 0, err);
     if (w == 0)
+        w = run_note_running(r, err);
+    if (w == 0)
         w = r->manage->redefine_as(r->virt, &r->uuid, b->s->name, b->fresh, b->n, err);
     if (w == 0)
         w = keep_labels(r, &b->list.spec, err);
@@ -357,15 +359,20 @@ static int stands(struct manage_run *r, const struct back *b, int active, struct
 static int lead_back(struct manage_run *r, const json_t *notes, const json_t *note, int active,
                      char *ret_now, size_t size, struct err *err)
 {
+    bool ended = false;
     const char *text = json_string_value(json_object_get(note, "definition"));
     size_t n;
-    int w = text ? r->manage->redefine(r->virt, text, err) : 0;
+    int w = run_go_on(r, notes, &ended, err);
+    if (w == 0 && text)
+        w = r->manage->redefine(r->virt, text, err);
     int saved = w == 0 ? r->manage->has_save(r->virt, &r->uuid, err) : w;
     if (saved < 0)
         return saved;
     // Only what ran before is started: memory saved before that stays saved.
     if (!active && saved && json_is_true(json_object_get(note, "active")))
         w = r->manage->power(r->virt, &r->uuid, VIRT_POWER_START, err);
+    else if (!active && w == 0)
+        w = run_start_again(r, ended, err);
     if (w == 0)
         w = run_unmake_volumes(r, notes, &n, err);
     return w < 0 ? w : snapshot_state(r, "it is as before", ret_now, size, err);

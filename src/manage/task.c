@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "store/row.h"
 
 static const char *const steps[] = {
     "CREATE TABLE task(id INTEGER PRIMARY KEY AUTOINCREMENT, deed TEXT NOT NULL, state INTEGER NOT "
@@ -21,13 +22,14 @@ static const char *const steps[] = {
     "CREATE INDEX task_batch ON task(batch) WHERE batch IS NOT NULL;"
     "CREATE TABLE task_note(task INTEGER NOT NULL REFERENCES task(id) ON DELETE CASCADE, n INTEGER "
     "NOT NULL, note TEXT NOT NULL, PRIMARY KEY(task, n)) STRICT;",
+    "ALTER TABLE task ADD COLUMN mends INTEGER NOT NULL DEFAULT 0;",
 };
 
 const struct store_schema task_schema = {"task", steps, ARRAY_LEN(steps)};
 
 #define COLUMNS                                                                                    \
     "id, deed, state, vm, uuid, principal, key, batch, parallel, max_failures, after, intent, "    \
-    "created, started, ended, body, result, message"
+    "created, started, ended, body, result, message, mends"
 
 static const char *const state_names[] = {"queued", "running", "done", "failed", "cancelled"};
 
@@ -65,20 +67,6 @@ void tasks_free(struct task *tasks, size_t n)
     free(tasks);
 }
 
-static void bind_json(struct store_query *q, const json_t *value)
-{
-    char *text = value ? json_dumps(value, JSON_COMPACT) : NULL;
-    store_bind_text(q, text);
-    free(text);
-}
-
-// Run a statement that gives no rows.
-static int run(struct store_query *q)
-{
-    int r = store_next(q);
-    return MIN_OF(r, 0);
-}
-
 int task_add(struct store *s, struct task *t)
 {
     struct store_query *q CLEANUP(store_query_donep) = store_query(
@@ -96,16 +84,11 @@ int task_add(struct store *s, struct task *t)
     store_bind_i64(q, t->after);
     store_bind_i64(q, t->intent);
     store_bind_i64(q, t->created_ns);
-    bind_json(q, t->body);
-    int r = run(q);
+    store_bind_json(q, t->body);
+    int r = store_run(q);
     if (r == 0)
         t->id = store_last_id(s);
     return r;
-}
-
-static json_t *parse(const char *text)
-{
-    return text ? json_loads(text, 0, NULL) : NULL;
 }
 
 static void read_row(struct store_query *q, struct task *t)
@@ -126,9 +109,10 @@ static void read_row(struct store_query *q, struct task *t)
         .created_ns = store_i64(q, 12),
         .started_ns = store_i64(q, 13),
         .ended_ns = store_i64(q, 14),
-        .body = parse(store_text(q, 15)),
-        .result = parse(store_text(q, 16)),
+        .body = store_json(q, 15),
+        .result = store_json(q, 16),
         .message = mem_strdup(store_text(q, 17)),
+        .mends = store_i64(q, 18),
         .progress = -1,
     };
 }
@@ -139,10 +123,10 @@ int task_by_key(struct store *s, const char *principal, const char *key, int64_t
         store_query(s, "SELECT id FROM task WHERE principal=? AND key=?");
     store_bind_text(q, principal);
     store_bind_text(q, key);
-    int r = store_next(q);
-    if (r == 1)
+    int r = store_one(q);
+    if (r == 0)
         *ret_id = store_i64(q, 0);
-    return r == 1 ? 0 : r == 0 ? -ENOENT : r;
+    return r;
 }
 
 int task_get(struct store *s, int64_t id, struct task *ret)
@@ -150,10 +134,10 @@ int task_get(struct store *s, int64_t id, struct task *ret)
     struct store_query *q CLEANUP(store_query_donep) =
         store_query(s, "SELECT " COLUMNS " FROM task WHERE id=?");
     store_bind_i64(q, id);
-    int r = store_next(q);
-    if (r == 1)
+    int r = store_one(q);
+    if (r == 0)
         read_row(q, ret);
-    return r == 1 ? 0 : r == 0 ? -ENOENT : r;
+    return r;
 }
 
 int task_open(struct store *s, struct task **ret, size_t *ret_n)
@@ -182,7 +166,7 @@ int task_start(struct store *s, int64_t id, int64_t now_ns)
         store_query(s, "UPDATE task SET state=1, started=? WHERE id=? AND state=0");
     store_bind_i64(q, now_ns);
     store_bind_i64(q, id);
-    int r = run(q);
+    int r = store_run(q);
     return r == 0 && store_changes(s) == 0 ? -EALREADY : r;
 }
 
@@ -193,10 +177,20 @@ int task_finish(struct store *s, int64_t id, enum task_state state, const char *
         s, "UPDATE task SET state=?, message=?, result=?, ended=? WHERE id=? AND state<2");
     store_bind_i64(q, state);
     store_bind_text(q, message);
-    bind_json(q, result);
+    store_bind_json(q, result);
     store_bind_i64(q, now_ns);
     store_bind_i64(q, id);
-    int r = run(q);
+    int r = store_run(q);
+    return r == 0 && store_changes(s) == 0 ? -EALREADY : r;
+}
+
+int task_mends(struct store *s, int64_t id, int64_t mends)
+{
+    struct store_query *q CLEANUP(store_query_donep) =
+        store_query(s, "UPDATE task SET mends=? WHERE id=? AND state<2");
+    store_bind_i64(q, mends);
+    store_bind_i64(q, id);
+    int r = store_run(q);
     return r == 0 && store_changes(s) == 0 ? -EALREADY : r;
 }
 
@@ -206,8 +200,8 @@ int task_note(struct store *s, int64_t id, const json_t *note)
         store_query(s, "INSERT INTO task_note(task, n, note) SELECT ?1, 1 + count(*), ?2 FROM "
                        "task_note WHERE task=?1");
     store_bind_i64(q, id);
-    bind_json(q, note);
-    return run(q);
+    store_bind_json(q, note);
+    return store_run(q);
 }
 
 int task_notes(struct store *s, int64_t id, json_t **ret)
@@ -218,7 +212,7 @@ int task_notes(struct store *s, int64_t id, json_t **ret)
     int r;
     store_bind_i64(q, id);
     while ((r = store_next(q)) == 1)
-        json_array_append_new(notes, parse(store_text(q, 0)));
+        json_array_append_new(notes, store_json(q, 0));
     if (r < 0)
         json_decref(notes);
     else
@@ -231,10 +225,10 @@ int task_failures(struct store *s, const char *batch, int64_t *ret)
     struct store_query *q CLEANUP(store_query_donep) =
         store_query(s, "SELECT count(*) FROM task WHERE batch=? AND state=3");
     store_bind_text(q, batch);
-    int r = store_next(q);
-    if (r == 1)
+    int r = store_one(q);
+    if (r == 0)
         *ret = store_i64(q, 0);
-    return r == 1 ? 0 : r == 0 ? -ENOENT : r;
+    return r;
 }
 
 int task_list(struct store *s, const struct task_filter *f,
@@ -267,13 +261,13 @@ int task_prune(struct store *s, int64_t ended_before_ns)
         store_query(s, "DELETE FROM task_note WHERE task IN (SELECT id FROM task WHERE state>1 AND "
                        "ended<?)");
     store_bind_i64(notes, ended_before_ns);
-    int r = run(notes);
+    int r = store_run(notes);
     if (r < 0)
         return r;
     struct store_query *q CLEANUP(store_query_donep) =
         store_query(s, "DELETE FROM task WHERE state>1 AND ended<?");
     store_bind_i64(q, ended_before_ns);
-    return run(q);
+    return store_run(q);
 }
 
 /* JSON. */

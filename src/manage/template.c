@@ -57,14 +57,9 @@ static int take_summary(json_t *fields, json_t *whole, struct err *err)
     return json_object_del(fields, "summary");
 }
 
-static int read_file(const char *path, json_t **ret, struct err *err)
+static int read_fields(const char *text, size_t len, json_t **ret, struct err *err)
 {
-    CLEANUP(freep) char *text = NULL;
-    size_t len = 0;
-    int r = fs_read_file(AT_FDCWD, path, TEMPLATE_BYTES_MAX, &text, &len);
-    if (r < 0)
-        return err_set(err, -r, "%s", strerror(-r));
-    r = yaml_json(text, len, ret, err);
+    int r = yaml_json(text, len, ret, err);
     if (r == 0 && !json_is_object(*ret)) {
         json_decref(*ret);
         r = err_set(err, EINVAL, "a template is a mapping of fields");
@@ -72,28 +67,41 @@ static int read_file(const char *path, json_t **ret, struct err *err)
     return r;
 }
 
-int template_load(const char *folder, const char *name, json_t **ret, struct err *err)
+int template_parse(const char *name, const char *text, size_t len, json_t **ret, struct err *err)
 {
     json_t *fields = NULL;
-    if (!deed_name(name, strlen(name)))
-        return err_set(err, EINVAL, "this cannot be the name of a template");
-    CLEANUP(freep) char *path = mem_printf("%s/%s" TAIL, folder, name);
-    int r = read_file(path, &fields, err);
-    if (r == -ENOENT)
-        return err_set(err, ENOENT, "there is no template \"%s\"", name);
+    int r = read_fields(text, len, &fields, err);
     if (r < 0)
-        return err_wrap(err, "the template %s", name);
+        return r;
     json_t *whole = json_pack("{s:s}", "name", name);
     r = take_summary(fields, whole, err);
     if (r == 0)
         r = check_fields(fields, err);
     json_object_set_new(whole, "fields", fields);
-    if (r < 0) {
+    if (r < 0)
         json_decref(whole);
-        return err_wrap(err, "the template %s", name);
-    }
-    *ret = whole;
-    return 0;
+    else
+        *ret = whole;
+    return r;
+}
+
+int template_load(const char *folder, const char *name, json_t **ret, struct err *err)
+{
+    CLEANUP(freep) char *text = NULL;
+    size_t len = 0;
+    if (!deed_name(name, strlen(name)))
+        return err_set(err, EINVAL, "this cannot be the name of a template");
+    CLEANUP(freep) char *path = mem_printf("%s/%s" TAIL, folder, name);
+    int r = fs_read_file(AT_FDCWD, path, TEMPLATE_BYTES_MAX, &text, &len);
+    if (r == -ENOENT)
+        return err_set(err, ENOENT, "there is no template \"%s\"", name);
+    if (r == -EACCES)
+        return err_set(err, EACCES,
+                       "%s may not be read; a folder of templates that is made while "
+                       "vherd runs is seen after a restart",
+                       path);
+    r = r < 0 ? err_set(err, -r, "%s", strerror(-r)) : template_parse(name, text, len, ret, err);
+    return r < 0 ? err_wrap(err, "the template %s", name) : 0;
 }
 
 static int is_template(const struct dirent *entry)

@@ -19,6 +19,14 @@ int landlock_forbid_all(struct err *err);
 int landlock_allow_reading(const char *const *read_paths, struct err *err);
 
 /**
+ * Forbid all but reading what lies at or below `read_paths`, and making, changing and removing
+ * plain files at or below `write_paths` (both NULL-ended; missing ones are passed over). No program
+ * can be run. For the calling thread and those it makes from now on. Returns as above.
+ */
+int landlock_allow_keeping(const char *const *read_paths, const char *const *write_paths,
+                           struct err *err);
+
+/**
  * Load the allow-list; any other call kills the process. `network`: also what making connections,
  * looking up names and reading files take. 0 or -errno.
  */

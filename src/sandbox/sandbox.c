@@ -103,23 +103,6 @@ int sandbox_drop_capabilities(struct buf *words, struct err *err)
     return 0;
 }
 
-int sandbox_enter_acting(const struct sandbox_acting *plan, struct buf *words, struct err *err)
-{
-    int r = sandbox_drop_capabilities(words, err);
-    if (r < 0)
-        return r;
-    add_word(words, "no new privileges");
-    if (SANITIZED || !plan->seccomp) {
-        add_word(words, SANITIZED ? "no seccomp (sanitizer build)" : "seccomp: off by web.sandbox");
-        return words->error;
-    }
-    r = seccomp_refuse_list(plan->programs, plan->network, err);
-    if (r < 0)
-        return r;
-    add_word(words, plan->programs ? "seccomp" : "seccomp, no programs");
-    return words->error;
-}
-
 static void limit(int what, rlim_t value)
 {
     struct rlimit r = {value, value};
@@ -163,19 +146,24 @@ static size_t count_paths(const char *const *paths)
     return n;
 }
 
+static const char **join_paths(const char *const *own, const char *const *more)
+{
+    size_t n = count_paths(own), m = count_paths(more);
+    const char **all = mem_zalloc((n + m + 1) * sizeof(char *));
+    memcpy(all, own, n * sizeof(char *));
+    if (m > 0)
+        memcpy(all + n, more, m * sizeof(char *));
+    return all;
+}
+
 static int landlock_for_network(const struct sandbox_network *network, struct err *err)
 {
-    size_t own = count_paths(resolver_paths), more = count_paths(network->read_paths);
-    CLEANUP(freep) const char **all = mem_zalloc((own + more + 1) * sizeof(char *));
-    memcpy(all, resolver_paths, own * sizeof(char *));
-    if (more > 0)
-        memcpy(all + own, network->read_paths, more * sizeof(char *));
+    CLEANUP(freep) const char **all = join_paths(resolver_paths, network->read_paths);
     return landlock_allow_reading(all, err);
 }
 
-static int enter_landlock(const struct sandbox_network *network, struct buf *words, struct err *err)
+static int say_landlock(int abi, struct buf *words)
 {
-    int abi = network ? landlock_for_network(network, err) : landlock_forbid_all(err);
     if (abi < 0)
         return abi;
     CLEANUP(freep)
@@ -183,6 +171,12 @@ static int enter_landlock(const struct sandbox_network *network, struct buf *wor
         abi > 0 ? mem_printf("landlock ABI %d", abi) : mem_strdup("landlock: kernel without it");
     add_word(words, word);
     return 0;
+}
+
+static int enter_landlock(const struct sandbox_network *network, struct buf *words, struct err *err)
+{
+    int abi = network ? landlock_for_network(network, err) : landlock_forbid_all(err);
+    return say_landlock(abi, words);
 }
 
 static int enter_seccomp(const struct sandbox_plan *plan, struct buf *words, struct err *err)
@@ -228,4 +222,57 @@ int sandbox_enter(const struct sandbox_plan *plan, struct buf *words, struct err
     if (r == 0)
         r = enter_seccomp(plan, words, err);
     return r < 0 ? r : words->error;
+}
+
+/* Acting. */
+
+// What libraries read at any time: names of users and groups, time zones, modules, messages, and
+// the configuration of libvirt's client.
+static const char *const acting_paths[] = {
+    "/etc/group",   "/etc/gnutls",    "/etc/ld.so.cache",
+    "/etc/libvirt", "/etc/localtime", "/etc/nsswitch.conf",
+    "/etc/passwd",  "/lib",           "/run/systemd/userdb",
+    "/usr/lib",     "/usr/share",     "/var/lib/sss",
+    "/dev/urandom", "/proc/self",     NULL,
+};
+
+static const char *const device_paths[] = {"/dev/null", "/dev/zero", NULL};
+
+static bool is_alone(void)
+{
+    struct stat st;
+    return stat("/proc/self/task", &st) < 0 || st.st_nlink <= 3; // itself, its parent, one thread
+}
+
+static int confine_files(const struct sandbox_acting *plan, struct buf *words, struct err *err)
+{
+    if (plan->programs || plan->network) {
+        add_word(words, "no landlock (libvirt's client goes out)");
+        return 0;
+    }
+    if (!is_alone())
+        return err_set(err, EBUSY, "Landlock: there are threads that it would not hold for");
+    CLEANUP(freep) const char **reads = join_paths(acting_paths, plan->read_paths);
+    CLEANUP(freep) const char **writes = join_paths(device_paths, plan->write_paths);
+    return say_landlock(landlock_allow_keeping(reads, writes, err), words);
+}
+
+int sandbox_enter_acting(const struct sandbox_acting *plan, struct buf *words, struct err *err)
+{
+    int r = sandbox_drop_capabilities(words, err);
+    if (r < 0)
+        return r;
+    add_word(words, "no new privileges");
+    if (SANITIZED || !plan->seccomp) {
+        add_word(words, SANITIZED ? "no seccomp (sanitizer build)" : "seccomp: off by web.sandbox");
+        return words->error;
+    }
+    if (plan->read_paths || plan->write_paths)
+        r = confine_files(plan, words, err);
+    if (r == 0)
+        r = seccomp_refuse_list(plan->programs, plan->network, err);
+    if (r < 0)
+        return r;
+    add_word(words, plan->programs ? "seccomp" : "seccomp, no programs");
+    return words->error;
 }

@@ -6,6 +6,7 @@
 
 #include "base/esc.h"
 #include "base/mem.h"
+#include "store/row.h"
 
 // What a row takes besides its texts, roughly.
 #define ROW_BYTES 64
@@ -57,7 +58,7 @@ int event_log_add(struct store *s, const struct event *e, int64_t *ret_seq)
     }
     store_bind_text(q, has_detail ? e->detail : NULL);
     store_bind_i64(q, bytes);
-    int r = store_next(q);
+    int r = store_run(q);
     if (r == 0)
         *ret_seq = store_last_id(s);
     return r;
@@ -127,7 +128,7 @@ static int drop_to(struct store *s, int64_t seq)
     CLEANUP(store_query_donep)
     struct store_query *q = store_query(s, "DELETE FROM event WHERE seq <= ?");
     store_bind_i64(q, seq);
-    return store_next(q);
+    return store_run(q);
 }
 
 // The newest event that no longer fits.
@@ -147,7 +148,7 @@ int event_log_retain(struct store *s, int64_t before_ns, int64_t max_bytes)
     CLEANUP(store_query_donep)
     struct store_query *q = store_query(s, "DELETE FROM event WHERE real_ns < ?");
     store_bind_i64(q, before_ns);
-    int r = store_next(q);
+    int r = store_run(q);
     int64_t seq = r == 0 && max_bytes > 0 ? first_too_many(s, max_bytes) : 0;
     if (r < 0 || seq < 0)
         return r < 0 ? r : (int)seq;

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "base/mem.h"
+#include "store/row.h"
 
 static const char *const steps[] = {
     "CREATE TABLE keyed (kind TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL,"
@@ -23,7 +24,7 @@ int keyed_put(struct store *s, const char *kind, const char *key, const char *va
     store_bind_text(q, key);
     if (value)
         store_bind_text(q, value);
-    return store_next(q);
+    return store_run(q);
 }
 
 int keyed_get(struct store *s, const char *kind, const char *key, char **ret)
@@ -32,10 +33,10 @@ int keyed_get(struct store *s, const char *kind, const char *key, char **ret)
     struct store_query *q = store_query(s, "SELECT value FROM keyed WHERE kind = ? AND key = ?");
     store_bind_text(q, kind);
     store_bind_text(q, key);
-    int r = store_next(q);
-    if (r == 1)
+    int r = store_one(q);
+    if (r == 0)
         *ret = mem_strdup(store_text(q, 0));
-    return r == 1 ? 0 : r < 0 ? r : -ENOENT;
+    return r;
 }
 
 int keyed_each(struct store *s,

@@ -91,7 +91,8 @@ class ByTime(unittest.TestCase):
     def test_by_hand(self):
         self.make_two()
         self.cli("schedule", "add", "nightly", "--cron", "0 3 * * *", "--deed", "snapshot.create",
-                 "--field", "name=n-%Y%m%d", "--label", "backup=yes", "--missed", "once")
+                 "--field", "name=n-%Y%m%d", "--label", "backup=yes", "--missed", "once",
+                 "--keep", "7")
         self.assertGreater(self.schedule()["due"], time.time())
         self.cli("schedule", "run", "nightly")
         wait_for("its end", 30, lambda: self.schedule().get("message"))
@@ -108,6 +109,29 @@ class ByTime(unittest.TestCase):
         self.assertEqual(json.loads(self.cli("schedule", "list", "--json"))["schedules"], [])
         self.cli("audit-log", "--verify")
 
+    def test_old_snapshots_go(self):
+        """The newest two that the schedule took stay; those of others stay as well."""
+        self.make_two()
+        self.cli("snapshot", "create", "a", "--name", "mine", "--wait")
+        self.cli("schedule", "add", "often", "--cron", "0 0 1 1 *", "--deed", "snapshot.create",
+                 "--field", "name=n-%Y%m%d-%H%M%S", "--vm", "a", "--keep", "2")
+        taken = []
+        for i in range(4):
+            batch = json.loads(self.cli("schedule", "run", "often", "--json"))["batch"]
+            wait_for("its end", 60, lambda: batch in (self.schedule().get("message") or ""))
+            self.assertTrue(all(t["state"] == "done" for t in self.closed()), self.closed())
+            there = [s["name"] for s in json.loads(
+                self.cli("snapshot", "list", "a", "--json"))["snapshots"]]
+            fresh = [name for name in there if name not in taken and name != "mine"]
+            self.assertEqual(len(fresh), 1, there)
+            taken += fresh
+            self.assertEqual(sorted(there), sorted(["mine", *taken[-2:]]))
+            if i == 2:  # one that somebody deleted counts no more
+                self.cli("snapshot", "delete", "a", "--name", taken.pop(), "--wait")
+            # A name a second; two runs in one would be the same run.
+            wait_for("another second", 10, lambda: f"{int(time.time())}" not in batch, 0.1)
+        self.cli("audit-log", "--verify")
+
     def test_refusals(self):
         add = ("schedule", "add", "x", "--cron")
         self.fails("minute", *add, "60 * * * *", "--deed", "vm.reset", "--all")
@@ -117,7 +141,11 @@ class ByTime(unittest.TestCase):
         self.fails("chooses no VM", *add, "@daily", "--deed", "vm.reset")
         self.fails("name is missing", *add, "@daily", "--deed", "snapshot.create", "--all")
         self.fails("gives no name", *add, "@daily", "--deed", "snapshot.create", "--all", "--field",
-                   "name=%x")
+                   "name=%x", "--keep", "1")
+        self.fails("how many snapshots", *add, "@daily", "--deed", "snapshot.create", "--all",
+                   "--field", "name=n")
+        self.fails("are for snapshot.create", *add, "@daily", "--deed", "vm.reset", "--all", "--keep",
+                   "1")
         self.fails("no schedule", "schedule", "run", "x")
 
     def stored(self, change):

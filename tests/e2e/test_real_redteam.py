@@ -168,7 +168,11 @@ class RedTeam(unittest.TestCase):
         self.assertEqual(self.stage.vms(), [])
 
     def test_what_act_holds(self):
-        """No capability, no new privileges, a filter; it runs no program."""
+        """No capability, no new privileges, a filter, no files but its own; it runs no program."""
+        said = {one["process"]: one["sandbox"] for one in self.daemon.status()["processes"]}
+        self.assertIn("seccomp, no programs", said["act"])
+        # Where the kernel has Landlock, web says so too.
+        self.assertEqual("landlock ABI" in said["act"], "landlock ABI" in said["web"], said)
         act = self.daemon.process_named("act")
         for thread in os.listdir(f"/proc/{act}/task"):
             with open(f"/proc/{act}/task/{thread}/status", encoding="utf-8") as file:

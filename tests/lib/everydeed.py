@@ -92,16 +92,51 @@ def _least(schema):
     return schema["minimum"] if schema["type"] == "integer" else "x"
 
 
-def _post(daemon, path, body, token):
+def _ask(daemon, path, body, token):
     connection = vherd.UnixConnection(daemon.socket, 60)
     try:
         connection.request("POST", path, json.dumps(body), {
             "Content-Type": "application/json", "Authorization": f"Bearer {token}"})
         answer = connection.getresponse()
-        answer.read()
-        return answer.status
+        return answer.status, json.loads(answer.read() or "{}")
     finally:
         connection.close()
+
+
+def _post(daemon, path, body, token):
+    return _ask(daemon, path, body, token)[0]
+
+
+def _least_body(paths, path):
+    schema = paths[path]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    return {field: _least(schema["properties"][field]) for field in schema.get("required", [])}
+
+
+def _is_right(path, may, covers, vm_covered, status, answer):
+    if "{vm}" in path and not vm_covered:
+        return status == 404 and "no VM is called" in answer.get("detail", "")
+    # What makes a VM, or names it anew, must not put it out of the scope.
+    if not covers and ("{vm}" not in path or path.endswith(("/clone", "/rename"))):
+        may = False
+    return status not in (401, 403) if may else status == 403
+
+
+def matrix(daemon, inside, outside, tokens):
+    """Each deed asked, as a dry run, with each role and scope, of a VM that the narrow scope has
+    and of one that it has not; tokens: {(role, is it the scope all): token}. (cells, those that were
+    answered wrongly)"""
+    paths = daemon.json("/vherd/v1/openapi.json")["paths"]
+    cells, wrong = 0, []
+    for path, needed in table().values():
+        body = {**_least_body(paths, path), "dry_run": True}
+        for (role, everything), token in tokens.items():
+            for vm in (inside, outside):
+                status, answer = _ask(daemon, path.replace("{vm}", vm), body, token)
+                may = RANK.index(role) >= RANK.index(needed)
+                cells += 1
+                if not _is_right(path, may, everything, everything or vm == inside, status, answer):
+                    wrong.append((path, role, everything, vm, status, answer))
+    return cells, wrong
 
 
 def refused(stage, name):
@@ -114,9 +149,7 @@ def refused(stage, name):
     paths = stage.daemon.json("/vherd/v1/openapi.json")["paths"]
     held = set()
     for deed, (path, role) in table().items():
-        schema = paths[path]["post"]["requestBody"]["content"]["application/json"]["schema"]
-        body = {field: _least(schema["properties"][field])
-                for field in schema.get("required", [])}
+        body = _least_body(paths, path)
         below = RANK[:RANK.index(role)]
         if below and all(_post(stage.daemon, re.sub(r"\{vm\}", name, path), body,
                                tokens[one]) == 403 for one in below):

@@ -127,6 +127,7 @@ class Rounds:
         kill = (self.stage.kill_act, self.stage.kill_libvirtd,
                 self.stage.kill_daemon)[self.number % 3]
         what = f"{' '.join(words)}, {kill.__name__}"
+        process = self.stage.host.qemu(self.name)
         task = self.ask(words, kill, deed)
         state = task["state"] if task else "unasked"
         tally = self.outcomes.setdefault((deed, kill.__name__), {})
@@ -137,7 +138,19 @@ class Rounds:
             self.records = self.wanted
         self.kept = {one: records for one, records in self.kept.items()
                      if one in self.stage.snapshots(self.name)}
+        if deed != "revert":
+            self.restarted(what, task, process)
         self.look(what, task)
+
+    def restarted(self, what, task, process):
+        """libvirt ends a QEMU whose late answer it mistakes for another's; the task must say so,
+        and the VM must have been started again."""
+        if self.stage.host.qemus().get(self.name) == process:
+            return
+        if "started again" not in ((task or {}).get("message") or ""):
+            self.fail(f"{what}: the guest is another: {task}")
+        self.outcomes.setdefault(("guest", "started again"), {"restarted": 0})["restarted"] += 1
+        self.stage.boot(self.name)
 
     def look(self, what, task):
         s = self.stage

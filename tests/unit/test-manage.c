@@ -607,6 +607,59 @@ static void test_broken_snapshots(void **state)
     }
 }
 
+// libvirt, killed in the middle, left the VM paused or ended it: it goes on, but not where somebody
+// has paused or ended it.
+static void test_a_held_vm_goes_on(void **state)
+{
+    // libvirt's
+    enum { RUNNING = 1, PAUSED = 3, OFF = 5 };
+    enum { PAUSED_BY_USER = 1, PAUSED_FOR_SNAPSHOT = 9, OFF_DESTROYED = 2, OFF_DAEMON = 8 };
+    static const struct {
+        int state, reason, then;
+    } cases[] = {{PAUSED, PAUSED_FOR_SNAPSHOT, RUNNING},
+                 {PAUSED, 0, RUNNING},
+                 {PAUSED, PAUSED_BY_USER, PAUSED},
+                 {OFF, OFF_DAEMON, RUNNING},
+                 {OFF, OFF_DESTROYED, OFF}};
+    struct fixture *f = *state;
+    struct virt_domain d = {0};
+    char now[512];
+    struct err err = {0};
+    const char *body = "{\"name\":\"a\"}";
+    static const enum deed_id ids[] = {DEED_SNAPSHOT_CREATE, DEED_SNAPSHOT_DELETE};
+    well(f, DEED_CREATE, "web", WEB);
+    for (size_t i = 0; i < ARRAY_LEN(cases) * ARRAY_LEN(ids); i++) {
+        enum deed_id id = ids[i % ARRAY_LEN(ids)];
+        size_t k = i / ARRAY_LEN(ids);
+        find(f, "web", &d);
+        if (d.state == PAUSED)
+            well(f, DEED_RESUME, "web", "{}");
+        else if (d.state == OFF)
+            well(f, DEED_START, "web", "{}");
+        well(f, DEED_SNAPSHOT_CREATE, "web", body);
+        if (id == DEED_SNAPSHOT_DELETE)
+            well(f, id, "web", body);
+        assert_int_equal(memory_stop(&d.uuid, cases[k].state, cases[k].reason), 0);
+        f->interrupted = true;
+        assert_int_equal(perform(f, MEND, id, "web", body, now, &err), 1);
+        f->interrupted = false;
+        find(f, "web", &d);
+        assert_int_equal(d.state, cases[k].then);
+        assert_int_equal(json_object_get(f->result, "restarted") != NULL,
+                         cases[k].state == OFF && cases[k].then == RUNNING);
+        if (id == DEED_SNAPSHOT_CREATE)
+            well(f, DEED_SNAPSHOT_DELETE, "web", body);
+    }
+    // One that was paused when it began stays paused.
+    well(f, DEED_START, "web", "{}");
+    well(f, DEED_PAUSE, "web", "{}");
+    well(f, DEED_SNAPSHOT_CREATE, "web", body);
+    assert_int_equal(memory_stop(&d.uuid, PAUSED, PAUSED_FOR_SNAPSHOT), 0);
+    assert_int_equal(perform(f, MEND, DEED_SNAPSHOT_CREATE, "web", body, now, &err), 1);
+    find(f, "web", &d);
+    assert_int_equal(d.state, PAUSED);
+}
+
 static void test_broken_ways_back(void **state)
 {
     struct fixture *f = *state;
@@ -652,6 +705,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_external_snapshots, setup, teardown),
         cmocka_unit_test_setup_teardown(test_quiesce_needs_an_agent, setup, teardown),
         cmocka_unit_test_setup_teardown(test_broken_snapshots, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_held_vm_goes_on, setup, teardown),
         cmocka_unit_test_setup_teardown(test_broken_ways_back, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,11 +11,13 @@
 #include <nss.h>
 #include <sched.h>
 #include <pthread.h>
+#include <pwd.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
@@ -25,6 +27,7 @@
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -44,6 +47,7 @@ enum {
     WORKED = 20,
     OTHER = 30, // another error
     NO_SANDBOX = 40,
+    BUSY = 50,
 };
 
 static int outcome(long result)
@@ -353,22 +357,29 @@ static void only_named_files_are_read(void **state)
 
 /* Acting. */
 
-static int try_acting(int (*attempt)(void), bool programs, bool outside)
+static int try_acting_as(int (*attempt)(void), const struct sandbox_acting *plan, char *said)
 {
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
         struct err err = {0};
         struct buf words;
-        const struct sandbox_acting plan = {true, programs, outside};
         buf_init(&words, 1024);
-        if (sandbox_enter_acting(&plan, &words, &err) < 0)
-            _exit(NO_SANDBOX);
+        if (sandbox_enter_acting(plan, &words, &err) < 0)
+            _exit(err.code == EBUSY ? BUSY : NO_SANDBOX);
+        if (said)
+            memcpy(said, words.data, words.len + 1);
         _exit(attempt());
     }
     int status;
     assert_int_equal(waitpid(pid, &status, 0), pid);
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static int try_acting(int (*attempt)(void), bool programs, bool outside)
+{
+    const struct sandbox_acting plan = {.seccomp = true, .programs = programs, .network = outside};
+    return try_acting_as(attempt, &plan, NULL);
 }
 
 static int mount_something(void)
@@ -399,10 +410,158 @@ static void acting_runs_no_program(void **state)
     assert_int_equal(try_acting(mount_something, true, true), REFUSED);
 }
 
+/* Acting, with Landlock. */
+
+static char kept_folder[] = "/tmp/vherd-kept-XXXXXX";
+static const char *const acting_reads[] = {"/usr/share/common-licenses", "/no/such/path", NULL};
+static const char *const acting_writes[] = {kept_folder, NULL};
+static const struct sandbox_acting confined = {
+    .seccomp = true, .read_paths = acting_reads, .write_paths = acting_writes};
+
+// As SQLite does it: make, write, cut, remove.
+static int keep_file(void)
+{
+    CLEANUP(freep) char *path = mem_printf("%s/file", kept_folder);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0 || write(fd, "text", 4) != 4 || ftruncate(fd, 1) < 0)
+        return outcome(-1);
+    close(fd);
+    return outcome(unlink(path));
+}
+
+static int make_directory_kept(void)
+{
+    CLEANUP(freep) char *path = mem_printf("%s/directory", kept_folder);
+    return outcome(mkdir(path, 0700));
+}
+
+static char foreign_file[] = "/tmp/vherd-foreign-XXXXXX";
+
+static int remove_foreign_file(void)
+{
+    return outcome(unlink(foreign_file));
+}
+
+static int look_up_user(void)
+{
+    __nss_configure_lookup("passwd", "files");
+    return getpwuid(0) ? WORKED : OTHER;
+}
+
+static int tell_local_time(void)
+{
+    time_t now = time(NULL);
+    struct tm tm;
+    tzset();
+    return localtime_r(&now, &tm) ? WORKED : OTHER;
+}
+
+static int read_shadow(void)
+{
+    return outcome(open("/etc/shadow", O_RDONLY | O_CLOEXEC));
+}
+
+static int read_others_memory(void)
+{
+    return outcome(open("/proc/1/environ", O_RDONLY | O_CLOEXEC));
+}
+
+static int list_root(void)
+{
+    return outcome(open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+}
+
+static int write_elsewhere(void)
+{
+    return outcome(open("/usr/share/common-licenses/x", O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+}
+
+static int connect_tcp(void)
+{
+    struct sockaddr_in to = {
+        .sin_family = AF_INET, .sin_port = htons(9), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    return fd < 0 ? REFUSED : outcome(connect(fd, (struct sockaddr *)&to, sizeof(to)));
+}
+
+static void acting_keeps_its_own_files_only(void **state)
+{
+    static int (*const refused[])(void) = {
+        create_file,        remove_foreign_file, make_directory_kept, read_shadow,
+        read_others_memory, read_hosts,          list_root,           write_elsewhere,
+        run_program,        start_process,       mount_something,     connect_tcp,
+    };
+    static int (*const working[])(void) = {
+        keep_file, list_directory, look_up_user, tell_local_time, start_thread, make_unix_socket,
+    };
+    char *words = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_non_null(mkdtemp(kept_folder));
+    int foreign = mkstemp(foreign_file);
+    assert_true(foreign >= 0);
+    close(foreign);
+    try_acting_as(what_serving_needs, &confined, words);
+    if (SANITIZED || !strstr(words, "landlock ABI")) {
+        rmdir(kept_folder);
+        unlink(foreign_file);
+        skip();
+    }
+    for (size_t i = 0; i < ARRAY_LEN(refused); i++)
+        if (try_acting_as(refused[i], &confined, NULL) != REFUSED)
+            fail_msg("attempt %zu was not refused", i);
+    for (size_t i = 0; i < ARRAY_LEN(working); i++)
+        if (try_acting_as(working[i], &confined, NULL) != WORKED)
+            fail_msg("need %zu did not work", i);
+    assert_int_equal(unlink(foreign_file), 0);
+    assert_int_equal(rmdir(kept_folder), 0);
+}
+
+static void what_goes_out_brings_its_own_files(void **state)
+{
+    struct sandbox_acting plan = confined;
+    char *words = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (SANITIZED)
+        skip();
+    plan.programs = true;
+    assert_int_equal(try_acting_as(read_hosts, &plan, words), WORKED);
+    assert_non_null(strstr(words, "no landlock"));
+}
+
+static void *stay(void *arg)
+{
+    pause();
+    return arg;
+}
+
+// A thread that is there already would keep its rights: better no start than half a sandbox.
+static void landlock_comes_before_threads(void **state)
+{
+    if (SANITIZED)
+        skip();
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        struct err err = {0};
+        struct buf words;
+        pthread_t thread;
+        buf_init(&words, 1024);
+        if (pthread_create(&thread, NULL, stay, NULL) != 0)
+            _exit(OTHER);
+        int r = sandbox_enter_acting(&confined, &words, &err);
+        _exit(r == -EBUSY ? BUSY : OTHER);
+    }
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), BUSY);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(acting_runs_no_program),
+        cmocka_unit_test(acting_keeps_its_own_files_only),
+        cmocka_unit_test(what_goes_out_brings_its_own_files),
+        cmocka_unit_test(landlock_comes_before_threads),
         cmocka_unit_test(seccomp_kills_what_is_not_allowed),
         cmocka_unit_test(landlock_refuses_files_even_without_seccomp),
         cmocka_unit_test(what_serving_needs_works),

@@ -12,8 +12,10 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
+#include "manage/retention.h"
 #include "manage/schedule.h"
 #include "manage/select.h"
+#include "scratch.h"
 
 static void expect(const char *cron_text, bool once, int64_t late_s, enum schedule_verdict verdict)
 {
@@ -137,6 +139,64 @@ static void test_select(void **state)
     }
 }
 
+static void test_what_is_too_much(void **state)
+{
+    struct retained all[] = {{NULL, 100}, {NULL, 200}, {NULL, 300}, {NULL, 400}};
+    // One more is being taken.
+    assert_int_equal(retention_excess(all, 4, 0, 0, 500), 0);
+    assert_int_equal(retention_excess(all, 4, 5, 0, 500), 0);
+    assert_int_equal(retention_excess(all, 4, 4, 0, 500), 1);
+    assert_int_equal(retention_excess(all, 4, 1, 0, 500), 4);
+    assert_int_equal(retention_excess(all, 4, 0, 300, 500), 1);
+    assert_int_equal(retention_excess(all, 4, 0, 1, 500), 4);
+    assert_int_equal(retention_excess(all, 4, 3, 300, 500), 2);
+    assert_int_equal(retention_excess(all, 4, 5, 150, 500), 3);
+    assert_int_equal(retention_excess(NULL, 0, 1, 1, 500), 0);
+}
+
+static void test_which_snapshots_are_its_own(void **state)
+{
+    static const struct store_schema *const schemas[] = {&schedule_schema};
+    struct scratch d = scratch_new();
+    CLEANUP(freep) char *path = mem_printf("%s/act.db", d.path);
+    struct store *st = NULL;
+    struct err err = {0};
+    struct retained *all = NULL;
+    size_t n = 0;
+    assert_int_equal(store_open(path, schemas, 1, &st, &err), 0);
+    struct schedule s = {.name = mem_strdup("n"),
+                         .principal = mem_strdup("u"),
+                         .cron = mem_strdup("@daily"),
+                         .deed = &deeds[DEED_SNAPSHOT_CREATE],
+                         .fields = json_object(),
+                         .select = json_object(),
+                         .keep = 7,
+                         .keep_for_s = 60};
+    assert_int_equal(schedule_add(st, &s), 0);
+    assert_int_equal(retention_note(st, s.id, "vm", "b", 2), 0);
+    assert_int_equal(retention_note(st, s.id, "vm", "a", 1), 0);
+    assert_int_equal(retention_note(st, s.id, "vm", "a", 9), 0); // again
+    assert_int_equal(retention_note(st, s.id, "other", "c", 3), 0);
+    assert_int_equal(retention_list(st, s.id, "vm", &all, &n), 0);
+    assert_int_equal(n, 2);
+    assert_string_equal(all[0].name, "a");
+    assert_int_equal(all[0].made_s, 1);
+    retained_free(all, n);
+    assert_int_equal(retention_forget(st, s.id, "vm", "a"), 0);
+    struct schedule same;
+    assert_int_equal(schedule_get(st, s.id, &same), 0);
+    assert_int_equal(same.keep, 7);
+    assert_int_equal(same.keep_for_s, 60);
+    schedule_done(&same);
+    assert_int_equal(schedule_remove(st, s.id), 0);
+    assert_int_equal(retention_list(st, s.id, "vm", &all, &n), 0);
+    assert_int_equal(n, 0);
+    retained_free(all, n);
+    schedule_done(&s);
+    store_close(st);
+    scratch_done(&d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -144,6 +204,8 @@ int main(void)
         cmocka_unit_test(test_summer_time),
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_select),
+        cmocka_unit_test(test_what_is_too_much),
+        cmocka_unit_test(test_which_snapshots_are_its_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

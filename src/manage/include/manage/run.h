@@ -61,6 +61,10 @@ int manage_do(struct manage_run *r, struct err *err);
 int manage_mend(struct manage_run *r, const json_t *notes, char *ret_now, size_t size,
                 struct err *err);
 
+/** What a deed that nobody can mend may have left, by its notes: "volume images/web-vda.qcow2, …";
+ * "" for nothing. */
+void manage_left(const json_t *notes, char *ret, size_t size);
+
 /** A second name that the deed locks beside its VM (the one it makes), or NULL; lives in `body`. */
 const char *manage_other_name(const struct deed *deed, const json_t *body);
 

@@ -33,6 +33,9 @@ struct schedule {
     json_t *fields;          /**< owned: the deed's own */
     json_t *select;          /**< owned: see manage/select.h */
     int64_t parallel, max_failures;
+    /** Of snapshots that it takes: the newest so many of each VM stay, and those of so many
+     * seconds; 0 = no such limit. See manage/retention.h. */
+    int64_t keep, keep_for_s;
     bool once;   /**< a missed time is made up for, once; else it is skipped */
     bool paused; /**< never due */
     int64_t created_s;

@@ -52,6 +52,7 @@ struct task {
     int64_t created_ns, started_ns, ended_ns; /**< real time; 0 = not yet */
     json_t *body;                             /**< owned */
     json_t *result;                           /**< owned; NULL until it is over */
+    int64_t mends;   /**< tries to put things in order that were begun and came to nothing */
     char *message;   /**< why it failed and what is now true; NULL = nothing to say */
     double progress; /**< 0 to 1, negative = unknown; not kept on disk */
     char *phrase;    /**< what it is doing; not kept on disk */
@@ -78,6 +79,9 @@ int task_start(struct store *s, int64_t id, int64_t now_ns);
 /** It is over. -EALREADY where it was. `result` is borrowed, may be NULL. */
 int task_finish(struct store *s, int64_t id, enum task_state state, const char *message,
                 const json_t *result, int64_t now_ns);
+
+/** Write t->mends, before a try is begun, so that one that ends the process counts as well. */
+int task_mends(struct store *s, int64_t id, int64_t mends);
 
 /** Add a note to its journal, and read all of them, in order. The caller owns *ret. */
 int task_note(struct store *s, int64_t id, const json_t *note);

@@ -21,6 +21,9 @@
  */
 int template_load(const char *folder, const char *name, json_t **ret, struct err *err);
 
+/** The same from the text of a file that would be called so. */
+int template_parse(const char *name, const char *text, size_t len, json_t **ret, struct err *err);
+
 /**
  * All of them by name, as template_load() gives them; one that cannot be read has "error" in place
  * of "fields". No folder: none. The caller owns *ret.

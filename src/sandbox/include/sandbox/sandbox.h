@@ -42,13 +42,21 @@ struct sandbox_acting {
     bool seccomp;  /**< false only for debuggers */
     bool programs; /**< run programs: libvirt's client starts ssh, or a daemon of one's own */
     bool network;  /**< make sockets other than Unix ones */
+    /**
+     * With Landlock: what lies at or below these paths may be read, and plain files at or below
+     * those kept (NULL-ended, missing ones are passed over), besides what the C library, its name
+     * services, time zones and libvirt's client read. Both NULL: files can be opened as before.
+     * Not used where programs or the network are needed, as those bring files of their own.
+     */
+    const char *const *read_paths, *const *write_paths;
 };
 
 /**
  * Give up capabilities and new privileges, and have the kernel refuse (EPERM) what such a process
  * never needs: other processes' memory, mounts, namespaces, keys, kernel modules, BPF, clocks; and,
- * unless the plan says so, programs, processes and sockets to a network. Files can be opened as
- * before. Holds for threads that are there already. `words` as above.
+ * unless the plan says so, programs, processes and sockets to a network; and with Landlock all
+ * files but the plan's. The latter holds for the calling thread and those it makes, so it is
+ * -EBUSY where there are others. `words` as above.
  */
 int sandbox_enter_acting(const struct sandbox_acting *plan, struct buf *words, struct err *err);
 
