@@ -19,7 +19,7 @@ SPECIAL = "vm20"
 
 # Seconds of each window, and the number of define/destroy cycles.
 QUICK = {"settle": 1, "window": 7, "stall": 5, "peer": 3, "many": 1, "cycles": 60}
-NORMAL = {"settle": 15, "window": 60, "stall": 20, "peer": 15, "many": 10, "cycles": 300}
+NORMAL = {"settle": 15, "window": 60, "stall": 20, "peer": 15, "many": 10, "cycles": 1000}
 LONG = {"settle": 30, "window": 300, "stall": 60, "peer": 60, "many": 30, "cycles": 1000}
 
 

@@ -26,7 +26,7 @@ def report_dropin(report, daemon, guest):
     tables = [("our own table", dropin.OWN_TABLE),
               ("conformance", dropin.conformance("exporters", "metrics.tsv"))]
     try:
-        wait_for("the job is seen", 25, lambda: (daemon.vm(guest).get("job_type") or 0) > 0,
+        wait_for("the job is seen", 70, lambda: (daemon.vm(guest).get("job_type") or 0) > 0,
                  pause=0.5)
     except AssertionError as error:
         report.failed("running job seen", str(error))

@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "private.h"
 
-#define JOB_ROUNDS 3
+#define SHARED_MAX 10
 
 enum call_kind {
     CALL_STATS,
@@ -28,8 +28,11 @@ struct call {
     uint64_t number; // of the lane
     struct uuid uuid;
     char *pool;
-    bool with_job; // also ask for the job
-    int known;     // snapshots; -1: ask for all that is stored
+    unsigned parts;           // of the statistics
+    struct call *beside;      // the next of those that share this call
+    struct call *next_shared; // in the collector's list, as is the first of them
+    bool is_parted;           // took too long and was given up
+    int known;                // snapshots; -1: ask for all that is stored
     bool persistent;
     int32_t pid;
     int64_t process_start;
@@ -41,6 +44,12 @@ struct call {
     int result;
     struct err err;
 };
+
+// How long a shared call may take before all that are in it are asked by themselves.
+static int64_t shared_limit_ns(const struct collector *c)
+{
+    return MIN_OF(NS_PER_S, c->p.conf->libvirt.deadline_ns / 2);
+}
 
 static void call_free(struct call *call)
 {
@@ -62,13 +71,37 @@ static char process_state(const struct call *call)
 }
 
 // A call that reaches QEMU while it is stopped or in uninterruptible sleep would not come back.
-static int stats_run(struct call *call)
+static bool may_reach(const struct call *call)
 {
     char state = process_state(call);
-    if (state && strchr("TtDZX", state))
+    return !state || !strchr("TtDZX", state);
+}
+
+static int stats_run(struct call *call)
+{
+    if (!may_reach(call))
         return -EAGAIN;
-    return call->c->p.virt->stats(call->conn->virt, &call->uuid, call->with_job, call->out,
+    return call->c->p.virt->stats(call->conn->virt, &call->uuid, call->parts, call->out,
                                   &call->err);
+}
+
+static void shared_run(struct call *first)
+{
+    struct virt_asked asked[SHARED_MAX];
+    struct call *calls[SHARED_MAX];
+    size_t n = 0;
+    for (struct call *call = first; call; call = call->beside) {
+        call->result = -EAGAIN;
+        if (!may_reach(call))
+            continue;
+        asked[n] = (struct virt_asked){.uuid = call->uuid, .parts = call->parts, .out = call->out};
+        calls[n++] = call;
+    }
+    first->c->p.virt->stats_many(first->conn->virt, asked, n);
+    for (size_t i = 0; i < n; i++) {
+        calls[i]->result = asked[i].result;
+        calls[i]->err = asked[i].err;
+    }
 }
 
 static int config_run(struct call *call)
@@ -133,17 +166,17 @@ static struct call_lane *lane_of(struct collector *c, enum call_kind kind)
 static void call_run(struct work *w)
 {
     struct call *call = (struct call *)w;
-    call->result = kinds[call->kind].run(call);
+    if (call->beside && call->c->p.virt->stats_many)
+        shared_run(call);
+    else
+        for (; call; call = call->beside)
+            call->result = kinds[call->kind].run(call);
 }
 
-// The last of those that wait wakes the loop for all of them; it looks by itself after a while.
 static void call_over(struct work *w, void *arg)
 {
     struct call *call = (struct call *)w;
-    struct collector *c = call->c;
-    inbox_put(c, &call->msg); // first: whoever finds nothing waiting wakes for all before
-    if (workers_waiting(c->workers) == 0)
-        c->p.wake(c->p.arg);
+    inbox_post(call->c, &call->msg);
 }
 
 static void stats_apply(struct collector *c, struct call *call, struct vm *vm, int64_t now)
@@ -159,7 +192,9 @@ static void stats_apply(struct collector *c, struct call *call, struct vm *vm, i
     batch_apply(call->out, &vm->obj);
     object_sweep(&vm->obj, KIND_MISS, LANE_LIBVIRT, call->out->mono_ns);
     object_sweep(&vm->obj, KIND_PERF, LANE_LIBVIRT, call->out->mono_ns);
+    vm->obj.updated_ns[LANE_LIBVIRT] = call->out->mono_ns;
     rates_disks(vm, now);
+    pace_note(vm, &rec_of(vm)->pace, call->parts, c->p.conf, now);
 }
 
 // NICs by their host device, for the kernel lane.
@@ -339,17 +374,27 @@ static void pool_apply(struct collector *c, struct call *call, int64_t now)
     object_set_fact(pool, FACT_POOL_TIMED_OUT, 0, now);
 }
 
+// By a call that was shared and given up.
+static bool is_held(const struct collector *c, const struct uuid *uuid)
+{
+    for (const struct call *first = c->shared; first; first = first->next_shared)
+        for (const struct call *call = first; call && first->is_parted; call = call->beside)
+            if (memcmp(&call->uuid, uuid, sizeof(*uuid)) == 0)
+                return true;
+    return false;
+}
+
 static enum lane_outcome outcome_of(const struct call *call)
 {
     if (call->result == -EAGAIN)
         return LANE_SKIPPED;
+    if (call->result == -EBUSY && call->kind == CALL_STATS && is_held(call->c, &call->uuid))
+        return LANE_STUCK;
     return call->result < 0 ? LANE_ERROR : LANE_OK;
 }
 
-static void call_deliver(struct collector *c, struct msg *m)
+static void deliver_one(struct collector *c, struct call *call, int64_t now)
 {
-    struct call *call = (struct call *)((char *)m - offsetof(struct call, msg));
-    int64_t now = mono(c);
     bool is_current = call->generation == c->link.generation;
     if (is_current && call->result != -EAGAIN)
         link_answered(c, call->started_ns);
@@ -372,11 +417,20 @@ static void call_deliver(struct collector *c, struct msg *m)
     call_free(call);
 }
 
-// Asking for a job is a call of its own and mostly in vain: every third time, at once where
-// something has happened to the VM, and each time while there is one.
-static bool wants_job(const struct vm *vm)
+static void call_deliver(struct collector *c, struct msg *m)
 {
-    return rec_of(vm)->rounds++ % JOB_ROUNDS == 0 || object_fact(&vm->obj, FACT_VM_JOB_TYPE) > 0;
+    struct call *call = (struct call *)((char *)m - offsetof(struct call, msg));
+    int64_t now = mono(c);
+    for (struct call **at = &c->shared; *at; at = &(*at)->next_shared)
+        if (*at == call) {
+            *at = call->next_shared;
+            break;
+        }
+    while (call) {
+        struct call *next = call->beside;
+        deliver_one(c, call, now);
+        call = next;
+    }
 }
 
 // -1: all is to be read.
@@ -390,9 +444,8 @@ static int known_snapshots(const struct vm *vm, int64_t now)
                : -1;
 }
 
-// `follows`: on the worker that makes the call before.
-static bool call_start(struct collector *c, enum call_kind kind, struct conn *conn, uint64_t number,
-                       const void *key, size_t len, bool follows, int64_t now)
+static struct call *call_new(struct collector *c, enum call_kind kind, struct conn *conn,
+                             uint64_t number, const void *key, size_t len, int64_t now)
 {
     struct call *call = mem_zalloc(sizeof(*call));
     call->work = (struct work){.run = call_run, .done = call_over};
@@ -412,22 +465,56 @@ static bool call_start(struct collector *c, enum call_kind kind, struct conn *co
         memcpy(call->uuid.b, key, UUID_BYTES);
         call->out->uuid = call->uuid;
         const struct vm *vm = herd_vm(c->herd, &call->uuid);
-        call->with_job = vm && kind == CALL_STATS && wants_job(vm);
+        call->parts = VIRT_PARTS_ALL;
+        if (vm && kind == CALL_STATS)
+            call->parts = pace_parts(vm, &rec_of(vm)->pace, c->p.conf, now);
         call->known = kind == CALL_STORED ? known_snapshots(vm, now) : -1;
         call->persistent = vm && object_fact(&vm->obj, FACT_VM_PERSISTENT) == 1;
         call->pid = vm ? rec_of(vm)->pid : 0;
         call->process_start = vm ? rec_of(vm)->process_start : 0;
     }
-    if (follows) {
-        workers_follow(c->workers, &call->work);
-        c->hastened_ns = now;
-    } else if (workers_submit(c->workers, &call->work) < 0) {
-        lane_done(lane_of(c, kind), number, LANE_SKIPPED, now);
-        link_unuse(c, conn);
-        call_free(call);
-        return false;
+    return call;
+}
+
+static void call_start(struct collector *c, struct call *call, int64_t now)
+{
+    bool is_shared = call->beside != NULL;
+    if (workers_submit(c->workers, &call->work) == 0) {
+        // It may be over, but is not delivered before we return to the loop.
+        call->next_shared = is_shared ? c->shared : NULL;
+        c->shared = is_shared ? call : c->shared;
+        return;
     }
-    return true;
+    while (call) {
+        struct call *next = call->beside;
+        lane_done(lane_of(c, call->kind), call->number, LANE_SKIPPED, now);
+        link_unuse(c, call->conn);
+        call_free(call);
+        call = next;
+    }
+}
+
+// VMs that have been answering well are asked together.
+static void share(struct collector *c, struct call *first, int64_t now)
+{
+    struct call *last = first;
+    const void *key;
+    size_t len;
+    uint64_t number;
+    for (int n = 1; n < SHARED_MAX && (number = lane_more(c->stats_lane, now, &key, &len)); n++)
+        last = last->beside = call_new(c, CALL_STATS, first->conn, number, key, len, now);
+}
+
+// One of them may hang: ask the others by themselves.
+static void part_shared(struct collector *c, int64_t now)
+{
+    for (struct call *first = c->shared; first; first = first->next_shared) {
+        if (first->is_parted || now - first->started_ns < shared_limit_ns(c))
+            continue;
+        first->is_parted = true;
+        for (const struct call *call = first; call; call = call->beside)
+            lane_part(c->stats_lane, call->number, now);
+    }
 }
 
 static void start_due(struct collector *c, enum call_kind kind, struct conn *conn, int64_t now)
@@ -436,21 +523,14 @@ static void start_due(struct collector *c, enum call_kind kind, struct conn *con
     const void *key;
     size_t len;
     uint64_t number;
-    bool is_led = false;
     while ((number = lane_next(lane, now, &key, &len))) {
         bool is_list = kind == CALL_POOL && len == 0;
-        bool follows = is_led && kind == CALL_STATS;
-        is_led |= call_start(c, is_list ? CALL_POOLS : kind, conn, number, key, len, follows, now);
+        bool is_steady = kind == CALL_STATS && lane_steady(lane, key, len);
+        struct call *call = call_new(c, is_list ? CALL_POOLS : kind, conn, number, key, len, now);
+        if (is_steady)
+            share(c, call, now);
+        call_start(c, call, now);
     }
-}
-
-// A call that hangs must not keep those behind it.
-static void hasten(struct collector *c, int64_t now)
-{
-    if (now - c->hastened_ns < PATIENCE_NS || workers_waiting(c->workers) == 0)
-        return;
-    (void)workers_hasten(c->workers); // without a thread to be had: again after a while
-    c->hastened_ns = now;
 }
 
 static void write_off(struct collector *c, enum call_kind kind, int64_t now)
@@ -473,7 +553,7 @@ void calls_step(struct collector *c, int64_t now)
     static const enum call_kind lanes[] = {CALL_CONFIG, CALL_STATS, CALL_STORED, CALL_POOL};
     for (size_t i = 0; i < ARRAY_LEN(lanes); i++)
         write_off(c, lanes[i], now);
-    hasten(c, now);
+    part_shared(c, now);
     if (c->link.state != LINK_UP)
         return;
     for (size_t i = 0; i < ARRAY_LEN(lanes); i++)
@@ -483,8 +563,9 @@ void calls_step(struct collector *c, int64_t now)
 int64_t calls_wake(const struct collector *c, int64_t now)
 {
     int64_t wake = INT64_MAX;
-    if (workers_waiting(c->workers) > 0)
-        wake = MAX_OF(c->hastened_ns + PATIENCE_NS, now + NS_PER_MS);
+    for (const struct call *first = c->shared; first; first = first->next_shared)
+        if (!first->is_parted)
+            wake = MIN_OF(wake, first->started_ns + shared_limit_ns(c));
     if (c->link.state != LINK_UP)
         return wake;
     wake = MIN_OF(wake, lane_wake_ns(c->stats_lane, now));

@@ -13,9 +13,6 @@
 #define SPARE_BATCHES_MAX 4096
 #define WORKERS_MAX 64
 #define CONFIG_INTERVAL_NS (600 * NS_PER_S)
-// One after the other: with more, VMs that answer grew older than 12 s beside many that are
-// stopped.
-#define TRAIN 1
 #define AGENT_SLACK_NS (2 * NS_PER_S)
 
 int64_t mono(const struct collector *c)
@@ -209,7 +206,6 @@ static struct policies policies_of(const struct conf *conf)
         .agent =
             policy(conf->agent.interval_ns, conf->agent.deadline_ns + AGENT_SLACK_NS, conf, 3, 8),
     };
-    p.stats.train = TRAIN;
     return p;
 }
 
@@ -221,7 +217,8 @@ static void set_ages(struct herd *h, const struct conf *conf)
     h->max_age_ns[LANE_TURN] = host_turn_ns(conf->kernel.interval_ns) * 5 / 2;
     h->max_age_ns[LANE_SLOW] = conf->kernel.slow_interval_ns * 5 / 2;
     h->max_age_ns[LANE_LIBVIRT] = conf->libvirt.interval_ns * 5 / 2;
-    h->max_age_ns[LANE_JOB] = conf->libvirt.interval_ns * 7 / 2; // asked for every third time
+    int64_t slow = MAX_OF(conf->libvirt.slow_interval_ns, conf->libvirt.interval_ns);
+    h->max_age_ns[LANE_MEMORY] = h->max_age_ns[LANE_JOB] = slow + slow / 2;
     h->max_age_ns[LANE_RATE] = conf->libvirt.interval_ns * 5 / 2;
     h->max_age_ns[LANE_AGENT] = conf->agent.info_interval_ns * 5 / 2;
     h->max_age_ns[LANE_STORED] = STORED_WHOLE_NS * 5 / 2;

@@ -28,8 +28,8 @@ void vm_clear_lane(struct vm *vm, enum lane lane)
 
 static void vm_stopped(struct collector *c, struct vm *vm)
 {
-    static const enum lane lanes[] = {LANE_KERNEL, LANE_TURN,  LANE_SLOW, LANE_LIBVIRT,
-                                      LANE_JOB,    LANE_AGENT, LANE_RATE};
+    static const enum lane lanes[] = {LANE_KERNEL, LANE_TURN, LANE_SLOW,  LANE_LIBVIRT,
+                                      LANE_MEMORY, LANE_JOB,  LANE_AGENT, LANE_RATE};
     static const enum kind kinds[] = {KIND_VCPU, KIND_FS, KIND_PERF, KIND_MISS};
     static const enum attr attrs[] = {
         ATTR_VM_GUEST_HOSTNAME, ATTR_VM_GUEST_OS,    ATTR_VM_GUEST_OS_ID, ATTR_VM_GUEST_KERNEL,
@@ -44,6 +44,8 @@ static void vm_stopped(struct collector *c, struct vm *vm)
     object_set_attr(&vm->obj, ATTR_VM_DIFFERENCES, NULL);
     vm->obj.facts[FACT_VM_CONFIG_DIFFERS - model_kinds[KIND_VM].first_fact] = NAN;
     vm->obj.updated_ns[LANE_LIBVIRT] = 0;
+    rec_of(vm)->pace = (struct pace){0};
+    rec_of(vm)->agent_info_ns = 0; // another guest may boot
     vm->obj.before_ns = 0;
     lane_remove(c->stats_lane, vm->uuid.b, UUID_BYTES);
     lane_remove(c->agent_lane, vm->uuid.b, UUID_BYTES);
@@ -264,7 +266,7 @@ static void take_event(struct collector *c, const struct virt_event *e)
     }
     struct vm *vm = add_vm(c, &e->uuid, e->name);
     rec_of(vm)->event_ns = now;
-    rec_of(vm)->rounds = 0;
+    rec_of(vm)->pace.slow_ns = 0; // due again
     count_event(vm, e->event, now);
     // The state that follows says only "I/O error".
     if (e->type == VIRT_EVENT_IO_ERROR && e->detail && strcmp(e->detail, "enospc") == 0)

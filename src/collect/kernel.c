@@ -204,6 +204,16 @@ static void note_missing(struct vm *vm, const struct fault *fault, int64_t now)
     miss->updated_ns[LANE_LIBVIRT] = now;
 }
 
+// What is asked for seldom must not outlive what is asked for each time.
+static void forget_old_memory(const struct herd *h, struct vm *vm, int64_t now)
+{
+    int64_t updated = vm->obj.updated_ns[LANE_LIBVIRT];
+    if (updated == 0 || now - updated <= h->max_age_ns[LANE_LIBVIRT])
+        return;
+    vm->obj.updated_ns[LANE_MEMORY] = vm->obj.updated_ns[LANE_JOB] = 0;
+    rec_of(vm)->pace.slow_ns = 0; // read them with the next call
+}
+
 static void flag_vm(struct collector *c, struct vm *vm, int64_t now)
 {
     struct vm_rec *rec = rec_of(vm);
@@ -257,6 +267,7 @@ static void close_sample(struct collector *c, int64_t sample_ns)
         struct vm *vm = h->vms[i];
         if (before)
             forget_old_rates(vm, before + 1);
+        forget_old_memory(h, vm, sample_ns);
         rates_vm_totals(h, vm, sample_ns);
         flag_vm(c, vm, sample_ns);
         history_vm(h, vm, sample_ns);

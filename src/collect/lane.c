@@ -14,6 +14,9 @@
 #include "base/mem.h"
 
 #define RETRY_NS INT64_C(1000000000)
+// Who answered so often and quickly may share a call with others.
+#define STEADY 3
+#define QUICK_SHARE 4 // of the deadline
 
 struct entry {
     void *key;
@@ -25,8 +28,10 @@ struct entry {
     uint64_t call;      // 0 = none
     bool lost;          // the call is written off
     bool blocked;
-    bool first; // not called yet
-    bool again; // hastened while its call was under way
+    bool first;  // not called yet
+    bool again;  // hastened while its call was under way
+    bool shares; // its call is another's too, which is counted
+    int steady;  // quick answers in a row
 };
 
 struct orphan {
@@ -43,7 +48,6 @@ struct call_lane {
     size_t n_orphans, cap_orphans;
     uint64_t last_call;
     int64_t last_start_ns;
-    int train_left; // of the train that began then
     struct lane_stats stats;
 };
 
@@ -92,13 +96,19 @@ void lane_add(struct call_lane *l, const void *key, size_t len, int64_t now_ns)
     l->entries[l->n++] = e;
 }
 
+static void not_in_flight(struct call_lane *l, struct entry *e)
+{
+    l->stats.in_flight -= !e->shares;
+    e->shares = false;
+}
+
 // The call goes on without its entry; its answer will be late.
 static void orphan_call(struct call_lane *l, struct entry *e, bool counted)
 {
     mem_grow(&l->orphans, &l->cap_orphans, l->n_orphans, sizeof(*l->orphans));
     l->orphans[l->n_orphans++] = (struct orphan){e->call, counted};
     if (!e->lost)
-        l->stats.in_flight--;
+        not_in_flight(l, e);
     if (e->lost && !counted)
         l->stats.written_off--;
     if (!e->lost && counted)
@@ -166,12 +176,23 @@ static bool may_call(const struct call_lane *l, const struct entry *e, int64_t n
     return l->stats.written_off < limit;
 }
 
+static uint64_t give_out(struct call_lane *l, struct entry *e, int64_t now_ns, const void **ret_key,
+                         size_t *ret_len)
+{
+    e->call = ++l->last_call;
+    e->started_ns = l->last_start_ns = now_ns;
+    e->again = false;
+    l->stats.calls++;
+    *ret_key = e->key;
+    *ret_len = e->len;
+    return e->call;
+}
+
 uint64_t lane_next(struct call_lane *l, int64_t now_ns, const void **ret_key, size_t *ret_len)
 {
     if (l->stats.in_flight >= l->policy.max_in_flight)
         return 0;
-    bool in_train = l->train_left > 0 && l->last_start_ns == now_ns;
-    if (l->stats.in_flight > 0 && !in_train && now_ns - l->last_start_ns < l->policy.patience_ns)
+    if (l->stats.in_flight > 0 && now_ns - l->last_start_ns < l->policy.patience_ns)
         return 0;
     struct entry *best = NULL;
     for (size_t i = 0; i < l->n; i++)
@@ -179,15 +200,26 @@ uint64_t lane_next(struct call_lane *l, int64_t now_ns, const void **ret_key, si
             best = l->entries[i];
     if (!best)
         return 0;
-    best->call = ++l->last_call;
-    best->started_ns = l->last_start_ns = now_ns;
-    best->again = false;
-    l->train_left = (in_train ? l->train_left : l->policy.train) - 1;
     l->stats.in_flight++;
-    l->stats.calls++;
-    *ret_key = best->key;
-    *ret_len = best->len;
-    return best->call;
+    return give_out(l, best, now_ns, ret_key, ret_len);
+}
+
+uint64_t lane_more(struct call_lane *l, int64_t now_ns, const void **ret_key, size_t *ret_len)
+{
+    for (size_t i = 0; i < l->n; i++) {
+        struct entry *e = l->entries[i];
+        if (!may_call(l, e, now_ns) || e->steady < STEADY)
+            continue;
+        e->shares = true;
+        return give_out(l, e, now_ns, ret_key, ret_len);
+    }
+    return 0;
+}
+
+bool lane_steady(const struct call_lane *l, const void *key, size_t len)
+{
+    const struct entry *e = map_get(l->by_key, key, len);
+    return e && e->steady >= STEADY;
 }
 
 #define SLOTS 2
@@ -230,6 +262,23 @@ static struct entry *entry_of_call(const struct call_lane *l, uint64_t call)
     return NULL;
 }
 
+static void quarantine(const struct call_lane *l, struct entry *e, int64_t now_ns)
+{
+    int64_t pause = e->pause_ns ? 2 * e->pause_ns : l->policy.quarantine_min_ns;
+    e->pause_ns = MIN_OF(pause, l->policy.quarantine_max_ns);
+    e->free_ns = now_ns + e->pause_ns;
+}
+
+void lane_part(struct call_lane *l, uint64_t call, int64_t now_ns)
+{
+    struct entry *e = entry_of_call(l, call);
+    if (!e || e->lost)
+        return;
+    orphan_call(l, e, !e->shares); // one stands for all
+    e->steady = 0;
+    e->due_ns = now_ns;
+}
+
 bool lane_done(struct call_lane *l, uint64_t call, enum lane_outcome outcome, int64_t now_ns)
 {
     struct entry *e = entry_of_call(l, call);
@@ -248,9 +297,16 @@ bool lane_done(struct call_lane *l, uint64_t call, enum lane_outcome outcome, in
         e->due_ns = now_ns;
         return false;
     }
-    l->stats.in_flight--;
+    not_in_flight(l, e);
+    bool is_quick = now_ns - e->started_ns < l->policy.deadline_ns / QUICK_SHARE;
+    e->steady = outcome == LANE_OK && is_quick ? MIN_OF(e->steady + 1, STEADY) : 0;
     if (outcome == LANE_SKIPPED) {
         e->due_ns = now_ns + RETRY_NS;
+        return true;
+    }
+    if (outcome == LANE_STUCK) {
+        l->stats.timeouts++;
+        quarantine(l, e, now_ns);
         return true;
     }
     e->pause_ns = 0;
@@ -261,13 +317,6 @@ bool lane_done(struct call_lane *l, uint64_t call, enum lane_outcome outcome, in
     if (e->again)
         e->due_ns = now_ns;
     return true;
-}
-
-static void quarantine(const struct call_lane *l, struct entry *e, int64_t now_ns)
-{
-    int64_t pause = e->pause_ns ? 2 * e->pause_ns : l->policy.quarantine_min_ns;
-    e->pause_ns = MIN_OF(pause, l->policy.quarantine_max_ns);
-    e->free_ns = now_ns + e->pause_ns;
 }
 
 static bool is_overdue(const struct call_lane *l, const struct entry *e, int64_t now_ns)
@@ -283,7 +332,7 @@ uint64_t lane_expire(struct call_lane *l, int64_t now_ns, int64_t answered_ns, c
         if (!is_overdue(l, e, now_ns) || e->started_ns >= answered_ns)
             continue;
         e->lost = true;
-        l->stats.in_flight--;
+        not_in_flight(l, e);
         l->stats.written_off++;
         l->stats.timeouts++;
         quarantine(l, e, now_ns);
@@ -321,6 +370,7 @@ void lane_reset(struct call_lane *l, int64_t now_ns)
             orphan_call(l, e, false);
         e->pause_ns = 0;
         e->free_ns = 0;
+        e->steady = 0;
         e->first = true;
         e->due_ns = now_ns;
     }

@@ -13,6 +13,7 @@
 #include "model/batch.h"
 
 struct collector;
+struct call;
 
 // Calls that take longer are overtaken by others.
 #define PATIENCE_NS (50 * NS_PER_MS)
@@ -71,6 +72,15 @@ struct link {
     bool tried;
 };
 
+// When which part of a VM's statistics was read, and what was seen then.
+struct pace {
+    int64_t slow_ns;   // what changes seldom; 0: due now
+    bool was_slow;     // ever read
+    int64_t memory_ns; // the guest's memory
+    bool is_still;     // its figures are those of the time before: the guest tells none
+    double update, ran_ns, rss_bytes, disk_bytes;
+};
+
 // The collector's own record of a VM, vm->user.
 struct vm_rec {
     int32_t pid;
@@ -78,7 +88,7 @@ struct vm_rec {
     int64_t kernel_ns; // of the last kernel batch
     int64_t died_ns;   // its process was seen to crash, which libvirt has not told of yet; 0: no
     int64_t event_ns;  // of the last event or listing that changed it
-    unsigned rounds;   // of statistics; 0 after an event
+    struct pace pace;  // of its statistics
     int blocked_ticks; // in a row in state D
     int64_t flag_since_real_ns;
     int64_t agent_info_ns; // when full agent data were last asked for
@@ -105,7 +115,7 @@ struct collector {
     struct herd *herd;
     struct inbox inbox;
     struct workers *workers;
-    int64_t hastened_ns; // when what waits for a worker was last helped on
+    struct call *shared; // under way for several VMs, the last first
     struct sampler *sampler;
     struct link link;
     struct call_lane *stats_lane;  // running VMs
@@ -156,6 +166,14 @@ void stored_listed(struct collector *c, struct vm *vm, bool has_snapshots);
 void nics_forget(struct collector *c, struct vm *vm);
 void calls_step(struct collector *c, int64_t now);
 int64_t calls_wake(const struct collector *c, int64_t now);
+
+// pace.c
+/** What the next call asks of a VM: bits of enum virt_part. */
+unsigned pace_parts(const struct vm *vm, const struct pace *p, const struct conf *conf,
+                    int64_t now_ns);
+/** An answer with these parts is in the herd. */
+void pace_note(const struct vm *vm, struct pace *p, unsigned parts, const struct conf *conf,
+               int64_t now_ns);
 
 // kernel.c
 void kernel_batch(struct collector *c, const struct batch *b);

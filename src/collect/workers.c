@@ -141,26 +141,6 @@ static int start_thread(struct workers *w)
     return 0;
 }
 
-// Have somebody come who takes what waits, `work` (may be NULL) behind the others.
-static int call_thread(struct workers *w, struct work *work)
-{
-    struct sleeper *s = NULL;
-    int r = 0;
-    pthread_mutex_lock(&w->lock);
-    if (!work && !w->head)
-        r = 0;
-    else if (w->sleepers)
-        s = call_sleeper(w);
-    else
-        r = w->threads < w->max_threads ? start_thread(w) : -EAGAIN;
-    if (r == 0 && work)
-        put(w, work);
-    pthread_mutex_unlock(&w->lock);
-    if (s)
-        pthread_cond_signal(&s->called);
-    return r;
-}
-
 // For workers without threads.
 static bool do_here(const struct workers *w, struct work *work)
 {
@@ -173,16 +153,21 @@ static bool do_here(const struct workers *w, struct work *work)
 
 int workers_submit(struct workers *w, struct work *work)
 {
-    return do_here(w, work) ? 0 : call_thread(w, work);
-}
-
-void workers_follow(struct workers *w, struct work *work)
-{
     if (do_here(w, work))
-        return;
+        return 0;
+    struct sleeper *s = NULL;
+    int r = 0;
     pthread_mutex_lock(&w->lock);
-    put(w, work);
+    if (w->sleepers)
+        s = call_sleeper(w);
+    else
+        r = w->threads < w->max_threads ? start_thread(w) : -EAGAIN;
+    if (r == 0)
+        put(w, work);
     pthread_mutex_unlock(&w->lock);
+    if (s)
+        pthread_cond_signal(&s->called);
+    return r;
 }
 
 size_t workers_waiting(struct workers *w)
@@ -199,11 +184,6 @@ size_t workers_idle(struct workers *w)
     size_t n = w->idle;
     pthread_mutex_unlock(&w->lock);
     return n;
-}
-
-int workers_hasten(struct workers *w)
-{
-    return call_thread(w, NULL);
 }
 
 size_t workers_free(struct workers *w)

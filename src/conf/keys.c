@@ -156,6 +156,9 @@ const struct conf_key conf_keys[] = {
      .help = "Longest quarantine. At least libvirt.quarantine_min."},
     {"libvirt", "reconnect_max", CONF_DURATION, AT(libvirt.reconnect_max_ns), "4s", 100 * MS, 5 * M,
      .help = "Longest pause between two attempts to connect."},
+    {"libvirt", "slow_interval", CONF_DURATION, AT(libvirt.slow_interval_ns), "60s", 1 * S, 1 * H,
+     .help = "How often each VM is asked whether it has a job, and a guest that idles for its "
+             "memory; an event of the VM brings it forward."},
     {"libvirt", "pool_interval", CONF_DURATION, AT(libvirt.pool_interval_ns), "30s", 1 * S, 1 * H,
      .help = "How often storage pools and networks are read; pools are never refreshed."},
 

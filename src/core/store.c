@@ -328,7 +328,12 @@ static void put_lane(const struct core *c, const struct object *o, enum lane lan
                      struct json *j)
 {
     struct keep_lane kept;
-    if (!keep_lane(c->keep, o, lane, &kept))
+    bool is_kept = keep_lane(c->keep, o, lane, &kept);
+    // Some lanes speak of its disks only.
+    for (enum kind kind = 0; kind < KIND_MAX && !is_kept; kind++)
+        if (model_kinds[kind].parent == o->kind && o->children[kind])
+            is_kept = keep_lane(c->keep, o->children[kind], lane, &kept);
+    if (!is_kept)
         return;
     json_object_begin(j);
     json_kv_string(j, "lane", lane_name(lane));

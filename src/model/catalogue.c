@@ -571,9 +571,9 @@ const size_t model_metrics_count = sizeof(model_metrics) / sizeof(model_metrics[
 static const char *const lane_names[LANE_MAX] = {
     [LANE_KERNEL] = "kernel", [LANE_TURN] = "turn",       [LANE_SLOW] = "slow",
     [LANE_HOST] = "host",     [LANE_STATE] = "state",     [LANE_CONFIG] = "config",
-    [LANE_STORED] = "stored", [LANE_LIBVIRT] = "libvirt", [LANE_JOB] = "job",
-    [LANE_AGENT] = "agent",   [LANE_POOL] = "pool",       [LANE_SELF] = "self",
-    [LANE_RATE] = "rate",
+    [LANE_STORED] = "stored", [LANE_LIBVIRT] = "libvirt", [LANE_MEMORY] = "memory",
+    [LANE_JOB] = "job",       [LANE_AGENT] = "agent",     [LANE_POOL] = "pool",
+    [LANE_SELF] = "self",     [LANE_RATE] = "rate",
 };
 
 const char *lane_name(enum lane lane)

@@ -169,7 +169,7 @@ static int sim_xml(struct virt *v, const struct uuid *uuid, char **ret_xml, stru
     return *ret_xml ? 0 : err_set(err, ENOMEM, "out of memory");
 }
 
-static int sim_stats(struct virt *v, const struct uuid *uuid, bool job, struct batch *out,
+static int sim_stats(struct virt *v, const struct uuid *uuid, unsigned parts, struct batch *out,
                      struct err *err)
 {
     ENTER();
@@ -194,12 +194,14 @@ static int sim_stats(struct virt *v, const struct uuid *uuid, bool job, struct b
         {FACT_VM_GUEST_USABLE, floor(size - used)},
         {FACT_VM_USED_PERCENT, g->kind->working_set * 100},
     };
-    for (size_t i = 0; i < ARRAY_LEN(facts); i++)
+    const size_t of_state = 2;
+    size_t n = parts & VIRT_PART_MEMORY ? ARRAY_LEN(facts) : of_state;
+    for (size_t i = 0; i < n; i++)
         batch_fact(out, 0, facts[i].fact, facts[i].value);
     batch_attr(out, 0, ATTR_VM_STATE, virt_state_name(SHOWN_RUNNING));
     batch_attr(out, 0, ATTR_VM_REASON, virt_reason_name(SHOWN_RUNNING, REASON_BOOTED));
     // libvirt's number for a migration that is still going on.
-    if (job)
+    if (parts & VIRT_PART_JOB)
         batch_fact(out, 0, FACT_VM_JOB_TYPE, g->to != NOWHERE ? 2 : 0);
     return 0;
 }

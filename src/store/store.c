@@ -100,6 +100,7 @@ static int configure(struct store *s)
         "PRAGMA cell_size_check=ON",
         "PRAGMA secure_delete=ON",
         "PRAGMA wal_autocheckpoint=256",
+        "PRAGMA cache_size=-512", // KiB
         "PRAGMA journal_size_limit=1048576",
         ("CREATE TABLE IF NOT EXISTS schema (name TEXT PRIMARY KEY, version INTEGER NOT NULL) "
          "WITHOUT ROWID"),

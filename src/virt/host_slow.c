@@ -15,8 +15,8 @@
 
 // A large guest's memory map takes a second of CPU time, more on a busy machine.
 #define SLOW_LIMIT_NS (20 * NS_PER_S)
-// One part in this many of a CPU may go into it, 2.5 µs a second.
-#define PSS_COST 400000
+// One part in this many of a CPU may go into it, 1 µs a second.
+#define PSS_COST 1000000
 #define PSS_AGE_MAX_NS (3600 * NS_PER_S)
 
 static int64_t thread_cpu_ns(void)

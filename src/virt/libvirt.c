@@ -11,6 +11,8 @@
 #include "libvirt_loop.h"
 #include "libvirt_priv.h"
 
+// As many calls as lanes usually make side by side, the main channel's apart.
+#define SPARE_CHANNELS 2
 #define KEEPALIVE_SPARE 10 // times as rare on channels that carry no events
 
 struct virt *virt_libvirt_ref(struct virt *v)
@@ -185,6 +187,7 @@ static void *goodbye(void *arg)
         virConnectUnregisterCloseCallback(ch->conn, on_close);
     forget_all(ch);
     map_free(ch->domains);
+    map_free(ch->agents);
     virConnectClose(ch->conn);
     if (ch->main)
         virt_libvirt_unref(ch->main);
@@ -213,6 +216,7 @@ static struct channel *channel_open(const struct virt *v, struct err *err)
     struct channel *ch = mem_zalloc(sizeof(*ch));
     ch->conn = conn;
     ch->domains = map_new();
+    ch->agents = map_new();
     return ch;
 }
 
@@ -276,9 +280,11 @@ void virt_use_end(struct use *use)
         return;
     bool usable = virConnectIsAlive(ch->conn) == 1;
     pthread_mutex_lock(&v->lock);
-    // One spare channel is enough: the daemon sends keepalives to each that is open.
-    bool has_spare = v->idle && (!v->idle->main || v->idle->next);
-    bool keep = usable && !v->closed && (ch->main || !has_spare);
+    // A few spare channels are enough: the daemon sends keepalives to each that is open.
+    size_t spare = 0;
+    for (const struct channel *at = v->idle; at; at = at->next)
+        spare += !at->main;
+    bool keep = usable && !v->closed && (ch->main || spare < SPARE_CHANNELS);
     if (keep) {
         // Behind the main channel, so that spare ones rest.
         struct channel **at = v->idle && v->idle->main && !ch->main ? &v->idle->next : &v->idle;
@@ -605,6 +611,7 @@ const struct virt_ops virt_libvirt = {
     .xml = libvirt_xml,
     .stored = virt_libvirt_stored,
     .stats = virt_libvirt_stats,
+    .stats_many = virt_libvirt_stats_many,
     .pools = virt_libvirt_pools,
     .pool = virt_libvirt_pool,
     .networks = virt_libvirt_networks,

@@ -54,13 +54,23 @@ static int agent_error(struct virt *v, const char *what, int64_t began_ns, int t
     return waited ? -ETIMEDOUT : -ENOTCONN;
 }
 
+// libvirt keeps the timeout with the running domain and writes the domain's state to disk whenever
+// it is set: once for each domain and channel is enough, and with what is asked seldom.
 static virDomainPtr agent_domain(struct use *use, const struct uuid *uuid, int timeout_s,
-                                 struct err *err)
+                                 bool again, struct err *err)
 {
+    struct channel *ch = use->channel;
+    if (ch->agent_timeout_s != timeout_s || map_count(ch->agents) >= VIRT_DOMAINS_KEPT) {
+        map_free(ch->agents);
+        ch->agents = map_new();
+    }
+    ch->agent_timeout_s = timeout_s;
     virDomainPtr d = virt_libvirt_domain(use, uuid, err);
+    if (!d || (!again && map_get(ch->agents, uuid->b, UUID_BYTES)))
+        return d;
     // Refused where there is no agent, which the call itself then says better.
-    if (d)
-        virDomainAgentSetResponseTimeout(d, timeout_s, 0);
+    if (virDomainAgentSetResponseTimeout(d, timeout_s, 0) == 0)
+        map_put(ch->agents, uuid->b, UUID_BYTES, ch);
     return d;
 }
 
@@ -68,7 +78,7 @@ int virt_libvirt_agent_ping(struct virt *v, const struct uuid *uuid, int timeout
                             struct batch *out, struct err *err)
 {
     USE(use, v, err);
-    virDomainPtr d CLEANUP(domain_freep) = agent_domain(&use, uuid, timeout_s, err);
+    virDomainPtr d CLEANUP(domain_freep) = agent_domain(&use, uuid, timeout_s, false, err);
     if (!d)
         return err ? -err->code : -ENOENT;
     long long seconds = 0;
@@ -247,7 +257,7 @@ int virt_libvirt_agent_info(struct virt *v, const struct uuid *uuid, int timeout
                             struct batch *out, struct err *err)
 {
     USE(use, v, err);
-    virDomainPtr d CLEANUP(domain_freep) = agent_domain(&use, uuid, timeout_s, err);
+    virDomainPtr d CLEANUP(domain_freep) = agent_domain(&use, uuid, timeout_s, true, err);
     if (!d)
         return err ? -err->code : -ENOENT;
     unsigned all = 0;

@@ -37,6 +37,8 @@ struct channel {
     int callbacks[VIRT_EVENT_CALLBACKS]; /**< ids from libvirt */
     size_t n_callbacks;
     struct map *domains; /**< UUID to virDomainPtr, each holding a reference */
+    struct map *agents;  /**< UUIDs of domains that have been given the timeout */
+    int agent_timeout_s;
     struct channel *next;
 };
 
@@ -125,8 +127,9 @@ void virt_libvirt_listen(struct virt *v, struct channel *channel);
 
 /* The calls of the table, by file. */
 
-int virt_libvirt_stats(struct virt *v, const struct uuid *uuid, bool job, struct batch *out,
+int virt_libvirt_stats(struct virt *v, const struct uuid *uuid, unsigned parts, struct batch *out,
                        struct err *err);
+void virt_libvirt_stats_many(struct virt *v, struct virt_asked *asked, size_t n);
 int virt_libvirt_stored(struct virt *v, const struct uuid *uuid, int known, bool persistent,
                         struct batch *out, struct err *err);
 int virt_libvirt_dirty_rate(struct virt *v, const struct uuid *uuid, int seconds, struct batch *out,

@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Statistics of one domain: one bulk call with the groups that the kernel cannot give, then the
-// job. Tables say which field of libvirt is which fact; a fact that libvirt leaves out is set
-// absent, so that no old value passes as new.
+// job. The group of the disks takes libvirt three round trips to QEMU, that of the memory two.
+// (virDomainBlockStatsFlags() takes two, but asks the daemon about its features before each call.)
+// Tables say which field of libvirt is which fact; a fact that libvirt leaves out is set absent, so
+// that no old value passes as new.
 #include <errno.h>
+#include <limits.h>
 #include <math.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/number.h"
 #include "libvirt_priv.h"
-
-#define GROUPS                                                                                     \
-    (VIR_DOMAIN_STATS_STATE | VIR_DOMAIN_STATS_BALLOON | VIR_DOMAIN_STATS_BLOCK |                  \
-     VIR_DOMAIN_STATS_PERF)
 
 #define DISKS_MAX 1024
 #define KIB 1024.0
@@ -164,7 +163,8 @@ static void read_block_param(const virTypedParameter *p, struct disk *disks, siz
     }
 }
 
-static void put_blocks(const virDomainStatsRecord *record, struct batch *out)
+// False where libvirt left out what only QEMU knows, of every disk.
+static bool put_blocks(const virDomainStatsRecord *record, struct batch *out)
 {
     double count = number_field(record, "block.count");
     size_t n = count > 0 ? (size_t)MIN_OF(count, DISKS_MAX) : 0;
@@ -175,10 +175,14 @@ static void put_blocks(const virDomainStatsRecord *record, struct batch *out)
     }
     for (int i = 0; i < record->nparams; i++)
         read_block_param(&record->params[i], disks, n, out);
+    bool is_told = n == 0;
     for (size_t i = 0; i < n; i++) {
-        for (size_t f = 0; f < ARRAY_LEN(block_fields) && disks[i].key; f++)
+        for (size_t f = 0; f < ARRAY_LEN(block_fields) && disks[i].key; f++) {
+            is_told |= !isnan(disks[i].values[f]);
             batch_fact(out, disks[i].key, block_fields[f].fact, disks[i].values[f]);
+        }
     }
+    return is_told;
 }
 
 static void put_perf(const virDomainStatsRecord *record, struct batch *out)
@@ -216,13 +220,9 @@ static void put_job(virDomainPtr d, struct batch *out)
     }
 }
 
-static int fetch(struct use *use, const struct uuid *uuid, unsigned groups, virDomainPtr *ret,
+static int fetch(struct use *use, const struct uuid *uuid, virDomainPtr d, unsigned groups,
                  virDomainStatsRecordPtr **ret_records, struct err *err)
 {
-    virDomainPtr d = virt_libvirt_domain(use, uuid, err);
-    if (!d)
-        return err ? -err->code : -ENOENT;
-    *ret = d;
     virDomainPtr list[] = {d, NULL};
     int n = virDomainListGetStats(list, groups, ret_records,
                                   VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE |
@@ -236,25 +236,123 @@ static int fetch(struct use *use, const struct uuid *uuid, unsigned groups, virD
     return 0;
 }
 
-int virt_libvirt_stats(struct virt *v, const struct uuid *uuid, bool job, struct batch *out,
+static unsigned groups_of(unsigned parts)
+{
+    unsigned groups = VIR_DOMAIN_STATS_STATE | VIR_DOMAIN_STATS_PERF;
+    if (parts & VIRT_PART_MEMORY)
+        groups |= VIR_DOMAIN_STATS_BALLOON;
+    if (parts & VIRT_PART_DISKS)
+        groups |= VIR_DOMAIN_STATS_BLOCK;
+    return groups;
+}
+
+static int put_record(const virDomainStatsRecord *record, unsigned parts, struct batch *out,
+                      struct err *err)
+{
+    if (parts & VIRT_PART_MEMORY && monitor_skipped(record))
+        return err_set(err, EBUSY, "another call holds the domain");
+    put_state(record, out);
+    if (parts & VIRT_PART_MEMORY)
+        put_balloon(record, out);
+    if (parts & VIRT_PART_DISKS && !put_blocks(record, out) && !(parts & VIRT_PART_MEMORY))
+        return err_set(err, EBUSY, "another call holds the domain");
+    put_perf(record, out);
+    return 0;
+}
+
+int virt_libvirt_stats(struct virt *v, const struct uuid *uuid, unsigned parts, struct batch *out,
                        struct err *err)
 {
     USE(use, v, err);
-    virDomainPtr d CLEANUP(domain_freep) = NULL;
+    virDomainPtr d CLEANUP(domain_freep) = virt_libvirt_domain(&use, uuid, err);
+    if (!d)
+        return err ? -err->code : -ENOENT;
     virDomainStatsRecordPtr *records CLEANUP(stats_freep) = NULL;
-    int r = fetch(&use, uuid, GROUPS, &d, &records, err);
-    if (r < 0)
-        return r;
-    const virDomainStatsRecord *record = records[0];
-    if (monitor_skipped(record))
-        return err_set(err, EBUSY, "another call holds the domain");
-    put_state(record, out);
-    put_balloon(record, out);
-    put_blocks(record, out);
-    put_perf(record, out);
-    if (job)
+    int r = fetch(&use, uuid, d, groups_of(parts), &records, err);
+    if (r == 0)
+        r = put_record(records[0], parts, out, err);
+    if (r == 0 && parts & VIRT_PART_JOB)
         put_job(d, out);
-    return 0;
+    return r;
+}
+
+#define NOT_ASKED INT_MIN
+
+static struct virt_asked *asked_of(struct virt_asked *asked, size_t n, virDomainPtr d)
+{
+    struct uuid uuid;
+    virDomainGetUUID(d, uuid.b);
+    for (size_t i = 0; i < n; i++)
+        if (asked[i].result == NOT_ASKED && memcmp(&asked[i].uuid, &uuid, sizeof(uuid)) == 0)
+            return &asked[i];
+    return NULL;
+}
+
+static void close_asked(struct use *use, struct virt_asked *asked, size_t n, int result,
+                        const struct err *err)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (asked[i].result != NOT_ASKED)
+            continue;
+        asked[i].result = result;
+        asked[i].err = *err;
+        if (result == -ENOENT)
+            virt_libvirt_forget(use, &asked[i].uuid);
+    }
+}
+
+// Those of them that want the same parts, in one call.
+static void ask_alike(struct use *use, struct virt_asked *asked, size_t n, unsigned parts)
+{
+    CLEANUP(freep) virDomainPtr *list = mem_zalloc((n + 1) * sizeof(virDomainPtr));
+    size_t listed = 0;
+    for (size_t i = 0; i < n; i++) {
+        if ((asked[i].parts & ~(unsigned)VIRT_PART_JOB) != parts)
+            continue;
+        virDomainPtr d = virt_libvirt_domain(use, &asked[i].uuid, &asked[i].err);
+        asked[i].result = d ? NOT_ASKED : -asked[i].err.code;
+        if (d)
+            list[listed++] = d;
+    }
+    struct err err = {0};
+    virDomainStatsRecordPtr *records CLEANUP(stats_freep) = NULL;
+    int answered = listed == 0
+                       ? 0
+                       : virDomainListGetStats(list, groups_of(parts), &records,
+                                               VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE |
+                                                   VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT);
+    for (int i = 0; i < answered; i++) {
+        struct virt_asked *a = asked_of(asked, n, records[i]->dom);
+        if (a)
+            a->result = put_record(records[i], parts, a->out, &a->err);
+    }
+    int result = answered < 0 ? virt_libvirt_error(&err, "reading domains' statistics")
+                              : err_set(&err, ENOENT, "the domain does not run");
+    close_asked(use, asked, n, result, &err);
+    for (size_t i = 0; i < listed; i++)
+        virDomainFree(list[i]);
+}
+
+void virt_libvirt_stats_many(struct virt *v, struct virt_asked *asked, size_t n)
+{
+    struct use use CLEANUP(virt_use_end);
+    struct err err = {0};
+    int r = virt_use_begin(&use, v, &err);
+    for (size_t i = 0; i < n && r < 0; i++) {
+        asked[i].result = r;
+        asked[i].err = err;
+    }
+    if (r < 0)
+        return;
+    for (unsigned parts = 0; parts < VIRT_PART_JOB; parts++)
+        ask_alike(&use, asked, n, parts);
+    for (size_t i = 0; i < n; i++) {
+        virDomainPtr d CLEANUP(domain_freep) = NULL;
+        if (asked[i].result == 0 && asked[i].parts & VIRT_PART_JOB)
+            d = virt_libvirt_domain(&use, &asked[i].uuid, NULL);
+        if (d)
+            put_job(d, asked[i].out);
+    }
 }
 
 static void sleep_ms(long ms)
@@ -267,9 +365,11 @@ static void sleep_ms(long ms)
 static int dirty_rate_poll(struct use *use, const struct uuid *uuid, struct batch *out,
                            struct err *err)
 {
-    virDomainPtr d CLEANUP(domain_freep) = NULL;
+    virDomainPtr d CLEANUP(domain_freep) = virt_libvirt_domain(use, uuid, err);
+    if (!d)
+        return err ? -err->code : -ENOENT;
     virDomainStatsRecordPtr *records CLEANUP(stats_freep) = NULL;
-    int r = fetch(use, uuid, VIR_DOMAIN_STATS_DIRTYRATE, &d, &records, err);
+    int r = fetch(use, uuid, d, VIR_DOMAIN_STATS_DIRTYRATE, &records, err);
     if (r < 0)
         return r;
     double status = number_field(records[0], "dirtyrate.calc_status");

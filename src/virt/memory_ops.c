@@ -300,7 +300,7 @@ static void put_disk(const struct memory *m, const struct memory_vm *vm, const c
         batch_fact(out, key, facts[i].fact, facts[i].value);
 }
 
-static int memory_stats(struct virt *v, const struct uuid *uuid, bool job, struct batch *out,
+static int memory_stats(struct virt *v, const struct uuid *uuid, unsigned parts, struct batch *out,
                         struct err *err)
 {
     ENTER();
@@ -312,10 +312,11 @@ static int memory_stats(struct virt *v, const struct uuid *uuid, bool job, struc
     batch_fact(out, 0, FACT_VM_REASON, vm->reason);
     batch_attr(out, 0, ATTR_VM_STATE, virt_state_name(vm->state));
     batch_attr(out, 0, ATTR_VM_REASON, virt_reason_name(vm->state, vm->reason));
-    put_balloon(m, vm, out);
-    if (job)
+    if (parts & VIRT_PART_MEMORY)
+        put_balloon(m, vm, out);
+    if (parts & VIRT_PART_JOB)
         batch_fact(out, 0, FACT_VM_JOB_TYPE, 0);
-    for (size_t i = 0; i < vm->disks.n; i++)
+    for (size_t i = 0; parts & VIRT_PART_DISKS && i < vm->disks.n; i++)
         put_disk(m, vm, vm->disks.items[i].target, out);
     return 0;
 }

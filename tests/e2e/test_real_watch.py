@@ -287,7 +287,7 @@ class Watching(unittest.TestCase):
         self.addCleanup(self.host.remove, "dropin")
         self.host.wait_guest("dropin")
         with dropin.running_job(self.host, "dropin"):
-            wait_for("the job", 30, lambda: (self.daemon.vm("dropin").get("job_type") or 0) > 0,
+            wait_for("the job", 90, lambda: (self.daemon.vm("dropin").get("job_type") or 0) > 0,
                      pause=0.5)
             wait_for("the agent's data", 30,
                      lambda: self.daemon.vm("dropin").get("filesystems"), pause=0.5)

@@ -288,6 +288,69 @@ static void test_hung_monitors_do_not_hold_up_others(void **state)
     stage_free(s);
 }
 
+// A second in pieces, since further calls start beside one that hangs only after a while.
+static void second_in_pieces(struct stage *s)
+{
+    for (int i = 0; i < 4; i++) {
+        clock_fake_advance(&s->clock, NS_PER_S / 5);
+        settle(s);
+    }
+    struct host_sink sink = collector_sink(s->collector);
+    clock_fake_advance(&s->clock, NS_PER_S / 5);
+    host_memory.sample(s->host, s->clock.mono, &sink);
+    settle(s);
+}
+
+// The same where VMs have long been asked together, five of them falling ill at once.
+static void test_hung_monitors_in_shared_calls(void **state)
+{
+    struct stage *s = stage_new("memory:///?vms=20");
+    seconds(s, 45);
+    for (size_t i = 0; i < 20; i += 4)
+        memory_fault(&s->herd->vms[i]->uuid, MEMORY_FAULT_HUNG);
+    for (int t = 0; t < 20; t++) {
+        second_in_pieces(s);
+        for (size_t i = 0; i < 20; i++) {
+            const struct object *vm = &s->herd->vms[i]->obj;
+            // Due after ten seconds; then one for the shared call, three for the first that hang,
+            // and a piece of a second for each beside them.
+            assert_true(i % 4 == 0 || fact(s, vm, FACT_VM_LIBVIRT_AGE) <= 17e9);
+            assert_true(i % 4 == 0 || !object_attr(vm, ATTR_VM_FLAG));
+        }
+    }
+    for (size_t i = 0; i < 20; i += 4)
+        assert_string_equal(object_attr(&s->herd->vms[i]->obj, ATTR_VM_FLAG), "quarantined");
+    // Each by itself, and the shared calls that were given up.
+    assert_in_range(memory_stuck_calls(), 5, 10);
+    for (size_t i = 0; i < 20; i += 4)
+        memory_fault(&s->herd->vms[i]->uuid, MEMORY_FAULT_NONE);
+    seconds(s, 20);
+    for (size_t i = 0; i < 20; i++) {
+        assert_null(object_attr(&s->herd->vms[i]->obj, ATTR_VM_FLAG));
+        assert_true(fact(s, &s->herd->vms[i]->obj, FACT_VM_LIBVIRT_AGE) <= 12e9);
+    }
+    stage_free(s);
+}
+
+// Of a guest that idles memory is read once a minute, of one that works at each round.
+static void test_memory_of_idle_guests_is_read_seldom(void **state)
+{
+    struct stage *s = stage_new("memory:///?vms=20");
+    seconds(s, 90);
+    size_t often = 0, seldom = 0;
+    for (size_t i = 0; i < 20; i++) {
+        const struct object *vm = &s->herd->vms[i]->obj;
+        assert_true(s->clock.mono - vm->updated_ns[LANE_LIBVIRT] <= 12 * NS_PER_S);
+        assert_true(s->clock.mono - vm->updated_ns[LANE_MEMORY] <= 72 * NS_PER_S);
+        assert_false(isnan(fact(s, vm, FACT_VM_GUEST_USABLE)));
+        bool is_often = s->clock.mono - vm->updated_ns[LANE_MEMORY] <= 12 * NS_PER_S;
+        often += is_often;
+        seldom += !is_often;
+    }
+    assert_true(often > 0 && often + seldom == 20);
+    stage_free(s);
+}
+
 static void test_call_comes_back_at_the_end(void **state)
 {
     struct stage *s = stage_new("memory:///?vms=3");
@@ -485,6 +548,8 @@ int main(void)
         cmocka_unit_test(test_rename_and_hot_plug),
         cmocka_unit_test(test_stopped_process_is_flagged_and_not_called),
         cmocka_unit_test(test_hung_monitors_do_not_hold_up_others),
+        cmocka_unit_test(test_hung_monitors_in_shared_calls),
+        cmocka_unit_test(test_memory_of_idle_guests_is_read_seldom),
         cmocka_unit_test(test_call_comes_back_at_the_end),
         cmocka_unit_test(test_many_stopped_processes),
         cmocka_unit_test(test_libvirt_goes_and_comes_back),

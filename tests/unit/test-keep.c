@@ -64,6 +64,7 @@ static void stage_init(struct stage *s)
     s->herd->libvirt_up = true;
     s->herd->max_age_ns[LANE_KERNEL] = 3 * NS_PER_S;
     s->herd->max_age_ns[LANE_LIBVIRT] = 25 * NS_PER_S;
+    s->herd->max_age_ns[LANE_MEMORY] = 25 * NS_PER_S;
     struct keep_params params = {s->db, s->herd, SET_ALL, false, "vherd", "host-1", NS_PER_S};
     s->keep = keep_new(&params);
 }
@@ -243,7 +244,7 @@ static void test_slow_lanes_are_repeated_then_ended(void **state)
     struct stage s;
     stage_init(&s);
     struct vm *vm = add_vm(&s, 1, "web");
-    s.herd->max_age_ns[LANE_LIBVIRT] = 100 * NS_PER_S;
+    s.herd->max_age_ns[LANE_MEMORY] = 100 * NS_PER_S;
     set(&s, &vm->obj, FACT_VM_GUEST_UNUSED, 1000);
     for (int i = 0; i < 140; i++)
         sample(&s);

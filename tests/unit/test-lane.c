@@ -110,30 +110,110 @@ static void test_quick_calls_do_not_overlap(void **state)
     lane_free(l);
 }
 
-// Two at one instant, and no third before these are back or have taken long.
-static void test_trains(void **state)
+// Answer each call at once until all are steady; the time after that.
+static int64_t make_steady(struct call_lane *l, int64_t now)
 {
-    struct lane_policy trains = policy;
-    trains.patience_ns = S / 20;
-    trains.train = 2;
-    struct call_lane *l = lane_new(&trains);
-    for (int i = 0; i < 6; i++)
+    for (int64_t end = now + 40 * S; now < end; now += S) {
+        int n;
+        uint64_t call;
+        while ((call = next(l, now, &n)))
+            lane_done(l, call, LANE_OK, now);
+    }
+    return now;
+}
+
+static uint64_t more(struct call_lane *l, int64_t now, int *ret_n)
+{
+    const void *key;
+    size_t len;
+    uint64_t call = lane_more(l, now, &key, &len);
+    if (call)
+        memcpy(ret_n, key, sizeof(*ret_n));
+    return call;
+}
+
+static int64_t until_due(struct call_lane *l, int64_t now, int *ret_n, uint64_t *ret_call)
+{
+    while (!(*ret_call = next(l, now, ret_n)))
+        now += S;
+    return now;
+}
+
+static void test_only_the_steady_share_a_call(void **state)
+{
+    struct call_lane *l = lane_new(&policy);
+    int n, key = 0;
+    add(l, 0, 0);
+    add(l, 1, 0);
+    assert_true(next(l, 0, &n) != 0);
+    assert_int_equal(more(l, 0, &n), 0);
+    assert_false(lane_steady(l, &key, sizeof(key)));
+    lane_reset(l, 0);
+    int64_t now = make_steady(l, S);
+    assert_true(lane_steady(l, &key, sizeof(key)));
+    lane_hasten(l, &key, sizeof(key), now);
+    key = 1;
+    lane_hasten(l, &key, sizeof(key), now);
+    uint64_t first = next(l, now, &n), second = more(l, now, &n);
+    assert_true(first && second && first != second);
+    assert_int_equal(more(l, now, &n), 0);
+    assert_int_equal(lane_stats(l).in_flight, 1);
+    assert_true(lane_done(l, second, LANE_ERROR, now));
+    assert_true(lane_done(l, first, LANE_OK, now));
+    assert_int_equal(lane_stats(l).in_flight, 0);
+    assert_false(lane_steady(l, &key, sizeof(key)) && n == 1);
+    lane_free(l);
+}
+
+static void test_a_shared_call_is_parted_without_blame(void **state)
+{
+    struct call_lane *l = lane_new(&policy);
+    uint64_t calls[3];
+    int n = 0;
+    for (int i = 0; i < 3; i++)
         add(l, i, 0);
-    int n;
-    uint64_t first = next(l, 0, &n), second = next(l, 0, &n);
-    assert_true(first != 0 && second != 0);
-    assert_int_equal(next(l, 0, &n), 0);
-    lane_done(l, first, LANE_OK, 1);
-    assert_int_equal(next(l, 1, &n), 0); // the train is not back yet
-    lane_done(l, second, LANE_OK, 2);
-    first = next(l, 2, &n);
-    assert_true(first != 0);
-    assert_int_equal(next(l, 3, &n), 0); // too late for this train
-    uint64_t beside = next(l, S / 20 + 2, &n);
-    assert_true(beside != 0);
-    assert_true(next(l, S / 20 + 2, &n) != 0);
-    assert_int_equal(next(l, S / 20 + 2, &n), 0); // three in all
-    assert_int_equal(lane_stats(l).in_flight, 3);
+    int64_t now = make_steady(l, 0);
+    for (int i = 0; i < 3; i++)
+        lane_hasten(l, &i, sizeof(i), now);
+    calls[0] = next(l, now, &n);
+    for (int i = 1; i < 3; i++)
+        assert_true((calls[i] = more(l, now, &n)) != 0);
+    for (int i = 0; i < 3; i++)
+        lane_part(l, calls[i], now + S);
+    assert_int_equal(lane_stats(l).in_flight, 0);
+    assert_int_equal(lane_stats(l).written_off, 1);
+    assert_int_equal(lane_stats(l).quarantined, 0);
+    // All are asked again at once, each for itself.
+    for (int i = 0; i < 3; i++) {
+        uint64_t call = next(l, now + S, &n);
+        assert_true(call != 0);
+        assert_int_equal(more(l, now + S, &n), 0);
+        enum lane_outcome outcome = n == 1 ? LANE_STUCK : LANE_OK;
+        assert_true(lane_done(l, call, outcome, now + S));
+    }
+    int sick = 1, well = 0;
+    assert_true(lane_quarantined(l, &sick, sizeof(sick)));
+    assert_false(lane_quarantined(l, &well, sizeof(well)));
+    assert_int_equal(lane_stats(l).timeouts, 1);
+    for (int i = 0; i < 3; i++)
+        assert_false(lane_done(l, calls[i], LANE_OK, now + 2 * S));
+    assert_int_equal(lane_stats(l).written_off, 0);
+    assert_int_equal(lane_stats(l).late, 3);
+    uint64_t call;
+    now = until_due(l, now + 2 * S, &n, &call);
+    assert_true(now - S * 40 < 15 * S);
+    lane_free(l);
+}
+
+static void test_a_slow_answer_is_not_steady(void **state)
+{
+    struct call_lane *l = lane_new(&policy);
+    int n, key = 0;
+    uint64_t call;
+    add(l, 0, 0);
+    int64_t now = until_due(l, make_steady(l, 0), &n, &call);
+    assert_true(lane_done(l, call, LANE_OK, now + S));
+    assert_false(lane_steady(l, &key, sizeof(key)));
     lane_free(l);
 }
 
@@ -377,7 +457,9 @@ int main(void)
         cmocka_unit_test(test_three_in_flight_one_per_object),
         cmocka_unit_test(test_spread_over_the_interval),
         cmocka_unit_test(test_quick_calls_do_not_overlap),
-        cmocka_unit_test(test_trains),
+        cmocka_unit_test(test_only_the_steady_share_a_call),
+        cmocka_unit_test(test_a_shared_call_is_parted_without_blame),
+        cmocka_unit_test(test_a_slow_answer_is_not_steady),
         cmocka_unit_test(test_written_off_and_quarantined),
         cmocka_unit_test(test_pauses_grow),
         cmocka_unit_test(test_silent_daemon_is_not_the_objects_fault),

@@ -141,13 +141,13 @@ static void vms_are_listed_and_read(void **state)
     assert_non_null(strstr(xml, "<title>on h-0</title>"));
     assert_int_equal(virt_xml_read(xml, strlen(xml), b, &err), 0);
     batch_reset(b);
-    assert_int_equal(virt_simulated.stats(s.virt, &list[1].uuid, true, b, &err), 0);
+    assert_int_equal(virt_simulated.stats(s.virt, &list[1].uuid, VIRT_PARTS_ALL, b, &err), 0);
     assert_true(fact_of(b, FACT_VM_MEM_CURRENT) == 2147483648.0);
     assert_true(fact_of(b, FACT_VM_JOB_TYPE) == 0);
     assert_int_equal(virt_simulated.dirty_rate(s.virt, &list[1].uuid, 1, b, &err), -EACCES);
     struct uuid other = list[1].uuid;
     other.b[0]++;
-    assert_int_equal(virt_simulated.stats(s.virt, &other, false, b, &err), -ENOENT);
+    assert_int_equal(virt_simulated.stats(s.virt, &other, VIRT_PARTS_ALL, b, &err), -ENOENT);
     assert_int_equal(host_simulated.process_state(&list[0].uuid), 'S');
     assert_int_equal(host_simulated.process_state(&other), 0);
     batch_free(b);

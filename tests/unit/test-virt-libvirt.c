@@ -101,9 +101,9 @@ static void unknown_domains_are_not_there(void **state)
     struct err err = {0};
     assert_int_equal(virt_libvirt.lookup(v, &nobody, &d, &err), -ENOENT);
     assert_int_equal(virt_libvirt.xml(v, &nobody, &xml, &err), -ENOENT);
-    assert_int_equal(virt_libvirt.stats(v, &nobody, true, b, &err), -ENOENT);
+    assert_int_equal(virt_libvirt.stats(v, &nobody, VIRT_PARTS_ALL, b, &err), -ENOENT);
     assert_int_equal(virt_libvirt.agent_ping(v, &nobody, 1, b, &err), -ENOENT);
-    assert_int_equal(virt_libvirt.stats(v, &nobody, true, b, NULL), -ENOENT);
+    assert_int_equal(virt_libvirt.stats(v, &nobody, VIRT_PARTS_ALL, b, NULL), -ENOENT);
     assert_int_equal(b->n_rows, 0);
     batch_free(b);
     virt_libvirt.close(v);
@@ -282,7 +282,7 @@ static void the_statistics_of_a_driver_without_them_fail(void **state)
     struct virt_domain d = only_domain(v);
     struct batch *b = batch_new();
     struct err err = {0};
-    int r = virt_libvirt.stats(v, &d.uuid, true, b, &err);
+    int r = virt_libvirt.stats(v, &d.uuid, VIRT_PARTS_ALL, b, &err);
     if (r == 0)
         assert_true(fact(b, "", FACT_VM_STATE) == VIR_DOMAIN_RUNNING);
     else

@@ -90,7 +90,7 @@ static double stat_of(struct fixture *f, const struct uuid *uuid, const char *ke
 {
     struct batch *b = batch_new();
     struct err err;
-    assert_int_equal(virt_memory.stats(f->v, uuid, true, b, &err), 0);
+    assert_int_equal(virt_memory.stats(f->v, uuid, VIRT_PARTS_ALL, b, &err), 0);
     double v = fact(b, key, wanted);
     batch_free(b);
     return v;
@@ -242,7 +242,7 @@ static void *call_stats(void *arg)
     struct call *c = arg;
     struct batch *b = batch_new();
     struct err err;
-    c->result = virt_memory.stats(c->f->v, &c->uuid, true, b, &err);
+    c->result = virt_memory.stats(c->f->v, &c->uuid, VIRT_PARTS_ALL, b, &err);
     batch_free(b);
     return NULL;
 }

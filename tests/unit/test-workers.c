@@ -77,60 +77,15 @@ static void test_no_more_threads_than_allowed(void **state)
     assert_int_equal(workers_free(w), 0);
 }
 
-static void test_what_follows_is_done_by_the_same_thread(void **state)
-{
-    struct workers *w = workers_new(4);
-    struct deed a, b, c;
-    deed_init(&a);
-    deed_init(&b);
-    deed_init(&c);
-    assert_int_equal(workers_submit(w, &a.work), 0);
-    sem_wait(&a.has_begun);
-    workers_follow(w, &b.work);
-    workers_follow(w, &c.work);
-    assert_int_equal(workers_waiting(w), 2);
-    finish(&a);
-    finish(&b);
-    finish(&c);
-    assert_true(pthread_equal(a.by, b.by));
-    assert_true(pthread_equal(a.by, c.by));
-    assert_int_equal(workers_waiting(w), 0);
-    assert_int_equal(workers_free(w), 0);
-}
-
-static void test_what_follows_can_be_hastened(void **state)
-{
-    struct workers *w = workers_new(2);
-    struct deed a, b;
-    deed_init(&a);
-    deed_init(&b);
-    assert_int_equal(workers_hasten(w), 0); // nothing waits, nobody comes
-    assert_int_equal(workers_submit(w, &a.work), 0);
-    sem_wait(&a.has_begun);
-    workers_follow(w, &b.work);
-    assert_int_equal(workers_hasten(w), 0);
-    finish(&b); // while the first still hangs
-    assert_false(pthread_equal(a.by, b.by));
-    struct deed c;
-    deed_init(&c);
-    finish(&a);
-    assert_int_equal(workers_free(w), 0);
-}
-
 static void test_without_threads_it_is_done_at_once(void **state)
 {
     struct workers *w = workers_new(0);
-    struct deed a, b;
+    struct deed a;
     deed_init(&a);
-    deed_init(&b);
     sem_post(&a.may_end);
-    sem_post(&b.may_end);
     assert_int_equal(workers_submit(w, &a.work), 0);
     assert_int_equal(sem_trywait(&a.is_over), 0);
-    workers_follow(w, &b.work);
-    assert_int_equal(sem_trywait(&b.is_over), 0);
     assert_true(pthread_equal(a.by, pthread_self()));
-    assert_true(pthread_equal(b.by, pthread_self()));
     assert_int_equal(workers_waiting(w), 0);
     assert_int_equal(workers_free(w), 0);
 }
@@ -170,8 +125,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_hangs_does_not_keep_others),
         cmocka_unit_test(test_no_more_threads_than_allowed),
-        cmocka_unit_test(test_what_follows_is_done_by_the_same_thread),
-        cmocka_unit_test(test_what_follows_can_be_hastened),
         cmocka_unit_test(test_without_threads_it_is_done_at_once),
         cmocka_unit_test(test_the_last_to_rest_is_woken),
     };

@@ -7,8 +7,8 @@
  * answer. Pure: time comes with each call; nothing here waits, reads or locks.
  *
  * Rules: at most one call under way per object and `max_in_flight` in all, one after the other
- * while they are quick and side by side when they are not; up to `train` of them are given out at
- * one instant, for one thread to make in turn; objects are spread over the interval; a
+ * while they are quick and side by side when they are not; objects that have been answering quickly
+ * may share one call, until it takes too long; objects are spread over the interval; a
  * call past its deadline is written off and its object quarantined with growing pauses; written-off
  * calls do not count as in flight, but objects that failed are only tried again while fewer than
  * `max_written_off` are out, and nobody is called at twice that number.
@@ -25,7 +25,6 @@ struct lane_policy {
     int64_t quarantine_max_ns;
     int64_t
         patience_ns; /**< a further call starts beside others only when these have taken longer */
-    int train;       /**< calls given out at the same instant; 0 as 1 */
     int max_in_flight;
     int max_written_off;
 };
@@ -44,6 +43,7 @@ enum lane_outcome {
     LANE_OK,
     LANE_ERROR,   /**< answered: failed */
     LANE_SKIPPED, /**< no call was made (its process is stopped): try again soon */
+    LANE_STUCK,   /**< a shared call that was given up still holds it: as if written off */
 };
 
 struct call_lane;
@@ -73,6 +73,21 @@ void lane_hasten(struct call_lane *l, const void *key, size_t len, int64_t now_n
  * none is due or allowed. Call until it returns 0.
  */
 uint64_t lane_next(struct call_lane *l, int64_t now_ns, const void **ret_key, size_t *ret_len);
+
+/**
+ * A further object for the call that lane_next() has just given out: one that is due and has been
+ * steady. It has a number of its own, is done for itself, and does not count as in flight. 0: none.
+ */
+uint64_t lane_more(struct call_lane *l, int64_t now_ns, const void **ret_key, size_t *ret_len);
+
+/** True where the object has answered quickly several times in a row. */
+bool lane_steady(const struct call_lane *l, const void *key, size_t len);
+
+/**
+ * A shared call takes too long: give up this number of it without blame. The object is due at once
+ * and not steady; the answer will be late. All numbers of the call count as one written-off call.
+ */
+void lane_part(struct call_lane *l, uint64_t call, int64_t now_ns);
 
 /**
  * A call came back. True: the answer counts. False: it is late (written off or its object is

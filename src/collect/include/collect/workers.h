@@ -34,17 +34,8 @@ size_t workers_free(struct workers *w);
 /** Hand over work; 0, or -EAGAIN where max_threads are busy or no thread can be had. */
 int workers_submit(struct workers *w, struct work *work);
 
-/**
- * Hand over work that waits for a thread that is busy: nobody is woken for it. The caller looks
- * after a while whether it still waits, and calls workers_hasten(). Never fails.
- */
-void workers_follow(struct workers *w, struct work *work);
-
 /** How much waits for a thread, and how many threads have nothing to do. */
 size_t workers_waiting(struct workers *w);
 size_t workers_idle(struct workers *w);
-
-/** Have one more thread take what waits; -EAGAIN as workers_submit(). */
-int workers_hasten(struct workers *w);
 
 #endif

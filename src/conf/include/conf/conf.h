@@ -52,6 +52,7 @@ struct conf {
         int64_t quarantine_min_ns; /**< libvirt.quarantine_min: 5s */
         int64_t quarantine_max_ns; /**< libvirt.quarantine_max: 5m */
         int64_t reconnect_max_ns;  /**< libvirt.reconnect_max: longest pause between attempts; 4s */
+        int64_t slow_interval_ns;  /**< libvirt.slow_interval: jobs, memory of idle guests; 1m */
         int64_t pool_interval_ns;  /**< libvirt.pool_interval: pools and networks; 30s */
     } libvirt;
 

@@ -31,7 +31,8 @@ enum lane {
     LANE_STATE,   /**< state and inventory; fresh while the connection to libvirt stands */
     LANE_CONFIG,  /**< the domain XML; kept while libvirt is away */
     LANE_STORED,  /**< what libvirt keeps of a VM: stored definition, snapshots, chains; as STATE */
-    LANE_LIBVIRT, /**< per-VM statistics through libvirt */
+    LANE_LIBVIRT, /**< per-VM statistics through libvirt: disks, perf events */
+    LANE_MEMORY,  /**< balloon and guest memory, through libvirt */
     LANE_JOB,     /**< a VM's job, through libvirt */
     LANE_AGENT,   /**< the guest agent */
     LANE_POOL,    /**< storage pools and networks */

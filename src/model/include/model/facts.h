@@ -363,33 +363,33 @@
       "Time some task of the VM waited for I/O.")                                                  \
     X(VM, PSI_IO_FULL, TURN, NS, D, "pressure_io_full_seconds",                                    \
       "Time all tasks of the VM waited for I/O.")                                                  \
-    X(VM, BALLOON_CURRENT, LIBVIRT, PLAIN, D, "balloon_current_bytes",                             \
+    X(VM, BALLOON_CURRENT, MEMORY, PLAIN, D, "balloon_current_bytes",                              \
       "Memory the balloon leaves to the guest.")                                                   \
-    X(VM, BALLOON_MAXIMUM, LIBVIRT, PLAIN, D, "balloon_maximum_bytes",                             \
+    X(VM, BALLOON_MAXIMUM, MEMORY, PLAIN, D, "balloon_maximum_bytes",                              \
       "Memory with an empty balloon.")                                                             \
-    X(VM, GUEST_AVAILABLE, LIBVIRT, PLAIN, D, "guest_available_bytes",                             \
+    X(VM, GUEST_AVAILABLE, MEMORY, PLAIN, D, "guest_available_bytes",                              \
       "Memory that the guest sees.")                                                               \
-    X(VM, GUEST_UNUSED, LIBVIRT, PLAIN, D, "guest_unused_bytes",                                   \
+    X(VM, GUEST_UNUSED, MEMORY, PLAIN, D, "guest_unused_bytes",                                    \
       "Memory that the guest leaves unused.")                                                      \
-    X(VM, GUEST_USABLE, LIBVIRT, PLAIN, B, "guest_usable_bytes",                                   \
+    X(VM, GUEST_USABLE, MEMORY, PLAIN, B, "guest_usable_bytes",                                    \
       "Memory the guest can have without swapping.")                                               \
-    X(VM, GUEST_DISK_CACHES, LIBVIRT, PLAIN, D, "guest_disk_caches_bytes",                         \
+    X(VM, GUEST_DISK_CACHES, MEMORY, PLAIN, D, "guest_disk_caches_bytes",                          \
       "The guest's page cache.")                                                                   \
-    X(VM, GUEST_SWAP_IN, LIBVIRT, PLAIN, D, "guest_swap_in_bytes", "Swapped in by the guest.")     \
-    X(VM, GUEST_SWAP_OUT, LIBVIRT, PLAIN, D, "guest_swap_out_bytes", "Swapped out by the guest.")  \
-    X(VM, GUEST_MAJOR_FAULTS, LIBVIRT, PLAIN, D, "guest_major_faults",                             \
+    X(VM, GUEST_SWAP_IN, MEMORY, PLAIN, D, "guest_swap_in_bytes", "Swapped in by the guest.")      \
+    X(VM, GUEST_SWAP_OUT, MEMORY, PLAIN, D, "guest_swap_out_bytes", "Swapped out by the guest.")   \
+    X(VM, GUEST_MAJOR_FAULTS, MEMORY, PLAIN, D, "guest_major_faults",                              \
       "The guest's page faults that needed I/O.")                                                  \
-    X(VM, GUEST_MINOR_FAULTS, LIBVIRT, PLAIN, D, "guest_minor_faults",                             \
+    X(VM, GUEST_MINOR_FAULTS, MEMORY, PLAIN, D, "guest_minor_faults",                              \
       "The guest's other page faults.")                                                            \
-    X(VM, GUEST_HUGE_ALLOC, LIBVIRT, PLAIN, D, "guest_hugetlb_allocations",                        \
+    X(VM, GUEST_HUGE_ALLOC, MEMORY, PLAIN, D, "guest_hugetlb_allocations",                         \
       "Huge pages the guest took.")                                                                \
-    X(VM, GUEST_HUGE_FAIL, LIBVIRT, PLAIN, D, "guest_hugetlb_failures",                            \
+    X(VM, GUEST_HUGE_FAIL, MEMORY, PLAIN, D, "guest_hugetlb_failures",                             \
       "Huge pages the guest could not get.")                                                       \
-    X(VM, BALLOON_RSS, LIBVIRT, PLAIN, D, "libvirt_resident_bytes",                                \
+    X(VM, BALLOON_RSS, MEMORY, PLAIN, D, "libvirt_resident_bytes",                                 \
       "Resident memory as libvirt reports it.")                                                    \
-    X(VM, BALLOON_UPDATE, LIBVIRT, PLAIN, D, "balloon_update_timestamp_seconds",                   \
+    X(VM, BALLOON_UPDATE, MEMORY, PLAIN, D, "balloon_update_timestamp_seconds",                    \
       "When the balloon last reported, Unix time.")                                                \
-    X(VM, USED_PERCENT, LIBVIRT, PLAIN, D, "guest_used_percent",                                   \
+    X(VM, USED_PERCENT, MEMORY, PLAIN, D, "guest_used_percent",                                    \
       "Used part of the guest's memory, 0 to 100.")                                                \
     X(VM, JOB_TYPE, JOB, PLAIN, D, "job_type",                                                     \
       "virDomainJobType: 0 none, 1 bounded, 2 unbounded, …")                                       \

@@ -74,6 +74,23 @@ struct virt_params {
 
 struct virt; /**< an open connection */
 
+/** Parts of a domain's statistics; each costs round trips to the hypervisor process of its own. */
+enum virt_part {
+    VIRT_PART_DISKS = 1,  /**< disks; perf events */
+    VIRT_PART_MEMORY = 2, /**< balloon, guest memory */
+    VIRT_PART_JOB = 4,    /**< the job, a call of its own */
+    VIRT_PARTS_ALL = 7,
+};
+
+/** One of several domains asked in one call. */
+struct virt_asked {
+    struct uuid uuid;
+    unsigned parts;    /**< bits of enum virt_part */
+    struct batch *out; /**< borrowed */
+    int result;        /**< as of stats() */
+    struct err err;
+};
+
 struct virt_ops {
     const char *name;
 
@@ -110,13 +127,19 @@ struct virt_ops {
                   struct batch *out, struct err *err);
 
     /**
-     * Statistics of one running domain that reach the hypervisor process: state, balloon and guest
-     * memory, disks, perf events; with `job` the job too, which is a call of its own. Facts of
-     * LANE_LIBVIRT, LANE_STATE, LANE_JOB, LANE_CONFIG (MEM_CURRENT) into `out`; disks are keyed by
-     * target. -ETIMEDOUT or -EBUSY: somebody else's call on this domain is stuck.
+     * Statistics of one running domain that reach the hypervisor process: the wanted parts, and
+     * the state where that costs nothing more. Facts of LANE_LIBVIRT, LANE_MEMORY, LANE_STATE,
+     * LANE_JOB, LANE_CONFIG (MEM_CURRENT) into `out`; disks are keyed by target.
+     * -ETIMEDOUT or -EBUSY: somebody else's call on this domain is stuck.
      */
-    int (*stats)(struct virt *v, const struct uuid *uuid, bool job, struct batch *out,
+    int (*stats)(struct virt *v, const struct uuid *uuid, unsigned parts, struct batch *out,
                  struct err *err);
+
+    /**
+     * The same for several domains with fewer round trips to the daemon; one that hangs holds up
+     * the others. NULL: ask one after the other.
+     */
+    void (*stats_many)(struct virt *v, struct virt_asked *asked, size_t n);
 
     /** Names of storage pools; the caller frees with virt_names_free(). Does not refresh them. */
     int (*pools)(struct virt *v, char ***ret_names, size_t *ret_n, struct err *err);
