@@ -166,8 +166,10 @@ static void place_runs(struct set *set)
         } else {
             size_t end = gather_find(&set->g, *run->t_ms + 1);
             run->n = end - sample;
-            run->t_ms = set->g.t_ms + sample;
-            run->v = &set->g.v[sample].f64;
+            if (run->n > 0) { // else there may be no room at all
+                run->t_ms = set->g.t_ms + sample;
+                run->v = &set->g.v[sample].f64;
+            }
             sample = end;
         }
         if (run->n > 0)
