@@ -8,7 +8,7 @@ from act import apply
 
 
 def destroy(stage, names):
-    stage.host.run("sh", "-c", f"for i in {' '.join(names)}; do virsh -q destroy $i; done",
+    stage.host.run("sh", "-c", f"for i in {' '.join(names)}; do virsh -q destroy $i & done; wait",
                    timeout=300)
 
 

@@ -10,10 +10,11 @@ import subprocess
 
 import building
 import demodata
+import fuzzing
 import promqlcompliance
 import promqldaemon
 import promqlpeer
-from answer import clients, store
+from answer import clients, language, store
 
 START_MS = promqlcompliance.START_MS
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
@@ -88,16 +89,28 @@ def concurrent(report, herd, seconds):
         report.failed(f"{clients.CLIENTS} clients at once", f"{type(error).__name__}: {error}")
 
 
+def correct(report):
+    try:
+        language.cases(report)
+    except (OSError, subprocess.SubprocessError) as error:
+        report.failed("cases", f"{type(error).__name__}: {error}")
+
+
 def run(arguments, report):
     if not building.build("build", None, ["tests/tsdb-load"]):
         report.failed("tests/tsdb-load", "does not build")
         return
+    can_fuzz = fuzzing.build(report, language.FUZZED)
     asked = queries(report)
     with promqlpeer.scratch() as scratch:
         with clients.Herd() as herd:  # which takes its samples meanwhile
             files = Files(scratch, 1 if arguments.quick else 7)
+            correct(report)
             concurrent(report, herd, 5 if arguments.quick else 60 if arguments.long else 15)
         hour(report, scratch, files, asked, 2 if arguments.quick else 9, arguments.queries)
         month(report, files, 5)
         week(report, scratch, files, asked, 2, 11 if arguments.long else 1, arguments.long,
              arguments.queries)
+    language.generated(report, 200 if arguments.quick else 2000)
+    if can_fuzz:
+        language.fuzz(report, 1 if arguments.quick else 300 if arguments.long else 60)

@@ -11,18 +11,19 @@ import threading
 import time
 
 import building
+import fuzzing
 import promqlpeer
 import tsdbcrash
-from remember import outage, size
+from remember import faults, outage, size
 from vherd import ROOT
 
 PROGRAM = os.path.join(ROOT, "build", "tests", "store")
 
-QUICK = {"append": 120, "days": 30, "trace": 900, "scrapes": 100, "kills": 40, "memory": 100,
+QUICK = {"full": 2, "fuzz": 1, "append": 120, "days": 30, "trace": 900, "scrapes": 100, "kills": 40, "memory": 100,
          "many": 300000, "many_seconds": 5}
-NORMAL = {"append": 600, "days": 30, "trace": 3600, "scrapes": 600, "kills": 200, "memory": 200,
+NORMAL = {"full": 60, "fuzz": 60, "append": 600, "days": 30, "trace": 3600, "scrapes": 600, "kills": 200, "memory": 200,
           "many": 1000000, "many_seconds": 20}
-LONG = {"append": 3600, "days": 30, "trace": 3600, "scrapes": 600, "kills": 2000, "memory": 600,
+LONG = {"full": 60, "fuzz": 120, "append": 3600, "days": 30, "trace": 3600, "scrapes": 600, "kills": 2000, "memory": 600,
         "many": 1000000, "many_seconds": 240}
 
 SHAPES = ("constant", "idle counter", "CPU ns", "memory pages", "bytes in bursts")
@@ -87,7 +88,10 @@ def without_clock(report, times, is_long, recording):
     with promqlpeer.scratch() as top:
         threads = [start("size", size.run, measure, times["trace"], is_long, recording,
                          top),
-                   start("receiver away", outage.run, times["scrapes"])]
+                   start("receiver away", outage.run, times["scrapes"]),
+                   start("full disk", faults.full_disk, times["full"]),
+                   start("clocks", faults.clocks),
+                   start("sender cases", faults.sender)]
         for thread in threads:
             thread.join()
     for aside in asides:
@@ -157,9 +161,11 @@ def run(arguments, report):
                                            "tests/tsdb-crash"]):
         report.failed("build", "see above")
         return
+    can_fuzz = fuzzing.build(report, faults.FUZZED)
     parts = (("append", append, times), ("memory", memory, times), ("read", read, times),
              ("size", without_clock, times, arguments.long, arguments.recording), ("kill -9", kill, times),
-             ("OpenMetrics", openmetrics), ("damage", damage, arguments.quick))
+             ("OpenMetrics", openmetrics), ("damage", damage, arguments.quick),
+             *([("fuzz", faults.fuzz, times["fuzz"])] if can_fuzz else []))
     for name, part, *more in parts:
         begin = time.monotonic()
         section(report, name, part, report, *more)

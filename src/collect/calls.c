@@ -9,9 +9,6 @@
 #include "private.h"
 
 #define JOB_ROUNDS 3
-// So long only the number of a VM's snapshots is looked at, unless something is known to have
-// happened to it: all of it costs a hundred times as much.
-#define STORED_WHOLE_NS (3600 * NS_PER_S)
 
 enum call_kind {
     CALL_STATS,
@@ -33,6 +30,7 @@ struct call {
     char *pool;
     bool with_job; // also ask for the job
     int known;     // snapshots; -1: ask for all that is stored
+    bool persistent;
     int32_t pid;
     int64_t process_start;
     int64_t started_ns;
@@ -86,8 +84,8 @@ static int config_run(struct call *call)
 
 static int stored_run(struct call *call)
 {
-    return call->c->p.virt->stored(call->conn->virt, &call->uuid, call->known, call->out,
-                                   &call->err);
+    return call->c->p.virt->stored(call->conn->virt, &call->uuid, call->known, call->persistent,
+                                   call->out, &call->err);
 }
 
 static int pools_run(struct call *call)
@@ -198,6 +196,18 @@ void stored_soon(struct collector *c, struct vm *vm)
     lane_hasten(c->stored_lane, vm->uuid.b, UUID_BYTES, mono(c));
 }
 
+void stored_listed(struct collector *c, struct vm *vm, bool has_snapshots)
+{
+    double n = object_fact(&vm->obj, FACT_VM_SNAPSHOTS);
+    int64_t now = mono(c);
+    if (isnan(n))
+        return; // not read yet
+    if (has_snapshots != (n > 0))
+        stored_soon(c, vm);
+    else if (has_snapshots && now - rec_of(vm)->counted_ns >= STORED_COUNT_NS)
+        lane_hasten(c->stored_lane, vm->uuid.b, UUID_BYTES, now);
+}
+
 static uint64_t mix(uint64_t hash, const void *data, size_t len)
 {
     const unsigned char *p = data;
@@ -250,6 +260,7 @@ static void stored_apply(struct collector *c, struct call *call, struct vm *vm, 
     forget_strangers(call->out, vm);
     batch_apply(call->out, &vm->obj);
     object_sweep(&vm->obj, KIND_MISS, LANE_STORED, now);
+    rec->counted_ns = call->started_ns;
     if (rec->changed_ns > call->started_ns)
         stored_soon(c, vm); // it may have been read before what was told meanwhile
     else if (call->known < 0 || object_fact(&vm->obj, FACT_VM_SNAPSHOTS) != call->known)
@@ -373,7 +384,10 @@ static int known_snapshots(const struct vm *vm, int64_t now)
 {
     int64_t read_ns = vm ? rec_of(vm)->stored_ns : 0;
     double n = vm ? object_fact(&vm->obj, FACT_VM_SNAPSHOTS) : NAN;
-    return read_ns && now - read_ns < STORED_WHOLE_NS && n >= 0 && n < INT_MAX ? (int)n : -1;
+    // Its turn in the lane may come a little early.
+    return read_ns && now - read_ns < STORED_WHOLE_NS - STORED_COUNT_NS && n >= 0 && n < INT_MAX
+               ? (int)n
+               : -1;
 }
 
 // `follows`: on the worker that makes the call before.
@@ -400,6 +414,7 @@ static bool call_start(struct collector *c, enum call_kind kind, struct conn *co
         const struct vm *vm = herd_vm(c->herd, &call->uuid);
         call->with_job = vm && kind == CALL_STATS && wants_job(vm);
         call->known = kind == CALL_STORED ? known_snapshots(vm, now) : -1;
+        call->persistent = vm && object_fact(&vm->obj, FACT_VM_PERSISTENT) == 1;
         call->pid = vm ? rec_of(vm)->pid : 0;
         call->process_start = vm ? rec_of(vm)->process_start : 0;
     }

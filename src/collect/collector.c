@@ -13,7 +13,6 @@
 #define SPARE_BATCHES_MAX 4096
 #define WORKERS_MAX 64
 #define CONFIG_INTERVAL_NS (600 * NS_PER_S)
-#define STORED_INTERVAL_NS (300 * NS_PER_S)
 // One after the other: with more, VMs that answer grew older than 12 s beside many that are
 // stopped.
 #define TRAIN 1
@@ -205,7 +204,7 @@ static struct policies policies_of(const struct conf *conf)
         .stats = policy(conf->libvirt.interval_ns, deadline, conf, (int)conf->libvirt.max_in_flight,
                         (int)conf->libvirt.max_written_off),
         .config = policy(CONFIG_INTERVAL_NS, deadline, conf, 2, 2),
-        .stored = policy(STORED_INTERVAL_NS, deadline, conf, 1, 2),
+        .stored = policy(STORED_WHOLE_NS, deadline, conf, 1, 2),
         .pool = policy(conf->libvirt.pool_interval_ns, deadline, conf, 1, 1),
         .agent =
             policy(conf->agent.interval_ns, conf->agent.deadline_ns + AGENT_SLACK_NS, conf, 3, 8),
@@ -225,7 +224,7 @@ static void set_ages(struct herd *h, const struct conf *conf)
     h->max_age_ns[LANE_JOB] = conf->libvirt.interval_ns * 7 / 2; // asked for every third time
     h->max_age_ns[LANE_RATE] = conf->libvirt.interval_ns * 5 / 2;
     h->max_age_ns[LANE_AGENT] = conf->agent.info_interval_ns * 5 / 2;
-    h->max_age_ns[LANE_STORED] = STORED_INTERVAL_NS * 5 / 2;
+    h->max_age_ns[LANE_STORED] = STORED_WHOLE_NS * 5 / 2;
     h->max_age_ns[LANE_POOL] = conf->libvirt.pool_interval_ns * 5 / 2;
 }
 

@@ -112,6 +112,8 @@ static void apply_domain(struct collector *c, const struct virt_domain *d, int64
     object_set_fact(o, FACT_VM_ID, d->id >= 0 ? d->id : NAN, now);
     object_set_fact(o, FACT_VM_PERSISTENT, d->persistent, now);
     object_set_fact(o, FACT_VM_AUTOSTART, d->autostart, now);
+    if (d->is_listed)
+        stored_listed(c, vm, d->has_snapshots);
     if (was_active != vm->active)
         lane_hasten(c->config_lane, vm->uuid.b, UUID_BYTES, now);
 }

@@ -243,7 +243,7 @@ static bool is_fresh(const struct herd *h, const struct object *o, int lane, int
 {
     if (lane == LANE_INFO)
         return true;
-    if (lane == LANE_STATE && !h->libvirt_up)
+    if (lane_needs_libvirt((enum lane)lane) && !h->libvirt_up)
         return false;
     return h->max_age_ns[lane] <= 0 || mono_ns - o->updated_ns[lane] <= h->max_age_ns[lane];
 }

@@ -581,6 +581,11 @@ const char *lane_name(enum lane lane)
     return lane >= 0 && lane < LANE_MAX ? lane_names[lane] : NULL;
 }
 
+bool lane_needs_libvirt(enum lane lane)
+{
+    return lane == LANE_STATE || lane == LANE_STORED;
+}
+
 static const struct {
     const char *name;
     unsigned bit;

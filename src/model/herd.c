@@ -127,7 +127,7 @@ void object_set_fact(struct object *o, enum fact fact, double value, int64_t mon
 double herd_fact(const struct herd *h, const struct object *o, enum fact fact, int64_t mono_ns)
 {
     enum lane lane = model_facts[fact].lane;
-    if (lane == LANE_STATE && !h->libvirt_up)
+    if (lane_needs_libvirt(lane) && !h->libvirt_up)
         return NAN;
     if (h->max_age_ns[lane] > 0 && mono_ns - o->updated_ns[lane] > h->max_age_ns[lane])
         return NAN;

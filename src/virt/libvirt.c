@@ -420,7 +420,7 @@ static void identify(virDomainPtr d, struct virt_domain *ret)
     ret->id = id == (unsigned)-1 ? -1 : (int)id;
 }
 
-// Which of the listed domains a filter of libvirt selects: two calls for all instead of two for
+// Which of the listed domains a filter of libvirt selects: a call for all instead of one for
 // each.
 static int mark(const struct use *use, unsigned filter, struct map *by_uuid, size_t field)
 {
@@ -446,10 +446,13 @@ static int mark_all(const struct use *use, struct virt_domain *domains, size_t n
     } marks[] = {
         {VIR_CONNECT_LIST_DOMAINS_PERSISTENT, offsetof(struct virt_domain, persistent)},
         {VIR_CONNECT_LIST_DOMAINS_AUTOSTART, offsetof(struct virt_domain, autostart)},
+        {VIR_CONNECT_LIST_DOMAINS_HAS_SNAPSHOT, offsetof(struct virt_domain, has_snapshots)},
     };
     struct map *by_uuid = map_new();
     for (size_t i = 0; i < n; i++)
         map_put(by_uuid, domains[i].uuid.b, UUID_BYTES, &domains[i]);
+    for (size_t i = 0; i < n; i++)
+        domains[i].is_listed = true;
     int r = 0;
     for (size_t i = 0; i < ARRAY_LEN(marks) && r >= 0; i++)
         r = mark(use, marks[i].filter, by_uuid, marks[i].field);

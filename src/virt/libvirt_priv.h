@@ -127,8 +127,8 @@ void virt_libvirt_listen(struct virt *v, struct channel *channel);
 
 int virt_libvirt_stats(struct virt *v, const struct uuid *uuid, bool job, struct batch *out,
                        struct err *err);
-int virt_libvirt_stored(struct virt *v, const struct uuid *uuid, int known, struct batch *out,
-                        struct err *err);
+int virt_libvirt_stored(struct virt *v, const struct uuid *uuid, int known, bool persistent,
+                        struct batch *out, struct err *err);
 int virt_libvirt_dirty_rate(struct virt *v, const struct uuid *uuid, int seconds, struct batch *out,
                             struct err *err);
 int virt_libvirt_agent_ping(struct virt *v, const struct uuid *uuid, int timeout_s,

@@ -50,15 +50,20 @@ static int read_snapshots(virDomainPtr d, struct batch *out, struct err *err)
     return 0;
 }
 
-static int read_definitions(virDomainPtr d, struct batch *out, struct err *err)
+// Most VMs have none, and each call costs.
+static void put_no_snapshots(struct batch *out)
 {
-    int active = virDomainIsActive(d), persistent = virDomainIsPersistent(d);
-    if (active < 0 || persistent < 0)
-        return virt_libvirt_error(err, "asking what a domain is");
+    batch_fact(out, 0, FACT_VM_SNAPSHOTS, 0);
+    batch_fact(out, 0, FACT_VM_SNAPSHOT_OLDEST, NAN);
+    batch_fact(out, 0, FACT_VM_SNAPSHOT_NEWEST, NAN);
+}
+
+static int read_definitions(virDomainPtr d, bool persistent, struct batch *out, struct err *err)
+{
     CLEANUP(freep) char *now = virDomainGetXMLDesc(d, 0);
     if (!now)
         return virt_libvirt_error(err, "reading a domain's XML");
-    if (!active || !persistent)
+    if (!persistent || !virt_stored_is_running(now))
         return virt_stored_read(now, NULL, out, err);
     CLEANUP(freep) char *stored = virDomainGetXMLDesc(d, VIR_DOMAIN_XML_INACTIVE);
     if (!stored)
@@ -66,20 +71,23 @@ static int read_definitions(virDomainPtr d, struct batch *out, struct err *err)
     return virt_stored_read(now, stored, out, err);
 }
 
-int virt_libvirt_stored(struct virt *v, const struct uuid *uuid, int known, struct batch *out,
-                        struct err *err)
+int virt_libvirt_stored(struct virt *v, const struct uuid *uuid, int known, bool persistent,
+                        struct batch *out, struct err *err)
 {
     USE(use, v, err);
     virDomainPtr d CLEANUP(domain_freep) = virt_libvirt_domain(&use, uuid, err);
     if (!d)
         return err ? -err->code : -ENOENT;
-    int n = virDomainSnapshotNum(d, 0);
+    int n = virDomainSnapshotNum(d, 0), r = 0;
     if (n < 0)
         return virt_libvirt_error(err, "counting a domain's snapshots");
     if (n == known) {
         batch_fact(out, 0, FACT_VM_SNAPSHOTS, n);
         return 0;
     }
-    int r = read_snapshots(d, out, err);
-    return r < 0 ? r : read_definitions(d, out, err);
+    if (n == 0)
+        put_no_snapshots(out);
+    else
+        r = read_snapshots(d, out, err);
+    return r < 0 ? r : read_definitions(d, persistent, out, err);
 }

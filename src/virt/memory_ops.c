@@ -131,6 +131,8 @@ static void describe(const struct memory_vm *vm, struct virt_domain *ret)
         .state = vm->state,
         .reason = vm->reason,
         .persistent = vm->persistent,
+        .is_listed = true,
+        .has_snapshots = vm->n_snapshots > 0,
     };
 }
 

@@ -112,8 +112,8 @@ int memory_console(struct virt *v, const struct uuid *uuid, bool force, int *ret
                    struct err *err);
 
 /** See virt/virt.h. */
-int memory_stored(struct virt *v, const struct uuid *uuid, int known, struct batch *out,
-                  struct err *err);
+int memory_stored(struct virt *v, const struct uuid *uuid, int known, bool persistent,
+                  struct batch *out, struct err *err);
 
 /** Start the thread that makes and removes so many VMs, one after the other; 0 or -errno. */
 int memory_churn(uint64_t rounds);

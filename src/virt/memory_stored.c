@@ -48,16 +48,16 @@ static void put_chains(const struct memory *m, const struct memory_vm *vm, struc
     }
 }
 
-static void put_difference(const struct memory_vm *vm, struct batch *out)
+static void put_difference(const struct memory_vm *vm, bool persistent, struct batch *out)
 {
-    bool can_differ = vm->id >= 0 && vm->persistent;
+    bool can_differ = vm->id >= 0 && persistent;
     bool differs = can_differ && vm->spec && vm->live_vcpus && vm->live_vcpus != vm->spec->vcpus;
     batch_fact(out, 0, FACT_VM_CONFIG_DIFFERS, can_differ ? differs : NAN);
     batch_attr(out, 0, ATTR_VM_DIFFERENCES, differs ? "vCPUs" : NULL);
 }
 
-int memory_stored(struct virt *v, const struct uuid *uuid, int known, struct batch *out,
-                  struct err *err)
+int memory_stored(struct virt *v, const struct uuid *uuid, int known, bool persistent,
+                  struct batch *out, struct err *err)
 {
     struct memory *m CLEANUP(memory_leavep) = memory_enter();
     if (v->dead)
@@ -70,6 +70,6 @@ int memory_stored(struct virt *v, const struct uuid *uuid, int known, struct bat
         return 0;
     put_snapshots(vm, out);
     put_chains(m, vm, out);
-    put_difference(vm, out);
+    put_difference(vm, persistent, out);
     return 0;
 }

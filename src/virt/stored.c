@@ -357,6 +357,13 @@ static void read_chains(const xmlNode *root, struct batch *out)
     }
 }
 
+bool virt_stored_is_running(const char *xml)
+{
+    const char *root = strstr(xml, "<domain"), *end = root ? strchr(root, '>') : NULL;
+    const char *id = root ? strstr(root, " id=") : NULL;
+    return id && end && id < end;
+}
+
 int virt_stored_read(const char *now, const char *stored, struct batch *out, struct err *err)
 {
     CLEANUP(xml_doc_freep) xmlDoc *doc = xml_node_parse(now, strlen(now), "domain", err);

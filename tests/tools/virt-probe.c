@@ -142,6 +142,38 @@ static int repeat(struct probe *p)
     return failed ? complain(&err) : 0;
 }
 
+static int stored(struct probe *p)
+{
+    struct err err = {0};
+    struct batch *b = batch_new();
+    return print_batch(b, p->ops->stored(p->v, &p->uuid, -1, true, b, &err), &err);
+}
+
+static int repeat_stored_with(struct probe *p, int known)
+{
+    struct batch *b = batch_new();
+    struct err err;
+    int failed = 0;
+    for (uint64_t i = 0; i < p->number; i++) {
+        batch_reset(b);
+        failed += p->ops->stored(p->v, &p->uuid, known, true, b, &err) < 0;
+    }
+    batch_free(b);
+    printf("%d of %ju calls failed\n", failed, (uintmax_t)p->number);
+    return failed ? complain(&err) : 0;
+}
+
+static int repeat_stored(struct probe *p)
+{
+    return repeat_stored_with(p, -1);
+}
+
+// Of a VM without snapshots.
+static int repeat_count(struct probe *p)
+{
+    return repeat_stored_with(p, 0);
+}
+
 static int events(struct probe *p)
 {
     sleep((unsigned)p->number);
@@ -153,9 +185,18 @@ static const struct {
     int (*run)(struct probe *p);
     bool of_vm, read_write;
 } commands[] = {
-    {"list", list, false, false},    {"host", host, false, false}, {"events", events, false, false},
-    {"lookup", lookup, true, false}, {"xml", xml, true, false},    {"stats", stats, true, false},
-    {"repeat", repeat, true, false}, {"agent", agent, true, true}, {"dirty", dirty, true, true},
+    {"list", list, false, false},
+    {"host", host, false, false},
+    {"events", events, false, false},
+    {"lookup", lookup, true, false},
+    {"xml", xml, true, false},
+    {"stats", stats, true, false},
+    {"repeat", repeat, true, false},
+    {"agent", agent, true, true},
+    {"dirty", dirty, true, true},
+    {"stored", stored, true, false},
+    {"repeat-stored", repeat_stored, true, false},
+    {"repeat-count", repeat_count, true, false},
 };
 
 static void on_event(const struct virt_event *e, void *arg)

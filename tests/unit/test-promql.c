@@ -456,7 +456,8 @@ static void limits_end_a_query(void **state)
     const struct clock clock = {.mono_ns = tick, .real_ns = tick, .arg = &asked};
     struct promql_options late = {.clock = &clock, .deadline_ns = 20};
     const struct promql_range far = {0, 30000000, 1000};
-    assert_int_equal(run(m, "quantile_over_time(0.5, a[50m:1s])", &far, &late, &result, &err), -ETIME);
+    assert_int_equal(run(m, "quantile_over_time(0.5, a[50m:1s])", &far, &late, &result, &err),
+                     -ETIME);
     assert_int_equal(asked, 21);
     assert_string_equal(promql_error_type(-ETIME), "timeout");
     atomic_bool stop = true;

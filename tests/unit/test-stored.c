@@ -191,6 +191,14 @@ static void test_without_a_stored_definition_nothing_is_said(void **state)
     batch_free(out);
 }
 
+static void test_a_running_vm_has_an_id(void **state)
+{
+    assert_true(virt_stored_is_running("<domain type='kvm' id='3'>"));
+    assert_false(virt_stored_is_running("<domain type='kvm'><name id='3'/>"));
+    assert_false(virt_stored_is_running("<domain type='kvm'><x a='' id='3'/></domain>"));
+    assert_false(virt_stored_is_running(""));
+}
+
 static void test_documents_that_are_none(void **state)
 {
     static const char *const bad[] = {"", "<domain", "<network/>",
@@ -319,6 +327,7 @@ int main(void)
         cmocka_unit_test(test_media_that_may_be_missing_are_free),
         cmocka_unit_test(test_long_lists_are_cut),
         cmocka_unit_test(test_without_a_stored_definition_nothing_is_said),
+        cmocka_unit_test(test_a_running_vm_has_an_id),
         cmocka_unit_test(test_documents_that_are_none),
         cmocka_unit_test(test_a_running_chain_is_counted),
         cmocka_unit_test(test_an_idle_chain_is_counted_by_headers),

@@ -30,7 +30,7 @@ enum lane {
     LANE_HOST,    /**< the host's kernel sources, each second */
     LANE_STATE,   /**< state and inventory; fresh while the connection to libvirt stands */
     LANE_CONFIG,  /**< the domain XML; kept while libvirt is away */
-    LANE_STORED,  /**< what libvirt keeps of a VM: stored definition, snapshots, chains */
+    LANE_STORED,  /**< what libvirt keeps of a VM: stored definition, snapshots, chains; as STATE */
     LANE_LIBVIRT, /**< per-VM statistics through libvirt */
     LANE_JOB,     /**< a VM's job, through libvirt */
     LANE_AGENT,   /**< the guest agent */
@@ -131,6 +131,9 @@ extern const size_t model_metrics_count;
 
 /** "kernel", "libvirt", …; NULL outside the enum. */
 const char *lane_name(enum lane lane);
+
+/** Whether a lane's facts count only while the connection to libvirt stands. */
+bool lane_needs_libvirt(enum lane lane);
 
 /** "vherd", "tinkoff", "inovex" to its bit; 0 where it is none of them. */
 unsigned metric_set_from_name(const char *name);

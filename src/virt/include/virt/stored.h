@@ -7,6 +7,7 @@
  * here reaches a hypervisor process.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/err.h"
@@ -31,6 +32,9 @@
  * Documents are capped (4 MiB), bounded in depth, and may have no DTD. 0 or -EINVAL.
  */
 int virt_stored_read(const char *now, const char *stored, struct batch *out, struct err *err);
+
+/** Whether a definition's document is of a running VM: its root has an id. No XML is parsed. */
+bool virt_stored_is_running(const char *xml);
 
 /**
  * How many images are below the image at `path`, as headers say (docs/interop/qcow2.rst of QEMU).

@@ -26,6 +26,8 @@ struct virt_domain {
     int reason; /**< the state's reason code */
     bool persistent;
     bool autostart;
+    bool is_listed;     /**< it comes from list(), which also says: */
+    bool has_snapshots; /**< libvirt knows of at least one */
 };
 
 enum virt_event_type {
@@ -100,11 +102,12 @@ struct virt_ops {
     /**
      * What is kept of one domain, without its hypervisor process being asked: facts of LANE_STORED,
      * see virt/stored.h. `known` is the number of its snapshots at the last call: while that is
-     * right, only this number is read again; -1: everything. Rows that are not given again are as
+     * right, only this number is read again; -1: everything. Of one that is not `persistent` no
+     * stored definition is asked for. Rows that are not given again are as
      * they were. NULL: the back end keeps nothing of the kind.
      */
-    int (*stored)(struct virt *v, const struct uuid *uuid, int known, struct batch *out,
-                  struct err *err);
+    int (*stored)(struct virt *v, const struct uuid *uuid, int known, bool persistent,
+                  struct batch *out, struct err *err);
 
     /**
      * Statistics of one running domain that reach the hypervisor process: state, balloon and guest

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A disk that is full for a while, clocks that are set, and what must be right beside the figures."""
+
+import errno
+import os
+import subprocess
+import tempfile
+import time
+
+import fuzzing
+import suites
+import tsdbcrash
+
+TMPFS_BYTES = 4 << 20
+PAUSE_US = 5000
+AGAIN_MAX_S = 10
+FUZZED = {"OpenMetrics": "expo", "WAL": "tsdb-log", "block file": "tsdb-block",
+          "configuration": "conf", "snappy and protobuf": "remote-write"}
+
+
+class SmallDisk:
+    def __enter__(self):
+        self.top = tempfile.mkdtemp(prefix="vherd-bench-")
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={TMPFS_BYTES}", "vherd-bench",
+                        self.top], check=True)
+        self.ballast = os.path.join(self.top, "ballast")
+        return self
+
+    def __exit__(self, *unused):
+        subprocess.run(["umount", "-l", self.top], check=True)
+        os.rmdir(self.top)
+
+    def fill(self):
+        """Up to the last page, also where somebody else takes some meanwhile."""
+        file = os.open(self.ballast, os.O_WRONLY | os.O_CREAT, 0o600)
+        try:
+            while os.write(file, bytes(4096)):
+                pass
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+        finally:
+            os.close(file)
+
+
+def full_disk(report, seconds):
+    with SmallDisk() as disk:
+        store = os.path.join(disk.top, "store")
+        load = tsdbcrash.Load(store, 0, PAUSE_US)
+        load.wait_for("samples", lambda: len(load.batches) > 200, 60)
+        disk.fill()
+        load.wait_for("full disk", lambda: load.disk[0] != 0, 60)
+        time.sleep(seconds)
+        os.unlink(disk.ballast)
+        begin = time.monotonic()
+        load.wait_for("writing again", lambda: load.disk[0] == 0, 60)
+        again = time.monotonic() - begin
+        freed_at = len(load.batches)
+        load.wait_for("more samples", lambda: len(load.batches) > freed_at + 300, 60)
+        safe = load.kill()
+        if safe <= freed_at:
+            raise AssertionError("what came after the disk was freed is not safe")
+        tsdbcrash.run("check", store, safe)  # restarted: each batch before that is there
+    report.at_most(f"disk full for {seconds} s, freed: writing again after", again, "s",
+                   AGAIN_MAX_S)
+    report.row("– batches found whole after a kill and a restart", safe, "")
+
+
+def clocks(report):
+    suites.unit_cases(report, "clock −1 h, +1 h, 1970: nothing lost, no negative interval",
+                      ("tsdb-store", "keep"), "clock")
+
+
+def sender(report):
+    suites.unittests(report, "remote write sender cases", "test_remote_write_sender.Sender")
+
+
+def fuzz(report, seconds):
+    fuzzing.run(report, FUZZED, seconds)
