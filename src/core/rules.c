@@ -276,6 +276,7 @@ static void evaluate(struct rules *r, size_t i, int64_t now_ms, const bool *chos
     uint64_t before = 0, after = 0;
     pthread_mutex_lock(&r->groups_lock);
     r->env.gap_max_ms = now_ms < settles_ms(r) ? SETTLE_MS : 0;
+    r->env.started_ms = r->started_ms;
     for (size_t k = 0; k < g->n_runs; k++)
         before += g->run[k].failures;
     int e = rule_group_eval(g, &r->env, now_ms, chosen, &update, &err);

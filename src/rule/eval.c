@@ -322,6 +322,7 @@ static int alert(struct evaluation *e, const struct given *given, struct err *er
         .interval_ms = e->g->interval_ms,
         .resend_delay_ms = e->env->resend_delay_ms,
         .gap_max_ms = e->env->hold_gaps ? e->env->gap_max_ms : -1,
+        .started_ms = e->env->started_ms,
         .limit = e->g->group->limit,
     };
     struct rule_seen seen = {.absence = ask_absence, .arg = e};

@@ -98,7 +98,8 @@ static bool bridges(const struct rule_step_params *p, const struct rule_alert *a
     if (p->gap_max_ms < 0 || !absence.is_gap)
         return false;
     d->gap_since_ms = a->gap_since_ms ? a->gap_since_ms : p->now_ms;
-    int64_t most = absence.is_settled ? 0 : p->gap_max_ms;
+    bool is_known = absence.is_settled || a->last_seen_ms >= p->started_ms;
+    int64_t most = is_known ? 0 : p->gap_max_ms;
     return p->now_ms - d->gap_since_ms < MAX_OF(p->rule->for_ms, most);
 }
 

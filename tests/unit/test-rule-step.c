@@ -45,7 +45,8 @@ static void world_init(struct world *w)
                                      .group = &w->group,
                                      .interval_ms = MINUTE,
                                      .resend_delay_ms = MINUTE,
-                                     .gap_max_ms = -1};
+                                     .gap_max_ms = -1,
+                                     .started_ms = INT64_MAX};
 }
 
 static struct labels *one_label(const char *value)
@@ -154,6 +155,11 @@ static void test_gap(void **state)
     w.p.gap_max_ms = 5 * MINUTE;
     w.rule.for_ms = 2 * MINUTE; // which still bridges
     trace(&w, 1, "xxxssss", "ppFFFrr");
+    rule_state_done(&w.state);
+    world_init(&w);
+    w.p.gap_max_ms = 5 * MINUTE;
+    w.p.started_ms = MINUTE;
+    trace(&w, 1, "xgxg", "FrFr"); // seen since the start: its series ended
     rule_state_done(&w.state);
 }
 

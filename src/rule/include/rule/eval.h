@@ -37,7 +37,7 @@ struct rule_env {
     int64_t interval_ms;     /**< of groups that name none */
     int64_t query_offset_ms; /**< of groups that name none */
     int64_t resend_delay_ms;
-    int64_t gap_max_ms; /**< see rule_step_params */
+    int64_t gap_max_ms, started_ms; /**< see rule_step_params */
     /**
      * Whether what these labels stand for is known for sure, so that a gap in its data is bridged
      * up to `for` only, not up to gap_max_ms. May be NULL: never.

@@ -82,6 +82,7 @@ struct rule_step_params {
     int64_t resend_delay_ms; /**< firing and resolved alerts are told again after this */
     int64_t gap_max_ms;      /**< longest gap in the data that is bridged, if `for` is shorter; -1:
                                   none is, as in Prometheus */
+    int64_t started_ms;      /**< gap_max_ms is for alerts that were last seen before this time */
     int64_t limit;           /**< 0: none */
 };
 
