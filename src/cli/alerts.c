@@ -86,6 +86,54 @@ static void view_active(struct cli *cli, const json_t *answer)
     table_free(t);
 }
 
+// Why nobody is told of an alert that fires; NULL where people are. `ret_by`: a silence, an alert,
+// a person.
+static const char *held_back(const json_t *alert, const char **ret_by)
+{
+    static const struct {
+        const char *key, *state;
+    } why[] = {{"silenced_by", "silenced"},
+               {"inhibited_by", "inhibited"},
+               {"acknowledged_by", "acknowledged"}};
+    for (size_t i = 0; i < ARRAY_LEN(why); i++)
+        if ((*ret_by = api_text(alert, why[i].key)))
+            return why[i].state;
+    return NULL;
+}
+
+static void view_silenced(struct cli *cli, const json_t *answer)
+{
+    static const struct table_column silenced[] = {
+        {"STATE"},
+        {"ALERT", .least = 8},
+        {"SINCE (UTC)", .drop = 2},
+        {"LABELS", .drop = 1, .least = 12, .blank = true},
+        {"BY", .least = 8},
+    };
+    const json_t *alerts = api_list(answer, "alerts");
+    struct table *t = table_new(silenced, ARRAY_LEN(silenced));
+    size_t n = 0;
+    for (size_t i = 0; i < json_array_size(alerts); i++) {
+        const json_t *alert = json_array_get(alerts, i), *labels = json_object_get(alert, "labels");
+        const char *by, *state = held_back(alert, &by), *firing = api_text(alert, "state");
+        if (!state || !firing || strcmp(firing, "firing") != 0)
+            continue;
+        CLEANUP(freep) char *text = labels_text(labels);
+        const char *name = api_text(labels, "alertname");
+        table_cell(t, state, STYLE_NONE);
+        table_cell(t, name ? name : "", STYLE_NONE);
+        put_time(t, api_text(alert, "startsAt"));
+        table_cell(t, text, STYLE_NONE);
+        table_cell(t, by, STYLE_NONE);
+        n++;
+    }
+    if (n > 0)
+        table_print(t, &cli->term, 0, &cli->out);
+    else
+        buf_puts(&cli->out, "No alert that fires is held back.\n");
+    table_free(t);
+}
+
 static void view_history(struct cli *cli, const json_t *answer)
 {
     const json_t *list = api_list(answer, "transitions");
@@ -117,7 +165,9 @@ int cmd_alerts(struct cli *cli)
         buf_done(&path);
         return status;
     }
+    if (strcmp(word, "silenced") == 0)
+        return cli_show(cli, verbs[VERB_ALERT_LIST].path, TIMEOUT_MS, view_silenced);
     if (*word && strcmp(word, "firing") != 0 && strcmp(word, "pending") != 0)
-        return cli_usage(cli, "alerts: firing, pending or history, not \"%s\"", word);
+        return cli_usage(cli, "alerts: firing, pending, silenced or history, not \"%s\"", word);
     return cli_show(cli, verbs[VERB_ALERTS].path, TIMEOUT_MS, view_active);
 }

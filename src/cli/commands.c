@@ -6,7 +6,7 @@
 #include "command.h"
 
 static const char *const colors[] = {"auto", "always", "never", NULL};
-static const char *const alerts_words[] = {"firing", "pending", "history", NULL};
+static const char *const alerts_words[] = {"firing", "pending", "silenced", "history", NULL};
 static const char *const rules_words[] = {"check", "test", "backtest", NULL};
 static const char *const config_words[] = {"check", "show", NULL};
 static const char *const sim_words[] = {"run", "cloudsim", "queue", NULL};
@@ -426,12 +426,14 @@ const struct command commands[] = {
     },
     {
         .name = "alerts",
-        .operand = "[firing|pending|history]",
+        .operand = "[firing|pending|silenced|history]",
         .kind = OPERAND_WORD,
         .most = 1,
         .words = alerts_words,
         .summary = "List alerts pending or firing, or how alerts changed",
-        .details = "`history` lists changes of state, the latest last.",
+        .details = "`silenced` lists those that fire and that nobody is told of, and why: a "
+                   "silence, another alert that inhibits them, or somebody who acknowledged "
+                   "them. `history` lists changes of state, the latest last.",
         .options = {{"limit", "N", "history: at most so many; 100", NULL, false}},
         .run = cmd_alerts,
     },

@@ -118,6 +118,11 @@ class Telling(unittest.TestCase):
         self.assertEqual(hook.firing(), {("A", "web")})
         alerts = {a["labels"]["domain"]: a for a in daemon.json("/vherd/v1/alerts")["alerts"]}
         self.assertEqual(alerts["db"]["silenced_by"], ident)
+        held = [line for line in daemon.cli("alerts", "silenced").stdout.splitlines()
+                if line.startswith("silenced")]
+        self.assertEqual(len(held), 1, held)
+        self.assertIn("domain=db", held[0])
+        self.assertIn(ident, held[0])
         daemon.cli("silence", "expire", ident)
         wait_for("db is told", 20, lambda: ("A", "db") in hook.firing())
         wait_for("a repetition", 20, lambda: len(hook.messages) >= 4)
