@@ -556,7 +556,7 @@ _vherd() {
         --color) _vherd_words $'auto\nalways\nnever'; return ;;
         esac
         if [[ $cur == -* ]]; then _vherd_words $'--limit\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
-        if ((COMP_CWORD == 2)); then _vherd_words $'firing\npending\nhistory'
+        if ((COMP_CWORD == 2)); then _vherd_words $'firing\npending\nsilenced\nhistory'
         else mapfile -t COMPREPLY < <(compgen -f -- "$cur"); fi
         ;;
     rules)

@@ -170,7 +170,7 @@ complete -c vherd -n __fish_use_subcommand -a notify -d 'Show receivers and thei
 complete -c vherd -n '__fish_seen_subcommand_from notify' -F -a 'status test'
 complete -c vherd -n __fish_use_subcommand -a alerts -d 'List alerts pending or firing, or how alerts changed'
 complete -c vherd -n '__fish_seen_subcommand_from alerts' -l limit -x -d 'history: at most so many; 100'
-complete -c vherd -n '__fish_seen_subcommand_from alerts' -a 'firing pending history'
+complete -c vherd -n '__fish_seen_subcommand_from alerts' -a 'firing pending silenced history'
 complete -c vherd -n __fish_use_subcommand -a rules -d 'Check rule files, run their tests, try them on history'
 complete -c vherd -n '__fish_seen_subcommand_from rules' -l strict -d 'check: fail on what is only likely wrong'
 complete -c vherd -n '__fish_seen_subcommand_from rules' -l run -x -d 'test: only groups of that name'
