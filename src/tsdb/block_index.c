@@ -18,11 +18,6 @@ struct symbol {
     char text[];
 };
 
-// One label of one series, for the postings.
-struct pair {
-    uint32_t name, value, series;
-};
-
 void index_init(struct index_build *b)
 {
     *b = (struct index_build){.by_text = map_new()};
@@ -188,29 +183,33 @@ static void put_series(const struct index_build *b, struct buf *out)
     set_u32(out, table + 4 * n, out->len - start);
 }
 
-/** All labels of all series, sorted. */
-struct pairs {
-    struct pair *pair;
-    size_t n;
+/** A value that a series has under some name. */
+struct pair {
+    uint32_t value;
+    uint32_t series;
 };
 
-static int by_pair(const void *a, const void *b)
+/** All labels of all series, by name, then by value, then by series. */
+struct pairs {
+    struct pair *pair;
+    size_t *start; /**< of each symbol's pairs, it being their name; n_names + 1 of them */
+    size_t n_names;
+};
+
+static int by_value(const void *a, const void *b)
 {
     const struct pair *p = a, *q = b;
-    if (p->name != q->name)
-        return p->name < q->name ? -1 : 1;
     if (p->value != q->value)
         return p->value < q->value ? -1 : 1;
     return (p->series > q->series) - (p->series < q->series);
 }
 
-static size_t same_until(const struct pairs *b, size_t i, bool with_value)
+static size_t same_until(const struct pairs *b, size_t i, size_t end)
 {
-    size_t end = i + 1;
-    while (end < b->n && b->pair[end].name == b->pair[i].name &&
-           (!with_value || b->pair[end].value == b->pair[i].value))
-        end++;
-    return end;
+    size_t next = i + 1;
+    while (next < end && b->pair[next].value == b->pair[i].value)
+        next++;
+    return next;
 }
 
 static void put_postings(const struct pairs *b, size_t from, size_t end, struct buf *out)
@@ -220,51 +219,76 @@ static void put_postings(const struct pairs *b, size_t from, size_t end, struct 
         put_varint(out, b->pair[i].series - last);
 }
 
+// The table of values of one name, the postings behind it.
+static uint32_t put_values(const struct pairs *b, size_t from, size_t end, size_t start,
+                           struct buf *out)
+{
+    uint32_t n_values = 0;
+    size_t row = out->len;
+    for (size_t i = from; i < end; i = same_until(b, i, end), n_values++)
+        for (size_t k = 0; k < VALUE_ROW; k++)
+            buf_putc(out, 0);
+    for (size_t i = from, next; i < end; i = next, row += VALUE_ROW) {
+        next = same_until(b, i, end);
+        set_u32(out, row, b->pair[i].value);
+        set_u32(out, row + 4, out->len - start);
+        put_postings(b, i, next, out);
+    }
+    return n_values;
+}
+
 // Table of names; for each a table of values; the postings behind each table of values.
 static uint32_t put_names(const struct pairs *b, struct buf *out)
 {
     uint32_t n_names = 0;
-    for (size_t i = 0; i < b->n; i = same_until(b, i, false))
-        n_names++;
+    for (size_t i = 0; i < b->n_names; i++)
+        n_names += b->start[i] < b->start[i + 1];
     size_t start = out->len, row = start;
     for (size_t i = 0; i < (size_t)n_names * NAME_ROW; i++)
         buf_putc(out, 0);
-    for (size_t i = 0, end; i < b->n; i = end, row += NAME_ROW) {
-        end = same_until(b, i, false);
-        uint32_t n_values = 0;
-        for (size_t k = i; k < end; k = same_until(b, k, true))
-            n_values++;
-        set_u32(out, row, b->pair[i].name);
+    for (size_t i = 0; i < b->n_names; i++) {
+        if (b->start[i] == b->start[i + 1])
+            continue;
+        size_t at = out->len - start;
+        uint32_t n_values = put_values(b, b->start[i], b->start[i + 1], start, out);
+        set_u32(out, row, (uint32_t)i);
         set_u32(out, row + 4, n_values);
-        set_u32(out, row + 8, out->len - start);
-        size_t value_row = out->len;
-        for (size_t k = 0; k < (size_t)n_values * VALUE_ROW; k++)
-            buf_putc(out, 0);
-        for (size_t k = i, next; k < end; k = next, value_row += VALUE_ROW) {
-            next = same_until(b, k, true);
-            set_u32(out, value_row, b->pair[k].value);
-            set_u32(out, value_row + 4, out->len - start);
-            put_postings(b, k, next, out);
-        }
+        set_u32(out, row + 8, at);
+        row += NAME_ROW;
     }
     return n_names;
 }
 
+// Put into its place by name at once, which leaves only the values of one name to be sorted at a
+// time: sorting takes as much memory again, and a store has labels by the million.
 static int list_pairs(const struct index_build *b, struct pairs *ret)
 {
-    size_t n = 0;
-    ret->n = b->n_ids / 2;
-    ret->pair = malloc((ret->n + 1) * sizeof(ret->pair[0]));
-    if (!ret->pair)
+    size_t *start = calloc(b->n_symbols + 2, sizeof(*start));
+    ret->start = start;
+    ret->n_names = b->n_symbols;
+    ret->pair = malloc((b->n_ids / 2 + 1) * sizeof(ret->pair[0]));
+    if (!ret->pair || !start)
         return -ENOMEM;
+    for (size_t i = 0; i < b->n_ids; i += 2)
+        start[b->id[i] + 2]++;
+    for (size_t i = 2; i < b->n_symbols + 2; i++)
+        start[i] += start[i - 1];
+    // start[name + 1] is where the next one of that name goes, which ends at the next name's start.
     for (size_t i = 0; i < b->n_series; i++)
         for (size_t k = 0; k < b->series[i].n_labels; k++) {
             const uint32_t *id = &b->id[b->series[i].ids_at + 2 * k];
-            ret->pair[n++] = (struct pair){id[0], id[1], (uint32_t)i};
+            ret->pair[start[id[0] + 1]++] = (struct pair){id[1], (uint32_t)i};
         }
-    if (n > 0)
-        qsort(ret->pair, n, sizeof(ret->pair[0]), by_pair);
+    for (size_t i = 0; i < b->n_symbols; i++)
+        if (start[i] < start[i + 1])
+            qsort(ret->pair + start[i], start[i + 1] - start[i], sizeof(ret->pair[0]), by_value);
     return 0;
+}
+
+static void pairs_done(struct pairs *b)
+{
+    free(b->pair);
+    free(b->start);
 }
 
 int index_put(struct index_build *b, uint64_t base, struct buf *out, struct index_sections *ret)
@@ -275,8 +299,10 @@ int index_put(struct index_build *b, uint64_t base, struct buf *out, struct inde
     int r = sort_symbols(b);
     if (r == 0)
         r = list_pairs(b, &pairs);
-    if (r < 0)
+    if (r < 0) {
+        pairs_done(&pairs);
         return r;
+    }
     ret->symbols = base + out->len;
     put_symbols(b, out);
     ret->series = base + out->len;
@@ -285,6 +311,6 @@ int index_put(struct index_build *b, uint64_t base, struct buf *out, struct inde
     ret->n_names = put_names(&pairs, out);
     ret->n_symbols = (uint32_t)b->n_symbols;
     ret->end = base + out->len;
-    free(pairs.pair);
+    pairs_done(&pairs);
     return out->error;
 }
