@@ -90,7 +90,7 @@ static int stats(struct probe *p)
 {
     struct err err = {0};
     struct batch *b = batch_new();
-    return print_batch(b, p->ops->stats(p->v, &p->uuid, true, b, &err), &err);
+    return print_batch(b, p->ops->stats(p->v, &p->uuid, VIRT_PARTS_ALL, b, &err), &err);
 }
 
 static int agent(struct probe *p)
@@ -135,7 +135,7 @@ static int repeat(struct probe *p)
     int failed = 0;
     for (uint64_t i = 0; i < p->number; i++) {
         batch_reset(b);
-        failed += p->ops->stats(p->v, &p->uuid, true, b, &err) < 0;
+        failed += p->ops->stats(p->v, &p->uuid, VIRT_PARTS_ALL, b, &err) < 0;
     }
     batch_free(b);
     printf("%d of %ju calls failed\n", failed, (uintmax_t)p->number);
