@@ -114,12 +114,12 @@ guest_start() { # NODE NAME FILE start|create|no [FLAGS]
 guest_wait() { # NODE NAME [SECONDS]
     local log end
     log=$(guest_log "$1" "$2")
-    end=$((SECONDS + ${3:-120}))
+    end=$((SECONDS + ${3:-300}))
     while [ $SECONDS -lt $end ]; do
         ! grep -qsa '^VHERD-READY' "$log" || return 0
         sleep 0.1
     done
-    die "guest $2 of node $1 is not ready after ${3:-120} s (see $log)"
+    die "guest $2 of node $1 is not ready after ${3:-300} s (see $log)"
 }
 
 # Makes COUNT guests vm01.., a few at a time, and waits until all are ready.

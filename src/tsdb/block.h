@@ -10,7 +10,6 @@
  * many series share them: the times of a lane, metrics that have several names.
  */
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -78,9 +77,8 @@ struct block {
     const uint8_t *symbols, *series, *names; /**< sections of the index */
     size_t symbols_len, series_len, names_len;
     uint32_t n_symbols, n_names;
-    bool is_bad;              /**< a column did not decode; named once in the notes */
-    int guard;                /**< of the mapping, see fault.h */
-    atomic_size_t *read_from; /**< pages before that readers are through with; owned */
+    bool is_bad; /**< a column did not decode; named once in the notes */
+    int guard;   /**< of the mapping, see fault.h */
 };
 
 /**

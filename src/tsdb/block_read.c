@@ -3,6 +3,7 @@
 // it is used; each column by its CRC when it is decoded.
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -20,25 +21,19 @@
 DEFINE_FREEP(struct block, block_free, block_freep)
 
 // Pages stay in the page cache, but count as ours as long as they are mapped; mapping them again
-// costs a fault for each 64 KiB. Readers go from series to series and so through the file: behind
-// them, by so much at a time, pages are let go.
-#define BEHIND_MAX ((size_t)128 * 1024)
+// costs a fault for each 64 KiB. All are let go of each time so much has been read of them. Behind
+// each reader would cost more: columns of one chunk lie apart, and rules read the same ones again.
+#define MAPPED_MAX ((size_t)4 * 1024 * 1024)
 #define PAGE ((size_t)4096)
 
-static void let_go(const struct block *b, size_t from, size_t to)
-{
-    (void)madvise((void *)(b->data + from), to - from, MADV_DONTNEED);
-}
+static atomic_size_t read_bytes; // since then, about
 
-// Several readers at once let go of too much or too little; either is harmless.
-static void read_on(const struct block *b, size_t at)
+static void read_on(size_t len)
 {
-    size_t from = atomic_load_explicit(b->read_from, memory_order_relaxed), page = at / PAGE * PAGE;
-    if (page >= from && page - from <= BEHIND_MAX)
-        return;
-    atomic_store_explicit(b->read_from, page, memory_order_relaxed);
-    if (page > from)
-        let_go(b, from, page);
+    size_t now = atomic_fetch_add_explicit(&read_bytes, len + PAGE, memory_order_relaxed);
+    if (now + len + PAGE > MAPPED_MAX &&
+        atomic_exchange_explicit(&read_bytes, 0, memory_order_relaxed) > MAPPED_MAX)
+        fault_let_go();
 }
 
 static int damaged(struct err *err, const char *what)
@@ -115,7 +110,6 @@ int block_open(int dirfd, const char *name, struct block **ret, struct err *err)
         return damaged(err, "too short");
     CLEANUP(block_freep) struct block *b = mem_zalloc(sizeof(*b));
     b->guard = -1;
-    b->read_from = mem_zalloc(sizeof(*b->read_from));
     void *data = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
     if (data == MAP_FAILED)
         return err_set(err, errno, "%s", strerror(errno));
@@ -129,7 +123,7 @@ int block_open(int dirfd, const char *name, struct block **ret, struct err *err)
     if (fault_is_hit(b->guard))
         r = err_set(err, EIO, "%s", strerror(EIO));
     if (r == 0) {
-        let_go(b, 0, b->size); // all of the index was read for its CRC
+        (void)madvise(data, b->size, MADV_DONTNEED); // all of the index was read for its CRC
         *ret = TAKE_PTR(b);
     }
     return r;
@@ -143,7 +137,6 @@ void block_free(struct block *b)
         fault_release(b->guard);
         munmap((void *)b->data, b->size);
     }
-    free(b->read_from);
     free(b->name);
     free(b);
 }
@@ -302,11 +295,11 @@ const uint8_t *block_column(const struct block *b, uint64_t at, size_t *ret_len)
     size_t end = (size_t)(b->symbols - b->data);
     if (at < HEADER_BYTES || at > end || end - at < BLOB_HEAD)
         return NULL;
-    read_on(b, (size_t)at);
     const uint8_t *p = b->data + at;
     uint32_t len = load32(p + 4);
     if (len > end - at - BLOB_HEAD || load32(p) != crc32c(0, p + 4, (size_t)len + 4))
         return NULL;
+    read_on(len);
     *ret_len = len;
     return p + BLOB_HEAD;
 }

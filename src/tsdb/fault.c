@@ -98,6 +98,18 @@ void fault_release(int guard)
     pthread_mutex_unlock(&lock);
 }
 
+void fault_let_go(void)
+{
+    pthread_mutex_lock(&lock); // none is released meanwhile
+    int n = atomic_load(&n_guards);
+    for (int i = 0; i < n; i++) {
+        uintptr_t start = atomic_load(&guards[i].start), end = atomic_load(&guards[i].end);
+        if (end && !atomic_load(&guards[i].is_hit))
+            (void)madvise((void *)start, end - start, MADV_DONTNEED);
+    }
+    pthread_mutex_unlock(&lock);
+}
+
 bool fault_is_hit(int guard)
 {
     return guard >= 0 && atomic_load_explicit(&guards[guard].is_hit, memory_order_relaxed);

@@ -22,6 +22,9 @@ int fault_guard(const void *data, size_t size);
 /** Before it is unmapped. Any thread; -1 is fine. */
 void fault_release(int guard);
 
+/** Unmap the pages of all guarded mappings, which are found in the page cache again. Any thread. */
+void fault_let_go(void);
+
 /** Whether any of it could not be read: what was read of it since may be wrong. */
 bool fault_is_hit(int guard);
 
