@@ -52,17 +52,17 @@ int virt_libvirt_chain(struct virt *v, const struct uuid *uuid, const char *targ
     struct virt_chain chain = {0};
     if (virDomainIsActive(c.domain) != 1)
         return err_set(err, ESRCH, "the VM is not running");
+    // The job first: where it is over, the chain that is read then is what it has left. The other
+    // way round a merge that ended in between would look as if it had come to nothing.
+    virDomainBlockJobInfo info = {0};
+    int job = virDomainGetBlockJobInfo(c.domain, target, &info, 0);
+    int r = job < 0 ? virt_libvirt_error(err, "asking for a disk's job") : 0;
     char *xml CLEANUP(freep) = virDomainGetXMLDesc(c.domain, 0);
     if (!xml)
         return virt_libvirt_error(err, "reading a VM's definition");
-    int r = read_chain(xml, target, &chain, err);
-    virDomainBlockJobInfo info = {0};
-    if (r == 0) {
-        int job = virDomainGetBlockJobInfo(c.domain, target, &info, 0);
-        if (job < 0)
-            r = virt_libvirt_error(err, "asking for a disk's job");
-        chain.job = job == 1;
-    }
+    int read = read_chain(xml, target, &chain, err);
+    r = read < 0 ? read : r;
+    chain.job = job == 1;
     chain.done = info.cur;
     chain.total = info.end;
     chain.ready = chain.ready && chain.job && info.cur == info.end;
