@@ -10,7 +10,7 @@ import realact
 import vherd
 from act import apply, audit, deeds, fuzz, starts
 
-LAB = "bench-act"
+LAB = os.environ.get("VHERD_BENCH_LAB", "bench-act")
 
 # In the order in which they run; --part NAME runs one.
 PARTS = {
