@@ -214,8 +214,10 @@ static void give_up(struct tsdb *db, struct attempt *a)
 int flush_head(struct tsdb *db)
 {
     struct attempt a = {0};
-    if (!freeze(db))
+    if (!freeze(db)) {
+        head_collect(&db->head);
         return 0;
+    }
     int r = write_frozen(db, &a);
     store_disk_error(db, r);
     if (r < 0) {

@@ -52,20 +52,30 @@ struct open {
     union tsdb_value v[];
 };
 
+/* Two cache lines, of which an append in order touches the first: each second all series are
+ * appended to, and by then the caches hold something else. */
 struct series {
-    struct labels *labels;         /**< NULL: the slot is free; texts belong to the index */
-    struct open *open, *late;      /**< late: of samples before the open buffer's */
-    struct piece *pieces, *frozen; /**< newest first */
-    struct open *frozen_open, *frozen_late;
-    int64_t last_ms; /**< of the newest sample */
+    struct open *open;    /**< in order; */
+    struct open *late;    /**< of samples before the open buffer's */
+    struct piece *pieces; /**< newest first */
+    int64_t last_ms;      /**< of the newest sample */
     union tsdb_value last;
-    uint32_t generation, log_segment, idle;
-    uint32_t holds;
-    uint8_t kind, scale, is_counter, shorter;
+    uint32_t generation, log_segment;
+    uint8_t scale, shorter, idle;
+    uint8_t kind : 1, is_counter : 1,
+        is_released : 1; /**< released: held once, and by nobody now */
     float max_rate;
-    uint32_t step_ms;
-    uint32_t samples, missing, gaps, late_refused, out_of_order, duplicates, resets, impossible;
+    uint32_t step_ms, samples;
+
+    struct labels *labels; /**< NULL: the slot is free; texts belong to the index */
+    struct piece *frozen;
+    struct open *frozen_open, *frozen_late;
+    uint32_t holds;
+    uint32_t missing, gaps, late_refused, out_of_order, duplicates, resets, impossible;
 };
+
+#define SERIES_ALIGN 64
+_Static_assert(sizeof(struct series) == (size_t)2 * SERIES_ALIGN, "whole cache lines");
 
 /** Memory of one generation's pieces. */
 struct arena {
@@ -99,7 +109,7 @@ struct head {
     uint32_t n_pages, n_slots; /**< slots in use, free ones among them */
     uint32_t *free_slot;
     size_t n_free, free_cap;
-    uint32_t n_series, series_max, n_unheld;
+    uint32_t n_series, series_max, n_released;
     uint32_t generation;
     struct arena *arena, *frozen; /**< frozen: being written away; NULL: nothing is */
     size_t open_bytes;            /**< of open buffers */
@@ -161,7 +171,19 @@ void head_thaw(struct head *h, struct series *s);
 /** Begin a new generation; series follow by head_freeze(), one by one. Needs `lock`. */
 void head_roll(struct head *h);
 
-/** Forget the series that nobody holds and that were idle for a while. Takes both locks. */
+/** Let go of one hold; needs `lock`. Owner only. */
+void head_release(struct head *h, struct series *s);
+
+/**
+ * Whether released series are so many that the head is to be written away for their sake: a
+ * thousand, or a quarter of all where that is more. Needs `lock`.
+ */
+bool head_is_crowded(const struct head *h);
+
+/**
+ * Forget the series that nobody holds and that have no samples in the head: where it is crowded all
+ * that were released, else those that were idle for a while. Takes both locks.
+ */
 void head_collect(struct head *h);
 
 /** The label index of the head; needs `index`. */

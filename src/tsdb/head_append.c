@@ -314,7 +314,7 @@ enum head_verdict head_append_old(struct head *h, struct series *s, uint32_t ref
 void head_freeze(struct head *h, struct series *s)
 {
     bool has_samples = s->pieces || (s->open && s->open->n > 0) || (s->late && s->late->n > 0);
-    s->idle = has_samples ? 0 : s->idle + 1;
+    s->idle = has_samples ? 0 : (uint8_t)MIN_OF(s->idle + 1, UINT8_MAX);
     s->generation = h->generation;
     if (has_samples) {
         s->frozen = TAKE_PTR(s->pieces);

@@ -16,6 +16,8 @@
 
 #define IDLE_GENERATIONS 2
 #define COLLECT_SHARE 8 /* collect when one in so many series is not held */
+#define CROWD_SHARE 4
+#define CROWD_MIN 1024
 
 void head_init(struct head *h, struct pins *pins, uint32_t series_max, int64_t late_ms)
 {
@@ -174,9 +176,10 @@ static int take_slot(struct head *h, uint32_t *ret)
         if (!page)
             return -ENOMEM;
         h->page = page;
-        page[h->n_pages] = calloc(PAGE_SERIES, sizeof(struct series));
+        page[h->n_pages] = aligned_alloc(SERIES_ALIGN, PAGE_SERIES * sizeof(struct series));
         if (!page[h->n_pages])
             return -ENOMEM;
+        memset(page[h->n_pages], 0, PAGE_SERIES * sizeof(struct series));
         h->n_pages++;
     }
     *ret = h->n_slots++;
@@ -211,7 +214,7 @@ static int add(struct head *h, struct labels *labels, const struct tsdb_kind_of 
     if (r < 0)
         return r;
     struct series *s = head_slot(h, *ret);
-    *s = (struct series){.kind = (uint8_t)of->kind,
+    *s = (struct series){.kind = of->kind == TSDB_SCALED,
                          .scale = (uint8_t)of->scale,
                          .is_counter = of->is_counter,
                          .max_rate = (float)of->max_rate,
@@ -278,6 +281,26 @@ static int enter(struct head *h, const struct labels *given, const struct tsdb_k
     return 0;
 }
 
+static void hold(struct head *h, struct series *s)
+{
+    s->holds++;
+    h->n_released -= s->is_released;
+    s->is_released = false;
+}
+
+void head_release(struct head *h, struct series *s)
+{
+    if (s->holds == 0 || --s->holds > 0)
+        return;
+    s->is_released = true;
+    h->n_released++;
+}
+
+bool head_is_crowded(const struct head *h)
+{
+    return h->n_released > MAX_OF((uint32_t)CROWD_MIN, h->n_series / CROWD_SHARE);
+}
+
 int head_series(struct head *h, const struct label *label, size_t n, const struct tsdb_kind_of *of,
                 uint32_t *ret)
 {
@@ -288,16 +311,17 @@ int head_series(struct head *h, const struct label *label, size_t n, const struc
     pthread_mutex_lock(&h->lock);
     int r = enter(h, given, of, ret);
     if (r == 0)
-        head_slot(h, *ret)->holds++;
+        hold(h, head_slot(h, *ret));
     pthread_mutex_unlock(&h->lock);
     pthread_rwlock_unlock(&h->index);
     return r;
 }
 
-static bool is_collectable(const struct series *s)
+static bool is_collectable(const struct series *s, bool is_crowded)
 {
-    return s->labels && s->holds == 0 && s->idle >= IDLE_GENERATIONS && !s->pieces && !s->frozen &&
-           !s->frozen_open && !s->frozen_late && !s->open && !s->late;
+    bool is_over = (is_crowded && s->is_released) || s->idle >= IDLE_GENERATIONS;
+    return s->labels && s->holds == 0 && is_over && !s->pieces && !s->frozen && !s->frozen_open &&
+           !s->frozen_late && !s->open && !s->late;
 }
 
 // Texts outlive their series: answers that were selected before still point to them.
@@ -330,8 +354,9 @@ static void sweep_values(struct head *h, const uint64_t *dead)
 static uint32_t mark_dead(struct head *h, uint64_t *dead)
 {
     uint32_t n = 0;
+    bool is_crowded = head_is_crowded(h);
     for (uint32_t ref = 0; ref < h->n_slots; ref++)
-        if (is_collectable(head_slot(h, ref))) {
+        if (is_collectable(head_slot(h, ref), is_crowded)) {
             match_set(dead, ref);
             n++;
         }
@@ -347,7 +372,10 @@ void head_collect(struct head *h)
     if (n > 0 && n >= h->n_series / COLLECT_SHARE) {
         sweep_values(h, dead);
         for (uint32_t ref = 0; (ref = match_next(dead, h->n_slots, ref)) != UINT32_MAX; ref++) {
-            pin_retire(h->pins, free, TAKE_PTR(head_slot(h, ref)->labels));
+            struct series *s = head_slot(h, ref);
+            pin_retire(h->pins, free, TAKE_PTR(s->labels));
+            h->n_released -= s->is_released;
+            s->is_released = false;
             mem_grow(&h->free_slot, &h->free_cap, h->n_free, sizeof(h->free_slot[0]));
             h->free_slot[h->n_free++] = ref;
         }

@@ -54,7 +54,7 @@ static bool head_is_due(struct tsdb *db)
     struct head *h = &db->head;
     pthread_mutex_lock(&h->lock);
     bool is_due =
-        h->frozen || upkeep_head_is_large(db) ||
+        h->frozen || upkeep_head_is_large(db) || head_is_crowded(h) ||
         (h->arena->samples > 0 && store_mono_ms(db) - db->rolled_mono_ms >= db->o.head_ms);
     pthread_mutex_unlock(&h->lock);
     return is_due;

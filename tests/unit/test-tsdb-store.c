@@ -767,6 +767,76 @@ static void test_forgotten_series(void **state)
     tsdb_close(db);
 }
 
+static uint64_t count_series(struct tsdb *db)
+{
+    struct tsdb_status s;
+    tsdb_status(db, &s);
+    return s.series;
+}
+
+// Of VMs that come and go the head keeps no more than a thousand series or so, however many there
+// were since it was last written, and all are found in blocks.
+static void test_churn(void **state)
+{
+    enum { VMS = 60, SERIES = 100, MOST = 1024 + SERIES + 1 };
+    struct tsdb *db = open_store(*state);
+    uint32_t kept = series(db, "kept", "host", &ns), ref[SERIES];
+    char domain[32], metric[32];
+    for (int vm = 0; vm < VMS; vm++) {
+        snprintf(domain, sizeof(domain), "vm%d", vm);
+        for (int i = 0; i < SERIES; i++) {
+            snprintf(metric, sizeof(metric), "m%d", i);
+            ref[i] = series(db, metric, domain, &ns);
+        }
+        append_line(db, &kept, 1, vm, 1);
+        append_line(db, ref, 50, vm, 1);
+        append_line(db, ref + 50, 50, vm, 1);
+        for (int i = 0; i < SERIES; i++)
+            tsdb_release(db, ref[i]);
+        // The block thread takes its time; without it this waits for ever.
+        while (count_series(db) > MOST)
+            usleep(1000);
+    }
+    int64_t t[2];
+    double v[2];
+    for (int vm = 0; vm < VMS; vm++) {
+        snprintf(domain, sizeof(domain), "vm%d", vm);
+        assert_int_equal(read_one(db, "m99", domain, T0, T0 + 100000000, t, v, 2), 1);
+        assert_int_equal(t[0], T0 + vm * 1000);
+    }
+    append_line(db, &kept, 1, VMS, 1);
+    assert_int_equal(read_one(db, "kept", "host", T0 + VMS * 1000, T0 + 100000000, t, v, 2), 1);
+    tsdb_close(db);
+}
+
+// One that is held again is not forgotten, though many that were let go with it are.
+static void test_held_again(void **state)
+{
+    enum { N = 1200 };
+    struct tsdb *db = open_store(*state);
+    uint32_t ref[N];
+    char metric[32];
+    for (int i = 0; i < N; i++) {
+        snprintf(metric, sizeof(metric), "m%d", i);
+        ref[i] = series(db, metric, "a", &ns);
+        append_line(db, &ref[i], 1, 0, 1);
+    }
+    for (int i = 0; i < 1000; i++)
+        tsdb_release(db, ref[i]);
+    assert_int_equal(series(db, "m7", "a", &ns), ref[7]);
+    for (int i = 1000; i < N; i++)
+        tsdb_release(db, ref[i]);
+    while (count_series(db) > N - 1025)
+        usleep(1000);
+    assert_int_equal(series(db, "m7", "a", &ns), ref[7]);
+    append_line(db, &ref[7], 1, 1, 1);
+    int64_t t[3];
+    double v[3];
+    assert_int_equal(read_one(db, "m7", "a", T0, T0 + 100000000, t, v, 3), 2);
+    assert_int_equal(read_one(db, "m8", "a", T0, T0 + 100000000, t, v, 3), 1);
+    tsdb_close(db);
+}
+
 static void test_memory_limit(void **state)
 {
     struct tsdb_options o;
@@ -979,6 +1049,8 @@ int main(void)
         TSDB_TEST(test_snapshot),
         TSDB_TEST(test_retention),
         TSDB_TEST(test_forgotten_series),
+        TSDB_TEST(test_churn),
+        TSDB_TEST(test_held_again),
         TSDB_TEST(test_memory_limit),
         TSDB_TEST(test_clock),
     };
