@@ -381,7 +381,8 @@ static void poke(struct core *c, int64_t t_ms, const struct vm *vm)
     r->ahead_ms = keep_stats(c->keep).ahead_ms;
     pthread_mutex_lock(&r->lock);
     r->poke_ms = MAX_OF(r->poke_ms, MAX_OF(t_ms, INT64_C(1)));
-    if (vm)
+    // Of a VM without series there is nothing to be held; it may be one of thousands.
+    if (vm && (t_ms || keep_stats(c->keep).samples == 0))
         note_settled(r, vm);
     pthread_cond_signal(&r->more);
     pthread_mutex_unlock(&r->lock);

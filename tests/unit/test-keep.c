@@ -179,6 +179,48 @@ static void test_a_vm_that_comes_back_goes_on(void **state)
     stage_done(&s);
 }
 
+// Seen by one sample: no series. By two: from the second on.
+static void test_a_vm_that_comes_later(void **state)
+{
+    struct stage s;
+    stage_init(&s);
+    struct vm *vm = add_vm(&s, 1, "old");
+    set(&s, &vm->obj, FACT_VM_RSS, 1);
+    sample(&s);
+    uint64_t series = keep_stats(s.keep).series;
+    struct vm *brief = add_vm(&s, 2, "brief"), *stays = add_vm(&s, 3, "stays");
+    set(&s, &brief->obj, FACT_VM_RSS, 2);
+    set(&s, &stays->obj, FACT_VM_RSS, 3);
+    sample(&s);
+    assert_int_equal(keep_now(s.keep, brief, s.clock.mono), 0);
+    assert_int_equal(keep_stats(s.keep).series, series);
+    herd_vm_remove(s.herd, brief);
+    set(&s, &stays->obj, FACT_VM_RSS, 4);
+    sample(&s);
+    struct point p[POINTS_MAX];
+    assert_int_equal(points_of(&s, "vherd_vm_resident_bytes", "domain", "brief", p), SIZE_MAX);
+    assert_int_equal(points_of(&s, "vherd_vm_resident_bytes", "domain", "stays", p), 1);
+    assert_true(p[0].v == 4);
+    assert_true(keep_now(s.keep, stays, s.clock.mono) > 0);
+    stage_done(&s);
+}
+
+// Other settings lose no sample.
+static void test_a_reload_loses_nothing(void **state)
+{
+    struct stage s;
+    stage_init(&s);
+    struct vm *vm = add_vm(&s, 1, "web");
+    struct point p[POINTS_MAX];
+    for (int i = 0; i < 4; i++) {
+        set(&s, &vm->obj, FACT_VM_RSS, i);
+        keep_configure(s.keep, i % 2 ? SET_VHERD : SET_ALL, false, NS_PER_S);
+        sample(&s);
+    }
+    assert_int_equal(points_of(&s, "vherd_vm_resident_bytes", "domain", "web", p), 4);
+    stage_done(&s);
+}
+
 static void test_a_rename_makes_another_series(void **state)
 {
     struct stage s;
@@ -460,6 +502,8 @@ int main(void)
         cmocka_unit_test(test_counters_on_schedule),
         cmocka_unit_test(test_a_vm_that_goes_is_ended),
         cmocka_unit_test(test_a_vm_that_comes_back_goes_on),
+        cmocka_unit_test(test_a_vm_that_comes_later),
+        cmocka_unit_test(test_a_reload_loses_nothing),
         cmocka_unit_test(test_a_rename_makes_another_series),
         cmocka_unit_test(test_attributes_that_are_no_labels_change_nothing),
         cmocka_unit_test(test_a_label_ends_what_carries_it),

@@ -61,14 +61,16 @@ void keep_configure(struct keep *k, unsigned sets, bool misnamed, int64_t interv
 
 /**
  * Append what has come in since the last call, and markers for what has gone, at the time of this
- * sample. 0, or -ENOSPC where the store refused some (they are counted there).
+ * sample. A VM that came since the last has its series from the next one on, unless a VM went since
+ * for which it may stand, or this is the first sample of all. 0, or -ENOSPC where the store refused
+ * some (they are counted there).
  */
 int keep_sample(struct keep *k, int64_t mono_ns, int64_t real_ns);
 
 /**
  * Append at once what has come in of one VM, between two samples: what an event has changed. Gives
  * the time under which it stands, which is later than the last sample and earlier than the next;
- * 0 where nothing was appended, since no sample has seen the VM yet.
+ * 0 where nothing was appended, since the VM has no series yet.
  */
 int64_t keep_now(struct keep *k, struct vm *vm, int64_t mono_ns);
 
