@@ -260,6 +260,7 @@ void web_gone(struct peer *p)
 {
     while (p->core->waiting)
         dirty_forget(p->core, p->core->waiting->id);
+    p->core->exposition.given = GIVEN_NOT;
     forward_web_gone(p->core);
     if (p->core->jobs)
         jobs_forget_all(p->core->jobs);

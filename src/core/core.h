@@ -50,6 +50,7 @@ struct exposition {
     uint64_t changes;
     unsigned sets;
     bool valid;
+    enum { GIVEN_NOT, GIVEN_ONCE, GIVEN_SHARED } given; // to the web that is connected
 };
 
 // A VM's dirty page rate that somebody waits for.

@@ -15,6 +15,8 @@
 
 // After a start the data of some lanes are not there yet; so long a gap resolves nothing.
 #define SETTLE_MS (5 * 60 * 1000)
+// The clock may be set meanwhile.
+#define WAIT_MAX_MS INT64_C(10000)
 // A group whose time passed longer ago than this is late.
 #define LATE_MS 1000
 
@@ -334,7 +336,7 @@ static void mind_clock(struct rules *r, int64_t now_ms)
 static void wait_until(struct rules *r, int64_t due_ms, int64_t now_ms)
 {
     struct timespec until;
-    int64_t ms = MIN_OF(MAX_OF(due_ms - now_ms, INT64_C(0)), INT64_C(1000));
+    int64_t ms = MIN_OF(MAX_OF(due_ms - now_ms, INT64_C(0)), WAIT_MAX_MS);
     clock_gettime(CLOCK_MONOTONIC, &until);
     int64_t ns = until.tv_nsec + ms * NS_PER_MS;
     until.tv_sec += ns / NS_PER_S;
@@ -350,7 +352,6 @@ static void *work(void *arg)
         struct rules_settings *settings = TAKE_PTR(r->settings);
         int64_t poke_ms = r->poke_ms, now = real_ms(r);
         size_t first = first_due(r);
-        r->beat_ns = clock_mono_ns(&clock_system);
         r->poke_ms = 0;
         if (!settings && !poke_ms && (first == SIZE_MAX || r->due_ms[first] > now)) {
             wait_until(r, first == SIZE_MAX ? INT64_MAX : r->due_ms[first], now);

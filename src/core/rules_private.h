@@ -103,7 +103,6 @@ struct rules {
     rules_stored *stored;
     void *arg;
     atomic_llong ahead_ms; // the store's time before the clock's
-    atomic_llong beat_ns;  // monotonic; when the thread last was on time
     atomic_llong late_ms;  // how late the last evaluation began
     atomic_ullong missed, evaluations, failures;
 };

@@ -272,6 +272,20 @@ static void metrics_of_some(const struct view *v, unsigned sets)
         answer(c, v->id, 200, verbs[VERB_METRICS].answers, text.data, text.len);
 }
 
+// Who scrapes alone gets it as any answer. For several in one second it goes to web once more, to
+// be kept there, and then no more.
+static void give(struct core *c, uint32_t id, struct exposition *e)
+{
+    const char *type = verbs[VERB_METRICS].answers;
+    if (e->given == GIVEN_SHARED) {
+        peer_send(&c->web, IPC_AGAIN, id, 200, NULL, 0, NULL, 0);
+        return;
+    }
+    peer_send(&c->web, e->given == GIVEN_ONCE ? IPC_SHARED : IPC_RESPONSE, id, 200, type,
+              strlen(type) + 1, e->text.data, e->text.len);
+    e->given = e->given == GIVEN_ONCE ? GIVEN_SHARED : GIVEN_ONCE;
+}
+
 void view_metrics(const struct view *v)
 {
     struct core *c = v->core;
@@ -297,11 +311,12 @@ void view_metrics(const struct view *v)
         e->changes = changes;
         e->sets = sets;
         e->valid = true;
+        e->given = GIVEN_NOT;
     }
     if (e->text.error)
         answer_problem(c, v->id, 503, "the exposition does not fit into memory");
     else
-        answer(c, v->id, 200, verbs[VERB_METRICS].answers, e->text.data, e->text.len);
+        give(c, v->id, e);
 }
 
 static void put_scope(const struct scope *scope, const char *key, struct json *j)

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 
 #include "base/log.h"
@@ -25,6 +26,7 @@ static void disconnect(struct link *l)
         return;
     (void)loop_watch(l->loop, &l->watch, 0);
     ipc_free(TAKE_PTR(l->ipc));
+    free(TAKE_PTR(l->shared));
     // Those that are told may ask again: they find a fresh map.
     struct map *askers = l->askers;
     l->askers = map_new();
@@ -41,22 +43,46 @@ void link_done(struct link *l)
     map_free(l->askers);
 }
 
-static void take_answer(struct link *l, const struct ipc_frame *frame)
+static bool is_shared(const struct ipc_frame *frame)
 {
-    bool is_last =
-        frame->type == IPC_RESPONSE || frame->type == IPC_WRITTEN || frame->type == IPC_END;
+    return frame->type == IPC_SHARED || frame->type == IPC_AGAIN;
+}
+
+// The payload for the one asker; what several ask for came once, and each gets a copy.
+static char *payload_of(struct link *l, struct ipc_frame *frame)
+{
+    if (!is_shared(frame))
+        return ipc_take_payload(l->ipc);
+    frame->type = IPC_RESPONSE;
+    char *copy = l->shared ? malloc(l->shared_len) : NULL;
+    frame->len = copy ? l->shared_len : 0;
+    return copy ? memcpy(copy, l->shared, l->shared_len) : NULL;
+}
+
+static void take_answer(struct link *l, struct ipc_frame *frame)
+{
+    if (frame->type == IPC_SHARED) {
+        free(l->shared);
+        l->shared = ipc_take_payload(l->ipc);
+        l->shared_len = frame->len;
+    }
+    bool is_last = frame->type == IPC_RESPONSE || frame->type == IPC_WRITTEN ||
+                   frame->type == IPC_END || is_shared(frame);
     if (!is_last && frame->type != IPC_BEGIN && frame->type != IPC_PIECE)
         return;
     void *asker = is_last ? map_remove(l->askers, &frame->id, sizeof(frame->id))
                           : map_get(l->askers, &frame->id, sizeof(frame->id));
     if (!asker)
         return;
-    if (frame->type == IPC_END)
+    if (frame->type == IPC_END) {
         l->events->end(asker, frame->status == 0);
-    else if (frame->type == IPC_PIECE)
-        l->events->piece(asker, ipc_take_payload(l->ipc), frame->len);
+        return;
+    }
+    char *payload = payload_of(l, frame);
+    if (frame->type == IPC_PIECE)
+        l->events->piece(asker, payload, frame->len);
     else
-        l->events->answer(asker, frame, ipc_take_payload(l->ipc));
+        l->events->answer(asker, frame, payload);
 }
 
 static void link_ready(uint32_t events, void *arg)

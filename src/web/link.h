@@ -8,7 +8,8 @@
 /** What becomes of a question, unless it was cancelled. */
 struct link_events {
     /**
-     * core answered, with the whole (IPC_RESPONSE, IPC_WRITTEN) or its beginning (IPC_BEGIN);
+     * core answered, with the whole (IPC_RESPONSE, IPC_WRITTEN; also in place of IPC_SHARED and
+     * IPC_AGAIN, which are the link's own affair) or its beginning (IPC_BEGIN);
      * `payload` is the frame's, now owned by the callee.
      */
     void (*answer)(void *asker, const struct ipc_frame *frame, char *payload);
@@ -27,6 +28,8 @@ struct link {
     struct ipc *ipc; /**< NULL while core is away */
     struct watch watch;
     struct map *askers; /**< by the question's id */
+    char *shared;       /**< the payload of the last IPC_SHARED, for those of IPC_AGAIN */
+    size_t shared_len;
     uint32_t last_id;
 };
 

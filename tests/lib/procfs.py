@@ -120,6 +120,19 @@ def pss_total(pids_):
     return total
 
 
+def private_total(pids_):
+    """Memory that nobody else has mapped, in bytes."""
+    total = 0
+    for pid in pids_:
+        try:
+            rollup = read(f"/proc/{pid}/smaps_rollup")
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        total += 1024 * sum(int(kib) for kib in re.findall(
+            r"^Private_(?:Clean|Dirty):\s+(\d+) kB", rollup, re.MULTILINE))
+    return total
+
+
 def qemu_vcpus(pid):
     """{vCPU number: thread id}, from the threads' names."""
     found = {}

@@ -41,6 +41,8 @@ enum ipc_type {
     IPC_NOTIFY,      /**< core to send: the message's id, receiver's name, JSON; NUL between them */
     IPC_NOTIFIED,    /**< send to core: `status` = enum notify_outcome; id, why, pause in ms */
     IPC_IMPORT,      /**< as IPC_SAMPLES, with an id: history, of any age */
+    IPC_SHARED,      /**< as IPC_RESPONSE; the receiver keeps a copy until the next of these */
+    IPC_AGAIN,       /**< the same answer as the connection's last IPC_SHARED; no payload */
     IPC_TYPE_END,
 };
 
