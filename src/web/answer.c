@@ -63,6 +63,18 @@ struct MHD_Response *answer_from_core(char *payload, size_t len, bool gzip)
     return with_headers(r, type);
 }
 
+struct MHD_Response *answer_shared(struct shared *s)
+{
+    char *body = body_of(s->payload, s->len);
+    if (!body)
+        return NULL;
+    struct MHD_Response *r = MHD_create_response_from_buffer_with_free_callback_cls(
+        s->len - (size_t)(body - s->payload), body, shared_unref, shared_ref(s));
+    if (!r)
+        shared_unref(s);
+    return with_headers(r, s->payload);
+}
+
 struct stream *answer_begin(char *payload, size_t len, struct MHD_Connection *mhd, bool gzip,
                             const struct stream_events *events, void *owner,
                             struct MHD_Response **ret)

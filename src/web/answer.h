@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "link.h"
 #include "stream.h"
 
 /**
@@ -14,6 +15,9 @@
  * memory is short.
  */
 struct MHD_Response *answer_from_core(char *payload, size_t len, bool gzip);
+
+/** The same, not compressed, out of a payload that others send too. */
+struct MHD_Response *answer_shared(struct shared *s);
 
 /**
  * The same for an answer that comes in pieces, of which this is the first: its stream, of which

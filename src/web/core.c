@@ -92,6 +92,20 @@ static void core_answered(void *asker, const struct ipc_frame *frame, char *payl
     request_refuse(r, MHD_HTTP_BAD_GATEWAY, "vherd's core gave an answer that is none");
 }
 
+// A compressed answer is made for each: it goes to other machines, of which few scrape.
+static void core_shared(void *asker, const struct ipc_frame *frame, struct shared *answer)
+{
+    struct request *r = asker;
+    char *copy = r->gzip ? malloc(answer->len) : NULL;
+    struct MHD_Response *response =
+        copy ? answer_from_core(memcpy(copy, answer->payload, answer->len), answer->len, true)
+             : answer_shared(answer);
+    if (response)
+        request_decide(r, frame->status, response, answer->len);
+    else
+        request_refuse(r, MHD_HTTP_BAD_GATEWAY, "vherd's core gave an answer that is none");
+}
+
 static void core_continued(void *asker, char *payload, size_t len)
 {
     struct request *r = asker;
@@ -121,7 +135,8 @@ void core_lost(void *asker)
         request_refuse(r, MHD_HTTP_SERVICE_UNAVAILABLE, "vherd's core is restarting; try again");
 }
 
-const struct link_events core_events = {core_answered, core_continued, core_ended, core_lost};
+const struct link_events core_events = {core_answered, core_shared, core_continued, core_ended,
+                                        core_lost};
 
 const char *request_header(const struct request *r, const char *name)
 {

@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 
 #include "base/log.h"
@@ -20,13 +19,35 @@ void link_init(struct link *l, struct loop *loop, const struct link_events *even
     *l = (struct link){.loop = loop, .events = events, .askers = map_new()};
 }
 
+static struct shared *shared_new(char *payload, size_t len)
+{
+    struct shared *s = mem_zalloc(sizeof(*s));
+    *s = (struct shared){1, len, payload};
+    return s;
+}
+
+struct shared *shared_ref(struct shared *s)
+{
+    s->holds++;
+    return s;
+}
+
+void shared_unref(void *shared)
+{
+    struct shared *s = shared;
+    if (!s || --s->holds > 0)
+        return;
+    free(s->payload);
+    free(s);
+}
+
 static void disconnect(struct link *l)
 {
     if (!l->ipc)
         return;
     (void)loop_watch(l->loop, &l->watch, 0);
     ipc_free(TAKE_PTR(l->ipc));
-    free(TAKE_PTR(l->shared));
+    shared_unref(TAKE_PTR(l->shared));
     // Those that are told may ask again: they find a fresh map.
     struct map *askers = l->askers;
     l->askers = map_new();
@@ -48,23 +69,11 @@ static bool is_shared(const struct ipc_frame *frame)
     return frame->type == IPC_SHARED || frame->type == IPC_AGAIN;
 }
 
-// The payload for the one asker; what several ask for came once, and each gets a copy.
-static char *payload_of(struct link *l, struct ipc_frame *frame)
-{
-    if (!is_shared(frame))
-        return ipc_take_payload(l->ipc);
-    frame->type = IPC_RESPONSE;
-    char *copy = l->shared ? malloc(l->shared_len) : NULL;
-    frame->len = copy ? l->shared_len : 0;
-    return copy ? memcpy(copy, l->shared, l->shared_len) : NULL;
-}
-
-static void take_answer(struct link *l, struct ipc_frame *frame)
+static void take_answer(struct link *l, const struct ipc_frame *frame)
 {
     if (frame->type == IPC_SHARED) {
-        free(l->shared);
-        l->shared = ipc_take_payload(l->ipc);
-        l->shared_len = frame->len;
+        shared_unref(l->shared);
+        l->shared = shared_new(ipc_take_payload(l->ipc), frame->len);
     }
     bool is_last = frame->type == IPC_RESPONSE || frame->type == IPC_WRITTEN ||
                    frame->type == IPC_END || is_shared(frame);
@@ -74,15 +83,14 @@ static void take_answer(struct link *l, struct ipc_frame *frame)
                           : map_get(l->askers, &frame->id, sizeof(frame->id));
     if (!asker)
         return;
-    if (frame->type == IPC_END) {
+    if (frame->type == IPC_END)
         l->events->end(asker, frame->status == 0);
-        return;
-    }
-    char *payload = payload_of(l, frame);
-    if (frame->type == IPC_PIECE)
-        l->events->piece(asker, payload, frame->len);
+    else if (is_shared(frame) && l->shared)
+        l->events->share(asker, frame, l->shared);
+    else if (frame->type == IPC_PIECE)
+        l->events->piece(asker, ipc_take_payload(l->ipc), frame->len);
     else
-        l->events->answer(asker, frame, payload);
+        l->events->answer(asker, frame, ipc_take_payload(l->ipc));
 }
 
 static void link_ready(uint32_t events, void *arg)

@@ -5,14 +5,25 @@
 #include "loop.h"
 #include "net/ipc.h"
 
+/** A payload that is the answer to several questions. */
+struct shared {
+    unsigned holds; /**< freed with the last */
+    size_t len;
+    char *payload;
+};
+
+struct shared *shared_ref(struct shared *s);
+void shared_unref(void *shared); /**< NULL is fine */
+
 /** What becomes of a question, unless it was cancelled. */
 struct link_events {
     /**
-     * core answered, with the whole (IPC_RESPONSE, IPC_WRITTEN; also in place of IPC_SHARED and
-     * IPC_AGAIN, which are the link's own affair) or its beginning (IPC_BEGIN);
+     * core answered, with the whole (IPC_RESPONSE, IPC_WRITTEN) or its beginning (IPC_BEGIN);
      * `payload` is the frame's, now owned by the callee.
      */
     void (*answer)(void *asker, const struct ipc_frame *frame, char *payload);
+    /** The same with an answer that others get too; who keeps it takes a hold. */
+    void (*share)(void *asker, const struct ipc_frame *frame, struct shared *answer);
     /** More of an answer that began, owned as above. */
     void (*piece)(void *asker, char *payload, size_t len);
     /** The end of an answer that began. */
@@ -27,9 +38,8 @@ struct link {
     const struct link_events *events;
     struct ipc *ipc; /**< NULL while core is away */
     struct watch watch;
-    struct map *askers; /**< by the question's id */
-    char *shared;       /**< the payload of the last IPC_SHARED, for those of IPC_AGAIN */
-    size_t shared_len;
+    struct map *askers;    /**< by the question's id */
+    struct shared *shared; /**< of the last IPC_SHARED, for those of IPC_AGAIN; or NULL */
     uint32_t last_id;
 };
 
