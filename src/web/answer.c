@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "link.h"
 
 #define GZIP_LEAST 1024
 #define CONTENT_TYPE_MAX 200

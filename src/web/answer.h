@@ -6,8 +6,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "link.h"
 #include "stream.h"
+
+struct shared; // link.h
 
 /**
  * A response out of core's payload (content type, NUL, body), which it takes over and does not
