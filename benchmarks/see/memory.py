@@ -38,9 +38,10 @@ def has_churned(daemon, cycles):
 
 
 def own_bytes(daemon):
-    """What a scrape leaves behind is there each time. Pages of files that others use too would
-    count for less or more as those come and go."""
-    daemon.metrics()
+    """With what scrapes leave behind in buffers, both times. Pages of files that others use too
+    would count for less or more as those come and go."""
+    for _ in range(3):
+        daemon.metrics()
     return procfs.private_total(daemon.processes())
 
 

@@ -3,9 +3,9 @@
 // and knows the store's ref of each of its series; so a sample costs neither hashing nor
 // allocation. A track outlives neither its object nor the keep. Series of objects that went are
 // ended with the next sample, unless that sample continues them under another object. A VM that
-// comes while we look has series from its second sample on, unless it goes on for one that went:
-// who starts and removes VMs by the dozen, as tests do, else leaves a hundred series for each that
-// a sample happened to see.
+// comes while we look has series from its second sample on, unless it goes on for one that went,
+// and before that those of its state when something happens to it: who starts and removes VMs by
+// the dozen, as tests do, else leaves a hundred series for each that a sample happened to see.
 #include "collect/keep.h"
 
 #include <errno.h>
@@ -293,6 +293,7 @@ static void note_reading(struct keep_lane *lane, int64_t stamp)
 struct turn {
     int64_t mono_ns;
     bool repeat, self;
+    bool only_state;
 };
 
 static bool is_wanted(const struct pace *p, int lane, int64_t stamp, const struct turn *turn)
@@ -317,6 +318,8 @@ static void keep_object(struct keep *k, struct object *o, const struct turn *tur
         const struct group *g = &s->groups[i];
         struct pace *p = &t->pace[i];
         int64_t stamp = g->lane == LANE_INFO ? 1 : o->updated_ns[g->lane];
+        if (turn->only_state && g->lane != LANE_STATE)
+            continue;
         if (!is_fresh(k->p.herd, o, g->lane, turn->mono_ns))
             stamp = 0;
         if (!is_wanted(p, g->lane, stamp, &own))
@@ -429,7 +432,7 @@ static int64_t time_between(struct keep *k, const struct object *top, int64_t mo
     int64_t last_ms = MAX_OF(k->timeline.last_ms, k->now_ms);
     // Before the first sample there is no place between two; a VM that none has seen may be gone
     // again before the next, and then leaves no series.
-    if (!k->mono_ns || !top->user || ((const struct track *)top->user)->is_fresh)
+    if (!k->mono_ns || !top->user)
         return 0;
     int64_t most = k->timeline.last_ms + MAX_OF(interval_ms - 1, INT64_C(1));
     int64_t t_ms = k->timeline.last_ms + MAX_OF(since_ms, INT64_C(1));
@@ -450,7 +453,11 @@ int64_t keep_now(struct keep *k, struct vm *vm, int64_t mono_ns)
     int64_t t_ms = time_between(k, &vm->obj, mono_ns);
     if (t_ms == 0)
         return 0;
-    keep_tree(k, &vm->obj, &(struct turn){.mono_ns = mono_ns});
+    bool is_new = ((const struct track *)vm->obj.user)->is_fresh;
+    if (is_new)
+        keep_object(k, &vm->obj, &(struct turn){.mono_ns = mono_ns, .only_state = true});
+    else
+        keep_tree(k, &vm->obj, &(struct turn){.mono_ns = mono_ns});
     append_between(k, t_ms);
     return t_ms;
 }

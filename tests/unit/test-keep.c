@@ -192,13 +192,18 @@ static void test_a_vm_that_comes_later(void **state)
     set(&s, &brief->obj, FACT_VM_RSS, 2);
     set(&s, &stays->obj, FACT_VM_RSS, 3);
     sample(&s);
-    assert_int_equal(keep_now(s.keep, brief, s.clock.mono), 0);
     assert_int_equal(keep_stats(s.keep).series, series);
+    // Something happens to it: its state is told, and nothing else of it.
+    object_set_attr(&brief->obj, ATTR_VM_STATE, "crashed");
+    set(&s, &brief->obj, FACT_VM_STATE, 6);
+    assert_true(keep_now(s.keep, brief, s.clock.mono) > 0);
     herd_vm_remove(s.herd, brief);
     set(&s, &stays->obj, FACT_VM_RSS, 4);
     sample(&s);
     struct point p[POINTS_MAX];
     assert_int_equal(points_of(&s, "vherd_vm_resident_bytes", "domain", "brief", p), SIZE_MAX);
+    assert_int_equal(points_of(&s, "vherd_vm_state", "domain", "brief", p), 2);
+    assert_true(p[0].v == 6 && sample_is_stale(p[1].v));
     assert_int_equal(points_of(&s, "vherd_vm_resident_bytes", "domain", "stays", p), 1);
     assert_true(p[0].v == 4);
     assert_true(keep_now(s.keep, stays, s.clock.mono) > 0);

@@ -70,7 +70,8 @@ int keep_sample(struct keep *k, int64_t mono_ns, int64_t real_ns);
 /**
  * Append at once what has come in of one VM, between two samples: what an event has changed. Gives
  * the time under which it stands, which is later than the last sample and earlier than the next;
- * 0 where nothing was appended, since the VM has no series yet.
+ * 0 where nothing was appended, since no sample has seen the VM yet. Of one that a single sample
+ * has seen only the state is appended.
  */
 int64_t keep_now(struct keep *k, struct vm *vm, int64_t mono_ns);
 
