@@ -167,6 +167,7 @@ static void expect(struct fixture *f, uint32_t id, int status, const char *part)
     assert_string_equal(a.type, status == 200 ? "application/json" : "application/problem+json");
     if (!strstr(a.body, part))
         fail_msg("no %s in %s", part, a.body);
+    assert_true(status == 200 || strstr(a.body, "\"title\":\""));
 }
 
 static void make_sick(int first, int last, enum memory_fault fault)
