@@ -141,8 +141,7 @@ class Deeds(unittest.TestCase):
             file.write(example)
         self.assertEqual(self.run_vherd("apply", path, "--diff")[0], 0)
         self.assertEqual(self.run_vherd("apply", path)[0], 0)
-        vherd.wait_for("it runs", 20, lambda: (
-            self.daemon.vms().get("web", {}).get("state") == "running"))
+        self.assertEqual(self.ask("/vherd/v1/vms/web/definition")[1]["state"], "running")
         self.assertEqual(self.run_vherd("apply", path), (0, "everything is as wanted\n"))
 
     def token(self, name, role, scope):
