@@ -28,7 +28,12 @@ struct call {
     uint64_t number; // of the lane
     struct uuid uuid;
     char *pool;
-    unsigned parts;           // of the statistics
+    unsigned parts; // of the statistics
+    bool may_rest;  // its disks may be left out
+    bool rests;     // they were
+    bool has_io;
+    struct host_io io;        // of its process, just before the call
+    struct still still;       // before that
     struct call *beside;      // the next of those that share this call
     struct call *next_shared; // in the collector's list, as is the first of them
     bool is_parted;           // took too long and was given up
@@ -77,10 +82,33 @@ static bool may_reach(const struct call *call)
     return !state || !strchr("TtDZX", state);
 }
 
+static int process_io(const struct call *call, struct host_io *ret)
+{
+    const struct collector *c = call->c;
+    if (c->p.host->process_io)
+        return c->p.host->process_io(&call->uuid, ret);
+    if (c->p.host->process_state || !call->pid)
+        return -ENOENT;
+    return host_process_io(c->root, call->pid, ret);
+}
+
+// The process's figures are read before its disks' are: what happens in between is seen again.
+static void leave_out_still_disks(struct call *call)
+{
+    if (!(call->parts & VIRT_PART_DISKS))
+        return;
+    call->has_io = process_io(call, &call->io) == 0;
+    call->rests =
+        call->may_rest && call->has_io && still_rests(&call->still, &call->io, call->started_ns);
+    if (call->rests)
+        call->parts &= ~(unsigned)VIRT_PART_DISKS;
+}
+
 static int stats_run(struct call *call)
 {
     if (!may_reach(call))
         return -EAGAIN;
+    leave_out_still_disks(call);
     return call->c->p.virt->stats(call->conn->virt, &call->uuid, call->parts, call->out,
                                   &call->err);
 }
@@ -94,6 +122,7 @@ static void shared_run(struct call *first)
         call->result = -EAGAIN;
         if (!may_reach(call))
             continue;
+        leave_out_still_disks(call);
         asked[n] = (struct virt_asked){.uuid = call->uuid, .parts = call->parts, .out = call->out};
         calls[n++] = call;
     }
@@ -193,8 +222,13 @@ static void stats_apply(struct collector *c, struct call *call, struct vm *vm, i
     object_sweep(&vm->obj, KIND_MISS, LANE_LIBVIRT, call->out->mono_ns);
     object_sweep(&vm->obj, KIND_PERF, LANE_LIBVIRT, call->out->mono_ns);
     vm->obj.updated_ns[LANE_LIBVIRT] = call->out->mono_ns;
+    c->disk_readings += (call->parts & VIRT_PART_DISKS) != 0;
+    c->disk_rests += call->rests;
+    if (call->rests) // what was read is still so
+        OBJECT_FOREACH_CHILD (disk, &vm->obj, KIND_DISK)
+            disk->updated_ns[LANE_LIBVIRT] = call->out->mono_ns;
     rates_disks(vm, now);
-    pace_note(vm, &rec_of(vm)->pace, call->parts, c->p.conf, now);
+    pace_note(vm, &rec_of(vm)->pace, call->parts, call->has_io ? &call->io : NULL, c->p.conf, now);
 }
 
 // NICs by their host device, for the kernel lane.
@@ -466,8 +500,13 @@ static struct call *call_new(struct collector *c, enum call_kind kind, struct co
         call->out->uuid = call->uuid;
         const struct vm *vm = herd_vm(c->herd, &call->uuid);
         call->parts = VIRT_PARTS_ALL;
-        if (vm && kind == CALL_STATS)
-            call->parts = pace_parts(vm, &rec_of(vm)->pace, c->p.conf, now);
+        if (vm && kind == CALL_STATS) {
+            const struct pace *pace = &rec_of(vm)->pace;
+            call->parts = pace_parts(vm, pace, c->p.conf, now);
+            call->may_rest =
+                call->parts != VIRT_PARTS_ALL && pace_may_rest(vm, pace, c->p.conf, now);
+            call->still = pace->still;
+        }
         call->known = kind == CALL_STORED ? known_snapshots(vm, now) : -1;
         call->persistent = vm && object_fact(&vm->obj, FACT_VM_PERSISTENT) == 1;
         call->pid = vm ? rec_of(vm)->pid : 0;
