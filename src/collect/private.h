@@ -11,7 +11,7 @@
 #include "collect/collector.h"
 #include "collect/workers.h"
 #include "model/batch.h"
-#include "still.h"
+#include "collect/still.h"
 
 struct collector;
 struct call;

@@ -7,7 +7,7 @@
 // holds what it asks for. What goes to storage past such calls is in the kernel's count of bytes
 // read and written. Zeroes, discards, flushes and reads of what was never written may be in
 // neither, but each request is told by an event: many of them are a surge of calls.
-#include "still.h"
+#include "collect/still.h"
 
 #include <math.h>
 

@@ -110,8 +110,8 @@
     X(DISK, DRIVER, D, "driver", "qemu.")                                                          \
     X(DISK, FORMAT, D, "format", "Image format: qcow2, raw, …")                                    \
     X(DISK, CACHE, D, "cache", "Cache mode.")                                                      \
-    X(DISK, DISCARD, D, "discard", "Discard mode.")                                                \
     X(DISK, IO, D, "io", "How its hypervisor reads and writes: threads, native, io_uring.")        \
+    X(DISK, DISCARD, D, "discard", "Discard mode.")                                                \
     X(NIC, TARGET, B, "target", "Host side of the interface (vnet0).")                             \
     X(NIC, TYPE, B, "type", "bridge, network, direct, …")                                          \
     X(NIC, SOURCE, B, "source", "Bridge, network or device that it is plugged into.")              \
