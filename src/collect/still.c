@@ -12,8 +12,10 @@
 #include <math.h>
 
 #define EVENT_BYTES 8
-// Room for a record of a signal or a few characters of a console; a quarter of a request.
-#define SLACK_BYTES 128
+// Room for what comes now and then: a record of a signal, a broadcast that a tap hands on. A
+// smallest request would have to meet a dozen empty calls to pass, which event descriptors do
+// not make.
+#define SLACK_BYTES 400
 #define SURGE_RATIO 2.0
 #define SURGE_PER_S 20.0
 

@@ -79,9 +79,11 @@ static void what_was_moved_is_asked_for(void **state)
         {"written by one", {.write_bytes = 4096}, false},
         {"a signal", {.read_chars = 128, .read_calls = 2}, true},
         {"a few characters typed", {.write_chars = 5, .write_calls = 5}, true},
-        {"packets from a tap", {.read_chars = 3 * 102, .read_calls = 3}, false},
-        {"packets to a tap", {.write_chars = 3 * 102, .write_calls = 3}, false},
-        {"empty reads, more than tell a request apart", {.read_calls = 16}, false},
+        {"a broadcast from a tap", {.read_chars = 150, .read_calls = 1}, true},
+        {"packets from a tap", {.read_chars = 4 * 110, .read_calls = 4}, false},
+        {"packets to a tap", {.write_chars = 4 * 110, .write_calls = 4}, false},
+        {"a request among empty reads", {.read_chars = 512, .read_calls = 12}, false},
+        {"more empty reads than could hide one", {.read_calls = 50}, false},
         {"a surge of calls: zeroes, discards", {.read_chars = 8000, .read_calls = 1000}, false},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -99,7 +101,7 @@ static void small_things_add_up(void **state)
 {
     struct host_io io;
     const struct still s = settled(&io);
-    const struct host_io little = {.write_chars = 64 + 8, .write_calls = 1};
+    const struct host_io little = {.write_chars = 208, .write_calls = 1};
     io = plus(io, little);
     assert_true(still_rests(&s, &io, 30 * S));
     io = plus(io, little);
