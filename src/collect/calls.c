@@ -30,6 +30,7 @@ struct call {
     char *pool;
     unsigned parts; // of the statistics
     bool may_rest;  // its disks may be left out
+    bool has_perf;  // events to be read each time
     bool rests;     // they were
     bool has_io;
     struct host_io io;        // of its process, just before the call
@@ -104,11 +105,19 @@ static void leave_out_still_disks(struct call *call)
         call->parts &= ~(unsigned)VIRT_PART_DISKS;
 }
 
+// Nothing is left to ask for but the state, which events tell.
+static bool is_spared(const struct call *call)
+{
+    return call->rests && call->parts == 0 && !call->has_perf;
+}
+
 static int stats_run(struct call *call)
 {
     if (!may_reach(call))
         return -EAGAIN;
     leave_out_still_disks(call);
+    if (is_spared(call))
+        return 0;
     return call->c->p.virt->stats(call->conn->virt, &call->uuid, call->parts, call->out,
                                   &call->err);
 }
@@ -123,10 +132,15 @@ static void shared_run(struct call *first)
         if (!may_reach(call))
             continue;
         leave_out_still_disks(call);
+        if (is_spared(call)) {
+            call->result = 0;
+            continue;
+        }
         asked[n] = (struct virt_asked){.uuid = call->uuid, .parts = call->parts, .out = call->out};
         calls[n++] = call;
     }
-    first->c->p.virt->stats_many(first->conn->virt, asked, n);
+    if (n > 0)
+        first->c->p.virt->stats_many(first->conn->virt, asked, n);
     for (size_t i = 0; i < n; i++) {
         calls[i]->result = asked[i].result;
         calls[i]->err = asked[i].err;
@@ -430,7 +444,7 @@ static enum lane_outcome outcome_of(const struct call *call)
 static void deliver_one(struct collector *c, struct call *call, int64_t now)
 {
     bool is_current = call->generation == c->link.generation;
-    if (is_current && call->result != -EAGAIN)
+    if (is_current && call->result != -EAGAIN && !is_spared(call))
         link_answered(c, call->started_ns);
     bool counts = lane_done(lane_of(c, call->kind), call->number, outcome_of(call), now);
     if (counts && is_current && call->result != -EAGAIN) {
@@ -506,6 +520,7 @@ static struct call *call_new(struct collector *c, enum call_kind kind, struct co
             call->may_rest =
                 call->parts != VIRT_PARTS_ALL && pace_may_rest(vm, pace, c->p.conf, now);
             call->still = pace->still;
+            call->has_perf = vm->obj.children[KIND_PERF] != NULL;
         }
         call->known = kind == CALL_STORED ? known_snapshots(vm, now) : -1;
         call->persistent = vm && object_fact(&vm->obj, FACT_VM_PERSISTENT) == 1;

@@ -5,7 +5,6 @@
 // changed much, the job each time while there is one. Decisions are made from what the herd holds;
 // the record is written when an answer counts.
 #include <math.h>
-#include <string.h>
 
 #include "private.h"
 
@@ -34,22 +33,6 @@ static bool has_idled(const struct vm *vm, const struct pace *p, int64_t now_ns)
            fabs(disk_bytes(vm) - p->disk_bytes) <= IDLE_BYTES;
 }
 
-// Requests of these go through calls of the hypervisor process, or are counted as its storage's.
-// With io_uring they are neither where the page cache holds what is read, and with native calls
-// only where the storage is a block device for certain; of a network's disk nothing is.
-static bool is_judged(const struct object *disk)
-{
-    const char *type = object_attr(disk, ATTR_DISK_TYPE);
-    const char *device = object_attr(disk, ATTR_DISK_DEVICE);
-    const char *io = object_attr(disk, ATTR_DISK_IO);
-    bool is_block = type && strcmp(type, "block") == 0;
-    bool is_native = io && strcmp(io, "native") == 0;
-    return (is_block || (type && strcmp(type, "file") == 0)) &&
-           (!device || strcmp(device, "lun") != 0) &&
-           (!io || strcmp(io, "threads") == 0 || (is_native && is_block)) &&
-           !(object_fact(disk, FACT_DISK_THRESHOLD) > 0) && disk->updated_ns[LANE_LIBVIRT] != 0;
-}
-
 bool pace_may_rest(const struct vm *vm, const struct pace *p, const struct conf *conf,
                    int64_t now_ns)
 {
@@ -60,7 +43,7 @@ bool pace_may_rest(const struct vm *vm, const struct pace *p, const struct conf 
     if (!is_well || now_ns - p->disks_ns >= REST_MAX_NS - conf->libvirt.interval_ns / 2)
         return false;
     OBJECT_FOREACH_CHILD (disk, &vm->obj, KIND_DISK)
-        if (!is_judged(disk))
+        if (disk->updated_ns[LANE_LIBVIRT] == 0 || !still_sees(disk))
             return false;
     return true;
 }

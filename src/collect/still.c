@@ -9,7 +9,7 @@
 // neither, but each request is told by an event: many of them are a surge of calls.
 #include "collect/still.h"
 
-#include <math.h>
+#include <string.h>
 
 #define EVENT_BYTES 8
 // Room for what comes now and then: a record of a signal, a broadcast that a tap hands on. A
@@ -17,7 +17,7 @@
 // not make.
 #define SLACK_BYTES 400
 #define SURGE_RATIO 2.0
-#define SURGE_PER_S 20.0
+#define SURGE_PER_S 200.0
 
 static bool is_small(uint64_t bytes, uint64_t calls)
 {
@@ -55,4 +55,27 @@ void still_step(struct still *s, const struct host_io *io, int64_t mono_ns)
         next.calls_per_s = next.was_quiet ? calls_per_s(s, io, mono_ns) : 0;
     }
     *s = next;
+}
+
+static bool is_one_of(const char *text, const char *const *words)
+{
+    for (; text && *words; words++)
+        if (strcmp(text, *words) == 0)
+            return true;
+    return false;
+}
+
+bool still_sees(const struct object *disk)
+{
+    static const char *const blocks[] = {"block", NULL}, *const files[] = {"file", NULL};
+    static const char *const native[] = {"threads", "native", NULL}, *const calls[] = {"threads",
+                                                                                       NULL};
+    static const char *const passed_on[] = {"lun", NULL};
+    const char *type = object_attr(disk, ATTR_DISK_TYPE);
+    const char *io = object_attr(disk, ATTR_DISK_IO);
+    bool is_block = is_one_of(type, blocks);
+    return (is_block || is_one_of(type, files)) &&
+           (!io || is_one_of(io, is_block ? native : calls)) &&
+           !is_one_of(object_attr(disk, ATTR_DISK_DEVICE), passed_on) &&
+           !(object_fact(disk, FACT_DISK_THRESHOLD) > 0);
 }

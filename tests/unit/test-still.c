@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Can disks have done something: what a process moved in, an answer out.
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -84,7 +85,7 @@ static void what_was_moved_is_asked_for(void **state)
         {"packets to a tap", {.write_chars = 4 * 110, .write_calls = 4}, false},
         {"a request among empty reads", {.read_chars = 512, .read_calls = 12}, false},
         {"more empty reads than could hide one", {.read_calls = 50}, false},
-        {"a surge of calls: zeroes, discards", {.read_chars = 8000, .read_calls = 1000}, false},
+        {"a surge of calls: zeroes, discards", {.read_chars = 24000, .read_calls = 3000}, false},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct host_io io;
@@ -126,10 +127,10 @@ static void more_calls_become_usual(void **state)
 {
     struct host_io io;
     struct still s = settled(&io);
-    io = plus(io, events(2000));
+    io = plus(io, events(3000));
     assert_false(still_rests(&s, &io, 30 * S));
     still_step(&s, &io, 30 * S);
-    io = plus(io, events(2000));
+    io = plus(io, events(3000));
     assert_true(still_rests(&s, &io, 40 * S));
 }
 
@@ -148,6 +149,36 @@ static void what_is_not_known_speaks_against_it(void **state)
     assert_false(still_rests(&s, &io, 50 * S));
 }
 
+static void only_some_disks_are_seen(void **state)
+{
+    static const struct {
+        const char *type, *device, *io;
+        double threshold;
+        bool is_seen;
+    } cases[] = {
+        {"file", "disk", NULL, 0, true},        {"file", "disk", "threads", NAN, true},
+        {"file", "cdrom", NULL, NAN, true},     {"block", "disk", NULL, 0, true},
+        {"block", "disk", "native", 0, true},   {"file", "disk", "native", 0, false},
+        {"file", "disk", "io_uring", 0, false}, {"block", "disk", "io_uring", 0, false},
+        {"block", "lun", NULL, 0, false},       {"network", "disk", NULL, 0, false},
+        {"vhostuser", "disk", NULL, 0, false},  {"nvme", "disk", NULL, 0, false},
+        {"volume", "disk", NULL, 0, false},     {NULL, "disk", NULL, 0, false},
+        {"file", "disk", NULL, 4096, false},
+    };
+    struct herd *h = herd_new();
+    struct vm *vm = herd_vm_add(h, &(struct uuid){{1}});
+    struct object *disk = object_child(&vm->obj, KIND_DISK, "vda");
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        object_set_attr(disk, ATTR_DISK_TYPE, cases[i].type);
+        object_set_attr(disk, ATTR_DISK_DEVICE, cases[i].device);
+        object_set_attr(disk, ATTR_DISK_IO, cases[i].io);
+        object_set_fact(disk, FACT_DISK_THRESHOLD, cases[i].threshold, S);
+        if (still_sees(disk) != cases[i].is_seen)
+            fail_msg("case %zu: is seen = %d", i, !cases[i].is_seen);
+    }
+    herd_free(h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -157,6 +188,7 @@ int main(void)
         cmocka_unit_test(activity_costs_one_more_reading),
         cmocka_unit_test(more_calls_become_usual),
         cmocka_unit_test(what_is_not_known_speaks_against_it),
+        cmocka_unit_test(only_some_disks_are_seen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/clock.h"
+#include "model/herd.h"
 #include "virt/host.h"
 
 /** What was seen just before the disks were last read. Zeroed memory is a valid one: nothing. */
@@ -28,6 +29,15 @@ struct still {
  * hypervisor after it.
  */
 bool still_rests(const struct still *before, const struct host_io *io, int64_t mono_ns);
+
+/**
+ * Do a disk's requests show in struct host_io? Those of files and block devices do that QEMU serves
+ * through calls, or natively where the storage is a block device for certain. With io_uring they do
+ * not where the page cache holds what is read; of a network's disk, or SCSI commands that are
+ * passed through, nothing shows. One with a write threshold armed is to be read too: it may be
+ * passed.
+ */
+bool still_sees(const struct object *disk);
 
 /** The disks are read; `io` was seen just before (NULL: it could not be). */
 void still_step(struct still *s, const struct host_io *io, int64_t mono_ns);
