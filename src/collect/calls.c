@@ -30,8 +30,8 @@ struct call {
     char *pool;
     unsigned parts; // of the statistics
     bool may_rest;  // its disks may be left out
-    bool has_perf;  // events to be read each time
     bool rests;     // they were
+    bool has_perf;  // events to be read each time
     bool has_io;
     struct host_io io;        // of its process, just before the call
     struct still still;       // before that
@@ -517,8 +517,10 @@ static struct call *call_new(struct collector *c, enum call_kind kind, struct co
         if (vm && kind == CALL_STATS) {
             const struct pace *pace = &rec_of(vm)->pace;
             call->parts = pace_parts(vm, pace, c->p.conf, now);
-            call->may_rest =
-                call->parts != VIRT_PARTS_ALL && pace_may_rest(vm, pace, c->p.conf, now);
+            // One that has not been answering well is to answer.
+            call->may_rest = call->parts != VIRT_PARTS_ALL &&
+                             lane_steady(c->stats_lane, key, len) &&
+                             pace_may_rest(vm, pace, c->p.conf, now);
             call->still = pace->still;
             call->has_perf = vm->obj.children[KIND_PERF] != NULL;
         }

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Which parts of a VM's statistics a call asks for: the disks each time (unless they rest, which
-// is judged just before the call), everything once in
-// libvirt.slow_interval and after an event, the guest's memory also each time unless it cannot have
-// changed much, the job each time while there is one. Decisions are made from what the herd holds;
-// the record is written when an answer counts.
+// is judged just before the call), everything once in libvirt.slow_interval and after an event, the
+// guest's memory also each time unless it cannot have changed much, the job each time while there
+// is one. Decisions are made from what the herd holds; the record is written when an answer counts.
 #include <math.h>
 
 #include "private.h"

@@ -9,9 +9,9 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "collect/collector.h"
+#include "collect/still.h"
 #include "collect/workers.h"
 #include "model/batch.h"
-#include "collect/still.h"
 
 struct collector;
 struct call;
