@@ -27,7 +27,13 @@ struct call {
     uint64_t number; // of the lane
     struct uuid uuid;
     char *pool;
-    unsigned parts;           // of the statistics
+    unsigned parts; // of the statistics
+    bool may_rest;  // its disks may be left out
+    bool rests;     // they were
+    bool has_perf;  // events to be read each time
+    bool has_io;
+    struct host_io io;        // of its process, just before the call
+    struct still still;       // before that
     struct call *beside;      // the next of those that share this call
     struct call *next_shared; // in the collector's list, as is the first of them
     bool is_parted;           // took too long and was given up
@@ -76,10 +82,41 @@ static bool may_reach(const struct call *call)
     return !state || !strchr("TtDZX", state);
 }
 
+static int process_io(const struct call *call, struct host_io *ret)
+{
+    const struct collector *c = call->c;
+    if (c->p.host->process_io)
+        return c->p.host->process_io(&call->uuid, ret);
+    if (c->p.host->process_state || !call->pid)
+        return -ENOENT;
+    return host_process_io(c->root, call->pid, ret);
+}
+
+// The process's figures are read before its disks' are: what happens in between is seen again.
+static void leave_out_still_disks(struct call *call)
+{
+    if (!(call->parts & VIRT_PART_DISKS))
+        return;
+    call->has_io = process_io(call, &call->io) == 0;
+    call->rests =
+        call->may_rest && call->has_io && still_rests(&call->still, &call->io, call->started_ns);
+    if (call->rests)
+        call->parts &= ~(unsigned)VIRT_PART_DISKS;
+}
+
+// Nothing is left to ask for but the state, which events tell.
+static bool is_spared(const struct call *call)
+{
+    return call->rests && call->parts == 0 && !call->has_perf;
+}
+
 static int stats_run(struct call *call)
 {
     if (!may_reach(call))
         return -EAGAIN;
+    leave_out_still_disks(call);
+    if (is_spared(call))
+        return 0;
     return call->c->p.virt->stats(call->conn->virt, &call->uuid, call->parts, call->out,
                                   &call->err);
 }
@@ -93,10 +130,16 @@ static void shared_run(struct call *first)
         call->result = -EAGAIN;
         if (!may_reach(call))
             continue;
+        leave_out_still_disks(call);
+        if (is_spared(call)) {
+            call->result = 0;
+            continue;
+        }
         asked[n] = (struct virt_asked){.uuid = call->uuid, .parts = call->parts, .out = call->out};
         calls[n++] = call;
     }
-    first->c->p.virt->stats_many(first->conn->virt, asked, n);
+    if (n > 0)
+        first->c->p.virt->stats_many(first->conn->virt, asked, n);
     for (size_t i = 0; i < n; i++) {
         calls[i]->result = asked[i].result;
         calls[i]->err = asked[i].err;
@@ -192,8 +235,13 @@ static void stats_apply(struct collector *c, struct call *call, struct vm *vm, i
     object_sweep(&vm->obj, KIND_MISS, LANE_LIBVIRT, call->out->mono_ns);
     object_sweep(&vm->obj, KIND_PERF, LANE_LIBVIRT, call->out->mono_ns);
     vm->obj.updated_ns[LANE_LIBVIRT] = call->out->mono_ns;
+    c->disk_readings += (call->parts & VIRT_PART_DISKS) != 0;
+    c->disk_rests += call->rests;
+    if (call->rests) // what was read is still so
+        OBJECT_FOREACH_CHILD (disk, &vm->obj, KIND_DISK)
+            disk->updated_ns[LANE_LIBVIRT] = call->out->mono_ns;
     rates_disks(vm, now);
-    pace_note(vm, &rec_of(vm)->pace, call->parts, c->p.conf, now);
+    pace_note(vm, &rec_of(vm)->pace, call->parts, call->has_io ? &call->io : NULL, c->p.conf, now);
 }
 
 // NICs by their host device, for the kernel lane.
@@ -320,7 +368,7 @@ static enum lane_outcome outcome_of(const struct call *call)
 static void deliver_one(struct collector *c, struct call *call, int64_t now)
 {
     bool is_current = call->generation == c->link.generation;
-    if (is_current && call->result != -EAGAIN)
+    if (is_current && call->result != -EAGAIN && !is_spared(call))
         link_answered(c, call->started_ns);
     bool counts = lane_done(lane_of(c, call->kind), call->number, outcome_of(call), now);
     if (counts && is_current && call->result != -EAGAIN) {
@@ -379,8 +427,16 @@ static struct call *call_new(struct collector *c, enum call_kind kind, struct co
         call->out->uuid = call->uuid;
         const struct vm *vm = herd_vm(c->herd, &call->uuid);
         call->parts = VIRT_PARTS_ALL;
-        if (vm && kind == CALL_STATS)
-            call->parts = pace_parts(vm, &rec_of(vm)->pace, c->p.conf, now);
+        if (vm && kind == CALL_STATS) {
+            const struct pace *pace = &rec_of(vm)->pace;
+            call->parts = pace_parts(vm, pace, c->p.conf, now);
+            // One that has not been answering well is to answer.
+            call->may_rest = call->parts != VIRT_PARTS_ALL &&
+                             lane_steady(c->stats_lane, key, len) &&
+                             pace_may_rest(vm, pace, c->p.conf, now);
+            call->still = pace->still;
+            call->has_perf = vm->obj.children[KIND_PERF] != NULL;
+        }
         call->known = kind == CALL_STORED ? stored_known(vm, now) : -1;
         call->persistent = vm && object_fact(&vm->obj, FACT_VM_PERSISTENT) == 1;
         call->pid = vm ? rec_of(vm)->pid : 0;

@@ -142,6 +142,14 @@ static void report_lane(struct collector *c, const char *name, const struct call
     object_set_fact(o, FACT_LANE_QUARANTINED, stats.quarantined, now);
 }
 
+// No lane of its own, but what most of the first one's cost comes from.
+static void report_disks(struct collector *c)
+{
+    struct object *o = object_child(c->herd->host, KIND_LANE, "disks");
+    object_set_fact(o, FACT_LANE_CALLS, (double)c->disk_readings, mono(c));
+    object_set_fact(o, FACT_LANE_SPARED, (double)c->disk_rests, mono(c));
+}
+
 // Our own figures, once a sample.
 static void report_self(struct collector *c)
 {
@@ -152,6 +160,7 @@ static void report_self(struct collector *c)
     report_lane(c, "stored", c->stored_lane);
     report_lane(c, "pool", c->pool_lane);
     report_lane(c, "agent", c->agent_lane);
+    report_disks(c);
     object_set_fact(host, FACT_HOST_RECONNECTS, (double)c->reconnects, now);
     if (!c->sampler)
         return;

@@ -9,6 +9,7 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "collect/collector.h"
+#include "collect/still.h"
 #include "collect/workers.h"
 #include "model/batch.h"
 
@@ -79,6 +80,9 @@ struct pace {
     int64_t memory_ns; // the guest's memory
     bool is_still;     // its figures are those of the time before: the guest tells none
     double update, ran_ns, rss_bytes, disk_bytes;
+    struct still still; // of the disks
+    int64_t disks_ns;   // when they were read
+    double emulator_ns; // run time of the emulator's threads at the last answer
 };
 
 // The collector's own record of a VM, vm->user.
@@ -130,6 +134,7 @@ struct collector {
     uint64_t reconnects;
     uint64_t ticks_seen;
     uint64_t changes;
+    uint64_t disk_readings, disk_rests; // VMs whose disks were read, or left out as they rested
 };
 
 int64_t mono(const struct collector *c);
@@ -181,9 +186,12 @@ int64_t calls_wake(const struct collector *c, int64_t now);
 /** What the next call asks of a VM: bits of enum virt_part. */
 unsigned pace_parts(const struct vm *vm, const struct pace *p, const struct conf *conf,
                     int64_t now_ns);
-/** An answer with these parts is in the herd. */
-void pace_note(const struct vm *vm, struct pace *p, unsigned parts, const struct conf *conf,
-               int64_t now_ns);
+/** May the disks be left out where nothing has moved: a case that still_rests() can judge? */
+bool pace_may_rest(const struct vm *vm, const struct pace *p, const struct conf *conf,
+                   int64_t now_ns);
+/** An answer with these parts is in the herd; `io` was seen just before, NULL = unknown. */
+void pace_note(const struct vm *vm, struct pace *p, unsigned parts, const struct host_io *io,
+               const struct conf *conf, int64_t now_ns);
 
 // kernel.c
 void kernel_batch(struct collector *c, const struct batch *b);

@@ -300,6 +300,7 @@ const struct metric_desc model_metrics[] = {
     M("vherd_process_restarts_total", COUNTER, VH, PROCESS, RESTARTS, NULL,
       L("process", PROCESS_NAME)),
     M("vherd_lane_calls_total", COUNTER, VH, LANE, CALLS, NULL, L("lane", LANE_NAME)),
+    M("vherd_lane_spared_total", COUNTER, VH, LANE, SPARED, NULL, L("lane", LANE_NAME)),
     M("vherd_lane_errors_total", COUNTER, VH, LANE, ERRORS, NULL, L("lane", LANE_NAME)),
     M("vherd_lane_timeouts_total", COUNTER, VH, LANE, TIMEOUTS, NULL, L("lane", LANE_NAME)),
     M("vherd_lane_late_answers_total", COUNTER, VH, LANE, LATE, NULL, L("lane", LANE_NAME)),

@@ -394,3 +394,26 @@ char host_process_state(const char *root, int32_t pid, int64_t process_start)
         return 0;
     return st.state;
 }
+
+int host_process_io(const char *root, int32_t pid, struct host_io *ret)
+{
+    static const struct keyed keys[] = {{"rchar"}, {"syscr"},      {"wchar"},
+                                        {"syscw"}, {"read_bytes"}, {"write_bytes"}};
+    char text[1024];
+    double v[ARRAY_LEN(keys)];
+    CLEANUP(freep) char *path = mem_printf("%s/proc/%d/io", root, pid);
+    ssize_t n = fs_read_small(AT_FDCWD, path, text, sizeof(text));
+    if (n < 0)
+        return (int)n;
+    parse_keyed(text, (size_t)n, keys, ARRAY_LEN(keys), v);
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+        if (isnan(v[i]))
+            return -EINVAL;
+    *ret = (struct host_io){.read_chars = (uint64_t)v[0],
+                            .read_calls = (uint64_t)v[1],
+                            .write_chars = (uint64_t)v[2],
+                            .write_calls = (uint64_t)v[3],
+                            .read_bytes = (uint64_t)v[4],
+                            .write_bytes = (uint64_t)v[5]};
+    return 0;
+}

@@ -70,6 +70,8 @@ double memory_nic_bytes(const struct memory *m, const struct memory_vm *vm)
 
 double memory_disk_bytes(const struct memory *m, const struct memory_vm *vm)
 {
+    if (vm->rests)
+        return vm->rest_bytes;
     return floor((double)memory_ran_ns(m, vm) / 1e9 * (4 + vm->number % 50)) * 4096;
 }
 
@@ -396,6 +398,24 @@ int memory_deaf(const struct uuid *uuid, bool deaf)
     return 0;
 }
 
+int memory_disks_rest(const struct uuid *uuid, bool rest)
+{
+    ENTER();
+    struct memory_vm *vm = memory_find(m, uuid);
+    if (!vm)
+        return -ENOENT;
+    vm->rest_bytes = memory_disk_bytes(m, vm);
+    vm->rests = rest;
+    return 0;
+}
+
+uint64_t memory_disk_readings(const struct uuid *uuid)
+{
+    ENTER();
+    const struct memory_vm *vm = memory_find(m, uuid);
+    return vm ? vm->disk_readings : 0;
+}
+
 int memory_spoil(const struct uuid *uuid, bool spoiled)
 {
     ENTER();
@@ -443,4 +463,21 @@ char host_memory_process_state(const struct uuid *uuid)
     ENTER();
     const struct memory_vm *vm = memory_find(m, uuid);
     return vm && vm->id >= 0 ? letters[vm->fault] : 0;
+}
+
+int host_memory_process_io(const struct uuid *uuid, struct host_io *ret)
+{
+    ENTER();
+    const struct memory_vm *vm = memory_find(m, uuid);
+    if (!vm || vm->id < 0)
+        return -ESRCH;
+    uint64_t bytes = (uint64_t)memory_disk_bytes(m, vm);
+    uint64_t events = (uint64_t)(memory_ran_ns(m, vm) / NS_PER_MS / 100);
+    *ret = (struct host_io){.read_chars = bytes + 8 * events,
+                            .read_calls = bytes / 4096 + events,
+                            .write_chars = 2 * bytes + 8 * events,
+                            .write_calls = 2 * bytes / 4096 + events,
+                            .read_bytes = bytes,
+                            .write_bytes = 2 * bytes};
+    return 0;
 }

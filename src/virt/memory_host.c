@@ -294,4 +294,5 @@ const struct host_ops host_memory = {
     .sample = host_sample,
     .slow = host_slow,
     .process_state = host_memory_process_state,
+    .process_io = host_memory_process_io,
 };

@@ -48,8 +48,11 @@ struct memory_vm {
     struct virt_snapshot *snapshots;
     size_t n_snapshots, cap_snapshots;
     int checkpoints;
-    uint32_t merging; /**< bit n: the overlay of its disk n is being committed */
-    bool spoiled;     /**< memory of its snapshots cannot be read */
+    uint32_t merging;  /**< bit n: the overlay of its disk n is being committed */
+    bool spoiled;      /**< memory of its snapshots cannot be read */
+    bool rests;        /**< its disks: */
+    double rest_bytes; /**< where they stand */
+    uint64_t disk_readings;
 };
 
 struct memory_volume {

@@ -53,6 +53,7 @@ static const struct text_at disk_texts[] = {
     {"driver", "type", ATTR_DISK_FORMAT},
     {"driver", "cache", ATTR_DISK_CACHE},
     {"driver", "discard", ATTR_DISK_DISCARD},
+    {"driver", "io", ATTR_DISK_IO},
 };
 
 static const struct text_at nic_texts[] = {

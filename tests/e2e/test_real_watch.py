@@ -64,6 +64,25 @@ class Watching(unittest.TestCase):
         self.assertLess(vm["guest_unused_bytes"], vm["guest_available_bytes"])
         self.assertGreater(vm["disks"][0]["capacity_bytes"], 0)
 
+    def test_disks_that_rest_are_left_out(self):
+        with realhost.daemon({"libvirt": {"interval": "5s"}}) as daemon:
+            def disk():
+                return daemon.vm("calm")["disks"][0]
+
+            wait_for("disks left out", 120, lambda: daemon.metrics().value(
+                "vherd_lane_spared_total", lane="disks") >= 3, pause=1)
+            told = dict(line.split()[1:] for line in
+                        self.host.virsh("domblkstat", "calm", "vda").strip().splitlines())
+            before = disk()
+            for name, field in (("rd_req", "read_requests"), ("wr_bytes", "write_bytes"),
+                                ("flush_operations", "flush_requests")):
+                self.assertEqual(before[field], int(told[name]), name)
+            self.host.serial("calm", "write=64")
+            self.addCleanup(self.host.serial, "calm", "idle")
+            # Sooner than all disks are read whatever seems to be.
+            wait_for("the guest's writes show", 40, lambda: disk().get(
+                "write_requests", 0) > before["write_requests"], pause=1)
+
     def test_uuid_finds_the_same(self):
         vm = self.daemon.vm("calm")
         self.assertEqual(self.daemon.vm(vm["uuid"])["name"], "calm")

@@ -351,6 +351,53 @@ static void test_memory_of_idle_guests_is_read_seldom(void **state)
     stage_free(s);
 }
 
+static double disk_fact(const struct stage *s, const struct vm *vm, enum fact f)
+{
+    return fact(s, vm->obj.children[KIND_DISK], f);
+}
+
+// Of a VM whose process has moved nothing the disks are not asked for, and stay known.
+static void test_disks_that_rest_are_read_seldom(void **state)
+{
+    struct stage *s = stage_new("memory:///?vms=4&disks=1");
+    seconds(s, 90);
+    const struct vm *vm = s->herd->vms[0], *other = s->herd->vms[1];
+    uint64_t before = memory_disk_readings(&other->uuid);
+    assert_int_equal(memory_disks_rest(&vm->uuid, true), 0);
+    seconds(s, 40);
+    uint64_t rested = memory_disk_readings(&vm->uuid);
+    seconds(s, 120);
+    assert_in_range(memory_disk_readings(&vm->uuid) - rested, 2, 3);
+    assert_in_range(memory_disk_readings(&other->uuid) - before, 15, 18);
+    assert_true(fact(s, &vm->obj, FACT_VM_LIBVIRT_AGE) <= 12e9);
+    assert_false(isnan(disk_fact(s, vm, FACT_DISK_READ_BYTES)));
+    assert_true(disk_fact(s, vm, FACT_DISK_WRITE_RATE) == 0);
+    const struct object *lane = object_find(s->herd->host, KIND_LANE, "disks");
+    assert_in_range((int)fact(s, lane, FACT_LANE_SPARED), 9, 16);
+    // One that goes on shows it with the next call.
+    assert_int_equal(memory_disks_rest(&vm->uuid, false), 0);
+    seconds(s, 12);
+    assert_true(disk_fact(s, vm, FACT_DISK_WRITE_RATE) > 0);
+    stage_free(s);
+}
+
+// An event may have changed what no process shows; then everything is read.
+static void test_disks_are_read_after_an_event(void **state)
+{
+    struct stage *s = stage_new("memory:///?vms=1&disks=1");
+    struct vm *vm = s->herd->vms[0];
+    assert_int_equal(memory_disks_rest(&vm->uuid, true), 0);
+    seconds(s, 130);
+    while (fact(s, &vm->obj, FACT_VM_LIBVIRT_AGE) > 1e9)
+        second(s);
+    uint64_t readings = memory_disk_readings(&vm->uuid);
+    assert_int_equal(memory_plug_disk(&vm->uuid, "vdx", true), 0);
+    seconds(s, 12);
+    assert_true(memory_disk_readings(&vm->uuid) > readings);
+    assert_false(isnan(fact(s, object_find(&vm->obj, KIND_DISK, "vdx"), FACT_DISK_READS)));
+    stage_free(s);
+}
+
 // A second in which the host's pressure is read where `sum_ns` is not negative.
 static void second_of_pressure(struct stage *s, double sum_ns)
 {
@@ -587,6 +634,8 @@ int main(void)
         cmocka_unit_test(test_hung_monitors_do_not_hold_up_others),
         cmocka_unit_test(test_hung_monitors_in_shared_calls),
         cmocka_unit_test(test_memory_of_idle_guests_is_read_seldom),
+        cmocka_unit_test(test_disks_that_rest_are_read_seldom),
+        cmocka_unit_test(test_disks_are_read_after_an_event),
         cmocka_unit_test(test_pressure_is_steady_between_its_turns),
         cmocka_unit_test(test_call_comes_back_at_the_end),
         cmocka_unit_test(test_many_stopped_processes),

@@ -1055,6 +1055,26 @@ static void test_process_state(void **state)
     assert_int_equal(host_process_state(t->root, 100, 5000), 0);
 }
 
+static void test_process_io(void **state)
+{
+    struct tree *t = *state;
+    struct host_io io;
+    put_qemu(t, 100, "web1", UUID_A);
+    assert_int_equal(host_process_io(t->root, 100, &io), -ENOENT);
+    put(t, "proc/100/io",
+        "rchar: 18014398509481984\nwchar: 2\nsyscr: 3\nsyscw: 4\nread_bytes: 5\n"
+        "write_bytes: 6\ncancelled_write_bytes: 7\n");
+    assert_int_equal(host_process_io(t->root, 100, &io), 0);
+    assert_true(io.read_chars == UINT64_C(18014398509481984));
+    assert_int_equal(io.write_chars, 2);
+    assert_int_equal(io.read_calls, 3);
+    assert_int_equal(io.write_calls, 4);
+    assert_int_equal(io.read_bytes, 5);
+    assert_int_equal(io.write_bytes, 6);
+    put(t, "proc/100/io", "rchar: 1\nwchar: 2\n");
+    assert_int_equal(host_process_io(t->root, 100, &io), -EINVAL);
+}
+
 #define TREE_TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -1092,6 +1112,7 @@ int main(void)
         TREE_TEST(test_nothing_there),
         TREE_TEST(test_open_fails),
         TREE_TEST(test_process_state),
+        TREE_TEST(test_process_io),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

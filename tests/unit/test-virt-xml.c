@@ -69,7 +69,8 @@ static const char live[] =
     "<vcpu placement='static' current='1'>4</vcpu>"
     "<os><type arch='x86_64' machine='pc-q35-7.2'>hvm</type></os><devices>"
     "<disk type='file' device='disk'><driver name='qemu' type='qcow2' cache='none' "
-    "discard='unmap'/><source file='/img/a b.qcow2' index='1'/><target dev='vda' bus='virtio'/>"
+    "discard='unmap' io='native'/><source file='/img/a b.qcow2' index='1'/><target dev='vda' "
+    "bus='virtio'/>"
     "<iotune><total_bytes_sec>1000</total_bytes_sec><read_iops_sec_max>50</read_iops_sec_max>"
     "<read_iops_sec_max_length>7</read_iops_sec_max_length>"
     "<size_iops_sec>4096</size_iops_sec></iotune><serial>S-1</serial></disk>"
@@ -120,6 +121,7 @@ static void disks_of_every_kind(void **state)
     assert_string_equal(attr(b, "vda", ATTR_DISK_FORMAT), "qcow2");
     assert_string_equal(attr(b, "vda", ATTR_DISK_CACHE), "none");
     assert_string_equal(attr(b, "vda", ATTR_DISK_DISCARD), "unmap");
+    assert_string_equal(attr(b, "vda", ATTR_DISK_IO), "native");
     assert_null(attr(b, "vda", ATTR_DISK_SOURCE_PROTOCOL));
     assert_string_equal(attr(b, "sda", ATTR_DISK_DEVICE), "cdrom");
     assert_null(attr(b, "sda", ATTR_DISK_SOURCE));

@@ -110,6 +110,7 @@
     X(DISK, DRIVER, D, "driver", "qemu.")                                                          \
     X(DISK, FORMAT, D, "format", "Image format: qcow2, raw, …")                                    \
     X(DISK, CACHE, D, "cache", "Cache mode.")                                                      \
+    X(DISK, IO, D, "io", "How its hypervisor reads and writes: threads, native, io_uring.")        \
     X(DISK, DISCARD, D, "discard", "Discard mode.")                                                \
     X(NIC, TARGET, B, "target", "Host side of the interface (vnet0).")                             \
     X(NIC, TYPE, B, "type", "bridge, network, direct, …")                                          \
@@ -273,6 +274,8 @@
     X(PROCESS, RSS, SELF, PLAIN, B, "resident_bytes", "Resident memory of the process.")           \
     X(PROCESS, RESTARTS, SELF, PLAIN, B, "restarts", "Times the supervisor started it again.")     \
     X(LANE, CALLS, SELF, PLAIN, B, "calls", "Calls made.")                                         \
+    X(LANE, SPARED, SELF, PLAIN, D, "spared",                                                      \
+      "Calls not made, as nothing can have changed (lane disks).")                                 \
     X(LANE, ERRORS, SELF, PLAIN, B, "errors", "Calls that failed.")                                \
     X(LANE, TIMEOUTS, SELF, PLAIN, B, "timeouts", "Calls written off past their deadline.")        \
     X(LANE, LATE, SELF, PLAIN, D, "late", "Late answers dropped.")                                 \

@@ -36,6 +36,13 @@ struct host_sink {
 
 struct host;
 
+/** What a process has moved since its start, threads that ended included: /proc/PID/io. */
+struct host_io {
+    uint64_t read_chars, read_calls;   /**< through read() and its kin, whatever was read */
+    uint64_t write_chars, write_calls; /**< the same of write() */
+    uint64_t read_bytes, write_bytes;  /**< from and to storage */
+};
+
 struct host_ops {
     const char *name;
 
@@ -71,6 +78,9 @@ struct host_ops {
      * host_process_state() tells it.
      */
     char (*process_state)(const struct uuid *uuid);
+
+    /** The same of host_process_io(): 0 or -errno. NULL beside a process_state(): not known. */
+    int (*process_io)(const struct uuid *uuid, struct host_io *ret);
 };
 
 /** The real kernel, or a recorded tree. */
@@ -88,7 +98,11 @@ int64_t host_turn_ns(int64_t interval_ns);
  */
 char host_process_state(const char *root, int32_t pid, int64_t process_start);
 
-/** The same question, for the in-memory hypervisor. */
+/** What a process has moved; -errno where that cannot be read. Callable from any thread. */
+int host_process_io(const char *root, int32_t pid, struct host_io *ret);
+
+/** The same questions, for the in-memory hypervisor; of memory_disks_rest() the second. */
 char host_memory_process_state(const struct uuid *uuid);
+int host_memory_process_io(const struct uuid *uuid, struct host_io *ret);
 
 #endif

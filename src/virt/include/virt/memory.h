@@ -47,6 +47,12 @@ int memory_deaf(const struct uuid *uuid, bool deaf);
 /** Pretend that the VM has so many checkpoints. 0 or -errno. */
 int memory_checkpoints(const struct uuid *uuid, int n);
 
+/** The VM's disks stand where they are, or go on from where they would be. 0 or -errno. */
+int memory_disks_rest(const struct uuid *uuid, bool rest);
+
+/** How often the VM's disks were read. */
+uint64_t memory_disk_readings(const struct uuid *uuid);
+
 /** Pretend that the memory in the VM's snapshots cannot be read, or can again. 0 or -errno. */
 int memory_spoil(const struct uuid *uuid, bool spoiled);
 
