@@ -311,6 +311,8 @@ _vherd() {
         ;;
     store)
         case $prev in
+        --start)  return ;;
+        --end)  return ;;
         --socket) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --url)  return ;;
         --server)  return ;;
@@ -320,8 +322,8 @@ _vherd() {
         --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --color) _vherd_words $'auto\nalways\nnever'; return ;;
         esac
-        if [[ $cur == -* ]]; then _vherd_words $'--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
-        if ((COMP_CWORD == 2)); then _vherd_words $'snapshot'
+        if [[ $cur == -* ]]; then _vherd_words $'--start\n--end\n--dry-run\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
+        if ((COMP_CWORD == 2)); then _vherd_words $'snapshot\ndelete'
         else mapfile -t COMPREPLY < <(compgen -f -- "$cur"); fi
         ;;
     replay)

@@ -92,8 +92,11 @@ complete -c vherd -n '__fish_seen_subcommand_from export' -l end -x -d 'up to th
 complete -c vherd -n '__fish_seen_subcommand_from export' -F
 complete -c vherd -n __fish_use_subcommand -a import -d 'Put samples from OpenMetrics text into the store'
 complete -c vherd -n '__fish_seen_subcommand_from import' -F
-complete -c vherd -n __fish_use_subcommand -a store -d 'Copy the store while it is in use'
-complete -c vherd -n '__fish_seen_subcommand_from store' -F -a 'snapshot'
+complete -c vherd -n __fish_use_subcommand -a store -d 'Copy the store while it is in use, or delete samples in it'
+complete -c vherd -n '__fish_seen_subcommand_from store' -l start -x -d 'delete: from this time on'
+complete -c vherd -n '__fish_seen_subcommand_from store' -l end -x -d 'delete: up to this time'
+complete -c vherd -n '__fish_seen_subcommand_from store' -l dry-run -d 'delete: say of how many series, and delete nothing'
+complete -c vherd -n '__fish_seen_subcommand_from store' -F -a 'snapshot delete'
 complete -c vherd -n __fish_use_subcommand -a replay -d 'Show recorded history as if it were live'
 complete -c vherd -n '__fish_seen_subcommand_from replay' -l start -x -d 'from this time on'
 complete -c vherd -n '__fish_seen_subcommand_from replay' -l end -x -d 'up to this time'

@@ -22,7 +22,7 @@ static const char *const yes_no[] = {"yes", "no", NULL};
 static const char *const roles[] = {"viewer", "operator", "admin", NULL};
 static const char *const silence_words[] = {"add", "list", "expire", NULL};
 static const char *const notify_words[] = {"status", "test", NULL};
-static const char *const store_words[] = {"snapshot", NULL};
+static const char *const store_words[] = {"snapshot", "delete", NULL};
 static const char *const shells[] = {"bash", "zsh", "fish", NULL};
 static const char *const states[] = {"running",  "idle",    "paused",      "in shutdown",
                                      "shut off", "crashed", "pmsuspended", NULL};
@@ -278,14 +278,19 @@ const struct command commands[] = {
     },
     {
         .name = "store",
-        .operand = "snapshot [NAME]",
+        .operand = "snapshot [NAME] | delete SELECTOR",
         .kind = OPERAND_WORD,
         .least = 1,
         .most = 2,
         .words = store_words,
-        .summary = "Copy the store while it is in use",
+        .summary = "Copy the store while it is in use, or delete samples in it",
         .details = "`snapshot` writes a copy of all samples below `snapshots` in the store's "
-                   "directory and prints its path. Needs the Unix socket.",
+                   "directory and prints its path. `delete` takes the samples and roll-ups of the "
+                   "series that a selector matches out of it, all of them or those between two "
+                   "times; there is no way back. Needs the Unix socket.",
+        .options = {{"start", "TIME", "delete: from this time on"},
+                    {"end", "TIME", "delete: up to this time"},
+                    {"dry-run", NULL, "delete: say of how many series, and delete nothing"}},
         .run = cmd_store,
     },
     {

@@ -60,6 +60,7 @@ static void (*const views[VERB_MAX])(const struct view *v) = {
     [VERB_PLAN] = view_plan,
     [VERB_EXPORT] = view_export,
     [VERB_SNAPSHOT] = view_snapshot,
+    [VERB_STORE_DELETE] = view_store_delete,
     [VERB_EVENTS] = view_events,
     [VERB_ALERT_LIST] = view_notices_alerts,
     [VERB_ACK] = view_ack,

@@ -32,6 +32,9 @@ void view_export(const struct view *v);
 // api_snapshot.c
 void view_snapshot(const struct view *v);
 
+// api_delete.c
+void view_store_delete(const struct view *v);
+
 // api_tsdb.c
 void view_status_tsdb(const struct view *v);
 
@@ -85,6 +88,9 @@ size_t api_whole_held(const void *arg);
 
 // For job_ops.run: the answer is an error. Gives the status.
 int api_job_fail(int r, struct err *err, struct buf *out);
+
+// The same as problem details, for what is not of Prometheus' API. Gives `status`.
+int api_job_problem(int status, const char *detail, struct buf *out);
 
 // A selector of match[], parsed.
 struct api_match {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "api.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "scoped.h"
 
@@ -129,6 +130,18 @@ int api_job_fail(int r, struct err *err, struct buf *out)
     buf_reset(out);
     api_error_put(out, type, err->message);
     return api_error_status(type);
+}
+
+int api_job_problem(int status, const char *detail, struct buf *out)
+{
+    struct json j;
+    buf_reset(out);
+    json_init(&j, out);
+    json_object_begin(&j);
+    json_kv_i64(&j, "status", status);
+    json_kv_string(&j, "detail", detail);
+    json_object_end(&j);
+    return status;
 }
 
 // A selector and nothing else: no range, no offset, no operator around it.

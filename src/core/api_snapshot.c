@@ -27,17 +27,6 @@ static void snapshot_free(void *arg)
     free(s);
 }
 
-static void put_problem(struct buf *out, int status, const char *detail)
-{
-    struct json j;
-    buf_reset(out);
-    json_init(&j, out);
-    json_object_begin(&j);
-    json_kv_i64(&j, "status", status);
-    json_kv_string(&j, "detail", detail);
-    json_object_end(&j);
-}
-
 static int snapshot_run(void *arg, const struct job_limits *limits, struct buf *out, bool *ret_more)
 {
     struct snapshot *s = arg;
@@ -48,11 +37,8 @@ static int snapshot_run(void *arg, const struct job_limits *limits, struct buf *
     if (r == 0)
         r = tsdb_snapshot(s->db, s->path, &err);
     *ret_more = false;
-    if (r < 0) {
-        int status = r == -EEXIST ? 409 : 500;
-        put_problem(out, status, err.message);
-        return status;
-    }
+    if (r < 0)
+        return api_job_problem(r == -EEXIST ? 409 : 500, err.message, out);
     struct json j;
     json_init(&j, out);
     json_object_begin(&j);

@@ -106,7 +106,7 @@ size_t codec_put_f64(const double *x, size_t n, uint8_t *out)
 #define MAGIC 6755399441055744.0
 #define AT_ONCE 16 // so that the compiler makes vectors of it
 
-static bool are_small(const int64_t *x)
+static inline __attribute__((always_inline)) bool are_small(const int64_t *x)
 {
     uint64_t high = 0;
     for (size_t i = 0; i < AT_ONCE; i++)
@@ -114,7 +114,8 @@ static bool are_small(const int64_t *x)
     return high == 0;
 }
 
-static void convert_small(const int64_t *x, double power, double *v)
+static inline __attribute__((always_inline)) void convert_small(const int64_t *x, double power,
+                                                                double *v)
 {
     double scaled[AT_ONCE];
     for (size_t i = 0; i < AT_ONCE; i++) {
@@ -129,8 +130,8 @@ static void convert_small(const int64_t *x, double power, double *v)
             v[i] = scaled[i] / power;
 }
 
-// x and v may be the same memory.
-static void convert(const int64_t *x, size_t n, double power, bool with_stale, double *v)
+static inline __attribute__((always_inline)) void
+convert_all(const int64_t *x, size_t n, double power, bool with_stale, double *v)
 {
     size_t i = 0;
     while (i < n) {
@@ -143,6 +144,28 @@ static void convert(const int64_t *x, size_t n, double power, bool with_stale, d
             v[i] = with_stale && x[i] == TSDB_STALE_I64 ? sample_stale() : (double)x[i] / power;
     }
 }
+
+// x and v may be the same memory.
+#if defined(__x86_64__)
+__attribute__((target("avx2"))) static void convert_wider(const int64_t *x, size_t n, double power,
+                                                          bool with_stale, double *v)
+{
+    convert_all(x, n, power, with_stale, v);
+}
+
+static void convert(const int64_t *x, size_t n, double power, bool with_stale, double *v)
+{
+    if (__builtin_cpu_supports("avx2"))
+        convert_wider(x, n, power, with_stale, v);
+    else
+        convert_all(x, n, power, with_stale, v);
+}
+#else
+static void convert(const int64_t *x, size_t n, double power, bool with_stale, double *v)
+{
+    convert_all(x, n, power, with_stale, v);
+}
+#endif
 
 static int get_decimal(const uint8_t *p, const uint8_t *end, double *x, size_t n,
                        const struct codec_part *part, size_t n_parts)

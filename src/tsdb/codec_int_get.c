@@ -5,18 +5,10 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "bits.h"
 #include "codec.h"
 #include "codec_int.h"
 #include "varint.h"
-
-// A word of a pack is read whole: so many bytes behind the pack must be ours.
-#define READ_AHEAD 9
-
-// Of a word read at a whole byte so many bits are there, whatever the number's shift.
-#define WORD_WIDTH_MAX 56
-
-// Two numbers fit into that, and the upper sum of 64 of them stays below 2^(2 * 28 + 6).
-#define PAIR_WIDTH_MAX 28
 
 /** Which values are wanted; asked in rising order. */
 struct wanted {
@@ -87,7 +79,7 @@ static int get_runs(const uint8_t *p, const uint8_t *end, int64_t *x, size_t n, 
 struct pack {
     const uint8_t *bits, *exceptions;
     unsigned width, n_exceptions;
-    uint8_t copy[PACK * 8 + READ_AHEAD];
+    uint8_t copy[PACK * 8 + BITS_READ_AHEAD];
 };
 
 static bool find_pack(const uint8_t *p, const uint8_t *end, size_t n, struct pack *ret)
@@ -102,10 +94,10 @@ static bool find_pack(const uint8_t *p, const uint8_t *end, size_t n, struct pac
         return false;
     ret->bits = p;
     ret->exceptions = p + bytes;
-    if ((size_t)(end - p) < bytes + READ_AHEAD) {
+    if ((size_t)(end - p) < bytes + BITS_READ_AHEAD) {
         // The last pack of a column: not one byte past its end is read.
         memcpy(ret->copy, p, bytes);
-        memset(ret->copy + bytes, 0, READ_AHEAD);
+        memset(ret->copy + bytes, 0, BITS_READ_AHEAD);
         ret->bits = ret->copy;
     }
     return true;
@@ -126,27 +118,6 @@ static uint64_t next_exception(const struct pack *k, const uint8_t **p, const ui
     return high << k->width;
 }
 
-static uint64_t mask_of(unsigned width)
-{
-    return width == 64 ? ~UINT64_C(0) : (UINT64_C(1) << width) - 1;
-}
-
-static void unpack(const uint8_t *p, size_t n, unsigned width, uint64_t *d)
-{
-    uint64_t mask = mask_of(width);
-    size_t bit = 0;
-    if (width <= WORD_WIDTH_MAX) {
-        for (size_t i = 0; i < n; i++, bit += width)
-            d[i] = load64(p + bit / 8) >> bit % 8 & mask;
-        return;
-    }
-    for (size_t i = 0; i < n; i++, bit += width) {
-        unsigned shift = bit % 8;
-        uint64_t high = shift ? (uint64_t)p[bit / 8 + 8] << (64 - shift) : 0;
-        d[i] = (load64(p + bit / 8) >> shift | high) & mask;
-    }
-}
-
 // The pack's residuals, without base and factor; where the next pack begins.
 static const uint8_t *get_pack(const struct pack *k, const uint8_t *end, size_t n, uint64_t *d)
 {
@@ -154,7 +125,7 @@ static const uint8_t *get_pack(const struct pack *k, const uint8_t *end, size_t 
     if (k->width == 0)
         memset(d, 0, n * sizeof(*d));
     else
-        unpack(k->bits, n, k->width, d);
+        bits_get(k->bits, 0, n, k->width, d);
     for (unsigned i = 0; p && i < k->n_exceptions; i++) {
         size_t at;
         uint64_t high = next_exception(k, &p, end, n, &at);
@@ -163,44 +134,11 @@ static const uint8_t *get_pack(const struct pack *k, const uint8_t *end, size_t 
     return p;
 }
 
-// Two numbers at once: the upper one stays where it is and is added there.
-static uint64_t sum_pairs(const uint8_t *p, size_t from, size_t to, unsigned width)
-{
-    uint64_t mask = mask_of(width), low = 0, high = 0;
-    size_t i = from, bit = from * width;
-    for (; i + 2 <= to; i += 2, bit += 2 * width) {
-        uint64_t word = load64(p + bit / 8) >> bit % 8;
-        low += word & mask;
-        high += word & mask << width;
-    }
-    if (i < to)
-        low += load64(p + bit / 8) >> bit % 8 & mask;
-    return low + (high >> width);
-}
-
-// Of numbers [from, to) of a pack.
-static uint64_t sum_bits(const uint8_t *p, size_t from, size_t to, unsigned width)
-{
-    uint64_t mask = mask_of(width), sum = 0;
-    if (width <= PAIR_WIDTH_MAX)
-        return sum_pairs(p, from, to, width);
-    if (width <= WORD_WIDTH_MAX) {
-        for (size_t i = from, bit = from * width; i < to; i++, bit += width)
-            sum += load64(p + bit / 8) >> bit % 8 & mask;
-        return sum;
-    }
-    uint64_t d[PACK];
-    unpack(p, to, width, d);
-    for (size_t i = from; i < to; i++)
-        sum += d[i];
-    return sum;
-}
-
 // The sum of the residuals, as get_pack() would give them.
 static const uint8_t *sum_pack(const struct pack *k, const uint8_t *end, size_t n, uint64_t *ret)
 {
     const uint8_t *p = k->exceptions;
-    uint64_t sum = k->width > 0 ? sum_bits(k->bits, 0, n, k->width) : 0;
+    uint64_t sum = k->width > 0 ? bits_sum(k->bits, 0, n, k->width) : 0;
     for (unsigned i = 0; p && i < k->n_exceptions; i++) {
         size_t at;
         sum += next_exception(k, &p, end, n, &at);
@@ -260,14 +198,12 @@ static const uint8_t *skip_pack(const struct pack *k, const uint8_t *end, size_t
 static void add_up_part(const struct pack *k, size_t n, uint64_t base, size_t from, size_t to,
                         struct running *r, uint64_t *u)
 {
-    uint64_t mask = mask_of(k->width), sum = sum_bits(k->bits, 0, from, k->width);
+    uint64_t sum = bits_sum(k->bits, 0, from, k->width);
     uint64_t last = r->last + from * base + r->factor * sum;
-    size_t bit = from * k->width;
-    for (size_t i = from; i < to; i++, bit += k->width) {
-        uint64_t d = load64(k->bits + bit / 8) >> bit % 8 & mask;
-        u[i] = last += d * r->factor + base;
-    }
-    sum = sum_bits(k->bits, to, n, k->width);
+    bits_get(k->bits, from, to, k->width, u + from);
+    for (size_t i = from; i < to; i++)
+        u[i] = last += u[i] * r->factor + base;
+    sum = bits_sum(k->bits, to, n, k->width);
     r->last = last + (n - to) * base + r->factor * sum;
 }
 
@@ -275,7 +211,7 @@ static const uint8_t *read_pack(const struct pack *k, const uint8_t *end, size_t
                                 uint64_t base, const struct wanted *w, struct running *r,
                                 uint64_t *u)
 {
-    if (r->order == ORDER_1 && k->n_exceptions == 0 && k->width > 0 && k->width <= WORD_WIDTH_MAX) {
+    if (r->order == ORDER_1 && k->n_exceptions == 0 && k->width > 0) {
         size_t from = w->part->from > i ? w->part->from - i : 0, to = 0;
         for (size_t part = 0; part < w->n && w->part[part].from < i + n; part++)
             to = MIN_OF(w->part[part].to - i, n);

@@ -187,7 +187,8 @@ class Transfer(unittest.TestCase):
         port = fakedaemon.free_port()
         with memorydaemon.MemoryDaemon(1, config={
                 "web": {"listen": [f"127.0.0.1:{port}"]}}):
-            for path in ("/vherd/v1/import", "/vherd/v1/store/snapshot"):
+            for path in ("/vherd/v1/import", "/vherd/v1/store/snapshot",
+                         "/vherd/v1/store/delete?match%5B%5D=up"):
                 status, _, _ = vherd.http_get(path, tcp=("127.0.0.1", port), method="POST")
                 self.assertEqual(status, 403)
 
@@ -202,6 +203,32 @@ class Transfer(unittest.TestCase):
             want = values(a, '{instance="a"}', newest - 5, newest, 1)
             with self.target(path=path) as other:
                 self.assertEqual(values(other, '{instance="a"}', newest - 5, newest, 1), want)
+
+    def test_what_is_deleted_is_gone_and_nothing_else(self):
+        self.write(*(f'old{{i="{i}"}} {i} {1600000000 + 60 * minute}'
+                     for i in range(3) for minute in range(10)))
+        with self.target(keep="0s") as b:
+            run(b, "import", self.file)
+
+            def left():
+                found = values(b, "old", 1600000000, 1600000540, 60)
+                return {json.loads(labels)["i"]: len(samples) for labels, samples in found.items()}
+            window = "--start", "1600000180", "--end", "1600000600"
+            self.assertIn("of 1 series would", run(b, "store", "delete", 'old{i="1"}', *window,
+                                                   "--dry-run")[0])
+            self.assertEqual(left(), {"0": 10, "1": 10, "2": 10})
+            self.assertIn("of 1 series deleted", run(b, "store", "delete", 'old{i="1"}', *window)[0])
+            self.assertEqual(values(b, 'count_over_time(old{i="1"}[10m])', 1600000540, 1600000540,
+                                    60).popitem()[1][0][1], "3")
+            run(b, "store", "delete", 'old{i=~"0|9"}')
+            self.assertEqual(set(left()), {"1", "2"})
+            self.assertEqual(left()["2"], 10)
+            self.assertIn("of 0 series", run(b, "store", "delete", "nothing_has_this_name")[0])
+            for words in (("old{",), ("old[5m]",), ("sum(old)",), ("{}",)):
+                run(b, "store", "delete", *words, status=1)
+            run(b, "store", "delete", status=2)
+            run(b, "store", "delete", "old", "--start", "soon", status=2)
+            self.assertEqual(left()["2"], 10)
 
     def replay(self, daemon, *words):
         out, _ = run(daemon, "replay", *words, "--json")

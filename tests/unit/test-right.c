@@ -38,6 +38,7 @@ static const struct row rows[] = {
     {VERB_EXPORT, "UUUUU", "AAAAA", "AAAAA", "AAAAA"},
     {VERB_IMPORT, "UUUUU", "FFFFF", "FFFFF", "AFFFF"},
     {VERB_SNAPSHOT, "UUUUU", "FFFFF", "FFFFF", "AFFFF"},
+    {VERB_STORE_DELETE, "UUUUU", "FFFFF", "FFFFF", "AFFFF"},
     {VERB_PAGE, "UUUUU", "AAAAA", "AAAAA", "AAAAA"},
     {VERB_LOGIN, "AAAAA", "AAAAA", "AAAAA", "AAAAA"},
     {VERB_LOGOUT, "AAAAA", "AAAAA", "AAAAA", "AAAAA"},

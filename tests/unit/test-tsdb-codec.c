@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
+#include "bits.h"
 #include "codec.h"
 #include "crc32c.h"
 #include "model/query.h"
@@ -208,6 +209,52 @@ static void test_crc(void **unused)
     assert_int_equal(crc32c(crc32c(0, up, 11), up + 11, 21), 0x46DD794E);
 }
 
+// As docs/store-format.md has it: number i at bit i * width, the lowest bit first.
+static void put_bits(uint8_t *p, size_t i, unsigned width, uint64_t v)
+{
+    for (unsigned k = 0; k < width; k++)
+        p[(i * width + k) / 8] |= (uint8_t)((v >> k & 1) << (i * width + k) % 8);
+}
+
+// Each width and each border, out of memory that ends where it may.
+static void test_bits(void **unused)
+{
+    enum { COUNT = 40 };
+    for (unsigned width = 0; width <= 64; width++) {
+        size_t bytes = (COUNT * width + 7) / 8 + BITS_READ_AHEAD;
+        CLEANUP(freep) uint8_t *p = mem_zalloc(bytes);
+        uint64_t x[COUNT], d[COUNT], portable[COUNT];
+        for (size_t i = 0; i < COUNT; i++) {
+            x[i] = width == 0 ? 0 : next_random() >> (64 - width);
+            put_bits(p, i, width, x[i]);
+        }
+        memset(p + bytes - BITS_READ_AHEAD, 0xFF, BITS_READ_AHEAD);
+        for (size_t from = 0; from <= COUNT; from++) {
+            uint64_t sum = 0;
+            for (size_t to = from; to <= COUNT; to++) {
+                bits_get(p, from, to, width, d);
+                bits_get_portable(p, from, to, width, portable);
+                assert_memory_equal(d, x + from, (to - from) * sizeof(*x));
+                assert_memory_equal(portable, x + from, (to - from) * sizeof(*x));
+                assert_true(bits_sum(p, from, to, width) == sum);
+                assert_true(bits_sum_portable(p, from, to, width) == sum);
+                sum += to < COUNT ? x[to] : 0;
+            }
+        }
+    }
+}
+
+// As long as a column: sums of pairs do not run over.
+static void test_sum_of_many(void **unused)
+{
+    enum { COUNT = 8192 };
+    CLEANUP(freep) uint8_t *p = malloc(COUNT * 28 / 8 + BITS_READ_AHEAD);
+    memset(p, 0xFF, COUNT * 28 / 8 + BITS_READ_AHEAD);
+    uint64_t sum = COUNT * ((UINT64_C(1) << 28) - 1);
+    assert_true(bits_sum(p, 0, COUNT, 28) == sum);
+    assert_true(bits_sum_portable(p, 0, COUNT, 28) == sum);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -218,6 +265,8 @@ int main(void)
         cmocka_unit_test(test_scale),
         cmocka_unit_test(test_damage),
         cmocka_unit_test(test_crc),
+        cmocka_unit_test(test_bits),
+        cmocka_unit_test(test_sum_of_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

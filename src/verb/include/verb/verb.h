@@ -24,6 +24,7 @@ enum verb_id {
     VERB_EXPORT,
     VERB_IMPORT,
     VERB_SNAPSHOT,
+    VERB_STORE_DELETE,
     VERB_PAGE,
     VERB_LOGIN,
     VERB_LOGOUT,
