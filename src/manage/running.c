@@ -48,7 +48,7 @@ int run_go_on(struct manage_run *r, const json_t *notes, bool *ret_ended, struct
 
 int run_start_again(struct manage_run *r, bool ended, struct err *err)
 {
-    int w = ended ? r->manage->power(r->virt, &r->uuid, VIRT_POWER_START, err) : 0;
+    int w = ended ? run_power_on(r, &r->uuid, VIRT_POWER_START, err) : 0;
     if (ended && w == 0)
         json_object_set_new(r->result, "restarted",
                             json_string("libvirt ended the VM in the middle of it; what its memory "

@@ -347,7 +347,7 @@ static int merge_images(struct manage_run *r, const struct plan *p, bool start, 
         w = r->manage->redirect_snapshot(r->virt, &r->uuid, p->s->name,
                                          &(struct virt_redirect){.merging = true}, err);
     if (w == 0 && start)
-        w = r->manage->power(r->virt, &r->uuid, VIRT_POWER_START_PAUSED, err);
+        w = run_power_on(r, &r->uuid, VIRT_POWER_START_PAUSED, err);
     if (w < 0)
         return w;
     w = snapshot_merge(r, p->disks, p->n, p->pull, err);

@@ -142,7 +142,10 @@ class Stage:
         os.kill(self.daemon.process_named("act"), signal.SIGKILL)
 
     def kill_libvirtd(self):
-        os.kill(self.host.libvirtd(), signal.SIGKILL)
+        pid = self.host.libvirtd()
+        os.kill(pid, signal.SIGKILL)
+        # One that is still ending would be taken for one that runs.
+        wait_for("libvirtd's end", 60, lambda: not procfs.alive(pid))
 
     def kill_daemon(self):
         for pid in [*procfs.descendants(self.daemon.process.pid), self.daemon.process.pid]:
