@@ -15,8 +15,8 @@
 #define REFRESH_TRIES 8
 
 static const struct handler *const families[] = {
-    power_handlers, create_handlers, clone_handlers,  define_handlers,   delete_handlers,
-    size_handlers,  numa_handlers,   device_handlers, snapshot_handlers,
+    power_handlers, create_handlers, clone_handlers, define_handlers, delete_handlers,
+    size_handlers,  numa_handlers,   dimm_handlers,  device_handlers, snapshot_handlers,
 };
 
 static const struct handler *handler_of(enum deed_id id)

@@ -22,6 +22,7 @@ extern const struct handler create_handlers[DEED_MAX];
 extern const struct handler clone_handlers[DEED_MAX];
 extern const struct handler define_handlers[DEED_MAX];
 extern const struct handler numa_handlers[DEED_MAX];
+extern const struct handler dimm_handlers[DEED_MAX];
 extern const struct handler delete_handlers[DEED_MAX];
 extern const struct handler size_handlers[DEED_MAX];
 extern const struct handler device_handlers[DEED_MAX];

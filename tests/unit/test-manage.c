@@ -258,6 +258,35 @@ static void break_off(struct fixture *f, enum deed_id id, const char *vm, const 
     fail_msg("%s never succeeded", deeds[id].name);
 }
 
+static void test_dimms(void **state)
+{
+    struct fixture *f = *state;
+    struct virt_domain d = {0};
+    struct err err = {0};
+    well(f, DEED_CREATE, "plain", "{\"name\":\"plain\",\"memory\":\"64M\"}");
+    refused(f, DEED_PLUG_MEMORY, "plain", "{\"size\":\"128M\"}", EINVAL, "without room");
+    well(f, DEED_CREATE, "web", "{\"name\":\"web\",\"memory\":\"64M\",\"plug_memory\":\"384M\"}");
+    well(f, DEED_START, "web", "{}");
+    refused(f, DEED_PLUG_MEMORY, "web", "{\"size\":\"129M\"}", EINVAL, "whole 128 MiB");
+    refused(f, DEED_PLUG_MEMORY, "web", "{\"size\":\"512M\"}", EINVAL, "at most");
+    refused(f, DEED_UNPLUG_MEMORY, "web", "{\"size\":\"128M\"}", ENOENT, "no DIMM");
+    well(f, DEED_PLUG_MEMORY, "web", "{\"size\":\"256M\"}");
+    assert_int_equal(json_integer_value(json_object_get(f->result, "in_effect")), 256 << 20);
+    assert_int_equal(json_integer_value(json_object_get(f->result, "guest")), (64 + 256) << 20);
+    refused(f, DEED_PLUG_MEMORY, "web", "{\"size\":\"256M\"}", EINVAL, "and has 268435456");
+    well(f, DEED_UNPLUG_MEMORY, "web", "{\"size\":\"256M\"}");
+    assert_int_equal(json_integer_value(json_object_get(f->result, "in_effect")), 0);
+    // A guest that does not follow is told of.
+    find(f, "web", &d);
+    memory_deaf(&d.uuid, true);
+    assert_int_equal(perform(f, DO, DEED_PLUG_MEMORY, "web", "{\"size\":\"128M\"}", NULL, &err),
+                     -ETIMEDOUT);
+    assert_non_null(strstr(err.message, "the guest does not use it"));
+    assert_int_equal(json_integer_value(json_object_get(f->result, "in_effect")), 128 << 20);
+    assert_int_equal(perform(f, DO, DEED_UNPLUG_MEMORY, "web", "{\"size\":\"128M\"}", NULL, &err),
+                     -ETIMEDOUT);
+}
+
 static void test_broken_create_leaves_nothing(void **state)
 {
     break_off(*state, DEED_CREATE, "web", WEB, "web", "web-vda.qcow2");
@@ -758,6 +787,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_life, setup, teardown),
         cmocka_unit_test_setup_teardown(test_deaf_guest, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_dimms, setup, teardown),
         cmocka_unit_test_setup_teardown(test_broken_create_leaves_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_broken_clone_leaves_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_full_pool, setup, teardown),
