@@ -11,8 +11,9 @@ import procfs
 from vherd import wait_for
 
 POOLS = ("images", "boot")
+# With room for DIMMs Linux would set 64 MiB aside as bounce buffers (swiotlb).
 WORDS = ("console=ttyS0 quiet tsc=reliable no_timer_check mitigations=off ipv6.disable=1 "
-         "memhp_default_state=online_movable vherd.name={0} vherd.host={0} vherd.mode=idle")
+         "memhp_default_state=online_movable swiotlb=512 vherd.name={0} vherd.host={0} vherd.mode=idle")
 CHECK = ("echo 3 > /proc/sys/vm/drop_caches; cat /data/record;"
          " if md5sum -c /data/sums > /dev/null; then echo WHOLE; fi")
 
