@@ -33,12 +33,14 @@ int run_go_on(struct manage_run *r, const json_t *notes, bool *ret_ended, struct
                                        "creating snapshot"};
     static const char *const ended[] = {"unknown", "daemon", "crashed", "failed"};
     struct virt_domain d = {0};
-    size_t at = 0;
+    size_t at = 0, at_held = 0;
     *ret_ended = false;
     if (!run_notes_next(notes, "running", &at))
         return 0;
     int w = run_lookup(r, &d, err);
-    if (w == 0 && is_in(&d, "paused", held, ARRAY_LEN(held)))
+    bool by_us = run_notes_next(notes, "held", &at_held) != NULL;
+    bool paused = strcmp(virt_state_name(d.state), "paused") == 0;
+    if (w == 0 && ((by_us && paused) || is_in(&d, "paused", held, ARRAY_LEN(held))))
         w = r->manage->power(r->virt, &r->uuid, VIRT_POWER_RESUME, err);
     else if (w == 0)
         *ret_ended = is_in(&d, "shut off", ended, ARRAY_LEN(ended));

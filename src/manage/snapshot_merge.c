@@ -98,13 +98,38 @@ static int wait_ready(struct manage_run *r, const struct merge_disk *disks, size
     }
 }
 
+// Where libvirt ends in the middle of going over, its definition may name the image that QEMU has
+// left: a VM that is started from it would find old data over what it wrote since. So its vCPUs
+// rest meanwhile: both images hold the same until libvirt has written down which one it is.
+static int hold(struct manage_run *r, bool *ret_held, struct err *err)
+{
+    struct virt_domain d = {0};
+    int w = run_lookup(r, &d, err);
+    bool runs = w == 0 && strcmp(virt_state_name(d.state), "running") == 0;
+    virt_domain_done(&d);
+    if (w == 0 && runs)
+        w = run_note(r, json_pack("{s:s}", "make", "held"), err);
+    if (w == 0 && runs)
+        w = r->manage->power(r->virt, &r->uuid, VIRT_POWER_PAUSE, err);
+    *ret_held = w == 0 && runs;
+    return w;
+}
+
 static int go_over(struct manage_run *r, const struct merge_disk *d, struct err *err)
 {
     struct virt_chain c = {0};
+    bool held = false;
     int w = r->manage->chain(r->virt, &r->uuid, d->target, &c, err);
-    if (w == 0 && c.job)
-        w = r->manage->merge_end(r->virt, &r->uuid, d->target, true, err);
+    bool job = w == 0 && c.job;
     virt_chain_done(&c);
+    if (job)
+        w = hold(r, &held, err);
+    if (w == 0 && job)
+        w = r->manage->merge_end(r->virt, &r->uuid, d->target, true, err);
+    if (held) {
+        int goes_on = r->manage->power(r->virt, &r->uuid, VIRT_POWER_RESUME, w == 0 ? err : NULL);
+        w = w < 0 ? w : goes_on;
+    }
     return w;
 }
 
