@@ -79,7 +79,10 @@ int virt_libvirt_size(struct virt *v, const struct uuid *uuid, struct virt_size 
     size.max_memory_bytes = spec.max_memory_bytes;
     size.plug_bytes = spec.plug_bytes;
     size.plugged_bytes = dimm_bytes(&spec);
-    if (virDomainIsActive(c.domain) == 1) {
+    int active = virDomainIsActive(c.domain);
+    if (active < 0)
+        return virt_libvirt_error(err, "asking whether the VM runs");
+    if (active == 1) {
         read_live(c.domain, &size);
         size.guest_vcpus = guest_vcpus(c.domain);
         read_live_document(c.domain, &size);
