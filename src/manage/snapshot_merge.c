@@ -275,6 +275,31 @@ static int plan_disk(struct manage_run *r, struct plan *p, const struct virt_sna
     return 0;
 }
 
+// A job that the other deletion has left on the disk would be taken for this one's.
+static int need_no_other(const struct plan *p, struct err *err)
+{
+    for (size_t i = 0; i < p->list.n; i++)
+        if (p->list.items[i].merging && &p->list.items[i] != p->s)
+            return err_set(err, ESRCH, "deleting \"%s\" broke off: delete that again first",
+                           p->list.items[i].name);
+    return 0;
+}
+
+// A job that is there before the first step is somebody else's.
+static int need_no_job(struct manage_run *r, const struct plan *p, struct err *err)
+{
+    int w = 0;
+    for (size_t i = 0; w == 0 && i < p->n && !p->s->merging && !r->mending; i++) {
+        struct virt_chain c = {0};
+        w = r->manage->chain(r->virt, &r->uuid, p->disks[i].target, &c, err);
+        if (w == 0 && c.job)
+            w = err_set(err, EBUSY, "a block job runs on the disk %s: ask again when it is over",
+                        p->disks[i].target);
+        virt_chain_done(&c);
+    }
+    return w;
+}
+
 static int make_plan(struct manage_run *r, struct plan *p, struct err *err)
 {
     *p = (struct plan){.pull = run_is(r, "merge", "pull", "commit")};
@@ -286,7 +311,9 @@ static int make_plan(struct manage_run *r, struct plan *p, struct err *err)
         return -ENOENT;
     if (!p->s->external)
         return 0;
-    w = plan_above(r, p, err);
+    w = need_no_other(p, err);
+    if (w == 0)
+        w = plan_above(r, p, err);
     for (size_t i = 0; w == 0 && i < p->s->n_disks; i++)
         w = plan_disk(r, p, &p->s->disks[i], err);
     if (w == 0 && p->s->memory_image.pool)
@@ -385,7 +412,9 @@ static int run_external(struct manage_run *r, const struct plan *p, bool started
     if (active < 0)
         return active;
     bool start = active == 0;
-    int w = note_plan(r, p, start || started, err);
+    int w = start ? 0 : need_no_job(r, p, err);
+    if (w == 0)
+        w = note_plan(r, p, start || started, err);
     if (w < 0)
         return w;
     if (p->n > 0)

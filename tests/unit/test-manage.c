@@ -653,6 +653,54 @@ static void test_broken_snapshots(void **state)
     }
 }
 
+// A deletion that broke off may have left a job on the disk, which another would take for its own.
+static void test_one_merge_after_the_other(void **state)
+{
+    struct fixture *f = *state;
+    struct virt_domain d = {0};
+    struct err err = {0};
+    well(f, DEED_CREATE, "web", WEB);
+    well(f, DEED_START, "web", "{}");
+    well(f, DEED_SNAPSHOT_CREATE, "web", EXTERNAL("a"));
+    well(f, DEED_SNAPSHOT_CREATE, "web", EXTERNAL("b"));
+    f->notes_left = 4; // it ends before QEMU goes over
+    assert_int_equal(perform(f, DO, DEED_SNAPSHOT_DELETE, "web", "{\"name\":\"b\"}", NULL, &err),
+                     -EIO);
+    f->notes_left = -1;
+    refused(f, DEED_SNAPSHOT_DELETE, "web", "{\"name\":\"a\"}", ESRCH, "deleting \"b\" broke off");
+    well(f, DEED_SNAPSHOT_DELETE, "web", "{\"name\":\"b\"}");
+    writes_to(f, "web-vda.a.qcow2");
+    well(f, DEED_SNAPSHOT_DELETE, "web", "{\"name\":\"a\"}");
+    writes_to(f, "web-vda.qcow2");
+    assert_int_equal(count_volumes(f), 2);
+    find(f, "web", &d);
+    assert_string_equal(virt_state_name(d.state), "running");
+}
+
+// A guest that was held while it went over goes on.
+static void test_a_guest_held_by_a_merge_goes_on(void **state)
+{
+    enum { RUNNING = 1, PAUSED = 3, PAUSED_BY_USER = 1 };
+    struct fixture *f = *state;
+    struct virt_domain d = {0};
+    struct err err = {0};
+    char now[512];
+    well(f, DEED_CREATE, "web", WEB);
+    well(f, DEED_START, "web", "{}");
+    well(f, DEED_SNAPSHOT_CREATE, "web", EXTERNAL("a"));
+    json_array_clear(f->notes);
+    well(f, DEED_SNAPSHOT_DELETE, "web", "{\"name\":\"a\"}");
+    find(f, "web", &d);
+    assert_int_equal(d.state, RUNNING);
+    assert_int_equal(memory_stop(&d.uuid, PAUSED, PAUSED_BY_USER), 0);
+    f->interrupted = true;
+    assert_int_equal(perform(f, MEND, DEED_SNAPSHOT_DELETE, "web", "{\"name\":\"a\"}", now, &err),
+                     1);
+    f->interrupted = false;
+    find(f, "web", &d);
+    assert_int_equal(d.state, RUNNING);
+}
+
 // libvirt, killed in the middle, left the VM paused or ended it: it goes on, but not where somebody
 // has paused or ended it.
 static void test_a_held_vm_goes_on(void **state)
@@ -803,6 +851,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_external_snapshots, setup, teardown),
         cmocka_unit_test_setup_teardown(test_quiesce_needs_an_agent, setup, teardown),
         cmocka_unit_test_setup_teardown(test_broken_snapshots, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_one_merge_after_the_other, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_guest_held_by_a_merge_goes_on, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_held_vm_goes_on, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_lost_process, setup, teardown),
         cmocka_unit_test_setup_teardown(test_broken_ways_back, setup, teardown),
