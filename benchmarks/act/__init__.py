@@ -29,7 +29,7 @@ PARTS = {
 
 # Those that --quick runs at the same time, each on a host of its own, after those that measure time.
 ALONE = ("apply", "starts")
-LANES = (("refusals", "deeds", "sequences"), ("kills", "audit", "fuzz"))
+LANES = (("refusals", "deeds"), ("kills", "audit"), ("sequences", "fuzz"))
 
 
 def section(name, arguments, report, stage):
