@@ -31,7 +31,7 @@ _vherd() {
         --color) _vherd_words $'auto\nalways\nnever'; return ;;
         esac
         if [[ $cur == -* ]]; then _vherd_words $'--wait\n--all\n--match\n--label\n--select\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
-        if ((COMP_CWORD == 2)); then _vherd_words $'create\nclone\nstart\nshutdown\nreboot\nreset\ndestroy\npause\nresume\nsave\nrestore\nrename\nset\ndelete\nset-vcpus\nset-memory\nset-cpu\npin\nset-numa\nattach-disk\ndetach-disk\ngrow-disk\nlimit-disk\nattach-nic\ndetach-nic\nlimit-nic\ndefinition'
+        if ((COMP_CWORD == 2)); then _vherd_words $'create\nclone\nstart\nshutdown\nreboot\nreset\ndestroy\npause\nresume\nsave\nrestore\nrename\nset\ndelete\nset-vcpus\nset-memory\nplug-memory\nunplug-memory\nset-cpu\npin\nset-numa\nattach-disk\ndetach-disk\ngrow-disk\nlimit-disk\nattach-nic\ndetach-nic\nlimit-nic\ndefinition'
         else _vherd_words "$(vherd list --names 2>/dev/null)"; fi
         ;;
     snapshot)

@@ -175,5 +175,8 @@ void link_reopen(struct act *a);
 struct conn *link_use(struct act *a); // NULL while there is none
 void link_unuse(struct act *a, struct conn *conn);
 void link_note_stuck(struct act *a, struct conn *conn);
+bool link_needs_transport(const char *uri); // by a program or over a network
+bool link_has_host(const char *uri);
+bool link_is_local(const struct act *a); // its VMs are processes of this machine
 
 #endif

@@ -248,6 +248,11 @@ static json_t *own_fields(const json_t *body)
     return own;
 }
 
+static int on_process(void *arg, const struct uuid *uuid, bool end)
+{
+    return strays_ask(((struct ask *)arg)->act, uuid, end);
+}
+
 static void look_at_deed(struct ask *ask)
 {
     json_t *body = own_fields(ask->body);
@@ -264,6 +269,8 @@ static void look_at_deed(struct ask *ask)
         .note = no_note,
         .progress = no_progress,
         .cancelled = never,
+        .process = link_is_local(ask->act) ? on_process : NULL,
+        .arg = ask,
     };
     ask->result = ask->touched ? 0 : manage_check(&run, &ask->err);
     json_decref(body);

@@ -45,6 +45,8 @@ static int take_message(struct act *a, struct err *err)
     } else if (type == CONTROL_PEER && strcmp(text, "web") == 0 && fd >= 0) {
         gate_connect(&a->gate, fd);
         fd = -1;
+    } else if (type == CONTROL_STRAY) {
+        strays_answer(a, text);
     } else if (type == CONTROL_START) {
         a->started = true;
     } else if (type == CONTROL_STOP) {

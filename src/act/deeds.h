@@ -63,6 +63,16 @@ struct note_wish {
     int result;
 };
 
+/** A worker that asks the supervisor for a VM's process waits in it. */
+struct stray_wish {
+    struct stray_wish *next;
+    unsigned id;
+    struct uuid uuid;
+    bool end;
+    bool sent, answered;
+    int result;
+};
+
 struct ask;
 
 /** act's part in struct act. */
@@ -78,6 +88,8 @@ struct deeds {
     struct job *back;
     struct ask *asked;
     struct note_wish *wishes;
+    struct stray_wish *strays; // until they are answered, or given up
+    unsigned last_stray;
 };
 
 // deeds.c
@@ -101,6 +113,13 @@ void tasks_step(struct act *a, int64_t now);
 int64_t tasks_wake_ns(const struct act *a);
 /** Copies what a running one has said of itself into its task. */
 void tasks_refresh(struct act *a, struct job *job);
+// strays.c
+/** For struct manage_run: on a worker; `a` is a struct act. Waits for the supervisor. */
+int strays_ask(struct act *a, const struct uuid *uuid, bool end);
+void strays_send(struct act *a); // what workers have asked
+/** "ID N" of the supervisor. */
+void strays_answer(struct act *a, const char *text);
+
 /** Does a task that is not over touch the VM that is called so, by name or UUID? */
 bool tasks_touch(const struct act *a, const char *vm);
 

@@ -226,3 +226,24 @@ void link_note_stuck(struct act *a, struct conn *conn)
     if (conn == a->link.conn && conn->stuck >= STUCK_MAX)
         link_reopen(a);
 }
+
+/* What a URI means. */
+
+// "qemu+ssh://host/system": libvirt's client goes out, by itself or by a program.
+bool link_needs_transport(const char *uri)
+{
+    const char *plus = strchr(uri, '+'), *slashes = strstr(uri, "://");
+    return plus && slashes && plus < slashes && strncmp(plus, "+unix", 5) != 0;
+}
+
+bool link_has_host(const char *uri)
+{
+    const char *slashes = strstr(uri, "://");
+    return slashes && slashes[3] != '/' && slashes[3] != '\0' && strncmp(uri, "simulate", 8);
+}
+
+bool link_is_local(const struct act *a)
+{
+    return strncmp(a->uri, "qemu", 4) == 0 && !link_needs_transport(a->uri) &&
+           !link_has_host(a->uri);
+}

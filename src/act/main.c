@@ -18,14 +18,10 @@ static void on_term(uv_signal_t *handle, int signum)
     act_stop(handle->loop->data);
 }
 
-// "qemu+ssh://host/system": libvirt's client goes out, by itself or by a program.
 static struct sandbox_acting plan_for(const struct act *a, const char *const *read_paths,
                                       const char *const *write_paths)
 {
-    const char *plus = strchr(a->uri, '+'), *slashes = strstr(a->uri, "://");
-    bool transport = plus && slashes && plus < slashes && strncmp(plus, "+unix", 5) != 0;
-    bool host =
-        slashes && slashes[3] != '/' && slashes[3] != '\0' && strncmp(a->uri, "simulate", 8);
+    bool transport = link_needs_transport(a->uri), host = link_has_host(a->uri);
     // A caller's own daemon is started by libvirt's client.
     bool session = geteuid() != 0 || strstr(a->uri, "/session");
     return (struct sandbox_acting){.seccomp = a->conf->web.sandbox,

@@ -25,6 +25,9 @@ void schedule_run_look(struct schedule_run *run, json_t *vm)
     virt_snapshots_free(all, n);
 }
 
+#define AGAIN_NS (24 * 3600 * NS_PER_S) // a deletion that failed is not asked for before
+#define ALL_MAY_FAIL 1000000            // one old snapshot that stays keeps nobody from a new one
+
 // Takes `body`. The task's number, that of one added before vherd was killed, or -errno.
 static int64_t add_task(struct schedule_run *run, const json_t *vm, const struct deed *deed,
                         json_t *body, const char *drops, int64_t after, struct err *err)
@@ -42,7 +45,7 @@ static int64_t add_task(struct schedule_run *run, const json_t *vm, const struct
                           drops ? " without " : "", drops ? drops : ""),
         .batch = mem_strdup(run->batch),
         .parallel = s->parallel,
-        .max_failures = s->max_failures,
+        .max_failures = drops ? ALL_MAY_FAIL : s->max_failures,
         .after = after,
         .body = body,
         .progress = -1,
@@ -84,6 +87,18 @@ static int list_there(struct schedule_run *run, const json_t *vm, const char *fr
     return r;
 }
 
+// Was deleting it tried in vain lately? That has been told then, by the task.
+static bool is_stuck(struct schedule_run *run, const char *uuid, const char *name)
+{
+    CLEANUP(freep) char *head = mem_printf("schedule-%jd-", (intmax_t)run->schedule.id);
+    int64_t since_ns = act_real_ns() - AGAIN_NS;
+    if (task_last_failed(run->act->state.store, &deeds[DEED_SNAPSHOT_DELETE], uuid, head, name,
+                         since_ns, &run->stuck_task) < 0)
+        return false;
+    run->stuck++;
+    return true;
+}
+
 // Delete the schedule's own snapshots that are too many, when the new one (`after`) is there.
 static int add_drops(struct schedule_run *run, const json_t *vm, int64_t after, struct err *err)
 {
@@ -97,8 +112,9 @@ static int add_drops(struct schedule_run *run, const json_t *vm, int64_t after, 
         r = list_there(run, vm, fresh, &there, &n);
     size_t excess = retention_excess(there, n, s->keep, s->keep_for_s, run->due_s);
     for (size_t i = 0; r >= 0 && i < excess && tasks_find(run->act, after); i++)
-        r = add_task(run, vm, &deeds[DEED_SNAPSHOT_DELETE],
-                     json_pack("{s:s}", "name", there[i].name), there[i].name, after, err);
+        if (!is_stuck(run, uuid, there[i].name))
+            r = add_task(run, vm, &deeds[DEED_SNAPSHOT_DELETE],
+                         json_pack("{s:s}", "name", there[i].name), there[i].name, after, err);
     retained_free(there, n);
     if (r < 0 && !err->code)
         err_set(err, (int)-r, "its old snapshots: %s", strerror((int)-r));

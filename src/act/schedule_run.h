@@ -22,6 +22,8 @@ struct schedule_run {
     char *batch;
     struct conn *conn; // NULL: it is back
     size_t at, added;
+    size_t stuck;       // old snapshots whose deletion failed lately: they stay for now
+    int64_t stuck_task; // the last such deletion's
     // Written by the worker:
     json_t *chosen; // owned
     struct err err;

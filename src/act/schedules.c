@@ -234,6 +234,13 @@ static void finish(struct act *a, struct schedule_run *run, const char *why)
     char *message = why ? mem_printf("%zu tasks; then: %s", run->added, why)
                         : mem_printf("%s%zu tasks in the batch %s", run->late ? "late: " : "",
                                      run->added, run->batch);
+    CLEANUP(freep)
+    char *stuck =
+        mem_printf("%s; %zu old snapshots stay, as deleting them failed (task %jd); that is tried "
+                   "again after a day",
+                   message, run->stuck, (intmax_t)run->stuck_task);
+    if (!why && run->stuck > 0)
+        mem_strset(&message, stuck);
     looked(a, &run->schedule, run->next_s,
            !why && json_array_size(run->chosen) == 0 ? "no VM fits" : message);
     run_free(run);

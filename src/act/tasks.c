@@ -139,6 +139,11 @@ static bool is_cancelled(void *arg)
     return atomic_load(&((struct job *)arg)->cancel);
 }
 
+static int on_process(void *arg, const struct uuid *uuid, bool end)
+{
+    return strays_ask(((struct job *)arg)->act, uuid, end);
+}
+
 static void work_do(struct work *w)
 {
     struct job *job = (struct job *)w;
@@ -310,6 +315,7 @@ static void fill_run(struct act *a, struct job *job)
         .note = on_note,
         .progress = on_progress,
         .cancelled = is_cancelled,
+        .process = link_is_local(a) ? on_process : NULL,
         .arg = job,
     };
     (void)uuid_parse(job->task.uuid, strlen(job->task.uuid), &job->run.uuid);
@@ -407,6 +413,7 @@ static void start_queued(struct act *a, int64_t now)
 
 void tasks_step(struct act *a, int64_t now)
 {
+    strays_send(a);
     if (!deeds_ready(a, now))
         return;
     write_notes(a);

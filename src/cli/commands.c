@@ -45,11 +45,11 @@ const struct option_desc global_options[] = {
 
 static const char *const no_words[] = {NULL};
 static const char *const vm_words[] = {
-    "create",     "clone",       "start",       "shutdown",   "reboot",     "reset",
-    "destroy",    "pause",       "resume",      "save",       "restore",    "rename",
-    "set",        "delete",      "set-vcpus",   "set-memory", "set-cpu",    "pin",
-    "set-numa",   "attach-disk", "detach-disk", "grow-disk",  "limit-disk", "attach-nic",
-    "detach-nic", "limit-nic",   "definition",  NULL};
+    "create",     "clone",      "start",      "shutdown",    "reboot",      "reset",
+    "destroy",    "pause",      "resume",     "save",        "restore",     "rename",
+    "set",        "delete",     "set-vcpus",  "set-memory",  "plug-memory", "unplug-memory",
+    "set-cpu",    "pin",        "set-numa",   "attach-disk", "detach-disk", "grow-disk",
+    "limit-disk", "attach-nic", "detach-nic", "limit-nic",   "definition",  NULL};
 static const char *const snapshot_words[] = {"list", "create", "revert", "delete", NULL};
 static const char *const template_words[] = {"list", "show", NULL};
 static const char *const schedule_words[] = {"list", "show",  "add",    "delete",

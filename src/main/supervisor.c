@@ -30,6 +30,7 @@
 #include "net/rules.h"
 #include "notify.h"
 #include "notify/notify.h"
+#include "stray.h"
 #include "tls.h"
 
 #define READY_NS (30 * NS_PER_S)
@@ -72,6 +73,7 @@ struct supervisor {
     size_t n_tcp;
     struct tls_pair tls; // empty: no HTTPS
     int signals;
+    struct stray_children strays;
     char key[KEY_TEXT_SIZE]; // of grants, drawn anew at each start
     bool ready;              // said so
     bool stopping;           // told to end, or failed
@@ -370,11 +372,14 @@ static void read_channel(struct supervisor *s, struct child *c)
             take_ready(s, c, text);
         else if (type == CONTROL_FATAL)
             mem_strset(&c->fatal, text);
+        else if (type == CONTROL_STRAY && c == &s->children[ACT] && !s->stopping)
+            stray_ask(&s->strays, c->control, c->pid, text);
     }
 }
 
 static void reap(struct supervisor *s)
 {
+    stray_reap(&s->strays, s->children[ACT].control, s->children[ACT].pid);
     for (size_t i = 0; i < CHILDREN; i++) {
         struct child *c = &s->children[i];
         int status;

@@ -60,6 +60,8 @@ static int check_create(struct manage_run *r, struct err *err)
     if (w == 0)
         w = run_check_numa(r, json_object_get(r->body, "numa"), (unsigned)run_number(r, "vcpus", 1),
                            err);
+    if (w == 0 && run_number(r, "plug_memory", 0) % (int64_t)VIRT_DIMM_BYTES != 0)
+        w = err_set(err, EINVAL, "plug_memory: DIMMs come in whole 128 MiB");
     if (w < 0)
         return w;
     intmax_t vcpus = (intmax_t)run_number(r, "vcpus", 1);
@@ -87,6 +89,7 @@ static void take_fields(const struct manage_run *r, struct virt_spec *spec)
     spec->max_vcpus = (unsigned)run_number(r, "max_vcpus", 0);
     spec->memory_bytes = (uint64_t)run_number(r, "memory", 0);
     spec->max_memory_bytes = (uint64_t)run_number(r, "max_memory", 0);
+    spec->plug_bytes = (uint64_t)run_number(r, "plug_memory", 0);
     spec->cmdline = mem_strdup(run_text(r, "cmdline"));
     spec->uefi = run_is(r, "firmware", "uefi", "bios");
     spec->autostart = run_flag(r, "autostart");

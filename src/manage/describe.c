@@ -81,6 +81,14 @@ void describe_spec(const struct virt_spec *s, const char *state, struct json *j)
     json_kv_u64(j, "max_vcpus", MAX_OF(s->max_vcpus, s->vcpus));
     json_kv_u64(j, "memory", s->memory_bytes);
     json_kv_u64(j, "max_memory", MAX_OF(s->max_memory_bytes, s->memory_bytes));
+    if (s->plug_bytes > 0) {
+        json_kv_u64(j, "plug_memory", s->plug_bytes);
+        json_key(j, "dimms");
+        json_array_begin(j);
+        for (size_t i = 0; i < s->n_dimms; i++)
+            json_u64(j, s->dimms[i]);
+        json_array_end(j);
+    }
     json_kv_string(j, "firmware", s->uefi ? "uefi" : "bios");
     json_kv_bool(j, "autostart", s->autostart);
     put_volume(j, "kernel", &s->kernel);

@@ -35,7 +35,7 @@ int run_note_vm(struct manage_run *r, const char *name, const struct uuid *uuid,
 
 int run_start_new(struct manage_run *r, const struct uuid *uuid, struct err *err)
 {
-    return run_flag(r, "start") ? r->manage->power(r->virt, uuid, VIRT_POWER_START, err) : 0;
+    return run_flag(r, "start") ? run_power_on(r, uuid, VIRT_POWER_START, err) : 0;
 }
 
 int run_mend_new(struct manage_run *r, const json_t *notes, char *ret_now, size_t size,
@@ -51,6 +51,8 @@ int run_mend_new(struct manage_run *r, const json_t *notes, char *ret_now, size_
         w = r->ops->lookup(r->virt, &uuid, &d, err);
     bool active = w == 0 && d.id >= 0;
     virt_domain_done(&d);
+    if (w == 0 && !active && run_flag(r, "start") && run_clear_stray(r, &uuid, err) < 0)
+        return -EBUSY;
     if (w == 0 && (active || !run_flag(r, "start")))
         return 1;
     if (w == 0) {

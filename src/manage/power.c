@@ -98,6 +98,29 @@ static int run_power(struct manage_run *r, struct err *err)
     return r->manage->power(r->virt, &r->uuid, powers[r->deed->id].power, err);
 }
 
+/* Start, in whose middle libvirt may lose the process. */
+
+static int run_start(struct manage_run *r, struct err *err)
+{
+    int w = run_note(r, json_pack("{s:s}", "make", "start"), err);
+    return w < 0 ? w : run_power_on(r, &r->uuid, VIRT_POWER_START, err);
+}
+
+static int mend_start(struct manage_run *r, const json_t *notes, char *ret_now, size_t size,
+                      struct err *err)
+{
+    struct virt_domain d = {0};
+    int w = run_lookup(r, &d, err);
+    if (w == 0)
+        snprintf(ret_now, size, "the VM is now %s", virt_state_name(d.state));
+    else if (w == -ENOENT)
+        snprintf(ret_now, size, "the VM is not there any more");
+    bool started = w == 0 && r->interrupted && json_array_size(notes) > 0 &&
+                   strcmp(virt_state_name(d.state), "running") == 0;
+    virt_domain_done(&d);
+    return w == -ENOENT ? 0 : w < 0 ? w : started;
+}
+
 /* Shutdown, which waits. */
 
 static int check_shutdown(struct manage_run *r, struct err *err)
@@ -153,7 +176,7 @@ static int run_shutdown(struct manage_run *r, struct err *err)
 }
 
 const struct handler power_handlers[DEED_MAX] = {
-    [DEED_START] = {check_power, run_power, NULL},
+    [DEED_START] = {check_power, run_start, mend_start},
     [DEED_SHUTDOWN] = {check_shutdown, run_shutdown, NULL},
     [DEED_REBOOT] = {check_power, run_power, NULL},
     [DEED_RESET] = {check_power, run_power, NULL},
@@ -161,5 +184,5 @@ const struct handler power_handlers[DEED_MAX] = {
     [DEED_PAUSE] = {check_power, run_power, NULL},
     [DEED_RESUME] = {check_power, run_power, NULL},
     [DEED_SAVE] = {check_power, run_power, NULL},
-    [DEED_RESTORE] = {check_power, run_power, NULL},
+    [DEED_RESTORE] = {check_power, run_start, mend_start},
 };

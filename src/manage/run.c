@@ -15,8 +15,8 @@
 #define REFRESH_TRIES 8
 
 static const struct handler *const families[] = {
-    power_handlers, create_handlers, clone_handlers,  define_handlers,   delete_handlers,
-    size_handlers,  numa_handlers,   device_handlers, snapshot_handlers,
+    power_handlers, create_handlers, clone_handlers, define_handlers, delete_handlers,
+    size_handlers,  numa_handlers,   dimm_handlers,  device_handlers, snapshot_handlers,
 };
 
 static const struct handler *handler_of(enum deed_id id)
@@ -30,6 +30,9 @@ static const struct handler *handler_of(enum deed_id id)
 int manage_check(struct manage_run *r, struct err *err)
 {
     const struct handler *h = handler_of(r->deed->id);
+    int w = run_clear_stray(r, &r->uuid, err);
+    if (w < 0)
+        return w;
     if (h->check)
         return h->check(r, err);
     run_say(r, "%s: %s", r->vm, r->deed->summary);
@@ -41,18 +44,38 @@ int manage_do(struct manage_run *r, struct err *err)
     return handler_of(r->deed->id)->run(r, err);
 }
 
+// Deeds that start a VM, or hold it up, and so see to it that it runs again.
+static bool has_power(enum deed_id id)
+{
+    static const enum deed_id ids[] = {
+        DEED_START,           DEED_RESTORE,         DEED_CREATE,         DEED_CLONE,
+        DEED_SNAPSHOT_CREATE, DEED_SNAPSHOT_REVERT, DEED_SNAPSHOT_DELETE};
+    for (size_t i = 0; i < ARRAY_LEN(ids); i++)
+        if (ids[i] == id)
+            return true;
+    return false;
+}
+
 int manage_mend(struct manage_run *r, const json_t *notes, char *ret_now, size_t size,
                 struct err *err)
 {
     const struct handler *h = handler_of(r->deed->id);
+    r->mending = json_array_size(notes) > 0 && has_power(r->deed->id);
+    int w = r->mending ? run_clear_stray(r, &r->uuid, err) : 0;
+    if (w < 0)
+        return w;
     if (h->mend)
         return h->mend(r, notes, ret_now, size, err);
     struct virt_domain d = {0};
     int lost = run_lookup(r, &d, err);
+    int process = lost == 0 && d.id < 0 && r->process ? r->process(r->arg, &r->uuid, false) : 0;
     if (lost == -ENOENT)
         snprintf(ret_now, size, "the VM is not there any more");
     else if (lost < 0)
         return lost;
+    else if (process > 0)
+        snprintf(ret_now, size, "libvirt calls the VM %s, but its process %d still runs",
+                 virt_state_name(d.state), process);
     else
         snprintf(ret_now, size, "the VM is now %s", virt_state_name(d.state));
     virt_domain_done(&d);

@@ -22,6 +22,7 @@ extern const struct handler create_handlers[DEED_MAX];
 extern const struct handler clone_handlers[DEED_MAX];
 extern const struct handler define_handlers[DEED_MAX];
 extern const struct handler numa_handlers[DEED_MAX];
+extern const struct handler dimm_handlers[DEED_MAX];
 extern const struct handler delete_handlers[DEED_MAX];
 extern const struct handler size_handlers[DEED_MAX];
 extern const struct handler device_handlers[DEED_MAX];
@@ -146,5 +147,28 @@ int run_check_disk(struct manage_run *r, const json_t *wanted, const char *volum
 int run_note_running(struct manage_run *r, struct err *err);
 int run_go_on(struct manage_run *r, const json_t *notes, bool *ret_ended, struct err *err);
 int run_start_again(struct manage_run *r, bool ended, struct err *err);
+
+/** See stray.c: what to do about a VM that libvirt calls off. */
+enum stray_next {
+    STRAY_NONE,   /**< it has no process, or libvirt knows of it again */
+    STRAY_WAIT,   /**< it may be ending, or libvirt be about to find it */
+    STRAY_END,    /**< this deed may end it */
+    STRAY_REFUSE, /**< it is somebody else's to say */
+};
+
+/** `process`: as of manage_run; `active`: by libvirt; `owned`: the VM ran, or was started, for the
+ * deed that is being mended. */
+enum stray_next stray_next(int process, bool active, bool owned, int waited_ms);
+
+/**
+ * See to it that a VM that libvirt calls off has no process. One is waited for and, where a deed
+ * is being mended, ended; -EBUSY with what to do about it otherwise. 0 also for a VM that runs, or
+ * that is not there.
+ */
+int run_clear_stray(struct manage_run *r, const struct uuid *uuid, struct err *err);
+
+/** Switch on (VIRT_POWER_START, _START_PAUSED), without a stray process. */
+int run_power_on(struct manage_run *r, const struct uuid *uuid, enum virt_power power,
+                 struct err *err);
 
 #endif

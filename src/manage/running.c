@@ -33,12 +33,14 @@ int run_go_on(struct manage_run *r, const json_t *notes, bool *ret_ended, struct
                                        "creating snapshot"};
     static const char *const ended[] = {"unknown", "daemon", "crashed", "failed"};
     struct virt_domain d = {0};
-    size_t at = 0;
+    size_t at = 0, at_held = 0;
     *ret_ended = false;
     if (!run_notes_next(notes, "running", &at))
         return 0;
     int w = run_lookup(r, &d, err);
-    if (w == 0 && is_in(&d, "paused", held, ARRAY_LEN(held)))
+    bool by_us = run_notes_next(notes, "held", &at_held) != NULL;
+    bool paused = strcmp(virt_state_name(d.state), "paused") == 0;
+    if (w == 0 && ((by_us && paused) || is_in(&d, "paused", held, ARRAY_LEN(held))))
         w = r->manage->power(r->virt, &r->uuid, VIRT_POWER_RESUME, err);
     else if (w == 0)
         *ret_ended = is_in(&d, "shut off", ended, ARRAY_LEN(ended));
@@ -48,7 +50,7 @@ int run_go_on(struct manage_run *r, const json_t *notes, bool *ret_ended, struct
 
 int run_start_again(struct manage_run *r, bool ended, struct err *err)
 {
-    int w = ended ? r->manage->power(r->virt, &r->uuid, VIRT_POWER_START, err) : 0;
+    int w = ended ? run_power_on(r, &r->uuid, VIRT_POWER_START, err) : 0;
     if (ended && w == 0)
         json_object_set_new(r->result, "restarted",
                             json_string("libvirt ended the VM in the middle of it; what its memory "

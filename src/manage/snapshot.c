@@ -249,7 +249,7 @@ static int merge_strays(struct manage_run *r, const struct snapshots *l, const j
     }
     int active = w == 0 && n > 0 ? run_active(r, err) : 0;
     if (active == 0 && n > 0)
-        w = r->manage->power(r->virt, &r->uuid, VIRT_POWER_START_PAUSED, err);
+        w = run_power_on(r, &r->uuid, VIRT_POWER_START_PAUSED, err);
     if (w == 0 && active >= 0 && n > 0)
         w = snapshot_merge(r, disks, n, false, err);
     if (active == 0 && n > 0)

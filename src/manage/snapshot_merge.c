@@ -98,13 +98,38 @@ static int wait_ready(struct manage_run *r, const struct merge_disk *disks, size
     }
 }
 
+// Where libvirt ends in the middle of going over, its definition may name the image that QEMU has
+// left: a VM that is started from it would find old data over what it wrote since. So its vCPUs
+// rest meanwhile: both images hold the same until libvirt has written down which one it is.
+static int hold(struct manage_run *r, bool *ret_held, struct err *err)
+{
+    struct virt_domain d = {0};
+    int w = run_lookup(r, &d, err);
+    bool runs = w == 0 && strcmp(virt_state_name(d.state), "running") == 0;
+    virt_domain_done(&d);
+    if (w == 0 && runs)
+        w = run_note(r, json_pack("{s:s}", "make", "held"), err);
+    if (w == 0 && runs)
+        w = r->manage->power(r->virt, &r->uuid, VIRT_POWER_PAUSE, err);
+    *ret_held = w == 0 && runs;
+    return w;
+}
+
 static int go_over(struct manage_run *r, const struct merge_disk *d, struct err *err)
 {
     struct virt_chain c = {0};
+    bool held = false;
     int w = r->manage->chain(r->virt, &r->uuid, d->target, &c, err);
-    if (w == 0 && c.job)
-        w = r->manage->merge_end(r->virt, &r->uuid, d->target, true, err);
+    bool job = w == 0 && c.job;
     virt_chain_done(&c);
+    if (job)
+        w = hold(r, &held, err);
+    if (w == 0 && job)
+        w = r->manage->merge_end(r->virt, &r->uuid, d->target, true, err);
+    if (held) {
+        int goes_on = r->manage->power(r->virt, &r->uuid, VIRT_POWER_RESUME, w == 0 ? err : NULL);
+        w = w < 0 ? w : goes_on;
+    }
     return w;
 }
 
@@ -250,6 +275,31 @@ static int plan_disk(struct manage_run *r, struct plan *p, const struct virt_sna
     return 0;
 }
 
+// A job that the other deletion has left on the disk would be taken for this one's.
+static int need_no_other(const struct plan *p, struct err *err)
+{
+    for (size_t i = 0; i < p->list.n; i++)
+        if (p->list.items[i].merging && &p->list.items[i] != p->s)
+            return err_set(err, ESRCH, "deleting \"%s\" broke off: delete that again first",
+                           p->list.items[i].name);
+    return 0;
+}
+
+// A job that is there before the first step is somebody else's.
+static int need_no_job(struct manage_run *r, const struct plan *p, struct err *err)
+{
+    int w = 0;
+    for (size_t i = 0; w == 0 && i < p->n && !p->s->merging && !r->mending; i++) {
+        struct virt_chain c = {0};
+        w = r->manage->chain(r->virt, &r->uuid, p->disks[i].target, &c, err);
+        if (w == 0 && c.job)
+            w = err_set(err, EBUSY, "a block job runs on the disk %s: ask again when it is over",
+                        p->disks[i].target);
+        virt_chain_done(&c);
+    }
+    return w;
+}
+
 static int make_plan(struct manage_run *r, struct plan *p, struct err *err)
 {
     *p = (struct plan){.pull = run_is(r, "merge", "pull", "commit")};
@@ -261,7 +311,9 @@ static int make_plan(struct manage_run *r, struct plan *p, struct err *err)
         return -ENOENT;
     if (!p->s->external)
         return 0;
-    w = plan_above(r, p, err);
+    w = need_no_other(p, err);
+    if (w == 0)
+        w = plan_above(r, p, err);
     for (size_t i = 0; w == 0 && i < p->s->n_disks; i++)
         w = plan_disk(r, p, &p->s->disks[i], err);
     if (w == 0 && p->s->memory_image.pool)
@@ -347,7 +399,7 @@ static int merge_images(struct manage_run *r, const struct plan *p, bool start, 
         w = r->manage->redirect_snapshot(r->virt, &r->uuid, p->s->name,
                                          &(struct virt_redirect){.merging = true}, err);
     if (w == 0 && start)
-        w = r->manage->power(r->virt, &r->uuid, VIRT_POWER_START_PAUSED, err);
+        w = run_power_on(r, &r->uuid, VIRT_POWER_START_PAUSED, err);
     if (w < 0)
         return w;
     w = snapshot_merge(r, p->disks, p->n, p->pull, err);
@@ -360,7 +412,9 @@ static int run_external(struct manage_run *r, const struct plan *p, bool started
     if (active < 0)
         return active;
     bool start = active == 0;
-    int w = note_plan(r, p, start || started, err);
+    int w = start ? 0 : need_no_job(r, p, err);
+    if (w == 0)
+        w = note_plan(r, p, start || started, err);
     if (w < 0)
         return w;
     if (p->n > 0)

@@ -141,8 +141,7 @@ static int keep_labels(struct manage_run *r, const struct virt_spec *before, str
 static int start_after(struct manage_run *r, bool memory, struct err *err)
 {
     int active = memory || !run_flag(r, "start") ? 1 : run_active(r, err);
-    return active == 0 ? r->manage->power(r->virt, &r->uuid, VIRT_POWER_START, err)
-                       : MIN_OF(active, 0);
+    return active == 0 ? run_power_on(r, &r->uuid, VIRT_POWER_START, err) : MIN_OF(active, 0);
 }
 
 static int note_internal(struct manage_run *r, const struct virt_spec *spec, struct err *err)
@@ -370,7 +369,7 @@ static int lead_back(struct manage_run *r, const json_t *notes, const json_t *no
         return saved;
     // Only what ran before is started: memory saved before that stays saved.
     if (!active && saved && json_is_true(json_object_get(note, "active")))
-        w = r->manage->power(r->virt, &r->uuid, VIRT_POWER_START, err);
+        w = run_power_on(r, &r->uuid, VIRT_POWER_START, err);
     else if (!active && w == 0)
         w = run_start_again(r, ended, err);
     if (w == 0)

@@ -231,6 +231,24 @@ int task_failures(struct store *s, const char *batch, int64_t *ret)
     return r;
 }
 
+int task_last_failed(struct store *s, const struct deed *deed, const char *uuid,
+                     const char *batch_head, const char *name, int64_t since_ns, int64_t *ret)
+{
+    struct store_query *q CLEANUP(store_query_donep) =
+        store_query(s, "SELECT id FROM task WHERE deed=? AND uuid=? AND state=3 AND ended>? AND "
+                       "substr(batch, 1, length(?4))=?4 AND json_extract(body, '$.name')=?5 "
+                       "ORDER BY id DESC LIMIT 1");
+    store_bind_text(q, deed->name);
+    store_bind_text(q, uuid);
+    store_bind_i64(q, since_ns);
+    store_bind_text(q, batch_head);
+    store_bind_text(q, name);
+    int r = store_one(q);
+    if (r == 0)
+        *ret = store_i64(q, 0);
+    return r;
+}
+
 int task_list(struct store *s, const struct task_filter *f,
               bool (*each)(const struct task *t, void *arg), void *arg)
 {

@@ -87,7 +87,7 @@ int control_recv(int control_fd, enum control_type *ret_type, char **ret_text, i
         return -EPIPE;
     size_t len = (size_t)n - MIN_OF((size_t)n, sizeof(number));
     if ((size_t)n < sizeof(number) || fds > 1 || (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) ||
-        number < CONTROL_CONFIG || number > CONTROL_FATAL || memchr(text, '\0', len))
+        number < CONTROL_CONFIG || number >= CONTROL_TYPE_END || memchr(text, '\0', len))
         return -EPROTO;
     *ret_type = (enum control_type)number;
     *ret_text = mem_strdup(text);

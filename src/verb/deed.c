@@ -14,6 +14,7 @@
 
 #define MEMORY_MIN (16 * MIB)
 #define MEMORY_MAX (16 * TIB)
+#define DIMM (128 * MIB)
 #define DISK_MIN MIB
 #define DISK_MAX (1024 * TIB)
 #define RATE_MAX (INT64_C(1) << 40)
@@ -85,6 +86,8 @@ static const struct field create_fields[] = {
     {"memory", FIELD_SIZE, true, MEMORY_MIN, MEMORY_MAX, .help = "memory"},
     {"max_memory", FIELD_SIZE, .min = MEMORY_MIN, .max = MEMORY_MAX,
      .help = "the balloon's ceiling"},
+    {"plug_memory", FIELD_SIZE, .min = DIMM, .max = MEMORY_MAX,
+     .help = "as much may be plugged later, as DIMMs"},
     {"disks", FIELD_LIST, .max = 16, .fields = disk_fields, .help = "disks, in order"},
     {"nics", FIELD_LIST, .max = 8, .fields = nic_fields, .help = "network interfaces"},
     {"kernel", FIELD_OBJECT, .fields = volume_fields, .help = "a kernel to boot directly"},
@@ -162,6 +165,11 @@ static const struct field memory_fields[] = {
     {"memory", FIELD_SIZE, true, MEMORY_MIN, MEMORY_MAX, .help = "how much"},
     {"scope", FIELD_CHOICE, .choices = scopes,
      .help = "the running VM, its definition, or both; both if absent"},
+    {NULL},
+};
+
+static const struct field dimm_fields[] = {
+    {"size", FIELD_SIZE, true, DIMM, MEMORY_MAX, .help = "how much; in whole 128 MiB"},
     {NULL},
 };
 
@@ -302,6 +310,12 @@ const struct deed deeds[DEED_MAX] = {
     ON_VM(DEED_SET_MEMORY, "vm.set-memory", "set-memory", ROLE_OPERATOR, memory_fields,
           "Move a VM's balloon",
           "Says what was asked and what the guest has let happen within ten seconds."),
+    ON_VM(DEED_PLUG_MEMORY, "vm.plug-memory", "plug-memory", ROLE_OPERATOR, dimm_fields,
+          "Plug memory into a VM, as a DIMM",
+          "Into the running VM and its definition; a VM has room for it that was made with "
+          "plug_memory. Says what was asked, what libvirt has and what the guest uses."),
+    ON_VM(DEED_UNPLUG_MEMORY, "vm.unplug-memory", "unplug-memory", ROLE_OPERATOR, dimm_fields,
+          "Unplug a DIMM of this size", "Waits until the guest has let it go."),
     ON_VM(DEED_SET_CPU, "vm.set-cpu", "set-cpu", ROLE_OPERATOR, cpu_fields,
           "Set CPU shares and quota", ""),
     ON_VM(DEED_PIN, "vm.pin", "pin", ROLE_OPERATOR, pin_fields, "Pin a vCPU to host CPUs", ""),

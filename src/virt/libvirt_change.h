@@ -42,6 +42,10 @@ int virt_libvirt_set_vcpus(struct virt *v, const struct uuid *uuid, unsigned n, 
                            bool max, struct err *err);
 int virt_libvirt_set_memory(struct virt *v, const struct uuid *uuid, uint64_t bytes, unsigned scope,
                             bool max, struct err *err);
+int virt_libvirt_plug_memory(struct virt *v, const struct uuid *uuid, uint64_t bytes,
+                             unsigned scope, struct err *err);
+int virt_libvirt_unplug_memory(struct virt *v, const struct uuid *uuid, uint64_t bytes,
+                               unsigned scope, struct err *err);
 int virt_libvirt_cpu_limits(struct virt *v, const struct uuid *uuid,
                             const struct virt_cpu_limits *limits, unsigned scope, struct err *err);
 int virt_libvirt_pin(struct virt *v, const struct uuid *uuid, unsigned vcpu, const char *cpus,

@@ -29,6 +29,28 @@ static void read_live(virDomainPtr d, struct virt_size *ret)
     for (int i = 0; i < n; i++)
         if (stats[i].tag == VIR_DOMAIN_MEMORY_STAT_ACTUAL_BALLOON)
             ret->balloon_bytes = (uint64_t)stats[i].val * 1024;
+        else if (stats[i].tag == VIR_DOMAIN_MEMORY_STAT_AVAILABLE)
+            ret->guest_memory_bytes = (uint64_t)stats[i].val * 1024;
+}
+
+static uint64_t dimm_bytes(const struct virt_spec *s)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < s->n_dimms; i++)
+        sum += s->dimms[i];
+    return sum;
+}
+
+// What is in the running VM may differ from its definition.
+static void read_live_document(virDomainPtr d, struct virt_size *ret)
+{
+    char *live CLEANUP(freep) = virDomainGetXMLDesc(d, 0);
+    struct virt_spec spec CLEANUP(virt_spec_done) = {0};
+    if (!live || virt_spec_read(live, strlen(live), &spec, NULL) < 0)
+        return;
+    ret->plugged_vcpus = virt_plugged_vcpus(live, strlen(live));
+    ret->plug_bytes = spec.plug_bytes;
+    ret->plugged_bytes = dimm_bytes(&spec);
 }
 
 // The agent is asked only where its channel is open; its answer is the guest's own count.
@@ -55,11 +77,15 @@ int virt_libvirt_size(struct virt *v, const struct uuid *uuid, struct virt_size 
     size.max_vcpus = spec.max_vcpus;
     size.memory_bytes = spec.memory_bytes;
     size.max_memory_bytes = spec.max_memory_bytes;
-    if (virDomainIsActive(c.domain) == 1) {
+    size.plug_bytes = spec.plug_bytes;
+    size.plugged_bytes = dimm_bytes(&spec);
+    int active = virDomainIsActive(c.domain);
+    if (active < 0)
+        return virt_libvirt_error(err, "asking whether the VM runs");
+    if (active == 1) {
         read_live(c.domain, &size);
         size.guest_vcpus = guest_vcpus(c.domain);
-        char *live CLEANUP(freep) = virDomainGetXMLDesc(c.domain, 0);
-        size.plugged_vcpus = live ? virt_plugged_vcpus(live, strlen(live)) : 0;
+        read_live_document(c.domain, &size);
     }
     *ret = size;
     return 0;
@@ -267,6 +293,66 @@ int virt_libvirt_detach_nic(struct virt *v, const struct uuid *uuid, const char 
         return detach(&c, false, mac, device.data, scope, err);
     }
     return err_set(err, ENOENT, "the VM has no NIC %s", mac);
+}
+
+/* DIMMs. */
+
+int virt_libvirt_plug_memory(struct virt *v, const struct uuid *uuid, uint64_t bytes,
+                             unsigned scope, struct err *err)
+{
+    CHANGE(c, v, uuid, err);
+    struct buf xml CLEANUP(buf_done);
+    buf_init(&xml, DEVICE_XML_MAX);
+    virt_dimm_write(bytes, &xml);
+    return attach(&c, &xml, scope, "plugging memory", err);
+}
+
+// How many DIMMs of this size the running VM (live) or its definition has. -errno.
+static int count_dimms(struct change *c, bool live, uint64_t bytes, struct err *err)
+{
+    char *xml CLEANUP(freep) = virDomainGetXMLDesc(c->domain, live ? 0 : VIR_DOMAIN_XML_INACTIVE);
+    struct virt_spec spec CLEANUP(virt_spec_done) = {0};
+    int n = 0, r = xml ? virt_spec_read(xml, strlen(xml), &spec, err)
+                       : virt_libvirt_error(err, "reading the VM");
+    for (size_t i = 0; r == 0 && i < spec.n_dimms; i++)
+        n += spec.dimms[i] == bytes;
+    return r < 0 ? r : n;
+}
+
+static int wait_unplugged(struct change *c, uint64_t bytes, int before, struct err *err)
+{
+    const struct timespec step = {.tv_nsec = DETACH_STEP_MS * 1000000L};
+    for (int ms = 0; ms < DETACH_WAIT_MS; ms += DETACH_STEP_MS) {
+        int n = count_dimms(c, true, bytes, err);
+        if (n < before)
+            return MIN_OF(n, 0);
+        nanosleep(&step, NULL);
+    }
+    return err_set(err, ETIMEDOUT, "the guest has not let the memory go within %d s",
+                   DETACH_WAIT_MS / 1000);
+}
+
+int virt_libvirt_unplug_memory(struct virt *v, const struct uuid *uuid, uint64_t bytes,
+                               unsigned scope, struct err *err)
+{
+    CHANGE(c, v, uuid, err);
+    unsigned flags = virt_change_flags(&c, scope);
+    int live = flags & VIR_DOMAIN_AFFECT_LIVE ? count_dimms(&c, true, bytes, err) : 0;
+    int config = flags & VIR_DOMAIN_AFFECT_CONFIG ? count_dimms(&c, false, bytes, err) : 0;
+    if (live < 0 || config < 0)
+        return MIN_OF(live, config);
+    if (!live && !config)
+        return err_set(err, ENOENT, "the VM has no DIMM of %ju bytes", (uintmax_t)bytes);
+    struct buf xml CLEANUP(buf_done);
+    buf_init(&xml, DEVICE_XML_MAX);
+    virt_dimm_write(bytes, &xml);
+    if (live && virDomainDetachDeviceFlags(c.domain, xml.data, VIR_DOMAIN_AFFECT_LIVE) < 0)
+        return virt_libvirt_error(err, "unplugging memory");
+    int r = live ? wait_unplugged(&c, bytes, live, err) : 0;
+    if (r == 0 && config &&
+        virDomainDetachDeviceFlags(c.domain, xml.data, VIR_DOMAIN_AFFECT_CONFIG) < 0)
+        r = virt_libvirt_error(err, "taking memory out of the definition");
+    return r;
 }
 
 /* Limits. */

@@ -42,6 +42,10 @@ int memory_set_vcpus(struct virt *v, const struct uuid *uuid, unsigned n, unsign
                      struct err *err);
 int memory_set_memory(struct virt *v, const struct uuid *uuid, uint64_t bytes, unsigned scope,
                       bool max, struct err *err);
+int memory_plug_memory(struct virt *v, const struct uuid *uuid, uint64_t bytes, unsigned scope,
+                       struct err *err);
+int memory_unplug_memory(struct virt *v, const struct uuid *uuid, uint64_t bytes, unsigned scope,
+                         struct err *err);
 int memory_cpu_limits(struct virt *v, const struct uuid *uuid, const struct virt_cpu_limits *limits,
                       unsigned scope, struct err *err);
 int memory_pin(struct virt *v, const struct uuid *uuid, unsigned vcpu, const char *cpus,

@@ -8,6 +8,14 @@
 #include "base/mem.h"
 #include "memory_manage.h"
 
+static uint64_t dimm_bytes(const struct virt_spec *s)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < s->n_dimms; i++)
+        sum += s->dimms[i];
+    return sum;
+}
+
 int memory_size(struct virt *v, const struct uuid *uuid, struct virt_size *ret, struct err *err)
 {
     ENTER();
@@ -27,6 +35,9 @@ int memory_size(struct virt *v, const struct uuid *uuid, struct virt_size *ret, 
         .balloon_bytes = live ? vm->balloon_bytes : 0,
         .config_vcpus = s->vcpus,
         .config_memory_bytes = s->memory_bytes,
+        .plug_bytes = s->plug_bytes,
+        .plugged_bytes = dimm_bytes(s),
+        .guest_memory_bytes = live ? vm->balloon_bytes + (vm->deaf ? 0 : dimm_bytes(s)) : 0,
     };
     return 0;
 }
@@ -69,6 +80,34 @@ int memory_set_memory(struct virt *v, const struct uuid *uuid, uint64_t bytes, u
     if (scope & VIRT_CONFIG)
         s->memory_bytes = bytes;
     return 0;
+}
+
+// The running VM and its definition have the same ones here.
+int memory_plug_memory(struct virt *v, const struct uuid *uuid, uint64_t bytes, unsigned scope,
+                       struct err *err)
+{
+    CHANGE(vm);
+    struct virt_spec *s = memory_spec_of(vm);
+    if (s->n_dimms == VIRT_DIMMS_MAX || bytes > s->plug_bytes - dimm_bytes(s))
+        return err_set(err, EINVAL, "no room for another DIMM");
+    s->dimms[s->n_dimms++] = bytes;
+    return 0;
+}
+
+int memory_unplug_memory(struct virt *v, const struct uuid *uuid, uint64_t bytes, unsigned scope,
+                         struct err *err)
+{
+    CHANGE(vm);
+    struct virt_spec *s = memory_spec_of(vm);
+    for (size_t i = 0; i < s->n_dimms; i++) {
+        if (s->dimms[i] != bytes)
+            continue;
+        if (vm->deaf)
+            return err_set(err, ETIMEDOUT, "the guest has not let the memory go");
+        s->dimms[i] = s->dimms[--s->n_dimms];
+        return 0;
+    }
+    return err_set(err, ENOENT, "the VM has no DIMM of %ju bytes", (uintmax_t)bytes);
 }
 
 int memory_cpu_limits(struct virt *v, const struct uuid *uuid, const struct virt_cpu_limits *limits,

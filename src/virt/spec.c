@@ -181,9 +181,33 @@ static void write_sizes(const struct virt_spec *spec, struct buf *out)
 {
     uint64_t ceiling = MAX_OF(spec->max_memory_bytes, spec->memory_bytes);
     unsigned vcpus = MAX_OF(spec->max_vcpus, spec->vcpus);
+    if (spec->plug_bytes > 0)
+        buf_printf(out, "<maxMemory slots='%d' unit='KiB'>%ju</maxMemory>", VIRT_DIMMS_MAX,
+                   (uintmax_t)((ceiling + spec->plug_bytes) / 1024));
     buf_printf(out, "<memory unit='KiB'>%ju</memory><currentMemory unit='KiB'>%ju</currentMemory>",
                (uintmax_t)(ceiling / 1024), (uintmax_t)(spec->memory_bytes / 1024));
     buf_printf(out, "<vcpu placement='static' current='%u'>%u</vcpu>", spec->vcpus, vcpus);
+}
+
+// DIMMs are plugged into a node of the guest, so that there must be one.
+static void write_cpu(const struct virt_spec *spec, bool kvm, struct buf *out)
+{
+    const char *mode = kvm ? " mode='host-passthrough'" : "";
+    if (spec->plug_bytes > 0)
+        buf_printf(out,
+                   "<cpu%s><numa><cell id='0' cpus='0-%u' memory='%ju' unit='KiB'/></numa></cpu>",
+                   mode, MAX_OF(spec->max_vcpus, spec->vcpus) - 1,
+                   (uintmax_t)(MAX_OF(spec->max_memory_bytes, spec->memory_bytes) / 1024));
+    else if (kvm)
+        buf_printf(out, "<cpu%s/>", mode);
+}
+
+void virt_dimm_write(uint64_t bytes, struct buf *out)
+{
+    buf_printf(out,
+               "<memory model='dimm'><target><size unit='KiB'>%ju</size><node>0</node></target>"
+               "</memory>",
+               (uintmax_t)(bytes / 1024));
 }
 
 static void write_placement(const struct virt_spec *spec, struct buf *out)
@@ -241,8 +265,7 @@ void virt_spec_write(const struct virt_spec *spec, const char *type, struct buf 
     write_sizes(spec, out);
     write_placement(spec, out);
     write_boot(spec, out);
-    if (strcmp(type, "kvm") == 0)
-        buf_puts(out, "<cpu mode='host-passthrough'/>");
+    write_cpu(spec, strcmp(type, "kvm") == 0, out);
     buf_puts(out, "<on_poweroff>destroy</on_poweroff><on_reboot>restart</on_reboot>"
                   "<on_crash>preserve</on_crash>");
     write_devices(spec, out);

@@ -90,6 +90,27 @@ static void read_placement(const xmlNode *root, struct virt_spec *s)
     }
 }
 
+static void read_dimm(const xmlNode *n, struct virt_spec *s)
+{
+    CLEANUP(freep) char *model = xml_node_attribute(n, "model");
+    if (s->n_dimms < VIRT_DIMMS_MAX && model && strcmp(model, "dimm") == 0)
+        s->dimms[s->n_dimms++] =
+            number(xml_node_content(xml_node_child(xml_node_child(n, "target"), "size"))) * 1024;
+}
+
+// libvirt counts DIMMs into the memory; here they stand beside it.
+static void part_memory(const xmlNode *root, struct virt_spec *s)
+{
+    uint64_t most = number(xml_node_content(xml_node_child(root, "maxMemory"))) * 1024, dimms = 0;
+    for (size_t i = 0; i < s->n_dimms; i++)
+        dimms += s->dimms[i];
+    if (dimms >= s->max_memory_bytes)
+        return;
+    s->max_memory_bytes -= dimms;
+    s->memory_bytes = MIN_OF(s->memory_bytes, s->max_memory_bytes);
+    s->plug_bytes = most > s->max_memory_bytes ? most - s->max_memory_bytes : 0;
+}
+
 static void read_domain(const xmlNode *root, struct virt_spec *s)
 {
     const xmlNode *os = xml_node_child(root, "os"), *vcpu = xml_node_child(root, "vcpu");
@@ -118,7 +139,10 @@ static void read_domain(const xmlNode *root, struct virt_spec *s)
             read_disk(n, s);
         else if (xml_node_named(n, "interface"))
             read_nic(n, s);
+        else if (xml_node_named(n, "memory"))
+            read_dimm(n, s);
     }
+    part_memory(root, s);
 }
 
 int virt_spec_read(const char *xml, size_t len, struct virt_spec *ret, struct err *err)

@@ -132,6 +132,32 @@ class ByTime(unittest.TestCase):
             wait_for("another second", 10, lambda: f"{int(time.time())}" not in batch, 0.1)
         self.cli("audit-log", "--verify")
 
+    def run_often(self):
+        batch = json.loads(self.cli("schedule", "run", "often", "--json"))["batch"]
+        wait_for("its end", 60, lambda: batch in (self.schedule().get("message") or ""))
+        self.closed()
+        tasks = json.loads(self.cli("task", "list", "--json"))["tasks"]
+        # A name a second; two runs in one would be the same run.
+        wait_for("another second", 10, lambda: f"{int(time.time())}" not in batch, 0.1)
+        return [t for t in tasks if t.get("batch") == batch]
+
+    def test_an_old_snapshot_that_stays_is_told_of_once(self):
+        """Somebody's snapshot and the VM stand on it: deleting it is refused, and not asked for
+        again with each run."""
+        self.make_two()
+        self.cli("schedule", "add", "often", "--cron", "0 0 1 1 *", "--deed", "snapshot.create",
+                 "--field", "name=n-%Y%m%d-%H%M%S", "--field", "kind=external", "--vm", "a",
+                 "--keep", "1")
+        self.run_often()
+        first = json.loads(self.cli("snapshot", "list", "a", "--json"))["snapshots"][0]["name"]
+        self.cli("snapshot", "create", "a", "--name", "mine", "--kind", "external", "--wait")
+        self.cli("snapshot", "revert", "a", "--name", first, "--wait")
+        states = [sorted((t["deed"], t["state"]) for t in self.run_often()) for _ in range(2)]
+        self.assertEqual(states[0], [("snapshot.create", "done"), ("snapshot.delete", "failed")])
+        self.assertIn(("snapshot.create", "done"), states[1])
+        self.assertNotIn(("snapshot.delete", "failed"), states[1])
+        self.assertIn("1 old snapshots stay", self.schedule()["message"])
+
     def test_refusals(self):
         add = ("schedule", "add", "x", "--cron")
         self.fails("minute", *add, "60 * * * *", "--deed", "vm.reset", "--all")

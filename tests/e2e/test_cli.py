@@ -214,6 +214,18 @@ class Commands(unittest.TestCase):
                 for line in text.split("\r\n"):
                     self.assertLessEqual(columns_of(line), columns, line)
 
+    def test_a_task_that_is_waited_for_is_drawn(self):
+        with fakeapi.FakeApi() as api:
+            status, text = on_terminal(80, "--socket", api.socket, "task", "wait", "7")
+        self.assertEqual(status, 0)
+        drawn = text.split("\r\033[K")
+        for i in range(1, 4):
+            self.assertEqual(drawn[i], "#" * 5 * i + "." * (20 - 5 * i) +
+                             " task 7 merging images, about 1m 30s")
+        self.assertIn("task 7: snapshot.delete vm02: done", drawn[-1])
+        with fakeapi.FakeApi() as api:  # not on a terminal
+            self.assertNotIn("#", "".join(map(str, api.run("task", "wait", "7"))))
+
     def test_80_columns_show_what_matters(self):
         _, text = on_terminal(80, "--socket", self.api.socket, "list",
                               environment={"NO_COLOR": "1"})

@@ -36,7 +36,7 @@ def perform_all(stage, name, patient=True):
     def vm(word, *more, vm=name):
         return stage.do("vm", word, vm, *more)
     other = name + "-copy"
-    stage.create(name, "--max-vcpus", "2", "--label", "role=test")
+    stage.create(name, "--max-vcpus", "2", "--plug-memory", "256M", "--label", "role=test")
     vm("set-numa", "--nodes", "0", "--scope", "config")
     vm("start")
     stage.boot(name)
@@ -44,6 +44,8 @@ def perform_all(stage, name, patient=True):
     vm("pause")
     vm("resume")
     vm("set-memory", "--memory", "112M")
+    vm("plug-memory", "--size", "128M")
+    vm("unplug-memory", "--size", "128M")
     vm("limit-disk", "--target", "vda", "--write-iops", "500")
     vm("set-cpu", "--shares", "512", "--scope", "live")
     vm("pin", "--vcpu", "0", "--cpus", "0")

@@ -163,25 +163,33 @@ class Rounds:
         records = s.records(self.name)
         if records != self.records:
             self.fail(f"{what}: the guest has {records}, not {self.records}: {task}")
-        stray = set(s.volumes()) - self.used()
+        there, used = set(s.volumes()), self.used()
+        stray = there - set(used)
         if stray:
             self.fail(f"{what}: left behind {stray}: {task}")
-        missing = self.used() - set(s.volumes())
+        missing = {volume: users for volume, users in used.items() if volume not in there}
         if missing:
-            self.fail(f"{what}: gone {missing}: {task}")
+            self.fail(f"{what}: gone {missing}: {task}; used {used}; before it {self.told()}")
+
+    def told(self):
+        """What the last deeds on the running guest were, and what was said of them."""
+        return [(t["id"], t["deed"], t["body"], t["state"], t.get("message"))
+                for t in self.stage.closed() if t["vm"] == self.name][:6]
 
     def used(self):
-        """Volumes that VMs and their snapshots have."""
+        """Volumes that VMs and their snapshots have: who has them."""
         s = self.stage
-        used = set()
+        used = {}
         for name in s.vms():
-            texts = [s.host.run("virsh", "-q", "dumpxml", "--inactive", name).stdout]
+            texts = {name: s.host.run("virsh", "-q", "dumpxml", "--inactive", name).stdout}
             for one in s.snapshots(name):
                 whole = s.host.run("virsh", "-q", "snapshot-dumpxml", name, one).stdout
-                texts.append(whole.partition("<domain ")[2])
-                used |= set(re.findall(r"<memory [^>]*file='[^']*/([^'/]+)'", whole))
-            for text in texts:
-                used |= set(re.findall(r"<source file='/var/lib/libvirt/images/([^']+)'", text))
+                texts[f"{name} {one}"] = whole.partition("<domain ")[2]
+                for file in re.findall(r"<memory [^>]*file='[^']*/([^'/]+)'", whole):
+                    used.setdefault(file, []).append(f"{name} {one}'s memory")
+            for user, text in texts.items():
+                for file in re.findall(r"<source file='/var/lib/libvirt/images/([^']+)'", text):
+                    used.setdefault(file, []).append(user)
         return used
 
     def run(self, rounds):

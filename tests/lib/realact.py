@@ -11,8 +11,9 @@ import procfs
 from vherd import wait_for
 
 POOLS = ("images", "boot")
+# With room for DIMMs Linux would set 64 MiB aside as bounce buffers (swiotlb).
 WORDS = ("console=ttyS0 quiet tsc=reliable no_timer_check mitigations=off ipv6.disable=1 "
-         "vherd.name={0} vherd.host={0} vherd.mode=idle")
+         "memhp_default_state=online_movable swiotlb=512 vherd.name={0} vherd.host={0} vherd.mode=idle")
 CHECK = ("echo 3 > /proc/sys/vm/drop_caches; cat /data/record;"
          " if md5sum -c /data/sums > /dev/null; then echo WHOLE; fi")
 
@@ -142,7 +143,10 @@ class Stage:
         os.kill(self.daemon.process_named("act"), signal.SIGKILL)
 
     def kill_libvirtd(self):
-        os.kill(self.host.libvirtd(), signal.SIGKILL)
+        pid = self.host.libvirtd()
+        os.kill(pid, signal.SIGKILL)
+        # One that is still ending would be taken for one that runs.
+        wait_for("libvirtd's end", 60, lambda: not procfs.alive(pid))
 
     def kill_daemon(self):
         for pid in [*procfs.descendants(self.daemon.process.pid), self.daemon.process.pid]:

@@ -38,6 +38,7 @@ class Herd:
         self.options = options
         self.start = time.time()
         self.delay = 0.0
+        self.looks = 0  # at the task
         names = [f"vm{i:02}" for i in range(1, options.vms + 1)]
         self.names = sorted(names + (HOSTILE if options.hostile else []))
         self.names += [".."] if options.hostile else []
@@ -165,6 +166,15 @@ class Herd:
                 "unavailable": [{"what": "psi", "reason": "the kernel has it switched off",
                                  "vms": 4}]}
 
+    def task(self):
+        """One that is further each time it is looked at."""
+        self.looks += 1
+        task = {"id": 7, "deed": "snapshot.delete", "vm": "vm02", "state": "running",
+                "progress": 0.25 * self.looks, "eta_seconds": 90, "doing": "merging images"}
+        if self.looks < 4:
+            return task
+        return {**task, "state": "done", "progress": 1}
+
 
 METRICS = """# HELP libvirt_up Whether scraping libvirt's metrics was successful.
 # TYPE libvirt_up gauge
@@ -196,6 +206,8 @@ class Handler(BaseHTTPRequestHandler):
             return self.json(self.herd.host())
         if url.path == "/vherd/v1/status":
             return self.json(self.herd.status())
+        if url.path == "/vherd/v1/tasks/7":
+            return self.json(self.herd.task())
         if parts[:3] == ["vherd", "v1", "vms"] and len(parts) in (4, 5):
             return self.vm(parts[3], parts[4] if len(parts) == 5 else None, url.query)
         return self.problem(404, "Not Found", f'no such resource: "{url.path}"')

@@ -342,7 +342,7 @@ static void malformed_control_messages_are_refused(void **state)
     } bad[] = {
         {CONTROL_START, "", 2},          // shorter than a type
         {0, "", 4},                      // no such type
-        {CONTROL_FATAL + 1, "", 4},      // no such type
+        {CONTROL_TYPE_END, "", 4},       // no such type
         {CONTROL_CONFIG, "a\0b", 4 + 3}, // NUL inside
     };
     int c[2];

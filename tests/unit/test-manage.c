@@ -22,7 +22,23 @@ struct fixture {
     bool interrupted;
     struct clock_fake clock;
     json_t *result; // of the last one
+    int process;    // of any VM that libvirt calls off; 0 = none
+    int looks_left; // then libvirt has it again, where that is above 0
+    int ended;      // processes
 };
+
+static int on_process(void *arg, const struct uuid *uuid, bool end)
+{
+    struct fixture *f = arg;
+    if (f->looks_left > 0 && --f->looks_left == 0)
+        assert_int_equal(memory_start(uuid), 0);
+    int process = f->process;
+    if (end && process > 0) {
+        f->process = 0;
+        f->ended++;
+    }
+    return process;
+}
 
 static int on_note(void *arg, const json_t *note)
 {
@@ -116,6 +132,7 @@ static int perform(struct fixture *f, enum how how, enum deed_id id, const char 
                            .note = on_note,
                            .progress = on_progress,
                            .cancelled = never,
+                           .process = on_process,
                            .arg = f};
     int w = how == CHECK ? manage_check(&r, err)
             : how == DO  ? manage_do(&r, err)
@@ -239,6 +256,35 @@ static void break_off(struct fixture *f, enum deed_id id, const char *vm, const 
         assert_string_not_equal(now, "");
     }
     fail_msg("%s never succeeded", deeds[id].name);
+}
+
+static void test_dimms(void **state)
+{
+    struct fixture *f = *state;
+    struct virt_domain d = {0};
+    struct err err = {0};
+    well(f, DEED_CREATE, "plain", "{\"name\":\"plain\",\"memory\":\"64M\"}");
+    refused(f, DEED_PLUG_MEMORY, "plain", "{\"size\":\"128M\"}", EINVAL, "without room");
+    well(f, DEED_CREATE, "web", "{\"name\":\"web\",\"memory\":\"64M\",\"plug_memory\":\"384M\"}");
+    well(f, DEED_START, "web", "{}");
+    refused(f, DEED_PLUG_MEMORY, "web", "{\"size\":\"129M\"}", EINVAL, "whole 128 MiB");
+    refused(f, DEED_PLUG_MEMORY, "web", "{\"size\":\"512M\"}", EINVAL, "at most");
+    refused(f, DEED_UNPLUG_MEMORY, "web", "{\"size\":\"128M\"}", ENOENT, "no DIMM");
+    well(f, DEED_PLUG_MEMORY, "web", "{\"size\":\"256M\"}");
+    assert_int_equal(json_integer_value(json_object_get(f->result, "in_effect")), 256 << 20);
+    assert_int_equal(json_integer_value(json_object_get(f->result, "guest")), (64 + 256) << 20);
+    refused(f, DEED_PLUG_MEMORY, "web", "{\"size\":\"256M\"}", EINVAL, "and has 268435456");
+    well(f, DEED_UNPLUG_MEMORY, "web", "{\"size\":\"256M\"}");
+    assert_int_equal(json_integer_value(json_object_get(f->result, "in_effect")), 0);
+    // A guest that does not follow is told of.
+    find(f, "web", &d);
+    memory_deaf(&d.uuid, true);
+    assert_int_equal(perform(f, DO, DEED_PLUG_MEMORY, "web", "{\"size\":\"128M\"}", NULL, &err),
+                     -ETIMEDOUT);
+    assert_non_null(strstr(err.message, "the guest does not use it"));
+    assert_int_equal(json_integer_value(json_object_get(f->result, "in_effect")), 128 << 20);
+    assert_int_equal(perform(f, DO, DEED_UNPLUG_MEMORY, "web", "{\"size\":\"128M\"}", NULL, &err),
+                     -ETIMEDOUT);
 }
 
 static void test_broken_create_leaves_nothing(void **state)
@@ -607,6 +653,54 @@ static void test_broken_snapshots(void **state)
     }
 }
 
+// A deletion that broke off may have left a job on the disk, which another would take for its own.
+static void test_one_merge_after_the_other(void **state)
+{
+    struct fixture *f = *state;
+    struct virt_domain d = {0};
+    struct err err = {0};
+    well(f, DEED_CREATE, "web", WEB);
+    well(f, DEED_START, "web", "{}");
+    well(f, DEED_SNAPSHOT_CREATE, "web", EXTERNAL("a"));
+    well(f, DEED_SNAPSHOT_CREATE, "web", EXTERNAL("b"));
+    f->notes_left = 4; // it ends before QEMU goes over
+    assert_int_equal(perform(f, DO, DEED_SNAPSHOT_DELETE, "web", "{\"name\":\"b\"}", NULL, &err),
+                     -EIO);
+    f->notes_left = -1;
+    refused(f, DEED_SNAPSHOT_DELETE, "web", "{\"name\":\"a\"}", ESRCH, "deleting \"b\" broke off");
+    well(f, DEED_SNAPSHOT_DELETE, "web", "{\"name\":\"b\"}");
+    writes_to(f, "web-vda.a.qcow2");
+    well(f, DEED_SNAPSHOT_DELETE, "web", "{\"name\":\"a\"}");
+    writes_to(f, "web-vda.qcow2");
+    assert_int_equal(count_volumes(f), 2);
+    find(f, "web", &d);
+    assert_string_equal(virt_state_name(d.state), "running");
+}
+
+// A guest that was held while it went over goes on.
+static void test_a_guest_held_by_a_merge_goes_on(void **state)
+{
+    enum { RUNNING = 1, PAUSED = 3, PAUSED_BY_USER = 1 };
+    struct fixture *f = *state;
+    struct virt_domain d = {0};
+    struct err err = {0};
+    char now[512];
+    well(f, DEED_CREATE, "web", WEB);
+    well(f, DEED_START, "web", "{}");
+    well(f, DEED_SNAPSHOT_CREATE, "web", EXTERNAL("a"));
+    json_array_clear(f->notes);
+    well(f, DEED_SNAPSHOT_DELETE, "web", "{\"name\":\"a\"}");
+    find(f, "web", &d);
+    assert_int_equal(d.state, RUNNING);
+    assert_int_equal(memory_stop(&d.uuid, PAUSED, PAUSED_BY_USER), 0);
+    f->interrupted = true;
+    assert_int_equal(perform(f, MEND, DEED_SNAPSHOT_DELETE, "web", "{\"name\":\"a\"}", now, &err),
+                     1);
+    f->interrupted = false;
+    find(f, "web", &d);
+    assert_int_equal(d.state, RUNNING);
+}
+
 // libvirt, killed in the middle, left the VM paused or ended it: it goes on, but not where somebody
 // has paused or ended it.
 static void test_a_held_vm_goes_on(void **state)
@@ -660,6 +754,57 @@ static void test_a_held_vm_goes_on(void **state)
     assert_int_equal(d.state, PAUSED);
 }
 
+// libvirt, killed in the middle, came back without the VM, whose process runs on.
+static void test_a_lost_process(void **state)
+{
+    enum { RUNNING = 1, OFF = 5, OFF_UNKNOWN = 0 };
+    struct fixture *f = *state;
+    struct virt_domain d = {0};
+    struct err err = {0};
+    char now[512];
+    const char *body = "{\"name\":\"a\"}";
+    well(f, DEED_CREATE, "web", WEB);
+    find(f, "web", &d);
+    // Somebody else's is told of, and stays.
+    static const enum deed_id ids[] = {DEED_START, DEED_DELETE};
+    f->process = 4711;
+    for (size_t i = 0; i < ARRAY_LEN(ids); i++)
+        refused(f, ids[i], "web", i == 0 ? "{}" : "{\"disks\":\"delete\"}", EBUSY,
+                "process 4711 still runs");
+    assert_int_equal(f->ended, 0);
+    // One that libvirt finds again is none.
+    f->looks_left = 3;
+    refused(f, DEED_START, "web", "{}", ESRCH, "running already");
+    assert_int_equal(f->ended, 0);
+    // The deed's own is ended, and the VM runs again.
+    f->process = 0;
+    well(f, DEED_SNAPSHOT_CREATE, "web", body);
+    assert_int_equal(memory_stop(&d.uuid, OFF, OFF_UNKNOWN), 0);
+    f->process = 4712;
+    f->interrupted = true;
+    assert_int_equal(perform(f, MEND, DEED_SNAPSHOT_CREATE, "web", body, now, &err), 1);
+    assert_int_equal(f->ended, 1);
+    assert_int_equal(json_integer_value(json_object_get(f->result, "ended_process")), 4712);
+    find(f, "web", &d);
+    assert_int_equal(d.state, RUNNING);
+    // A deed that has nothing to do with its running leaves the process alone, and says so.
+    assert_int_equal(memory_stop(&d.uuid, OFF, OFF_UNKNOWN), 0);
+    f->process = 4713;
+    assert_int_equal(
+        perform(f, MEND, DEED_ATTACH_NIC, "web", "{\"network\":\"default\"}", now, &err), 0);
+    assert_non_null(strstr(now, "its process 4713 still runs"));
+    assert_int_equal(f->ended, 1);
+    // A start that broke off before its note has nothing of its own.
+    json_array_clear(f->notes);
+    assert_int_equal(perform(f, MEND, DEED_START, "web", "{}", now, &err), 0);
+    assert_int_equal(f->ended, 1);
+    json_array_append_new(f->notes, json_pack("{s:s}", "make", "start"));
+    assert_int_equal(perform(f, MEND, DEED_START, "web", "{}", now, &err), 0);
+    assert_int_equal(f->ended, 2);
+    assert_non_null(strstr(now, "shut off"));
+    f->interrupted = false;
+}
+
 static void test_broken_ways_back(void **state)
 {
     struct fixture *f = *state;
@@ -690,6 +835,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_life, setup, teardown),
         cmocka_unit_test_setup_teardown(test_deaf_guest, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_dimms, setup, teardown),
         cmocka_unit_test_setup_teardown(test_broken_create_leaves_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_broken_clone_leaves_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_full_pool, setup, teardown),
@@ -705,7 +851,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_external_snapshots, setup, teardown),
         cmocka_unit_test_setup_teardown(test_quiesce_needs_an_agent, setup, teardown),
         cmocka_unit_test_setup_teardown(test_broken_snapshots, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_one_merge_after_the_other, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_guest_held_by_a_merge_goes_on, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_held_vm_goes_on, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_lost_process, setup, teardown),
         cmocka_unit_test_setup_teardown(test_broken_ways_back, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

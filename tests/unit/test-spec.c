@@ -66,6 +66,41 @@ static void test_round_trip(void **state)
     assert_string_equal(r.pins[0].cpus, "4-7");
 }
 
+// libvirt counts DIMMs into the memory; a definition that is read has them beside it.
+static void test_dimms(void **state)
+{
+    static const uint64_t mib = 1 << 20;
+    const struct virt_spec made = {
+        .name = (char *)"d", .memory_bytes = 64 * mib, .vcpus = 2, .plug_bytes = 256 * mib};
+    CLEANUP(buf_done) struct buf xml, dimm;
+    CLEANUP(virt_spec_done) struct virt_spec r = {0};
+    struct err err = {0};
+    buf_init(&xml, 65536);
+    buf_init(&dimm, 4096);
+    virt_spec_write(&made, "qemu", &xml);
+    assert_non_null(strstr(xml.data, "<maxMemory slots='16' unit='KiB'>327680</maxMemory>"));
+    assert_non_null(
+        strstr(xml.data, "<cell id='0' cpus='0-1' memory='65536' unit='KiB'/></numa></cpu>"));
+    assert_int_equal(virt_spec_read(xml.data, xml.len, &r, &err), 0);
+    assert_int_equal(r.plug_bytes, 256 * mib);
+    assert_int_equal(r.n_dimms, 0);
+    virt_dimm_write(128 * mib, &dimm);
+    CLEANUP(freep)
+    char *plugged = mem_printf("<domain><name>d</name><maxMemory unit='KiB'>327680</maxMemory>"
+                               "<memory unit='KiB'>196608</memory>"
+                               "<currentMemory unit='KiB'>196608</currentMemory>"
+                               "<devices>%s<memory model='nvdimm'/></devices></domain>",
+                               dimm.data);
+    virt_spec_done(&r);
+    r = (struct virt_spec){0};
+    assert_int_equal(virt_spec_read(plugged, strlen(plugged), &r, &err), 0);
+    assert_int_equal(r.n_dimms, 1);
+    assert_int_equal(r.dimms[0], 128 * mib);
+    assert_int_equal(r.max_memory_bytes, 64 * mib);
+    assert_int_equal(r.memory_bytes, 64 * mib);
+    assert_int_equal(r.plug_bytes, 256 * mib);
+}
+
 static void test_copy_is_another_vm(void **state)
 {
     CLEANUP(buf_done) struct buf xml;
@@ -114,7 +149,8 @@ static void test_plugged_vcpus(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_copy_is_another_vm),
-        cmocka_unit_test(test_refusals), cmocka_unit_test(test_plugged_vcpus)};
+        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_dimms),
+        cmocka_unit_test(test_copy_is_another_vm), cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_plugged_vcpus)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

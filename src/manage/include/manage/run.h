@@ -30,6 +30,9 @@ struct manage_run {
     json_t *result;        /**< an object; manage_do() puts what a person wants to know */
     /** manage_mend(): the deed did not fail of itself; act or libvirt ended in the middle of it. */
     bool interrupted;
+    /** Set by manage_mend() where the deed had begun: a process of the VM that libvirt has lost
+     * meanwhile is the deed's to end. */
+    bool mending;
 
     /** Write a note for good before going on; 0 or -errno: then the step must not be done. */
     int (*note)(void *arg, const json_t *note);
@@ -37,6 +40,11 @@ struct manage_run {
     void (*progress)(void *arg, double ratio, const char *phrase);
     /** Somebody wants it to end. */
     bool (*cancelled)(void *arg);
+    /**
+     * The hypervisor process of a VM on this machine, whatever libvirt says: its PID, 0 = none, or
+     * -errno. `end`: and end it, so that it is gone on return. NULL: nobody can say.
+     */
+    int (*process)(void *arg, const struct uuid *uuid, bool end);
     void *arg;
 };
 

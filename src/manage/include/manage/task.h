@@ -90,6 +90,13 @@ int task_notes(struct store *s, int64_t id, json_t **ret);
 /** How many tasks of a batch have failed. */
 int task_failures(struct store *s, const char *batch, int64_t *ret);
 
+/**
+ * The last task of a deed on a VM that failed after `since_ns`, in a batch whose name begins with
+ * `batch_head`, and whose field `name` was that. -ENOENT: there is none.
+ */
+int task_last_failed(struct store *s, const struct deed *deed, const char *uuid,
+                     const char *batch_head, const char *name, int64_t since_ns, int64_t *ret);
+
 struct task_filter {
     const char *vm;    /**< name; NULL = any */
     const char *batch; /**< NULL = any */

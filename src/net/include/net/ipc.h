@@ -151,6 +151,9 @@ enum control_type {
     CONTROL_TLS_KEY,     /**< to web: its private key, PEM */
     CONTROL_KEY,         /**< to core and act: text = the key of grants, in hex */
     CONTROL_FATAL,       /**< from a process: a sentence for the person; it will exit */
+    CONTROL_STRAY,       /**< from act: "ID UUID look" or "ID UUID end", for a VM's process of which
+                            libvirt does not know; to act: "ID N", a PID, 0 = none, or -errno */
+    CONTROL_TYPE_END,
 };
 
 #define CONTROL_TEXT_MAX (128u * 1024)

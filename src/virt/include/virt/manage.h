@@ -22,6 +22,7 @@
 #define VIRT_SPEC_NICS_MAX 8
 #define VIRT_LABELS_MAX 32
 #define VIRT_PINS_MAX 4096
+#define VIRT_DIMMS_MAX 16
 
 /** A volume of a storage pool; all NULL = none. */
 struct virt_volume {
@@ -87,10 +88,13 @@ struct virt_pin {
 struct virt_spec {
     struct uuid uuid; /**< to be defined with; what virt_spec_read() found */
     char *name;
-    uint64_t memory_bytes;     /**< what it starts with */
-    uint64_t max_memory_bytes; /**< ceiling of the balloon; 0 = memory_bytes */
-    unsigned vcpus;            /**< what it starts with */
-    unsigned max_vcpus;        /**< 0 = vcpus */
+    uint64_t memory_bytes;          /**< what it starts with */
+    uint64_t max_memory_bytes;      /**< ceiling of the balloon, without DIMMs; 0 = memory_bytes */
+    uint64_t plug_bytes;            /**< that may be plugged besides, as DIMMs; 0 = none */
+    uint64_t dimms[VIRT_DIMMS_MAX]; /**< read only: bytes of each that is plugged */
+    size_t n_dimms;
+    unsigned vcpus;     /**< what it starts with */
+    unsigned max_vcpus; /**< 0 = vcpus */
     bool uefi;
     bool autostart;
     struct virt_volume kernel, initrd; /**< direct boot; none = from the first disk */
@@ -179,7 +183,13 @@ struct virt_size {
     unsigned plugged_vcpus;                  /**< of the running VM: plugged since its start */
     unsigned config_vcpus;                   /**< at the next start */
     uint64_t config_memory_bytes;
+    uint64_t plug_bytes;         /**< that may be plugged as DIMMs, those that are included */
+    uint64_t plugged_bytes;      /**< DIMMs of the running VM, else of its definition */
+    uint64_t guest_memory_bytes; /**< that the guest says it has; 0 unknown */
 };
+
+/** DIMMs come in whole ones of these: the guest's blocks. */
+#define VIRT_DIMM_BYTES (UINT64_C(128) << 20)
 
 enum virt_snapshot_kind {
     VIRT_SNAPSHOT_INTERNAL, /**< inside the qcow2 images; with memory where the VM runs */
@@ -288,6 +298,13 @@ struct virt_manage {
                      struct err *err);
     int (*set_memory)(struct virt *v, const struct uuid *uuid, uint64_t bytes, unsigned scope,
                       bool max, struct err *err);
+    /** Plug a DIMM; -EINVAL where the definition has no room for it. */
+    int (*plug_memory)(struct virt *v, const struct uuid *uuid, uint64_t bytes, unsigned scope,
+                       struct err *err);
+    /** Unplug a DIMM of this size; -ENOENT where there is none, -ETIMEDOUT where the guest keeps
+     * it. */
+    int (*unplug_memory)(struct virt *v, const struct uuid *uuid, uint64_t bytes, unsigned scope,
+                         struct err *err);
     int (*cpu_limits)(struct virt *v, const struct uuid *uuid, const struct virt_cpu_limits *limits,
                       unsigned scope, struct err *err);
     /** Pin one vCPU to host CPUs, "0-3,^2". */
@@ -422,6 +439,7 @@ void virt_spec_write(const struct virt_spec *spec, const char *type, struct buf 
 /** The element of one device, as virt_spec_write() writes it. */
 void virt_disk_write(const struct virt_disk *disk, struct buf *out);
 void virt_nic_write(const struct virt_nic *nic, struct buf *out);
+void virt_dimm_write(uint64_t bytes, struct buf *out);
 
 /**
  * The text of a definition for a copy: see define_copy(). The caller owns *ret.
