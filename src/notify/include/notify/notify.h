@@ -72,8 +72,11 @@ void notify_loaded(struct notify *n, int64_t now_ms);
 void notify_alert(struct notify *n, const struct alert *a, int64_t now_ms);
 
 /**
- * The source of alerts still has this one; what is not heard of for a quarter of an hour, or until
- * its ends_at_ms where that is later, is over: its rule is gone.
+ * Its rule says after an evaluation that this alert should be sent again (struct rule_update). One
+ * that fires is known to be there still: what is not heard of for a quarter of an hour, or until
+ * its ends_at_ms where that is later, is over, as its rule is gone. Receivers of the kind
+ * "alertmanager" get it again as it is now, also one that is over and of which they were told;
+ * others do not.
  */
 void notify_alert_heard(struct notify *n, const struct alert *a, int64_t now_ms);
 
