@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/number.h"
 #include "core.h"
+#include "sight.h"
 
 #define ANSWER_MAX ((size_t)64 << 20)
 
@@ -29,16 +30,27 @@ static bool is_there(const struct view *v)
     return false;
 }
 
-static void show(const struct view *v,
-                 void (*put)(const struct notify *n, int64_t now_ms, struct json *j))
+static void put_status(const struct notify *n, const struct notify_sight *sight, int64_t now_ms,
+                       struct json *j)
 {
+    notify_put_status(n, now_ms, j);
+}
+
+static void show(const struct view *v,
+                 void (*put)(const struct notify *n, const struct notify_sight *sight,
+                             int64_t now_ms, struct json *j))
+{
+    struct sight *seen = NULL;
     CLEANUP(buf_done) struct buf out;
     struct json j;
     if (!is_there(v))
         return;
     buf_init(&out, ANSWER_MAX);
     json_init(&j, &out);
-    put(notices_notify(v->core->notices), real_ms(), &j);
+    seen = sight_new(v);
+    const struct notify_sight sight = {sight_of_alert, sight_of_silence, seen};
+    put(notices_notify(v->core->notices), &sight, real_ms(), &j);
+    sight_free(seen);
     api_answer(v, &out);
 }
 
@@ -54,7 +66,7 @@ void view_silences(const struct view *v)
 
 void view_notify_status(const struct view *v)
 {
-    show(v, notify_put_status);
+    show(v, put_status);
 }
 
 static void answer_pair(const struct view *v, const char *key, const char *text, int64_t number)

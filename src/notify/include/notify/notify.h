@@ -146,10 +146,19 @@ int notify_ack(struct notify *n, const char *alerts, const char *author, const c
 
 /* What a person sees */
 
+/** Whom a list is for: what they may see. `arg` NULL with functions that take it for everything. */
+struct notify_sight {
+    bool (*alert)(const void *arg, const struct labels *l);
+    bool (*silence)(const void *arg, const struct matchers *m);
+    const void *arg;
+};
+
 /** {"silences":[…]}; {"alerts":[…]} with silenced, inhibited, acknowledged, receivers;
- * {"receivers": […]} with their queues. */
-void notify_put_silences(const struct notify *n, int64_t now_ms, struct json *j);
-void notify_put_alerts(const struct notify *n, int64_t now_ms, struct json *j);
+ * {"receivers": […]} with their queues. `sight` NULL: all. */
+void notify_put_silences(const struct notify *n, const struct notify_sight *sight, int64_t now_ms,
+                         struct json *j);
+void notify_put_alerts(const struct notify *n, const struct notify_sight *sight, int64_t now_ms,
+                       struct json *j);
 void notify_put_status(const struct notify *n, int64_t now_ms, struct json *j);
 
 /** Counters for metrics, by receiver; NULL past the end. */
