@@ -123,6 +123,7 @@ class Telling(unittest.TestCase):
         self.assertEqual(len(held), 1, held)
         self.assertIn("domain=db", held[0])
         self.assertIn(ident, held[0])
+        self.only_say(daemon, ident, hook)
         daemon.cli("silence", "expire", ident)
         wait_for("db is told", 20, lambda: ("A", "db") in hook.firing())
         wait_for("a repetition", 20, lambda: len(hook.messages) >= 4)
@@ -139,6 +140,31 @@ class Telling(unittest.TestCase):
         self.assertIn("'alerts'=2;0;;0;", done.stdout)
         self.assertEqual(daemon.cli("silence", "add", "a~b", "--for", "1h", check=False).returncode,
                          1)
+
+    def only_say(self, daemon, ident, hook):
+        """--dry-run of each verb that writes: what would be done, and nothing is."""
+        def state():
+            alerts = daemon.json("/vherd/v1/alerts")["alerts"]
+            return (daemon.json("/vherd/v1/silences"), len(hook.messages),
+                    [a.get("acknowledged_by") for a in alerts],
+                    [e["event"] for e in daemon.json("/vherd/v1/events?kind=notify")["events"]
+                     if e["event"] not in ("delivered", "failed")])
+        before = state()
+        for words, said in (
+                (("silence", "add", "domain=db", "--for", "1h"),
+                 "would silence domain=db: 1 alert(s) that fire now"),
+                (("silence", "expire", ident), f"would end silence {ident}"),
+                (("ack", "alertname=A"), "would take care of 2 alert(s) that fire: alertname=A"),
+                (("notify", "test", "ops"), "would send a test message to ops")):
+            self.assertEqual(daemon.cli(*words, "--dry-run").stdout.strip(), said)
+            answer = json.loads(daemon.cli(*words, "--dry-run", "--json").stdout)
+            self.assertEqual(answer, {"dry_run": True, "would": [said[len("would "):]]})
+        for words in (("silence", "add", "a~b", "--for", "1h"), ("silence", "expire", "none"),
+                      ("ack", "alertname=None"), ("notify", "test", "none")):
+            self.assertEqual(daemon.cli(*words, "--dry-run", check=False).returncode, 1, words)
+        after = state()
+        self.assertEqual((before[0], before[2:]), (after[0], after[2:]))
+        self.assertFalse(any(m["test"] for m in hook.messages))
 
     def test_mail_program_nagios(self):
         switches = self.switches()

@@ -289,6 +289,38 @@ static void test_repetition_and_acknowledgement(void **state)
     world_free(w);
 }
 
+static void test_only_tried(void **state)
+{
+    struct world *w = world_new(simple);
+    struct err err = {0};
+    struct notify_changes changes;
+    struct notify_silence silence = {.matchers = "domain=~\"d.*\"",
+                                     .author = "alice",
+                                     .comment = "",
+                                     .starts_ms = w->now,
+                                     .ends_ms = w->now + 60 * S};
+    FIRE(w, "A", "db");
+    FIRE(w, "B", "db");
+    FIRE(w, "A", "web");
+    save(w);
+    assert_int_equal(notify_silence_try(w->n, &silence, w->now, &err), 2);
+    silence.matchers = "domain=\"\"";
+    assert_int_equal(notify_silence_try(w->n, &silence, w->now, &err), -EINVAL);
+    silence.matchers = "a~b";
+    assert_int_equal(notify_silence_try(w->n, &silence, w->now, &err), -EINVAL);
+    assert_int_equal(notify_silence_find(w->n, "i-s1", w->now), -ENOENT);
+    assert_int_equal(notify_ack_try(w->n, "alertname=A", &err), 2);
+    assert_int_equal(notify_ack_try(w->n, "a~b", &err), -EINVAL);
+    assert_true(notify_has_receiver(w->n, "ops"));
+    assert_false(notify_has_receiver(w->n, "op"));
+    notify_changes_take(w->n, &changes);
+    assert_int_equal(changes.n, 0);
+    notify_changes_done(&changes);
+    run(w, 20);
+    expect(w, "0.1 ops A(db) A(web)\n0.1 ops B(db)\n");
+    world_free(w);
+}
+
 static void test_routes(void **state)
 {
     struct world *w =
@@ -750,6 +782,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_life_of_a_group),
         cmocka_unit_test(test_repetition_and_acknowledgement),
+        cmocka_unit_test(test_only_tried),
         cmocka_unit_test(test_routes),
         cmocka_unit_test(test_silence),
         cmocka_unit_test(test_inhibition),

@@ -134,6 +134,11 @@ struct notify_silence {
 /** 0 with the new id (freed by the caller), or -EINVAL. */
 int notify_silence_add(struct notify *n, const struct notify_silence *s, int64_t now_ms,
                        char **ret_id, struct err *err);
+/** What that would come to: how many alerts that fire it holds for, or -EINVAL. Changes nothing. */
+int notify_silence_try(const struct notify *n, const struct notify_silence *s, int64_t now_ms,
+                       struct err *err);
+/** 0, or -ENOENT: no silence of that id is active or pending. */
+int notify_silence_find(const struct notify *n, const char *id, int64_t now_ms);
 /** Ends now. -ENOENT. */
 int notify_silence_expire(struct notify *n, const char *id, int64_t now_ms);
 
@@ -143,6 +148,12 @@ int notify_silence_expire(struct notify *n, const char *id, int64_t now_ms);
  */
 int notify_ack(struct notify *n, const char *alerts, const char *author, const char *comment,
                int64_t now_ms, struct err *err);
+
+/** How many there would be, or -EINVAL. Changes nothing. */
+int notify_ack_try(const struct notify *n, const char *alerts, struct err *err);
+
+/** Is there a receiver of that name? */
+bool notify_has_receiver(const struct notify *n, const char *name);
 
 /* What a person sees */
 
