@@ -30,7 +30,7 @@ def main():
     parser.add_argument("--queries", action="store_true",
                         help="answer: also how long each query took, ours beside the peers'")
     parser.add_argument("--part", action="append", default=[], metavar="NAME",
-                        help="act: only this part; may be repeated")
+                        help="act, tell: only this part; may be repeated")
     parser.add_argument("--json", action="store_true", help="rows as JSON")
     parser.add_argument("--keep-lab", action="store_true",
                         help="leave the guests running, for the next measurement")

@@ -140,25 +140,38 @@ def section(report, what, function, *arguments):
         report.failed(what, f"{type(error).__name__}: {error}")
 
 
-def run(arguments, report):
+PARTS = ("quiet", "faults", "crashes")
+
+
+def start(report):
+    """The lab, its guests and the daemon; to be closed. None where they cannot be."""
     if os.geteuid() != 0:
         report.failed("faults of real guests", "real guests need root")
-        return
+        return None
+    return Guests(report)
+
+
+def run(arguments, report, parts, guests):
     times = QUICK if arguments.quick else LONG if arguments.long else NORMAL
-    guests = Guests(report)
-    try:
-        if arguments.quick:
-            aside = report.aside()
-            beside = threading.Thread(target=section, args=(aside, "quiet guests", quiet, guests,
-                                                            times["quiet"]))
-            beside.start()
-            section(report, "crash to webhook", crashes, guests, times["rounds"])
-            beside.join()
-            report.add(aside)
-            section(report, "faults", all_at_once, guests, times["dwell"])
-        else:
-            section(report, "quiet guests", quiet, guests, times["quiet"])
-            section(report, "faults", one_by_one, guests, times["dwell"])
-            section(report, "crash to webhook", crashes, guests, times["rounds"])
-    finally:
-        guests.close()
+    sections = {"quiet": ("quiet guests", quiet, guests, times["quiet"]),
+                "crashes": ("crash to webhook", crashes, guests, times["rounds"]),
+                "faults": ("faults", all_at_once if arguments.quick else one_by_one, guests,
+                           times["dwell"])}
+    if not guests:
+        return
+    if not arguments.quick:
+        for name in PARTS:
+            if name in parts:
+                section(report, *sections[name])
+        return
+    aside = report.aside()
+    calm = threading.Thread(target=section, args=(aside, *sections["quiet"]))
+    if "quiet" in parts:
+        calm.start()
+    if "crashes" in parts:
+        section(report, *sections["crashes"])
+    if "quiet" in parts:
+        calm.join()
+        report.add(aside)
+    if "faults" in parts:
+        section(report, *sections["faults"])
