@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Several rule files together: found by patterns, counted, and rules left out by name.
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -129,12 +130,54 @@ static void test_a_group_may_become_empty(void **state)
     assert_int_equal(rule_files_count(&s->files), 0);
 }
 
+static void test_options_of_an_alert(void **state)
+{
+    static const char text[] =
+        "groups:\n"
+        "  - name: g\n"
+        "    rules:\n"
+        "      - alert: A\n"
+        "        expr: up == 0\n"
+        "        annotations:\n"
+        "          vherd:clear_expr: up == 1\n"
+        "          vherd:min_hold: 5m\n"
+        "          summary: s\n"
+        "          vherd:flap_window: 1h\n"
+        "      - alert: B\n"
+        "        expr: up == 0\n"
+        "        annotations: {vherd_min_hold: 1m, vherd-min_hold: x, vherd_other: y}\n";
+    struct rule_errors errors = {0};
+    struct rule_file *f = NULL;
+    assert_int_equal(rule_file_parse("f", text, strlen(text), &f, &errors), 0);
+    const struct rule *a = &f->group[0].rule[0], *b = &f->group[0].rule[1];
+    assert_non_null(a->damping.clear);
+    assert_int_equal(a->damping.min_hold_ms, 300000);
+    assert_int_equal(a->damping.flap_window_ms, 3600000);
+    assert_int_equal(a->n_annotations, 1);
+    assert_string_equal(a->annotation[0].name, "summary");
+    assert_null(b->damping.clear);
+    assert_int_equal(b->damping.min_hold_ms, 60000);
+    assert_int_equal(b->n_annotations, 2); // what is no option stays
+    rule_file_free(f);
+    static const char wrong[] = "groups:\n"
+                                "  - name: g\n"
+                                "    rules:\n"
+                                "      - alert: A\n"
+                                "        expr: up\n"
+                                "        annotations: {vherd:min_hold: soon}\n";
+    assert_int_equal(rule_file_parse("f", wrong, strlen(wrong), &f, &errors), -EINVAL);
+    assert_int_equal(errors.n, 1);
+    assert_int_equal(errors.err[0].line, 6);
+    rule_errors_done(&errors);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_all_of_a_name_go, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_names_are_whole, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_group_may_become_empty, set_up, tear_down),
+        cmocka_unit_test(test_options_of_an_alert),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
