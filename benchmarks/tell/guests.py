@@ -33,6 +33,7 @@ class Guests:
 
     def __init__(self, report):
         started = time.monotonic()
+        self.report = report
         self.host = labhost.LabHost(LAB)
         if os.path.exists(f"/run/vherd-lab-{LAB}/up"):
             self.host.down()
@@ -57,6 +58,9 @@ class Guests:
             raise
 
     def close(self):
+        if self.sink and self.sink.wild():
+            self.report.note("clocks that are off, as vherd told, and as the guests say themselves: "
+                             + ", ".join(self.sink.wild()))
         for one in (self.daemon, self.sink, self.storage):
             if one:
                 one.close()
