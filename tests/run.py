@@ -14,6 +14,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path[:0] = [os.path.join(ROOT, "tests", "lib"), os.path.join(ROOT, "tests")]
 
 import building  # noqa: E402
+import lanes  # noqa: E402
 import lint  # noqa: E402
 import tally  # noqa: E402
 
@@ -61,8 +62,8 @@ def run_unit(results, arguments):
             results.add("build", "failed", "see above")
 
 
-def e2e_cases(results, names):
-    """All test cases of tests/e2e, those on real guests last, filtered by name."""
+def e2e_files(results, names):
+    """(file, suite) of each module of tests/e2e with a test case that names choose."""
     loader = unittest.TestLoader()
     directory = os.path.join(ROOT, "tests", "e2e")
     for file in sorted(os.listdir(directory)):
@@ -79,19 +80,37 @@ def e2e_cases(results, names):
             yield file, unittest.TestSuite(chosen)
 
 
+def run_files(results, files):
+    import labhost
+    try:
+        for file, suite in files:
+            print(f"== e2e/{file}", flush=True)
+            started = time.monotonic()
+            suite.run(tally.UnittestResult(results))
+            results.took(f"e2e/{file}", time.monotonic() - started)
+    finally:
+        labhost.down_all()
+
+
 def run_e2e(results, arguments):
+    """Those that share the lab's guests mostly wait for them: they run beside the others."""
     if not timed_build(results, "build", None,
                        ["tests/fake-core", "tests/virt-probe", "tests/tsdb-crash"]):
         results.add("build", "failed", "see above")
         return
     results.add("build", "passed")
-    for file, suite in e2e_cases(results, arguments.names):
-        print(f"== e2e/{file}", flush=True)
-        started = time.monotonic()
-        suite.run(tally.UnittestResult(results))
-        results.took(f"e2e/{file}", time.monotonic() - started)
-    import labhost
-    labhost.down_all()
+    files = list(e2e_files(results, arguments.names))
+    real = [pair for pair in files if pair[0].startswith("test_real_")]
+    others = [pair for pair in files if pair not in real]
+    beside = None
+    if real and others:
+        beside = lanes.Lane("tests on real guests", lambda found: run_files(found, real))
+    try:
+        run_files(results, others if beside else files)
+        run_lab_selftest(results, arguments)
+    finally:
+        if beside:
+            beside.join(results)
 
 
 def run_lab_selftest(results, arguments):
@@ -142,7 +161,6 @@ def main():
             run_unit(results, arguments)
         if arguments.e2e or everything:
             run_e2e(results, arguments)
-            run_lab_selftest(results, arguments)
     except KeyboardInterrupt:
         results.add("the run", "failed", "interrupted")
     results.print_summary(time.monotonic() - started)

@@ -28,6 +28,14 @@ class Results:
     def took(self, what, seconds):
         self.durations.append((seconds, what))
 
+    def merge(self, other):
+        """Count what another process found."""
+        self.passed += other.passed
+        self.failed += other.failed
+        self.skipped += other.skipped
+        self.remarks += other.remarks
+        self.durations += other.durations
+
     def add(self, name, outcome, reason=""):
         """outcome: "passed", "failed" or "skipped"."""
         setattr(self, outcome, getattr(self, outcome) + 1)
