@@ -109,7 +109,7 @@ def run(arguments, report):
     if not building.build("build", None, ["tests/rules", "tests/test-rule-generator"]):
         report.failed("tests/rules", "does not build")
         return
-    here = guests.start(report) if set(parts) & set(guests.PARTS) else None
+    here = guests.start(report, parts) if set(parts) & set(guests.PARTS) else None
     started = time.monotonic()
     try:
         (together if arguments.quick or arguments.long else in_turn)(arguments, report, parts, here)

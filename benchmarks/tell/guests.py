@@ -15,7 +15,9 @@ from vherd import wait_for
 LAB = os.environ.get("VHERD_BENCH_LAB", "bench-tell")
 VICTIM, FULL, LOST, PANICS, CRASHES = "victim", "full", "lost", "panics", "crashes"
 QUIET = ("idle", "paused", "saved", "rebooting")
-OWN = (VICTIM, PANICS, CRASHES, *QUIET)
+# Guests with ordinary disks that a part needs; `faults` has FULL and LOST besides.
+NEEDS = {"quiet": QUIET, "faults": (VICTIM, PANICS, CRASHES), "crashes": (CRASHES,)}
+PARTS = tuple(NEEDS)
 
 # Seconds to wait for more after a fault is told; of quiet; rounds of crashes.
 QUICK = {"dwell": 3, "quiet": 12, "rounds": 4}
@@ -31,7 +33,9 @@ def percentile(values, ratio):
 class Guests:
     """A lab with guests, a daemon with the rules that vherd ships, and who is told."""
 
-    def __init__(self, report):
+    def __init__(self, report, parts):
+        ordinary = sorted({name for part in parts if part in NEEDS for name in NEEDS[part]})
+        fragile = (FULL, LOST) if "faults" in parts else ()
         started = time.monotonic()
         self.report = report
         self.host = labhost.LabHost(LAB)
@@ -41,17 +45,19 @@ class Guests:
         self.storage = self.sink = self.daemon = None
         try:
             self.storage = faultplay.Storage(self.host)
-            for name in OWN:
+            for name in ordinary:
                 self.host.guest(name)
-            self.storage.guest_on_small(FULL)
-            self.storage.guest_on_server(LOST)
-            for name in (*OWN, FULL, LOST):
+            if fragile:
+                self.storage.guest_on_small(FULL)
+                self.storage.guest_on_server(LOST)
+            for name in (*ordinary, *fragile):
                 self.host.wait_guest(name, 300)
-            report.note(f"{len(OWN) + 2} guests up in {time.monotonic() - started:.0f} s")
+            count = len(ordinary) + len(fragile)
+            report.note(f"{count} guests up in {time.monotonic() - started:.0f} s")
             self.sink = faultplay.Sink(self.host)
             self.daemon = vherd.Daemon(faultplay.config(self.sink), prefix=self.host.prefix)
             self.daemon.start()
-            wait_for("all guests are known", 120, lambda: len(self.daemon.vms()) == len(OWN) + 2
+            wait_for("all guests are known", 120, lambda: len(self.daemon.vms()) == count
                      and faultplay.is_well(self.daemon), 0.5)
         except BaseException:
             self.close()
@@ -144,15 +150,12 @@ def section(report, what, function, *arguments):
         report.failed(what, f"{type(error).__name__}: {error}")
 
 
-PARTS = ("quiet", "faults", "crashes")
-
-
-def start(report):
+def start(report, parts):
     """The lab, its guests and the daemon; to be closed. None where they cannot be."""
     if os.geteuid() != 0:
         report.failed("faults of real guests", "real guests need root")
         return None
-    return Guests(report)
+    return Guests(report, parts)
 
 
 def run(arguments, report, parts, guests):

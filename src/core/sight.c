@@ -11,7 +11,6 @@
 #include "core.h"
 #include "notify/matcher.h"
 
-
 struct sight {
     unsigned refs;
     pthread_mutex_t lock; // of the maps

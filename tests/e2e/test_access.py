@@ -158,6 +158,7 @@ class Access(unittest.TestCase):
                 self.assertEqual(len(one), 1 if own else 0)
                 events = read("/vherd/v1/events", token)["events"]
                 self.assertEqual(sorted({e.get("vm") or "" for e in events}), host + own)
+                self.assertEqual(any("Elsewhere" in e["text"] for e in events), bool(host))
                 first = read("/vherd/v1/events?after=0&limit=1", token)["events"]
                 self.assertEqual(len(first), 1 if own else 0)
                 silences = [s["matchers"] for s in read("/vherd/v1/silences", token)["silences"]]
