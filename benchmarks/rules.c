@@ -14,6 +14,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "bench.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/number.h"
@@ -133,40 +134,9 @@ static const struct metric {
     {"vherd_samples_missed_total", SHAPE_COUNTER, 0.0001, HOST},
 };
 
-static uint64_t random_state = 88172645463325252u;
-
 static double next_random(void)
 {
-    random_state ^= random_state << 13;
-    random_state ^= random_state >> 7;
-    random_state ^= random_state << 17;
-    return (double)(random_state >> 11) / 9007199254740992.0;
-}
-
-static double seconds_of(clockid_t clock)
-{
-    struct timespec t;
-    clock_gettime(clock, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-static void fail(const char *what, const char *message)
-{
-    fprintf(stderr, "%s: %s\n", what, message);
-    exit(1);
-}
-
-static struct tsdb *open_store(const char *dir)
-{
-    struct tsdb_options o;
-    struct tsdb *db = NULL;
-    struct err err = {0};
-    tsdb_options_init(&o);
-    o.raw.age_ms = o.minute.age_ms = o.hour.age_ms = 0;
-    o.memory_max_bytes = UINT64_C(2) << 30;
-    if (tsdb_open(dir, &o, &db, &err) < 0)
-        fail(dir, err.message);
-    return db;
+    return (double)(bench_random() >> 11) / 9007199254740992.0;
 }
 
 struct herd {
@@ -205,7 +175,7 @@ static void herd_init(struct herd *h, struct tsdb *db, size_t vms)
             h->metric[h->n] = &metrics[m];
             h->vm[h->n] = i;
             if (tsdb_series(db, label, n, &kind, &h->ref[h->n++], &err) < 0)
-                fail("series", err.message);
+                bench_fail("series", err.message);
         }
 }
 
@@ -247,7 +217,7 @@ static void herd_sample(struct herd *h, int64_t t_ms, double step_s)
     while (tsdb_append(h->db, t_ms, h->ref, h->value, h->n, NULL) == -ENOSPC) {
         struct err err;
         if (tsdb_settle(h->db, &err) < 0)
-            fail("settle", err.message);
+            bench_fail("settle", err.message);
     }
 }
 
@@ -255,7 +225,7 @@ static void load(const char *path, struct rule_files *files)
 {
     struct rule_errors errors = {0};
     if (rule_files_glob(files, NULL, path, &errors) < 0)
-        fail("rules", errors.n ? errors.err[0].message : path);
+        bench_fail("rules", errors.n ? errors.err[0].message : path);
     rule_errors_done(&errors);
 }
 
@@ -276,7 +246,7 @@ static int write_samples(void *arg, const struct rule_sample *sample, size_t n, 
 
 static void evaluate(const char *dir, const char *file, size_t vms, size_t rounds)
 {
-    struct tsdb *db = open_store(dir);
+    struct tsdb *db = bench_open(dir, UINT64_C(2) << 30, UINT64_C(1) << 30);
     struct herd h;
     struct rule_files files = {0};
     struct rule_group_run *group = NULL;
@@ -299,15 +269,15 @@ static void evaluate(const char *dir, const char *file, size_t vms, size_t round
     double *seconds = mem_zalloc((rounds + 1) * sizeof(*seconds));
     for (size_t k = 0; k < rounds; k++, t += 10000) {
         herd_sample(&h, t, 10);
-        double before = seconds_of(CLOCK_THREAD_CPUTIME_ID);
+        double before = bench_seconds(CLOCK_THREAD_CPUTIME_ID);
         for (size_t i = 0; i < n; i++) {
             struct rule_update update = {0};
             struct err err = {0};
             if (rule_group_eval(&group[i], &env, t, NULL, &update, &err) < 0)
-                fail("evaluate", err.message);
+                bench_fail("evaluate", err.message);
             rule_update_done(&update);
         }
-        printf("round %.6f\n", seconds_of(CLOCK_THREAD_CPUTIME_ID) - before);
+        printf("round %.6f\n", bench_seconds(CLOCK_THREAD_CPUTIME_ID) - before);
     }
     for (size_t i = 0; i < n; i++)
         for (size_t k = 0; k < group[i].n_runs; k++) {
@@ -325,7 +295,7 @@ static void evaluate(const char *dir, const char *file, size_t vms, size_t round
 
 static void history(const char *dir, size_t vms, double days, double step_s)
 {
-    struct tsdb *db = open_store(dir);
+    struct tsdb *db = bench_open(dir, UINT64_C(2) << 30, UINT64_C(1) << 30);
     struct herd h;
     struct err err;
     int64_t step = (int64_t)(step_s * 1000), end = T0 + (int64_t)(days * (double)DAY_MS);
@@ -333,10 +303,10 @@ static void history(const char *dir, size_t vms, double days, double step_s)
     for (int64_t t = T0; t < end; t += step) {
         herd_sample(&h, t, step_s);
         if ((t - T0) % (DAY_MS / 4) == 0 && tsdb_settle(db, &err) < 0)
-            fail("settle", err.message);
+            bench_fail("settle", err.message);
     }
     if (tsdb_settle(db, &err) < 0)
-        fail("settle", err.message);
+        bench_fail("settle", err.message);
     printf("samples %zu\n", h.n * (size_t)((end - T0) / step));
     herd_done(&h);
     tsdb_close(db);
@@ -344,18 +314,18 @@ static void history(const char *dir, size_t vms, double days, double step_s)
 
 static void backtest(const char *dir, const char *file, double days)
 {
-    struct tsdb *db = open_store(dir);
+    struct tsdb *db = bench_open(dir, UINT64_C(2) << 30, UINT64_C(1) << 30);
     struct rule_files files = {0};
     struct rule_backtest *result = NULL;
     struct err err = {0};
     load(file, &files);
     struct rule_backtest_params p = {
         .start_ms = T0, .end_ms = T0 + (int64_t)(days * (double)DAY_MS), .interval_ms = 15000};
-    double wall = seconds_of(CLOCK_MONOTONIC), cpu = seconds_of(CLOCK_PROCESS_CPUTIME_ID);
+    double wall = bench_seconds(CLOCK_MONOTONIC), cpu = bench_seconds(CLOCK_PROCESS_CPUTIME_ID);
     if (rule_backtest(&files, tsdb_source(db), &p, &result, &err) < 0)
-        fail("backtest", err.message);
-    printf("wall %.3f\ncpu %.3f\n", seconds_of(CLOCK_MONOTONIC) - wall,
-           seconds_of(CLOCK_PROCESS_CPUTIME_ID) - cpu);
+        bench_fail("backtest", err.message);
+    printf("wall %.3f\ncpu %.3f\n", bench_seconds(CLOCK_MONOTONIC) - wall,
+           bench_seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu);
     size_t firings = 0, errors = 0;
     for (size_t i = 0; i < result->n; i++) {
         firings += result->rule[i].n;
@@ -374,7 +344,7 @@ static double number(const char *text)
 {
     double v;
     if (number_parse_f64(text, &v) < 0)
-        fail(text, "is no number");
+        bench_fail(text, "is no number");
     return v;
 }
 
@@ -387,7 +357,7 @@ int main(int argc, char **argv)
     else if (argc == 5 && strcmp(argv[1], "backtest") == 0)
         backtest(argv[2], argv[3], number(argv[4]));
     else
-        fail(argv[0], "evaluate DIR FILE VMS ROUNDS | history DIR VMS DAYS SECONDS | "
-                      "backtest DIR FILE DAYS");
+        bench_fail(argv[0], "evaluate DIR FILE VMS ROUNDS | history DIR VMS DAYS SECONDS | "
+                            "backtest DIR FILE DAYS");
     return 0;
 }

@@ -19,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bench.h"
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/map.h"
@@ -29,47 +30,11 @@
 #define T0 INT64_C(1700006400000)
 #define LINE_BYTES 8192
 
-static uint64_t random_state = 88172645463325252u;
-
-static uint64_t next_random(void)
-{
-    random_state ^= random_state << 13;
-    random_state ^= random_state >> 7;
-    return random_state ^= random_state << 17;
-}
-
-static double seconds_of(clockid_t clock)
-{
-    struct timespec t;
-    clock_gettime(clock, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-static void fail(const char *what, const char *message)
-{
-    fprintf(stderr, "%s: %s\n", what, message);
-    exit(1);
-}
-
-static struct tsdb *open_store(const char *dir)
-{
-    struct tsdb_options o;
-    struct tsdb *db = NULL;
-    struct err err = {0};
-    tsdb_options_init(&o);
-    o.raw.age_ms = o.minute.age_ms = o.hour.age_ms = 0;
-    o.memory_max_bytes = UINT64_C(4) << 30;
-    o.log_max_bytes = 0;
-    if (tsdb_open(dir, &o, &db, &err) < 0)
-        fail("open", err.message);
-    return db;
-}
-
 static void settle(struct tsdb *db)
 {
     struct err err = {0};
     if (tsdb_settle(db, &err) < 0)
-        fail("settle", err.message);
+        bench_fail("settle", err.message);
 }
 
 /** What a guest's series look like; the shares are guesses, the recorded file is the truth. */
@@ -91,7 +56,7 @@ static const int shape_of_20[20] = {
 
 static int64_t next_value(int shape, int64_t last)
 {
-    uint64_t r = next_random();
+    uint64_t r = bench_random();
     switch (shape) {
     case SHAPE_IDLE:
         return last + (r % 60 == 0 ? (int64_t)(r >> 40) % 8 : 0);
@@ -130,8 +95,8 @@ static void herd_init(struct herd *h, struct tsdb *db, size_t n)
         struct tsdb_kind_of of = {TSDB_SCALED, h->shape[i] == SHAPE_CPU ? 9 : 0, true, 0};
         struct err err = {0};
         if (tsdb_series(db, label, ARRAY_LEN(label), &of, &h->ref[i], &err) < 0)
-            fail("series", err.message);
-        h->v[i].i64 = (int64_t)(next_random() >> 30);
+            bench_fail("series", err.message);
+        h->v[i].i64 = (int64_t)(bench_random() >> 30);
     }
 }
 
@@ -155,7 +120,7 @@ static int by_value(const void *a, const void *b)
 
 static int append(const char *dir, int64_t n, int64_t seconds)
 {
-    struct tsdb *db = open_store(dir);
+    struct tsdb *db = bench_open(dir, UINT64_C(4) << 30, 0);
     struct herd h;
     herd_init(&h, db, (size_t)n);
     CLEANUP(freep) double *batch = malloc((size_t)seconds * sizeof(*batch));
@@ -163,11 +128,11 @@ static int append(const char *dir, int64_t n, int64_t seconds)
     double wall = 0, cpu = 0;
     for (int64_t i = 0; i < seconds; i++) {
         herd_step(&h);
-        double before = seconds_of(CLOCK_MONOTONIC);
-        double cpu_before = seconds_of(CLOCK_THREAD_CPUTIME_ID);
+        double before = bench_seconds(CLOCK_MONOTONIC);
+        double cpu_before = bench_seconds(CLOCK_THREAD_CPUTIME_ID);
         tsdb_append(db, T0 + i * 1000, h.ref, h.v, h.n, NULL);
-        batch[i] = seconds_of(CLOCK_MONOTONIC) - before;
-        batch_cpu[i] = seconds_of(CLOCK_THREAD_CPUTIME_ID) - cpu_before;
+        batch[i] = bench_seconds(CLOCK_MONOTONIC) - before;
+        batch_cpu[i] = bench_seconds(CLOCK_THREAD_CPUTIME_ID) - cpu_before;
         cpu += batch_cpu[i];
         wall += batch[i];
     }
@@ -178,11 +143,11 @@ static int append(const char *dir, int64_t n, int64_t seconds)
     printf("batch_median_ms %.3f\nbatch_p99_ms %.3f\nbatch_max_ms %.3f\n", batch[seconds / 2] * 1e3,
            batch[seconds * 99 / 100] * 1e3, batch[seconds - 1] * 1e3);
     printf("batch_max_cpu_ms %.3f\n", batch_cpu[seconds - 1] * 1e3);
-    double before = seconds_of(CLOCK_MONOTONIC);
+    double before = bench_seconds(CLOCK_MONOTONIC);
     settle(db);
     struct tsdb_status s;
     tsdb_status(db, &s);
-    printf("settle_s %.3f\nbytes_per_sample %.4f\n", seconds_of(CLOCK_MONOTONIC) - before,
+    printf("settle_s %.3f\nbytes_per_sample %.4f\n", bench_seconds(CLOCK_MONOTONIC) - before,
            (double)s.block_bytes[0] / samples);
     herd_done(&h);
     tsdb_close(db);
@@ -204,7 +169,7 @@ static double resident_bytes(void)
 
 static int memory(const char *dir, int64_t n, int64_t seconds)
 {
-    struct tsdb *db = open_store(dir);
+    struct tsdb *db = bench_open(dir, UINT64_C(4) << 30, 0);
     double before = resident_bytes(), most = 0;
     CLEANUP(freep) double *seen = malloc((size_t)seconds * sizeof(*seen));
     size_t n_seen = 0;
@@ -239,12 +204,12 @@ static size_t read_all(struct tsdb *db, const struct query_matcher *m, size_t n,
     struct err err = {0};
     size_t values = 0;
     if (source->ops->select(source, m, n, hints, 0, &set, &err) < 0)
-        fail("select", err.message);
+        bench_fail("select", err.message);
     for (size_t i = 0; i < set->n; i++) {
         const struct query_run *run = NULL;
         size_t n_runs = 0;
         if (set->ops->read(set, i, hints->start_ms, hints->end_ms, &run, &n_runs, &err) < 0)
-            fail("read", err.message);
+            bench_fail("read", err.message);
         for (size_t k = 0; k < n_runs; k++) {
             values += run[k].n;
             *sum += run[k].resolution_ms ? run[k].bucket[0].sum : run[k].v[0];
@@ -259,9 +224,9 @@ static double timed_read(struct tsdb *db, const struct query_matcher *m, size_t 
 {
     double best[15], sum = 0;
     for (size_t i = 0; i < ARRAY_LEN(best); i++) {
-        double before = seconds_of(CLOCK_MONOTONIC);
+        double before = bench_seconds(CLOCK_MONOTONIC);
         *ret_values = read_all(db, m, n, hints, &sum);
-        best[i] = seconds_of(CLOCK_MONOTONIC) - before;
+        best[i] = bench_seconds(CLOCK_MONOTONIC) - before;
     }
     qsort(best, ARRAY_LEN(best), sizeof(best[0]), by_value);
     return best[ARRAY_LEN(best) / 2] * 1e3;
@@ -269,7 +234,7 @@ static double timed_read(struct tsdb *db, const struct query_matcher *m, size_t 
 
 static int read_speed(const char *dir, int64_t days)
 {
-    struct tsdb *db = open_store(dir);
+    struct tsdb *db = bench_open(dir, UINT64_C(4) << 30, 0);
     struct herd h;
     herd_init(&h, db, 100);
     int64_t end = T0 + days * INT64_C(86400000);
@@ -289,14 +254,14 @@ static int read_speed(const char *dir, int64_t days)
     struct query_hints month = {T0 + 1, end, 3600000, 0};
     double ms = timed_read(db, &all, 1, &month, &values);
     if (values != (size_t)days * 24 * 100)
-        fail("read", "not the buckets that were expected");
+        bench_fail("read", "not the buckets that were expected");
     printf("rollup_ms %.3f\nrollup_buckets %zu\n", ms, values);
 
     struct query_matcher one = {QUERY_EQUAL, "__name__", "libvirt_domain_metric_14_total", NULL};
     struct query_hints hour = {end + 1, end + 3600000, 0, 0};
     ms = timed_read(db, &one, 1, &hour, &values);
     if (values != 3600)
-        fail("read", "not the samples that were expected");
+        bench_fail("read", "not the samples that were expected");
     printf("raw_hour_ms %.4f\n", ms);
 
     struct query_hints raw = {end + 1, end + 7200000, 0, 0};
@@ -322,11 +287,11 @@ static int generate(const char *path, int64_t guests, int64_t seconds)
 {
     FILE *file = fopen(path, "w");
     if (!file)
-        fail(path, strerror(errno));
+        bench_fail(path, strerror(errno));
     size_t n = (size_t)guests * 100;
     CLEANUP(freep) int64_t *v = malloc(n * sizeof(*v));
     for (size_t i = 0; i < n; i++)
-        v[i] = (int64_t)(next_random() >> 30);
+        v[i] = (int64_t)(bench_random() >> 30);
     for (int64_t t = T0 / 1000; t < T0 / 1000 + seconds; t++)
         for (size_t i = 0; i < n; i++) {
             int shape = shape_of_20[i % 20];
@@ -441,17 +406,17 @@ static void register_series(struct tsdb *db, struct trace_series *s, const char 
     struct tsdb_kind_of of = {s->decimals < 0 ? TSDB_DOUBLE : TSDB_SCALED, MAX_OF(s->decimals, 0),
                               false, 0};
     if (tsdb_series(db, label, n, &of, &s->ref, &err) < 0)
-        fail(text, err.message);
+        bench_fail(text, err.message);
 }
 
 static int size(const char *dir, const char *path)
 {
     FILE *file = fopen(path, "r");
     if (!file)
-        fail(path, strerror(errno));
+        bench_fail(path, strerror(errno));
     struct map *all = map_new();
     first_pass(file, all);
-    struct tsdb *db = open_store(dir);
+    struct tsdb *db = bench_open(dir, UINT64_C(4) << 30, 0);
     char line[LINE_BYTES], *name, *value, *time_text;
     uint64_t samples = 0, refused = 0;
     while (fgets(line, sizeof(line), file)) {
@@ -487,7 +452,7 @@ int main(int argc, char **argv)
         return size(argv[2], argv[3]);
     if (argc < 4 || number_parse_i64(argv[3], &a) < 0 ||
         (argc > 4 && number_parse_i64(argv[4], &b) < 0))
-        fail("arguments", "append|memory|read|generate|size DIR N [N]");
+        bench_fail("arguments", "append|memory|read|generate|size DIR N [N]");
     if (strcmp(argv[1], "append") == 0)
         return append(argv[2], a, b);
     if (strcmp(argv[1], "memory") == 0)
@@ -496,6 +461,6 @@ int main(int argc, char **argv)
         return read_speed(argv[2], a);
     if (strcmp(argv[1], "generate") == 0)
         return generate(argv[2], a, b);
-    fail("arguments", argv[1]);
+    bench_fail("arguments", argv[1]);
     return 1;
 }

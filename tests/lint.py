@@ -131,6 +131,19 @@ def compile_command(folder):
     return None, None
 
 
+def check_programs():
+    """What is installed is among what `ninja programs` builds, after which people install."""
+    build = os.path.join(ROOT, "build-asan")
+    done = subprocess.run(["meson", "introspect", "--targets", build], stdout=subprocess.PIPE,
+                          check=True)
+    with open(os.path.join(build, "build.ninja"), encoding="utf-8") as file:
+        built = re.search(r"^build programs: phony (.*)$", file.read(), re.MULTILINE).group(1).split()
+    for target in json.loads(done.stdout):
+        names = [os.path.relpath(name, build) for name in target["filename"]]
+        if target["installed"] and target["type"] == "executable" and names[0] not in built:
+            yield f"{names[0]} is installed, but `ninja programs` does not build it"
+
+
 def first_header(folder):
     found = sorted(glob.glob(os.path.join(ROOT, "src", folder, "include", folder, "*.h")))
     return f"{folder}/{os.path.basename(found[0])}" if found else None
@@ -181,7 +194,7 @@ def check_base_stands_alone():
 
 CHECKS = (check_format, check_licence_lines, check_includes, check_banned,
           check_libvirt_stays_in_virt, check_scripts, check_python_compiles)
-CHECKS_AFTER_SETUP = (check_layers, check_base_stands_alone)
+CHECKS_AFTER_SETUP = (check_programs, check_layers, check_base_stands_alone)
 
 
 def run(results, names, checks=CHECKS + CHECKS_AFTER_SETUP):

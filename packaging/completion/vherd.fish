@@ -64,6 +64,7 @@ complete -c vherd -n '__fish_seen_subcommand_from list' -l names -d 'names only,
 complete -c vherd -n __fish_use_subcommand -a show -d 'Show everything known about one VM'
 complete -c vherd -n '__fish_seen_subcommand_from show' -a '(vherd list --names 2>/dev/null)'
 complete -c vherd -n __fish_use_subcommand -a top -d 'Watch the VMs live in the terminal'
+complete -c vherd -n '__fish_seen_subcommand_from top' -l count -x -d 'with --json: so many lines, then end'
 complete -c vherd -n __fish_use_subcommand -a host -d 'Show the host: CPUs, memory, disks, NICs, pools, networks'
 complete -c vherd -n __fish_use_subcommand -a status -d 'Say how the daemon and its connection to libvirt are doing'
 complete -c vherd -n '__fish_seen_subcommand_from status' -l data -d 'also how complete and fresh the data of each VM are'

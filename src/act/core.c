@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/batch_json.h"
+#include "net/problem.h"
 
 #define REQUEST_MAX (4u * 1024 * 1024)
 #define ANSWER_MAX (16u * 1024 * 1024)
@@ -119,17 +120,10 @@ static void post(struct act *a, enum ipc_type type, uint32_t id, int status, con
 
 void core_problem(struct act *a, uint32_t id, int status, const char *detail)
 {
-    static const char mime[] = "application/problem+json";
     CLEANUP(buf_done) struct buf body;
-    struct json j;
     buf_init(&body, ANSWER_MAX);
-    json_init(&j, &body);
-    json_object_begin(&j);
-    json_kv_string(&j, "type", "about:blank");
-    json_kv_i64(&j, "status", status);
-    json_kv_string(&j, "detail", detail);
-    json_object_end(&j);
-    post(a, IPC_RESPONSE, id, status, mime, sizeof(mime), &body);
+    problem_put(&body, status, detail);
+    post(a, IPC_RESPONSE, id, status, PROBLEM_TYPE, sizeof(PROBLEM_TYPE), &body);
 }
 
 void core_answer(struct act *a, uint32_t id, int status, const struct buf *json)

@@ -202,7 +202,9 @@ const struct command commands[] = {
         .name = "top",
         .summary = "Watch the VMs live in the terminal",
         .details = "A table of all VMs that is renewed each second: sort, filter, look into one "
-                   "VM. Press ? in it for its keys.",
+                   "VM. Press ? in it for its keys. With --json, no terminal is needed: a line "
+                   "each second, `vms` as of `vherd list` and `host` as of `vherd host`.",
+        .options = {{"count", "N", "with --json: so many lines, then end", NULL, false}},
         .run = cmd_top,
     },
     {.name = "host", .run = cmd_host},

@@ -158,6 +158,8 @@ static void view_snapshots(struct cli *cli, const json_t *answer)
             buf_puts(&cli->out, ", being merged: delete it again");
         buf_puts(&cli->out, ")\n");
     }
+    if (json_array_size(json_object_get(answer, "snapshots")) == 0)
+        buf_puts(&cli->out, "It has no snapshots.\n");
 }
 
 static const struct {

@@ -153,7 +153,8 @@ static const struct view_line_desc lines[] = {
       {"", "guest_os", format_text, ""},
       {"kernel ", "guest_kernel", format_text, ""},
       {"users ", "guest_users", format_text, ""},
-      {"clock off by ", "guest_time_offset_seconds", format_latency, ""}}},
+      {"clock off by ", "guest_time_offset_seconds", format_latency, ""},
+      {"time zone ", "guest_timezone", format_text, ""}}},
 };
 
 static void view(struct cli *cli, const json_t *vm)

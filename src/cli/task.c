@@ -148,7 +148,10 @@ static const struct view_column columns[] = {
 
 static void view_list(struct cli *cli, const json_t *answer)
 {
-    view_table(&cli->term, NULL, api_list(answer, "tasks"), columns, ARRAY_LEN(columns), &cli->out);
+    const json_t *tasks = api_list(answer, "tasks");
+    view_table(&cli->term, NULL, tasks, columns, ARRAY_LEN(columns), &cli->out);
+    if (json_array_size(tasks) == 0)
+        buf_puts(&cli->out, "There is no such task.\n");
 }
 
 static int list(struct cli *cli)

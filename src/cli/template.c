@@ -25,8 +25,10 @@ static const struct view_column columns[] = {
 
 static void view_list(struct cli *cli, const json_t *answer)
 {
-    view_table(&cli->term, NULL, api_list(answer, "templates"), columns, ARRAY_LEN(columns),
-               &cli->out);
+    const json_t *templates = api_list(answer, "templates");
+    view_table(&cli->term, NULL, templates, columns, ARRAY_LEN(columns), &cli->out);
+    if (json_array_size(templates) == 0)
+        buf_puts(&cli->out, "There are no templates: see act.templates in vherd.yaml(5).\n");
 }
 
 static void view_one(struct cli *cli, const json_t *answer)

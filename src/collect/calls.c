@@ -2,7 +2,6 @@
 // The lanes that ask libvirt about one VM or one pool at a time, on workers: statistics, state and
 // XML, pools and networks.
 #include <errno.h>
-#include <limits.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -224,82 +223,12 @@ static void follow_agent(struct collector *c, struct vm *vm, int64_t now)
         lane_remove(c->agent_lane, vm->uuid.b, UUID_BYTES);
 }
 
-void stored_soon(struct collector *c, struct vm *vm)
-{
-    rec_of(vm)->stored_ns = 0;
-    rec_of(vm)->changed_ns = mono(c);
-    lane_hasten(c->stored_lane, vm->uuid.b, UUID_BYTES, mono(c));
-}
-
-void stored_listed(struct collector *c, struct vm *vm, bool has_snapshots)
-{
-    double n = object_fact(&vm->obj, FACT_VM_SNAPSHOTS);
-    int64_t now = mono(c);
-    if (isnan(n))
-        return; // not read yet
-    if (has_snapshots != (n > 0))
-        stored_soon(c, vm);
-    else if (has_snapshots && now - rec_of(vm)->counted_ns >= STORED_COUNT_NS)
-        lane_hasten(c->stored_lane, vm->uuid.b, UUID_BYTES, now);
-}
-
-static uint64_t mix(uint64_t hash, const void *data, size_t len)
-{
-    const unsigned char *p = data;
-    for (size_t i = 0; i < len; i++)
-        hash = (hash ^ p[i]) * UINT64_C(0x100000001b3); // FNV-1a
-    return hash;
-}
-
-// What a definition in force says, but for what changes in the life of a VM by itself.
-static uint64_t shape_of(const struct batch *b)
-{
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
-    for (uint32_t i = 0; i < b->n_rows; i++) {
-        const struct batch_row *row = &b->rows[i];
-        if (row->fact == FACT_VM_MEM_CURRENT || row->fact == FACT_VM_AGENT_CONNECTED ||
-            row->attr == ATTR_VM_AGENT)
-            continue;
-        const char *key = b->text + row->key, *text = b->text + row->text;
-        hash = mix(hash, &row->fact, sizeof(row->fact));
-        hash = mix(hash, &row->attr, sizeof(row->attr));
-        hash = mix(hash, &row->value, sizeof(row->value));
-        hash = mix(hash, key, strlen(key) + 1);
-        hash = mix(hash, text, strlen(text) + 1);
-    }
-    return hash;
-}
-
-// Disks come and go with the definition; here they are not made.
-static void forget_strangers(struct batch *b, const struct vm *vm)
-{
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < b->n_rows; i++)
-        if (b->rows[i].key == 0 || object_find(&vm->obj, KIND_DISK, b->text + b->rows[i].key))
-            b->rows[kept++] = b->rows[i];
-    b->n_rows = kept;
-}
-
 static void stored_apply(struct collector *c, struct call *call, struct vm *vm, int64_t now)
 {
-    struct vm_rec *rec = rec_of(vm);
-    if (call->result < 0) {
-        log_debug("cannot read what is stored of a VM: %s", call->err.message);
-        batch_reset(call->out);
-        call->out->lane = LANE_STORED;
-        call->out->mono_ns = now;
-        batch_unavailable(call->out, "stored", call->err.message);
-        batch_apply(call->out, &vm->obj);
-        return;
-    }
-    forget_strangers(call->out, vm);
-    batch_apply(call->out, &vm->obj);
-    object_sweep(&vm->obj, KIND_MISS, LANE_STORED, now);
-    rec->counted_ns = call->started_ns;
-    if (rec->changed_ns > call->started_ns)
-        stored_soon(c, vm); // it may have been read before what was told meanwhile
-    else if (call->known < 0 || object_fact(&vm->obj, FACT_VM_SNAPSHOTS) != call->known)
-        rec->stored_ns = call->started_ns;
+    if (call->result < 0)
+        stored_failed(vm, call->out, call->err.message, now);
+    else
+        stored_read(c, vm, call->out, call->known, call->started_ns, now);
 }
 
 static void config_apply(struct collector *c, struct call *call, struct vm *vm, int64_t now)
@@ -332,12 +261,7 @@ static void config_apply(struct collector *c, struct call *call, struct vm *vm, 
     batch_apply(call->out, &vm->obj);
     nics_learn(c, vm);
     follow_agent(c, vm, now);
-    uint64_t shape = shape_of(call->out);
-    if (shape != rec_of(vm)->shape)
-        stored_soon(c, vm);
-    rec_of(vm)->shape = shape;
-    if (c->p.virt->stored)
-        lane_add(c->stored_lane, vm->uuid.b, UUID_BYTES, now);
+    stored_defined(c, vm, call->out, now);
 }
 
 static void pools_apply(struct collector *c, struct call *call, int64_t now)
@@ -433,17 +357,6 @@ static void call_deliver(struct collector *c, struct msg *m)
     }
 }
 
-// -1: all is to be read.
-static int known_snapshots(const struct vm *vm, int64_t now)
-{
-    int64_t read_ns = vm ? rec_of(vm)->stored_ns : 0;
-    double n = vm ? object_fact(&vm->obj, FACT_VM_SNAPSHOTS) : NAN;
-    // Its turn in the lane may come a little early.
-    return read_ns && now - read_ns < STORED_WHOLE_NS - STORED_COUNT_NS && n >= 0 && n < INT_MAX
-               ? (int)n
-               : -1;
-}
-
 static struct call *call_new(struct collector *c, enum call_kind kind, struct conn *conn,
                              uint64_t number, const void *key, size_t len, int64_t now)
 {
@@ -468,7 +381,7 @@ static struct call *call_new(struct collector *c, enum call_kind kind, struct co
         call->parts = VIRT_PARTS_ALL;
         if (vm && kind == CALL_STATS)
             call->parts = pace_parts(vm, &rec_of(vm)->pace, c->p.conf, now);
-        call->known = kind == CALL_STORED ? known_snapshots(vm, now) : -1;
+        call->known = kind == CALL_STORED ? stored_known(vm, now) : -1;
         call->persistent = vm && object_fact(&vm->obj, FACT_VM_PERSISTENT) == 1;
         call->pid = vm ? rec_of(vm)->pid : 0;
         call->process_start = vm ? rec_of(vm)->process_start : 0;

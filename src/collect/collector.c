@@ -176,6 +176,21 @@ int64_t collector_step(struct collector *c)
     return MIN_OF(wake, agent_wake(c, now));
 }
 
+static bool inbox_has(struct collector *c)
+{
+    pthread_mutex_lock(&c->inbox.lock);
+    bool has = c->inbox.head || c->inbox.batches;
+    pthread_mutex_unlock(&c->inbox.lock);
+    return has;
+}
+
+void collector_settle(struct collector *c)
+{
+    do
+        (void)collector_step(c);
+    while (inbox_has(c));
+}
+
 static struct lane_policy policy(int64_t interval_ns, int64_t deadline_ns, const struct conf *conf,
                                  int in_flight, int written_off)
 {

@@ -156,10 +156,10 @@ static struct track *track_new(struct keep *k, struct object *o)
     return t;
 }
 
-// A vCPU runs, or waits, all the time at most.
+// A vCPU runs all the time at most. A wait is counted when it ends, however long it was.
 static double max_rate_of(const struct metric_desc *m)
 {
-    return m->fact == FACT_VCPU_RUN || m->fact == FACT_VCPU_WAIT ? 1 : 0;
+    return m->fact == FACT_VCPU_RUN ? 1 : 0;
 }
 
 static uint32_t ref_of(struct keep *k, const struct object *o, const struct row *row)

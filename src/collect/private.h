@@ -158,11 +158,21 @@ void inventory_count(struct collector *c);
 void inventory_drop_unknown(struct collector *c, struct vm *vm);
 void vm_clear_lane(struct vm *vm, enum lane lane);
 
-// calls.c
+// stored.c
 // What is kept of the VM may have changed: read it all again.
 void stored_soon(struct collector *c, struct vm *vm);
 // A listing says whether it has snapshots.
 void stored_listed(struct collector *c, struct vm *vm, bool has_snapshots);
+// The definition in force was read: `b`.
+void stored_defined(struct collector *c, struct vm *vm, const struct batch *b, int64_t now);
+// Snapshots that the next call need only count; -1: it reads all that is stored.
+int stored_known(const struct vm *vm, int64_t now);
+// An answer to a call that began then with `known` of stored_known().
+void stored_read(struct collector *c, struct vm *vm, struct batch *b, int known, int64_t started_ns,
+                 int64_t now);
+void stored_failed(struct vm *vm, struct batch *b, const char *message, int64_t now);
+
+// calls.c
 void nics_forget(struct collector *c, struct vm *vm);
 void calls_step(struct collector *c, int64_t now);
 int64_t calls_wake(const struct collector *c, int64_t now);

@@ -16,34 +16,6 @@ void answer(struct core *c, uint32_t id, int status, const char *type, const cha
     peer_send(&c->web, IPC_RESPONSE, id, status, type, strlen(type) + 1, body, len);
 }
 
-static const char *title_of(int status)
-{
-    static const struct {
-        int status;
-        const char *title;
-    } titles[] = {
-        {400, "Bad Request"}, {401, "Unauthorized"},        {403, "Forbidden"},
-        {404, "Not Found"},   {405, "Method Not Allowed"},  {409, "Conflict"},
-        {502, "Bad Gateway"}, {503, "Service Unavailable"}, {504, "Gateway Timeout"},
-    };
-    for (size_t i = 0; i < ARRAY_LEN(titles); i++)
-        if (titles[i].status == status)
-            return titles[i].title;
-    return "Error";
-}
-
-void problem_put(struct buf *out, int status, const char *detail)
-{
-    struct json j;
-    json_init(&j, out);
-    json_object_begin(&j);
-    json_kv_string(&j, "type", "about:blank");
-    json_kv_string(&j, "title", title_of(status));
-    json_kv_i64(&j, "status", status);
-    json_kv_string(&j, "detail", detail);
-    json_object_end(&j);
-}
-
 void answer_problem(struct core *c, uint32_t id, int status, const char *format, ...)
 {
     CLEANUP(freep) char *detail = NULL;

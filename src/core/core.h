@@ -24,6 +24,7 @@
 #include "notices.h"
 #include "model/herd.h"
 #include "model/query.h"
+#include "net/problem.h"
 #include "net/ipc.h"
 #include "rules.h"
 #include "statedb.h"
@@ -169,8 +170,6 @@ bool web_frame(struct peer *p, const struct ipc_frame *f);
 void web_gone(struct peer *p);
 void answer(struct core *c, uint32_t id, int status, const char *type, const char *body,
             size_t len);
-#define PROBLEM_TYPE "application/problem+json"
-void problem_put(struct buf *out, int status, const char *detail); // the body alone
 void answer_problem(struct core *c, uint32_t id, int status, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 

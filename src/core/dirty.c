@@ -29,7 +29,7 @@ static void on_measured(void *arg, int status, const char *act_body, size_t act_
     if (!vm) {
         answer_problem(c, w->id, 404, "the VM is gone");
     } else if (status != 200) {
-        answer(c, w->id, status, "application/problem+json", act_body, act_len);
+        answer(c, w->id, status, PROBLEM_TYPE, act_body, act_len);
     } else if (isnan(rate)) {
         answer_problem(c, w->id, 502, "libvirt measured no dirty page rate");
     } else {

@@ -29,7 +29,6 @@ struct rehearsal {
     struct tsdb *db;
     struct keep *keep;
     char *directory;
-    bool is_woken;
 };
 
 DEFINE_FREEP(struct scenario, scenario_free, scenario_freep)
@@ -54,10 +53,7 @@ static void rehearsal_done(struct rehearsal *r)
     free(r->directory);
 }
 
-static void on_wake(void *arg)
-{
-    ((struct rehearsal *)arg)->is_woken = true;
-}
+static void on_wake(void *arg) {} // all is settled after each sample
 
 static void set_pace(struct conf *conf, int64_t step_ns)
 {
@@ -105,7 +101,6 @@ static int open_collector(struct rehearsal *r, const char *uri, struct err *err)
                                       .clock = &r->clock.clock,
                                       .herd = r->herd,
                                       .wake = on_wake,
-                                      .arg = r,
                                       .no_sampler = true,
                                       .no_threads = true};
     struct host_params host = {"/", &r->clock.clock, true};
@@ -113,28 +108,19 @@ static int open_collector(struct rehearsal *r, const char *uri, struct err *err)
     return e < 0 ? e : host_simulated.open(&host, &r->host, err);
 }
 
-// All that follows from what is now, which without threads has an end.
-static void settle(struct rehearsal *r)
-{
-    do {
-        r->is_woken = false;
-        (void)collector_step(r->collector);
-    } while (r->is_woken);
-}
-
 static int take_sample(struct rehearsal *r)
 {
     struct host_sink sink = collector_sink(r->collector);
     host_simulated.scan(r->host, &sink);
     host_simulated.sample(r->host, r->clock.mono, &sink);
-    settle(r);
+    collector_settle(r->collector);
     return keep_sample(r->keep, r->clock.mono, r->clock.real);
 }
 
 static int play(struct rehearsal *r, uint64_t steps, int64_t step_ns, struct err *err)
 {
     int e = 0;
-    settle(r);
+    collector_settle(r->collector);
     for (uint64_t i = 0; e == 0 && i < steps; i++) {
         clock_fake_advance(&r->clock, step_ns);
         e = take_sample(r);

@@ -143,7 +143,7 @@ bool tool_rules_check(const char *const *path, size_t n, bool json, bool strict,
         size_t rules = rule_files_count(&files);
         if (well)
             buf_printf(out,
-                       "%zu %s in %zu %s %s well; each minute %.3g samples are read of each series "
+                       "%zu %s in %zu %s %s well; each minute %.0f samples are read of each series "
                        "that matches, sampled each second.\n",
                        rules, rules == 1 ? "rule" : "rules", groups,
                        groups == 1 ? "group" : "groups", rules == 1 ? "is" : "are", samples);

@@ -99,16 +99,12 @@ static size_t count_flagged(const json_t *vms)
     return n;
 }
 
-// Pressure is a sum of seconds: its part of the time between two answers.
 static void put_pressure(const struct tui_model *m, const char *label, const char *field,
                          struct page *p)
 {
-    double span = api_number(m->host, "time") - api_number(m->host_old, "time");
-    double waited = api_number(m->host, field) - api_number(m->host_old, field);
-    if (span > 0 && waited >= 0) {
-        double ratio = fmin(waited / span, 1);
+    double ratio = api_number(m->host, field);
+    if (!isnan(ratio))
         put_human(p, ratio >= 0.1 ? PAGE_WARN : PAGE_PLAIN, label, ratio, human_percent);
-    }
 }
 
 static void line_counts(const struct tui_model *m, struct page *p)
@@ -134,9 +130,9 @@ static void line_counts(const struct tui_model *m, struct page *p)
                   human_bytes_short);
         put_human(p, PAGE_PLAIN, "/", swap, human_bytes_short);
     }
-    put_pressure(m, "  PSI cpu ", "pressure_cpu_some_seconds", p);
-    put_pressure(m, " mem ", "pressure_memory_some_seconds", p);
-    put_pressure(m, " io ", "pressure_io_some_seconds", p);
+    put_pressure(m, "  PSI cpu ", "pressure_cpu_ratio", p);
+    put_pressure(m, " mem ", "pressure_memory_ratio", p);
+    put_pressure(m, " io ", "pressure_io_ratio", p);
 }
 
 void tui_compose_bar(const struct tui_model *m, size_t lines, struct page *out)

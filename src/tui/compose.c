@@ -14,7 +14,6 @@ void tui_model_done(struct tui_model *m)
 {
     json_decref(m->vms);
     json_decref(m->host);
-    json_decref(m->host_old);
     json_decref(m->detail);
     free(m->error);
     free(m->detail_error);

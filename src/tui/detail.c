@@ -52,10 +52,10 @@ static const struct line lines[] = {
       {"transmit ", "transmit_bytes_per_second", format_rate, ""}}},
     {"Agent",
      {{"", "agent", format_text, ""},
-      {"", "guest_hostname", format_text, ""},
-      {"", "guest_os", format_text, ""},
       {"users ", "guest_users", format_text, ""},
-      {"clock off by ", "guest_time_offset_seconds", format_latency, ""}}},
+      {"clock off by ", "guest_time_offset_seconds", format_latency, ""},
+      {"time zone ", "guest_timezone", format_text, ""}}},
+    {"Guest", {{"", "guest_hostname", format_text, ""}, {"", "guest_os", format_text, ""}}},
 };
 
 static void put_line(const json_t *vm, const struct line *line, struct page *out)

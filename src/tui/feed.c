@@ -218,8 +218,6 @@ void tui_feed_take(struct tui_feed *p, struct tui_model *m)
     drain_fd(p->news_fd);
     pthread_mutex_lock(&p->lock);
     take_json(&m->vms, &p->news.vms);
-    if (p->news.host)
-        take_json(&m->host_old, &m->host);
     take_json(&m->host, &p->news.host);
     // A detail that comes late, of a VM that is no longer looked into, is dropped.
     if (strcmp(p->detail_of, p->wanted) == 0) {

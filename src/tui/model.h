@@ -19,11 +19,10 @@
 
 /** The daemon's last answers; every one may be missing. */
 struct tui_model {
-    json_t *vms;      /**< of /vms */
-    json_t *host;     /**< of /host */
-    json_t *host_old; /**< the one before, for rates */
-    json_t *detail;   /**< of the VM that is looked into */
-    char *error;      /**< why the last request failed; NULL = it did not */
+    json_t *vms;    /**< of /vms */
+    json_t *host;   /**< of /host */
+    json_t *detail; /**< of the VM that is looked into */
+    char *error;    /**< why the last request failed; NULL = it did not */
     char *detail_error;
     double age_s; /**< since the last answer of /vms */
 };

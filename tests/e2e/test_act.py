@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -131,6 +132,17 @@ class Deeds(unittest.TestCase):
         status, text = self.run_vherd("apply", path)
         self.assertEqual(status, 2)
         self.assertIn("vms[0]: there is no field vcpu; did you mean vcpus?", text)
+
+    def test_apply_as_documented(self):
+        with open(os.path.join(vherd.ROOT, "docs", "managing.md"), encoding="utf-8") as file:
+            example = re.search(r"^    vms:\n(?:    .*\n)+", file.read(), re.MULTILINE).group(0)
+        path = os.path.join(self.daemon.directory, "documented.yaml")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(example)
+        self.assertEqual(self.run_vherd("apply", path, "--diff")[0], 0)
+        self.assertEqual(self.run_vherd("apply", path)[0], 0)
+        self.assertEqual(self.ask("/vherd/v1/vms/web/definition")[1]["state"], "running")
+        self.assertEqual(self.run_vherd("apply", path), (0, "everything is as wanted\n"))
 
     def token(self, name, role, scope):
         self.assertEqual(self.run_vherd("user", "add", name, "--role", role, "--scope", scope)[0], 0)

@@ -170,8 +170,19 @@ class Commands(unittest.TestCase):
                 (("completion", "csh"), "bash, zsh or fish"),
                 (("config", "chekc"), "check or show"), (("help", "nothing"), "no command"),
                 (("help", "lits"), 'did you mean "list"?'),
-                (("top", "--json"), "vherd list --json")):
+                (("top", "--count", "3"), "--json"),
+                (("top", "--json", "--count", "none"), "from 1 on")):
             self.assertIn(part, self.fails(2, *arguments), arguments)
+
+    def test_top_as_json(self):
+        lines = [json.loads(line) for line in
+                 self.well("top", "--json", "--count", "2").splitlines()]
+        self.assertEqual(len(lines), 2)
+        for line in lines:
+            self.assertEqual(set(line), {"vms", "host"})
+            self.assertEqual([vm["name"] for vm in line["vms"]["vms"]], [
+                vm["name"] for vm in json.loads(self.well("list", "--json"))["vms"]])
+            self.assertIn("load1", line["host"])
 
     def test_help(self):
         whole = self.well("help")

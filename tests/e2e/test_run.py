@@ -30,6 +30,12 @@ def in_lab(pid):
         return False
 
 
+def installed_state():
+    """What an installed vherd keeps, which the demonstration must not touch."""
+    return sorted((folder, name, os.stat(os.path.join(folder, name)).st_mtime_ns)
+                  for folder, _, names in os.walk("/var/lib/vherd") for name in names)
+
+
 def leftovers():
     """What is there of this lab and of ./run; other labs may come and go meanwhile."""
     bridge = "vherdbr" + hashlib.sha256(MARK.encode()).hexdigest()[:8]
@@ -54,9 +60,11 @@ class Run(unittest.TestCase):
         self.environment = dict(os.environ, VHERD_RUN_LISTEN=f"127.0.0.1:{self.port}",
                                 VHERD_LAB_ID=LAB, TERM="xterm-256color")
         self.assertEqual(leftovers(), [])
+        self.installed = installed_state()
 
     def assert_nothing_left(self):
         self.assertEqual(leftovers(), [])
+        self.assertEqual(installed_state(), self.installed)
 
     def names_served(self):
         try:
@@ -78,11 +86,16 @@ class Run(unittest.TestCase):
 
     def test_without_a_terminal(self):
         process = self.start()
+        command = os.path.join(vherd.ROOT, "build", "run", "vherd")
+        vherd.wait_for("the command shows the guests", 30, lambda: set(GUESTS) <= set(
+            subprocess.run([command, "list", "--names"], stdout=subprocess.PIPE, text=True,
+                           timeout=30).stdout.split()), pause=0.5)
         time.sleep(6)
         process.send_signal(signal.SIGTERM)
         out, err = process.communicate(timeout=60)
         self.assertEqual(process.returncode, 143)
         self.assertIn(f"http://127.0.0.1:{self.port}/", err)
+        self.assertIn("build/run/vherd", err)
         for name in GUESTS:
             self.assertIn(name, out)
         self.assert_nothing_left()
@@ -131,6 +144,7 @@ class Run(unittest.TestCase):
         done = subprocess.run([RUN, "--help"], stdout=subprocess.PIPE, text=True)
         self.assertEqual(done.returncode, 0)
         self.assertIn("--demo", done.stdout)
+        self.assertIn("build/run/vherd", done.stdout)
         done = subprocess.run([RUN, "--bogus"], stderr=subprocess.PIPE, text=True)
         self.assertEqual(done.returncode, 2)
         self.assertIn("usage", done.stderr)

@@ -56,40 +56,44 @@ def fetch(package, target):
         shutil.rmtree(directory, ignore_errors=True)
 
 
-class Peer:
-    """A program that runs in a folder of its own until it is closed."""
+class Program:
+    """A program that runs in a folder of its own, where its log is too, until it is closed."""
 
-    def __init__(self, package, program, arguments, port, health):
-        path = os.path.join(unpack(package), program)
+    def __init__(self):
         self.directory = tempfile.mkdtemp(prefix="vherd-peer-")
-        self.port = port
-        self.log_path = os.path.join(self.directory, "log")
-        with open(self.log_path, "wb") as log:
-            self.process = subprocess.Popen([path, *arguments(self.directory)], stdout=log,
-                                            stderr=log, stdin=subprocess.DEVNULL,
-                                            cwd=self.directory)
+        self.process = None
+
+    def path(self, *names):
+        return os.path.join(self.directory, *names)
+
+    def write(self, name, text):
+        with open(self.path(name), "w", encoding="utf-8") as file:
+            file.write(text)
+        return self.path(name)
+
+    def start(self, words, what, seconds, is_ready, **options):
+        """Returns once `is_ready` holds; where it does not come to that, nothing is left."""
+        with open(self.path("log"), "wb") as log:
+            self.process = subprocess.Popen(words, stdout=log, stderr=log,
+                                            stdin=subprocess.DEVNULL, **options)
         try:
-            wait_for(f"{package} answers", 60, lambda: self.is_up(health))
+            wait_for(what, seconds, lambda: self.is_running() and is_ready())
         except BaseException:
             self.close()
             raise
 
-    @property
-    def address(self):
-        return f"127.0.0.1:{self.port}"
-
-    def is_up(self, path):
+    def is_running(self):
         if self.process.poll() is not None:
-            with open(self.log_path, encoding="utf-8", errors="replace") as log:
-                raise AssertionError("the peer ended: " + log.read()[-2000:])
-        try:
-            return self.get(path) is not None
-        except OSError:
-            return False
+            raise AssertionError("the peer ended: " + self.log())
+        return True
 
-    def get(self, path):
-        with urllib.request.urlopen(f"http://{self.address}{path}", timeout=10) as answer:
-            return answer.read().decode()
+    def log(self, *names):
+        text = ""
+        for name in ("log", *names):
+            if os.path.exists(self.path(name)):
+                with open(self.path(name), encoding="utf-8", errors="replace") as file:
+                    text += file.read()[-3000:]
+        return text
 
     def close(self):
         self.process.terminate()
@@ -99,6 +103,31 @@ class Peer:
             self.process.kill()
             self.process.wait()
         shutil.rmtree(self.directory, ignore_errors=True)
+
+
+class Peer(Program):
+    """One that answers HTTP."""
+
+    def __init__(self, package, program, arguments, port, health):
+        path = os.path.join(unpack(package), program)
+        super().__init__()
+        self.port = port
+        self.start([path, *arguments(self.directory)], f"{package} answers", 60,
+                   lambda: self.is_up(health), cwd=self.directory)
+
+    @property
+    def address(self):
+        return f"127.0.0.1:{self.port}"
+
+    def is_up(self, path):
+        try:
+            return self.get(path) is not None
+        except OSError:
+            return False
+
+    def get(self, path):
+        with urllib.request.urlopen(f"http://{self.address}{path}", timeout=10) as answer:
+            return answer.read().decode()
 
 
 def prometheus(port):

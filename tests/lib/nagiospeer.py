@@ -1,16 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Debian's Nagios 4 and NSCA-ng, unpacked and running in a folder of their own."""
 
+import grp
 import os
 import pwd
 import re
 import shutil
 import socket
-import subprocess
-import tempfile
 
 import debianpeers
-from vherd import wait_for
+from fakedaemon import free_port
 
 NOBODY = "nobody"
 
@@ -105,19 +104,24 @@ def blocks(text):
         yield kind, dict(line.strip().split("=", 1) for line in inner.splitlines() if "=" in line)
 
 
-class Nagios:
+def group_of(user):
+    return grp.getgrgid(pwd.getpwnam(user).pw_gid).gr_name
+
+
+class Nagios(debianpeers.Program):
     """`active`: service to check_vherd's arguments; `passive`: services that wait for results."""
 
     def __init__(self, check, socket_path, active, passive, host="h1"):
         program = os.path.join(debianpeers.unpack("nagios4-core"), "usr", "sbin", "nagios4")
-        self.directory = d = tempfile.mkdtemp(prefix="vherd-nagios-")
+        super().__init__()
         self.host = host
-        self.command_file = os.path.join(d, "rw", "nagios.cmd")
+        self.command_file = self.path("rw", "nagios.cmd")
         for folder in ("rw", "results"):
-            os.mkdir(os.path.join(d, folder))
+            os.mkdir(self.path(folder))
         me = pwd.getpwuid(os.geteuid()).pw_name
         user = NOBODY if os.geteuid() == 0 else me
-        self.write("nagios.cfg", MAIN.format(d=d, user=user, group=group_of(user)))
+        main = self.write("nagios.cfg",
+                          MAIN.format(d=self.directory, user=user, group=group_of(user)))
         text = OBJECTS.format(check=check, socket=socket_path, host=host)
         for name, arguments in active.items():
             text += SERVICE.format(host=host, name=name, arguments=arguments, active=1, passive=0)
@@ -125,41 +129,20 @@ class Nagios:
             text += SERVICE.format(host=host, name=name, arguments="-h", active=0, passive=1)
         self.write("objects.cfg", text)
         if os.geteuid() == 0:
-            for path in (d, os.path.join(d, "rw"), os.path.join(d, "results")):
+            for path in (self.directory, self.path("rw"), self.path("results")):
                 shutil.chown(path, user, group_of(user))
-        os.chmod(d, 0o755)
-        with open(os.path.join(d, "log"), "wb") as log:
-            self.process = subprocess.Popen([program, os.path.join(d, "nagios.cfg")], stdout=log,
-                                            stderr=log, stdin=subprocess.DEVNULL)
-        try:
-            wait_for("Nagios' command file", 60, self.has_command_file)
-        except BaseException:
-            self.close()
-            raise
+        os.chmod(self.directory, 0o755)
+        self.start([program, main], "Nagios' command file", 60,
+                   lambda: os.path.exists(self.command_file))
         # Its package gives the group rights on it; who is to write belongs to the group.
         os.chmod(self.command_file, 0o666)
 
-    def write(self, name, text):
-        with open(os.path.join(self.directory, name), "w", encoding="utf-8") as file:
-            file.write(text)
-
-    def has_command_file(self):
-        if self.process.poll() is not None:
-            raise AssertionError("Nagios ended: " + self.log())
-        return os.path.exists(self.command_file)
-
-    def log(self):
-        text = ""
-        for name in ("log", "nagios.log"):
-            path = os.path.join(self.directory, name)
-            if os.path.exists(path):
-                with open(path, encoding="utf-8", errors="replace") as file:
-                    text += file.read()[-3000:]
-        return text
+    def log(self, *names):
+        return super().log("nagios.log", *names)
 
     def services(self):
         """Service to its fields in status.dat; only those that have been checked."""
-        path = os.path.join(self.directory, "status.dat")
+        path = self.path("status.dat")
         if not os.path.exists(path):
             return {}
         with open(path, encoding="utf-8", errors="replace") as file:
@@ -172,22 +155,8 @@ class Nagios:
         fields = self.services().get(name)
         return int(fields["current_state"]) if fields else None
 
-    def close(self):
-        self.process.terminate()
-        try:
-            self.process.wait(20)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        shutil.rmtree(self.directory, ignore_errors=True)
 
-
-def group_of(user):
-    import grp
-    return grp.getgrgid(pwd.getpwnam(user).pw_gid).gr_name
-
-
-class NscaNg:
+class NscaNg(debianpeers.Program):
     """Its server before a command file, and the words that send to it."""
 
     def __init__(self, command_file):
@@ -197,39 +166,21 @@ class NscaNg:
             os.path.join(debianpeers.unpack(name), "usr", "lib", folder)
             for name in ("libconfuse2", "libev4")
             for folder in os.listdir(os.path.join(debianpeers.unpack(name), "usr", "lib")))
-        self.directory = d = tempfile.mkdtemp(prefix="vherd-nsca-")
-        os.chmod(d, 0o755)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        with open(os.path.join(d, "server.cfg"), "w", encoding="utf-8") as file:
-            file.write(f'command_file = "{command_file}"\nlisten = "127.0.0.1:{port}"\n'
-                       'authorize "vherd" {\n password = "s3cret"\n hosts = ".*"\n'
-                       ' services = ".*"\n}\n')
-        with open(os.path.join(d, "client.cfg"), "w", encoding="utf-8") as file:
-            file.write(f'server = "127.0.0.1"\nport = "{port}"\nidentity = "vherd"\n'
-                       'password = "s3cret"\n')
+        super().__init__()
+        os.chmod(self.directory, 0o755)
+        port = free_port()
+        configuration = self.write(
+            "server.cfg", f'command_file = "{command_file}"\nlisten = "127.0.0.1:{port}"\n'
+            'authorize "vherd" {\n password = "s3cret"\n hosts = ".*"\n services = ".*"\n}\n')
+        client_configuration = self.write(
+            "client.cfg", f'server = "127.0.0.1"\nport = "{port}"\nidentity = "vherd"\n'
+            'password = "s3cret"\n')
         self.words = ["/usr/bin/env", f"LD_LIBRARY_PATH={libraries}", client, "-c",
-                      os.path.join(d, "client.cfg")]
-        self.log_path = os.path.join(d, "log")
-        with open(self.log_path, "wb") as log:
-            self.process = subprocess.Popen(
-                [server, "-F", "-S", "-c", os.path.join(d, "server.cfg")], stdout=log, stderr=log,
-                stdin=subprocess.DEVNULL, env=dict(os.environ, LD_LIBRARY_PATH=libraries))
-        try:
-            wait_for("NSCA-ng", 30, lambda: self.listens(port))
-        except BaseException:
-            self.close()
-            raise
+                      client_configuration]
+        self.start([server, "-F", "-S", "-c", configuration], "NSCA-ng", 30,
+                   lambda: listens(port), env=dict(os.environ, LD_LIBRARY_PATH=libraries))
 
-    def listens(self, port):
-        if self.process.poll() is not None:
-            with open(self.log_path, encoding="utf-8", errors="replace") as log:
-                raise AssertionError("NSCA-ng ended: " + log.read())
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", port)) == 0
 
-    def close(self):
-        self.process.terminate()
-        self.process.wait()
-        shutil.rmtree(self.directory, ignore_errors=True)
+def listens(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

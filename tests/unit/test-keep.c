@@ -454,6 +454,33 @@ static void test_completeness_of_a_lane(void **state)
     stage_done(&s);
 }
 
+// A vCPU that ran longer than the time that passed is an error of ours; a wait is counted when it
+// ends and may be longer.
+static void test_what_a_vcpu_cannot_do_is_counted(void **state)
+{
+    static const struct {
+        double run_ns, wait_ns;
+        uint64_t impossible;
+    } steps[] = {{0, 0, 0}, {1e9, 0, 0}, {1.5e9, 2.5e9, 0}, {3e9, 2.5e9, 1}};
+    struct stage s;
+    stage_init(&s);
+    struct vm *vm = add_vm(&s, 1, "web");
+    struct object *vcpu = object_child(&vm->obj, KIND_VCPU, "0");
+    for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+        struct tsdb_quality *quality = NULL;
+        size_t n = 0;
+        set(&s, vcpu, FACT_VCPU_RUN, steps[i].run_ns);
+        set(&s, vcpu, FACT_VCPU_WAIT, steps[i].wait_ns);
+        sample(&s);
+        assert_int_equal(tsdb_quality(s.db, "domain", &quality, &n), 0);
+        for (size_t k = 0; k < n; k++)
+            if (strcmp(quality[k].value, "web") == 0)
+                assert_int_equal(quality[k].impossible, steps[i].impossible);
+        free(quality);
+    }
+    stage_done(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -473,6 +500,7 @@ int main(void)
         cmocka_unit_test(test_a_clock_set_back_costs_no_samples),
         cmocka_unit_test(test_other_sets_after_a_reload),
         cmocka_unit_test(test_completeness_of_a_lane),
+        cmocka_unit_test(test_what_a_vcpu_cannot_do_is_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "act-loop.h"
 #include "base/mem.h"
 #include "scratch.h"
 #include "virt/memory.h"
@@ -35,12 +36,6 @@ static int setup(void **state)
     return 0;
 }
 
-static void close_handle(uv_handle_t *h, void *arg)
-{
-    if (!uv_is_closing(h))
-        uv_close(h, NULL);
-}
-
 static int teardown(void **state)
 {
     struct fixture *f = *state;
@@ -48,9 +43,7 @@ static int teardown(void **state)
     link_reopen(&f->act); // closes the connection
     assert_int_equal(workers_free(f->act.deeds.workers), 0);
     assert_int_equal(workers_free(f->act.workers), 0);
-    uv_walk(&f->act.loop, close_handle, NULL);
-    while (uv_run(&f->act.loop, UV_RUN_NOWAIT))
-        ;
+    act_loop_close(&f->act);
     assert_int_equal(uv_loop_close(&f->act.loop), 0);
     state_done(&f->act.state);
     conf_free(f->act.conf);
@@ -84,19 +77,6 @@ static int64_t leave(struct fixture *f, int64_t mends)
     return id;
 }
 
-static void run_timer(uv_timer_t *t) {}
-
-// One round of the loop that lasts at most 20 ms.
-static void wait_a_little(struct fixture *f)
-{
-    uv_timer_t t;
-    uv_timer_init(&f->act.loop, &t);
-    uv_timer_start(&t, run_timer, 20, 0);
-    uv_run(&f->act.loop, UV_RUN_ONCE);
-    uv_close((uv_handle_t *)&t, NULL);
-    uv_run(&f->act.loop, UV_RUN_NOWAIT);
-}
-
 static void wait_for_end(struct fixture *f, int64_t id, struct task *ret)
 {
     f->act.started = true;
@@ -106,7 +86,7 @@ static void wait_for_end(struct fixture *f, int64_t id, struct task *ret)
         if (task_is_over(ret->state))
             return;
         task_done(ret);
-        wait_a_little(f);
+        act_loop_wait(&f->act);
     }
 }
 

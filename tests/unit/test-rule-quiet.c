@@ -2,7 +2,6 @@
 // The rules that come with vherd over a herd in which nothing is wrong: idle, paused, saved, shut
 // down and rebooted VMs, under a clock of our own. They say nothing; of a crash they do.
 #include <errno.h>
-#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <cmocka.h>
 
@@ -37,36 +35,9 @@ struct stage {
     struct rule_group_run *group;
     size_t n_groups;
     struct rule_env env;
-    pthread_mutex_t lock;
-    pthread_cond_t woken;
-    unsigned wakes;
 };
 
-static void on_wake(void *arg)
-{
-    struct stage *s = arg;
-    pthread_mutex_lock(&s->lock);
-    s->wakes++;
-    pthread_cond_signal(&s->woken);
-    pthread_mutex_unlock(&s->lock);
-}
-
-static bool wait_for_wake(struct stage *s)
-{
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_nsec += 2 * 1000000;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
-    pthread_mutex_lock(&s->lock);
-    while (s->wakes == 0)
-        if (pthread_cond_timedwait(&s->woken, &s->lock, &until) != 0)
-            break;
-    bool is_woken = s->wakes > 0;
-    s->wakes = 0;
-    pthread_mutex_unlock(&s->lock);
-    return is_woken;
-}
+static void on_wake(void *arg) {} // all is settled after each sample
 
 static void sampled(int64_t mono_ns, void *arg)
 {
@@ -114,12 +85,8 @@ static void stage_open(struct stage *s, const char *directory)
     *s = (struct stage){0};
     struct err err = {0};
     clock_fake_init(&s->clock, 1000 * NS_PER_S, INT64_C(1700000000) * NS_PER_S);
-    pthread_mutex_init(&s->lock, NULL);
-    pthread_cond_init(&s->woken, NULL);
     memory_reset(&s->clock.clock);
     s->conf = conf_new();
-    // Workers are real threads, which may be slow where the clock of our own is not.
-    s->conf->libvirt.deadline_ns = s->conf->agent.deadline_ns = 600 * NS_PER_S;
     s->herd = herd_new();
     struct tsdb_options options;
     tsdb_options_init(&options);
@@ -139,6 +106,7 @@ static void stage_open(struct stage *s, const char *directory)
         .sampled = sampled,
         .arg = s,
         .no_sampler = true,
+        .no_threads = true,
     };
     assert_int_equal(collector_new(&params, &s->collector, &err), 0);
     struct host_params host = {"/", &s->clock.clock, true};
@@ -157,8 +125,6 @@ static void stage_close(struct stage *s)
     herd_free(s->herd);
     conf_free(s->conf);
     memory_reset(&clock_system);
-    pthread_mutex_destroy(&s->lock);
-    pthread_cond_destroy(&s->woken);
 }
 
 static void evaluate(struct stage *s, struct rule_group_run *g)
@@ -179,9 +145,7 @@ static void second(struct stage *s, int number)
     clock_fake_advance(&s->clock, NS_PER_S);
     host_memory.scan(s->host, &sink);
     host_memory.sample(s->host, s->clock.mono, &sink);
-    do
-        collector_step(s->collector);
-    while (wait_for_wake(s));
+    collector_settle(s->collector);
     for (size_t i = 0; i < s->n_groups; i++)
         if (number % (s->group[i].interval_ms / 1000) == 0)
             evaluate(s, &s->group[i]);

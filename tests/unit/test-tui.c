@@ -53,8 +53,7 @@ static int setup(void **state)
     f->model.host = parse("{\"name\":\"h1\",\"load1\":0.5,\"cpu_utilisation_ratio\":0.5,"
                           "\"cpu_steal_ratio\":0.25,\"memory_total_bytes\":8589934592,"
                           "\"memory_available_bytes\":4294967296,\"time\":11,"
-                          "\"pressure_cpu_some_seconds\":3.5}");
-    f->model.host_old = parse("{\"time\":10,\"pressure_cpu_some_seconds\":3.25}");
+                          "\"pressure_cpu_ratio\":0.25}");
     tui_state_init(&f->state);
     *state = f;
     return 0;

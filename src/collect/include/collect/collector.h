@@ -65,6 +65,9 @@ void collector_reload(struct collector *c, const struct conf *conf);
  */
 int64_t collector_step(struct collector *c);
 
+/** Step until nothing more follows from what is now; with `no_threads`, else that has no end. */
+void collector_settle(struct collector *c);
+
 /** Where kernel batches go; callable from any thread. */
 struct host_sink collector_sink(struct collector *c);
 

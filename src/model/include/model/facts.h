@@ -201,6 +201,12 @@
       "Part that a hypervisor below took, 0 to 1.")                                                \
     X(HOST, IOWAIT_RATIO, RATE, PLAIN, B, "cpu_iowait_ratio",                                      \
       "Part idle while I/O was pending, 0 to 1.")                                                  \
+    X(HOST, PSI_CPU_RATIO, RATE, PLAIN, D, "pressure_cpu_ratio",                                   \
+      "Part of the last five seconds in which some task waited for a CPU, 0 to 1.")                \
+    X(HOST, PSI_MEM_RATIO, RATE, PLAIN, D, "pressure_memory_ratio",                                \
+      "Part of the last five seconds in which some task waited for memory, 0 to 1.")               \
+    X(HOST, PSI_IO_RATIO, RATE, PLAIN, D, "pressure_io_ratio",                                     \
+      "Part of the last five seconds in which some task waited for I/O, 0 to 1.")                  \
     X(HOST, TICKS, SELF, PLAIN, D, "samples", "One-second samples taken.")                         \
     X(HOST, TICKS_MISSED, SELF, PLAIN, D, "samples_missed",                                        \
       "One-second samples that were skipped.")                                                     \
