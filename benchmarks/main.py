@@ -22,7 +22,7 @@ def main():
     parser.add_argument("--long", action="store_true", help="full counts and durations; remember: some 20 minutes, and an hour "
                         "more where there is no recording")
     parser.add_argument("--real-time", action="store_true",
-                        help="tell: the alert-generator specification in real time too, 21 minutes; "
+                        help="tell: the alert-generator specification in real time too, 37 minutes; "
                         "--long has it")
     parser.add_argument("--recording", metavar="DIR",
                         help="remember: where the recorded hour of --long is kept; one that is "
