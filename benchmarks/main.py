@@ -22,7 +22,7 @@ def main():
     parser.add_argument("--long", action="store_true", help="full counts and durations; remember: some 20 minutes, and an hour "
                         "more where there is no recording")
     parser.add_argument("--real-time", action="store_true",
-                        help="tell: the alert-generator specification in real time too, 21 minutes; "
+                        help="tell: the alert-generator specification in real time too, 37 minutes; "
                         "--long has it")
     parser.add_argument("--recording", metavar="DIR",
                         help="remember: where the recorded hour of --long is kept; one that is "
@@ -30,7 +30,7 @@ def main():
     parser.add_argument("--queries", action="store_true",
                         help="answer: also how long each query took, ours beside the peers'")
     parser.add_argument("--part", action="append", default=[], metavar="NAME",
-                        help="act: only this part; may be repeated")
+                        help="act, tell: only this part; may be repeated")
     parser.add_argument("--json", action="store_true", help="rows as JSON")
     parser.add_argument("--keep-lab", action="store_true",
                         help="leave the guests running, for the next measurement")

@@ -6,6 +6,7 @@ import os
 import statistics
 import subprocess
 import threading
+import time
 
 import building
 import promqlpeer
@@ -61,19 +62,63 @@ def costs(arguments, report):
         backtest(report, scratch, 100, days, seconds)
 
 
+# --part NAME runs one. In this order, but where all go beside each other.
+PARTS = ("costs", *correct.PARTS, *guests.PARTS)
+
+
+def chosen(arguments):
+    unknown = set(arguments.part) - set(PARTS)
+    if unknown:
+        raise SystemExit(f"./bench tell: no part is called {', '.join(sorted(unknown))};"
+                         f" there are {', '.join(PARTS)}")
+    return [name for name in PARTS if not arguments.part or name in arguments.part]
+
+
+def beside(report, tasks):
+    """Each in a thread of its own; what they report comes when they are done, in their order."""
+    asides = [report.aside() for _ in tasks]
+    threads = [threading.Thread(target=task, args=(aside,)) for task, aside in zip(tasks, asides)]
+    for thread in threads:
+        thread.start()
+    for thread, aside in zip(threads, asides):
+        thread.join()
+        report.add(aside)
+
+
+def in_turn(arguments, report, parts, here):
+    if "costs" in parts:
+        costs(arguments, report)
+    correct.run(arguments, report, parts)
+    guests.run(arguments, report, parts, here)
+
+
+def together(arguments, report, parts, here):
+    """What waits for the clock goes side by side; what is measured in CPU time too, if short."""
+    tasks = [lambda aside, name=name: correct.run(arguments, aside, [name])
+             for name in correct.PARTS if name in parts]
+    tasks.append(lambda aside: guests.run(arguments, aside, parts, here))
+    if arguments.quick and "costs" in parts:
+        tasks.append(lambda aside: costs(arguments, aside))
+    beside(report, tasks)
+    if not arguments.quick and "costs" in parts:
+        costs(arguments, report)
+
+
 def run(arguments, report):
+    parts = chosen(arguments)
     if not building.build("build", None, ["tests/rules", "tests/test-rule-generator"]):
         report.failed("tests/rules", "does not build")
         return
-    if not (arguments.quick or arguments.long):  # what waits for the clock goes side by side there
-        costs(arguments, report)
-        correct.run(arguments, report)
-        guests.run(arguments, report)
-        return
-    aside = report.aside()
-    beside = threading.Thread(target=correct.run, args=(arguments, aside))
-    beside.start()
-    guests.run(arguments, report)
-    beside.join()
-    report.add(aside)
-    costs(arguments, report)
+    here = guests.start(report, parts) if set(parts) & set(guests.PARTS) else None
+    started = time.monotonic()
+    try:
+        (together if arguments.quick or arguments.long else in_turn)(arguments, report, parts, here)
+    finally:
+        seconds = time.monotonic() - started
+        if here:
+            here.close()
+    what = "all parts, once the lab was up"
+    if arguments.quick and not arguments.part:
+        report.at_most(what, seconds, "s", 60)
+    else:
+        report.row(what, seconds, "s")

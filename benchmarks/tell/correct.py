@@ -104,13 +104,25 @@ def section(report, what, function, *arguments):
         report.failed(what, f"{type(error).__name__}: {error}")
 
 
-def run(arguments, report):
-    section(report, "alert generator under a fake clock", fake_clock)
-    section(report, "verdicts.tsv", verdicts)
+def compressed(report, quick):
     # Beside other measurements something may come late.
-    section(report, "alert generator", on_the_clock, *((60, 6) if arguments.quick else (30, None)))
-    section(report, "storm of kills", storm,
-            2 if arguments.quick else 50 if arguments.long else 12)
-    section(report, "real peers", peers)
-    if arguments.long or arguments.real_time:
-        section(report, "alert generator in real time", on_the_clock, 1)
+    on_the_clock(report, *((60, 6) if quick else (30, None)))
+
+
+# Name, what a person calls it, the function, its arguments.
+SECTIONS = (
+    ("phases", "alert generator under a fake clock", fake_clock, lambda a: ()),
+    ("verdicts", "verdicts.tsv", verdicts, lambda a: ()),
+    ("clock", "alert generator", compressed, lambda a: (a.quick,)),
+    ("storm", "storm of kills", storm, lambda a: (2 if a.quick else 50 if a.long else 12,)),
+    ("peers", "real peers", peers, lambda a: ()),
+    ("real-time", "alert generator in real time", on_the_clock, lambda a: (1,)),
+)
+PARTS = tuple(name for name, *_ in SECTIONS)
+
+
+def run(arguments, report, parts):
+    for name, what, function, words in SECTIONS:
+        asked = arguments.long or arguments.real_time or name in arguments.part
+        if name in parts and (name != "real-time" or asked):
+            section(report, what, function, *words(arguments))

@@ -512,7 +512,7 @@ _vherd() {
         --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --color) _vherd_words $'auto\nalways\nnever'; return ;;
         esac
-        if [[ $cur == -* ]]; then _vherd_words $'--for\n--ends\n--starts\n--comment\n--all\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
+        if [[ $cur == -* ]]; then _vherd_words $'--for\n--ends\n--starts\n--comment\n--all\n--dry-run\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
         if ((COMP_CWORD == 2)); then _vherd_words $'add\nlist\nexpire'
         else mapfile -t COMPREPLY < <(compgen -f -- "$cur"); fi
         ;;
@@ -528,7 +528,7 @@ _vherd() {
         --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --color) _vherd_words $'auto\nalways\nnever'; return ;;
         esac
-        if [[ $cur == -* ]]; then _vherd_words $'--comment\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
+        if [[ $cur == -* ]]; then _vherd_words $'--comment\n--dry-run\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
         :
         ;;
     notify)
@@ -542,7 +542,7 @@ _vherd() {
         --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --color) _vherd_words $'auto\nalways\nnever'; return ;;
         esac
-        if [[ $cur == -* ]]; then _vherd_words $'--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
+        if [[ $cur == -* ]]; then _vherd_words $'--dry-run\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
         if ((COMP_CWORD == 2)); then _vherd_words $'status\ntest'
         else mapfile -t COMPREPLY < <(compgen -f -- "$cur"); fi
         ;;

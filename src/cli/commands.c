@@ -405,7 +405,8 @@ const struct command commands[] = {
                     {"ends", "TIME", "until when", NULL, false},
                     {"starts", "TIME", "from when on; now if absent", NULL, false},
                     {"comment", "TEXT", "why", NULL, false},
-                    {"all", NULL, "list those that ended, too", NULL, false}},
+                    {"all", NULL, "list those that ended, too", NULL, false},
+                    {"dry-run", NULL, "say what would be done, and do nothing", NULL, false}},
         .run = cmd_silence,
     },
     {
@@ -416,7 +417,8 @@ const struct command commands[] = {
         .summary = "Take care of alerts that fire",
         .details = "They are not told again while they fire; their end is told. An alert is named "
                    "by its fingerprint, or by matchers.",
-        .options = {{"comment", "TEXT", "a sentence for others", NULL, false}},
+        .options = {{"comment", "TEXT", "a sentence for others", NULL, false},
+                    {"dry-run", NULL, "say what would be done, and do nothing", NULL, false}},
         .run = cmd_ack,
     },
     {
@@ -429,6 +431,7 @@ const struct command commands[] = {
         .summary = "Show receivers and their queues; send a test message",
         .details = "`test` sends a message that says nothing is wrong, the way all messages go; "
                    "`vherd events --kind notify` tells how it fared.",
+        .options = {{"dry-run", NULL, "say what would be done, and do nothing", NULL, false}},
         .run = cmd_notify,
     },
     {

@@ -28,7 +28,9 @@ static int send_body(struct cli *cli, const char *method, const char *path, cons
 {
     struct err err = {0};
     CLEANUP(freep) char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
-    if (cli_send(cli, method, path, text, TIMEOUT_MS, ret, &err) < 0)
+    CLEANUP(freep)
+    char *whole = mem_printf("%s%s", path, cli_option(cli, "dry-run") ? "?dry_run=1" : "");
+    if (cli_send(cli, method, whole, text, TIMEOUT_MS, ret, &err) < 0)
         return cli_fail(&err, cli->client ? EXIT_FAILED : EXIT_USAGE);
     return EXIT_WELL;
 }
@@ -39,6 +41,10 @@ static void show_answer(struct cli *cli, const json_t *answer, const char *befor
     if (cli_option(cli, "json")) {
         CLEANUP(freep) char *text = json_dumps(answer, JSON_COMPACT);
         cli_put_json(cli, text ? text : "{}", text ? strlen(text) : 2);
+        return;
+    }
+    if (cli_option(cli, "dry-run")) {
+        deed_plan(cli, answer);
         return;
     }
     buf_puts(&cli->out, before);
@@ -132,7 +138,7 @@ int cmd_ack(struct cli *cli)
     if (cli_option(cli, "comment"))
         json_object_set_new(body, "comment", json_string(cli_option(cli, "comment")));
     int r = send_body(cli, "POST", verbs[VERB_ACK].path, body, &answer);
-    if (r == EXIT_WELL && !cli_option(cli, "json"))
+    if (r == EXIT_WELL && !cli_option(cli, "json") && !cli_option(cli, "dry-run"))
         buf_printf(&cli->out, "%.0f acknowledged\n", api_number(answer, "acknowledged"));
     else if (r == EXIT_WELL)
         show_answer(cli, answer, "", "");

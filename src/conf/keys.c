@@ -328,7 +328,9 @@ const struct conf_key conf_keys[] = {
     {"rules", "query_offset", CONF_DURATION, AT(rules.query_offset_ns), "0s", 0, 24 * H,
      .help = "How far in the past groups that name no query_offset are evaluated."},
     {"rules", "resend_delay", CONF_DURATION, AT(rules.resend_delay_ns), "1m", 1 * S, 24 * H,
-     .help = "After this long an alert that still fires is sent again to an Alertmanager."},
+     .help =
+         "After this long an alert that still fires, or ended less than 15 minutes ago, is sent "
+         "again to an Alertmanager."},
     {"rules", "hold_gaps", CONF_BOOL, AT(rules.hold_gaps), "true",
      .help = "While the data behind an alert are missing, for less than its `for`, it neither "
              "resolves nor begins anew. false does as Prometheus."},

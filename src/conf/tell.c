@@ -145,8 +145,9 @@ const struct conf_object conf_alertmanager_object = {
     .keys = alertmanager_keys,
     .n_keys = ARRAY_LEN(alertmanager_keys),
     .check = check_alertmanager,
-    .help = "Alertmanagers, told by their API v2. Alerts that fire are told again each minute, so "
-            "that they do not end there; grouping and repeating are left to Alertmanager.",
+    .help = "Alertmanagers, told by their API v2 in Prometheus' rhythm: alerts that fire, or ended "
+            "less than 15 minutes ago, are sent again after rules.resend_delay; grouping and "
+            "repeating are left to Alertmanager.",
 };
 
 #define MAIL_TLS(member) (PART(email, tls_config) + offsetof(struct conf_tls, member))

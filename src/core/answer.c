@@ -77,7 +77,7 @@ static void (*const views[VERB_MAX])(const struct view *v) = {
 // Labels of a VM, as many as a scope can ask for.
 #define LABELS_SEEN 64
 
-static bool covers(const struct grant *grant, const struct vm *vm)
+bool view_grant_covers(const struct grant *grant, const struct vm *vm)
 {
     struct auth_label labels[LABELS_SEEN];
     size_t n = 0;
@@ -96,7 +96,7 @@ static bool covers(const struct grant *grant, const struct vm *vm)
 
 bool view_covers(const struct view *v, const struct vm *vm)
 {
-    return v->is_open || auth_covers_all(v->grant) || covers(v->grant, vm);
+    return v->is_open || auth_covers_all(v->grant) || view_grant_covers(v->grant, vm);
 }
 
 // /metrics may be open to who shows nothing, by the configuration.

@@ -9,15 +9,18 @@
 #include "base/mem.h"
 #include "base/number.h"
 #include "rules_private.h"
+#include "sight.h"
 
 #define HISTORY_DEFAULT 100
 #define HISTORY_MAX 10000
+#define HISTORY_FULL 1 // ends the walk
 
 struct rules_job {
     struct api_job api;
     struct rules *rules; // NULL: none
     char *type;
     bool alerts_only;
+    struct sight *sight;
 };
 
 static void job_free(void *arg)
@@ -25,6 +28,7 @@ static void job_free(void *arg)
     struct rules_job *k = arg;
     buf_done(&k->api.whole);
     free(k->type);
+    sight_free(k->sight);
     free(k);
 }
 
@@ -40,7 +44,7 @@ static int job_run(void *arg, const struct job_limits *limits, struct buf *out, 
     if (r)
         pthread_mutex_lock(&r->groups_lock);
     if (k->alerts_only)
-        rule_alerts_put(r ? r->group : NULL, r ? r->n_groups : 0, &j);
+        rule_alerts_put(r ? r->group : NULL, r ? r->n_groups : 0, sight_of_alert, k->sight, &j);
     else
         rule_groups_put(r ? r->group : NULL, r ? r->n_groups : 0, k->type, &j);
     if (r)
@@ -63,6 +67,7 @@ static void start(const struct view *v, bool alerts_only)
     struct rules_job *k = mem_zalloc(sizeof(*k));
     k->rules = v->core->alert_rules;
     k->alerts_only = alerts_only;
+    k->sight = sight_new(v);
     k->type = alerts_only ? NULL : ipc_request_param(v->request, "type");
     if (k->type && !*k->type)
         free(TAKE_PTR(k->type));
@@ -94,8 +99,9 @@ struct history_job {
     struct core *core;
     uint32_t id;
     int64_t before;
-    size_t limit;
+    size_t limit, n;
     char *name; // of the alert; NULL: any
+    struct sight *sight;
     struct buf out;
     struct json j;
 };
@@ -104,8 +110,11 @@ static int put_transition(void *arg, const struct alert_transition *t)
 {
     struct history_job *h = arg;
     CLEANUP(buf_done) struct buf time;
-    if (h->name && strcmp(alert_name(&t->alert), h->name) != 0)
+    if ((h->name && strcmp(alert_name(&t->alert), h->name) != 0) ||
+        !sight_of_alert(h->sight, t->alert.labels))
         return 0;
+    if (h->n++ == h->limit)
+        return HISTORY_FULL;
     buf_init(&time, 64);
     alert_put_time(&time, t->at_ms);
     json_object_begin(&h->j);
@@ -122,14 +131,15 @@ static int history_run(struct statedb_job *job, struct store *s)
 {
     struct history_job *h = (struct history_job *)job;
     buf_reset(&h->out);
+    h->n = 0;
     json_init(&h->j, &h->out);
     json_object_begin(&h->j);
     json_key(&h->j, "transitions");
     json_array_begin(&h->j);
-    int r = rule_keep_history(s, h->before, h->limit, put_transition, h);
+    int r = rule_keep_history(s, h->before, SIZE_MAX / 2, put_transition, h);
     json_array_end(&h->j);
     json_object_end(&h->j);
-    return r;
+    return r == HISTORY_FULL ? 0 : r;
 }
 
 static void history_done(struct statedb_job *job, int result)
@@ -144,6 +154,7 @@ static void history_done(struct statedb_job *job, int result)
         answer(h->core, h->id, 200, API_TYPE, h->out.data, h->out.len);
     buf_done(&h->out);
     free(h->name);
+    sight_free(h->sight);
     free(h);
 }
 
@@ -161,6 +172,7 @@ void view_alert_history(const struct view *v)
     h->core = v->core;
     h->id = v->id;
     h->before = (int64_t)before;
+    h->sight = sight_new(v);
     h->limit = MIN_OF(limit, (size_t)HISTORY_MAX);
     h->name = ipc_request_param(v->request, "alertname");
     if (h->name && !*h->name)

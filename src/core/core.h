@@ -186,6 +186,7 @@ struct view {
 
 // May the asker know of this VM?
 bool view_covers(const struct view *v, const struct vm *vm);
+bool view_grant_covers(const struct grant *grant, const struct vm *vm);
 void view_vms(const struct view *v);
 void view_vm(const struct view *v);
 void view_host(const struct view *v);

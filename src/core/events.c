@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "base/number.h"
 #include "core.h"
+#include "sight.h"
 #include "store/event_log.h"
 
 #define LIMIT_DEFAULT 1000
@@ -31,6 +32,7 @@ struct follower {
     uint32_t id; // of web's request
     struct event_filter filter;
     char *vm; // of the filter
+    struct sight *sight;
     int64_t last_seq;
     bool is_catching_up; // a search is under way, which gives what was stored before
     unsigned ahead;      // pieces that web may still get
@@ -64,6 +66,7 @@ static void follower_free(struct events *e, struct follower *f)
     }
     buf_done(&f->pending);
     free(f->vm);
+    sight_free(f->sight);
     free(f);
 }
 
@@ -121,6 +124,7 @@ static void tell_all(struct events *e, const struct event *event)
     enter(e);
     for (struct follower *f = e->followers, *next; f; f = next) {
         next = f->next;
+        sight_renew(f->sight, e->core, event);
         if (f->is_catching_up)
             continue;
         tell(f, event);
@@ -300,6 +304,7 @@ struct search_job {
     uint32_t id;
     struct event_filter filter;
     char *vm;
+    struct sight *sight; // its own, or NULL
     bool follows;
     int64_t last_seq;
     size_t n;
@@ -343,6 +348,7 @@ static void search_free(struct search_job *s)
 {
     buf_done(&s->out);
     free(s->vm);
+    sight_free(s->sight);
     free(s);
 }
 
@@ -390,6 +396,7 @@ static struct search_job *search_new(struct events *e, uint32_t id, const struct
     s->id = id;
     s->filter = *f;
     s->filter.vm = s->vm = mem_strdup(f->vm);
+    s->filter.arg = s->sight = sight_ref((struct sight *)f->arg);
     buf_init(&s->out, ANSWER_MAX);
     return s;
 }
@@ -424,6 +431,7 @@ static void follow(const struct view *v, struct events *e, const struct event_fi
                            .ahead = IPC_PIECES_AHEAD - 1,
                            .last_seq = filter->after_seq};
     f->filter.vm = f->vm = mem_strdup(filter->vm);
+    f->filter.arg = f->sight = sight_ref((struct sight *)filter->arg);
     f->filter.after_seq = 0;
     buf_init(&f->pending, ANSWER_MAX + PENDING_MAX);
     e->followers = f;
@@ -506,16 +514,20 @@ void view_events(const struct view *v)
         answer_problem(v->core, v->id, 400, "%s", err.message);
         return;
     }
+    struct sight *sight = sight_new(v);
+    filter.may = sight ? sight_of_event : NULL;
+    filter.arg = sight;
     bool has_place = filter.after_seq >= 0 || filter.since_ns;
     filter.newest_first = filter.after_seq < 0;
     filter.after_seq = MAX_OF(filter.after_seq, INT64_C(0));
     if (is_to_follow(v)) {
         filter.newest_first = false;
         follow(v, e, &filter, has_place);
-        return;
+    } else {
+        struct search_job *s = search_new(e, v->id, &filter);
+        statedb_submit(v->core->statedb, &s->job);
     }
-    struct search_job *s = search_new(e, v->id, &filter);
-    statedb_submit(v->core->statedb, &s->job);
+    sight_free(sight);
 }
 
 struct events *events_new(struct core *c)

@@ -93,7 +93,15 @@ static int load_run(struct statedb_job *job, struct store *s)
     return 0; // there is nothing to undo
 }
 
-// "CrashedVM is firing: db-1 crashed", with its VM where a label names one.
+// Samples of others may speak of other VMs of the same name.
+static bool is_of_this_host(const struct core *c, const struct labels *l)
+{
+    const char *job = labels_get(l, "job"), *instance = labels_get(l, "instance");
+    return !c->keep || ((!job || strcmp(job, keep_job(c->keep)) == 0) &&
+                        (!instance || strcmp(instance, keep_instance(c->keep)) == 0));
+}
+
+// "CrashedVM is firing: db-1 crashed", with its VM where a label names one of this host.
 static void note(struct core *c, const struct alert_transition *t)
 {
     static const char *const words[] = {"summary", "description"};
@@ -103,11 +111,12 @@ static void note(struct core *c, const struct alert_transition *t)
     CLEANUP(freep)
     char *text = mem_printf("%s is %s%s%s", alert_name(&t->alert), alert_state_name(t->alert.state),
                             what ? ": " : "", what ? what : "");
+    const struct labels *l = is_of_this_host(c, t->alert.labels) ? t->alert.labels : NULL;
     if (c->events)
         events_note(c->events, &(struct event){.kind = EVENT_ALERT,
                                                .name = alert_state_name(t->alert.state),
-                                               .vm = labels_get(t->alert.labels, "domain"),
-                                               .uuid = labels_get(t->alert.labels, "uuid"),
+                                               .vm = l ? labels_get(l, "domain") : NULL,
+                                               .uuid = l ? labels_get(l, "uuid") : NULL,
                                                .text = text});
 }
 

@@ -13,6 +13,7 @@
 #define WORD_MAX_BYTES 60 // of text in one encoded word
 #define NAGIOS_TEXT_MAX 1000
 #define ENTRY_MAX ((size_t)256 << 10)
+#define ENDS_AFTER_MS (4 * 60 * MS_PER_S) // where an alert does not say
 
 static const char *text_of(const json_t *j, const char *key)
 {
@@ -46,8 +47,13 @@ static void put_texts(struct json *j, const char *key, const json_t *object)
     json_object_end(j);
 }
 
-int notify_form_alertmanager(const json_t *message, int64_t now_ms, int64_t ends_after_ms,
-                             struct buf *out)
+static int64_t believed_ms(const json_t *alert)
+{
+    json_int_t ms = json_integer_value(json_object_get(alert, "endsAfterMs"));
+    return ms > 0 ? (int64_t)ms : ENDS_AFTER_MS;
+}
+
+int notify_form_alertmanager(const json_t *message, int64_t now_ms, struct buf *out)
 {
     struct json j;
     size_t i;
@@ -61,7 +67,7 @@ int notify_form_alertmanager(const json_t *message, int64_t now_ms, int64_t ends
         put_texts(&j, "annotations", json_object_get(a, "annotations"));
         json_kv_string(&j, "startsAt", text_of(a, "startsAt"));
         if (is_firing(a))
-            put_ms(&j, "endsAt", now_ms + ends_after_ms);
+            put_ms(&j, "endsAt", now_ms + believed_ms(a));
         else
             json_kv_string(&j, "endsAt", text_of(a, "endsAt"));
         if (*text_of(a, "generatorURL"))

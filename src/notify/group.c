@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Alerts, the groups they are in, and when a group is told.
 // Invariants: an entry is in `entries` until it is over and in no group; what a receiver was told
-// stands in the entry, so that groups can be made anew at any time.
+// stands in the entry, so that groups can be made anew at any time. An Alertmanager forgets what it
+// does not hear of: to it alerts are passed on whenever their rules say so, and it does the rest.
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "private.h"
 
-// Alertmanager forgets what it does not hear of; it is told in this rhythm, and does the rest.
-#define RESEND_MS (60 * MS_PER_S)
 #define FULL_MS (60 * MS_PER_S)
 #define KEY_MAX (128u * 1024)
 
@@ -108,6 +107,13 @@ void groups_touch_suppressed(struct notify *n, int64_t now_ms)
             touch(n, g, now_ms);
 }
 
+void groups_touch_passing(struct notify *n, const struct entry *e, int64_t now_ms)
+{
+    for (struct group *g = n->groups; g; g = g->next)
+        if (is_alertmanager(n, g->route) && is_member(g, e))
+            touch(n, g, now_ms);
+}
+
 static struct labels *group_labels(const struct route *r, const struct labels *l)
 {
     struct label label[LABELS_MAX];
@@ -153,7 +159,7 @@ static struct group *group_of(struct notify *n, const struct route *r, struct en
 
 static void join(struct notify *n, const struct route *r, struct entry *e, int64_t now_ms)
 {
-    if (r->receiver >= n->plan->n_receivers)
+    if (r->receiver >= n->plan->n_receivers || (e->is_echo && !is_alertmanager(n, r)))
         return;
     struct group *g = group_of(n, r, e, now_ms);
     if (!is_member(g, e)) {
@@ -196,7 +202,9 @@ struct flushing {
     size_t receiver;
     struct notify_item *item;
     size_t n_items, n_firing;
-    bool has_news, is_acknowledged; // all that fire are
+    bool passes_on;
+    bool has_news, has_repeats;
+    bool is_acknowledged; // all that fire are
 };
 
 static void put_item(struct flushing *f, struct entry *e)
@@ -216,7 +224,12 @@ static void collect_firing(struct flushing *f, int64_t now_ms)
             f->g->has_suppressed = true;
             continue;
         }
-        f->has_news |= e->told[f->receiver].start_ms != e->alert.fired_at_ms;
+        const struct told *told = &e->told[f->receiver];
+        bool is_news = told->start_ms != e->alert.fired_at_ms, is_asked = e->again_ms > told->at_ms;
+        if (f->passes_on && !is_news && !is_asked)
+            continue;
+        f->has_news |= is_news;
+        f->has_repeats |= f->passes_on && is_asked;
         f->is_acknowledged &= e->ack_author != NULL;
         put_item(f, e);
     }
@@ -235,7 +248,10 @@ static void collect_resolved(struct flushing *f)
             keep_entry(f->n, e);
             continue;
         }
-        f->has_news = true;
+        if (e->is_echo)
+            f->has_repeats = true;
+        else
+            f->has_news = true;
         put_item(f, e);
     }
 }
@@ -269,6 +285,7 @@ static void make_message(struct flushing *f, int64_t now_ms)
                                  .item = f->item,
                                  .n = f->n_items,
                                  .max = (size_t)r->max_alerts,
+                                 .passes_on = f->passes_on,
                                  .now_ms = now_ms};
     buf_init(&body, BODY_MAX);
     notify_message_put(&draft, &body);
@@ -300,7 +317,7 @@ static void drop_resolved(struct notify *n, struct group *g, size_t receiver)
     size_t kept = 0;
     for (size_t i = 0; i < g->n; i++) {
         struct entry *e = g->member[i];
-        if (!e->is_resolved || e->told[receiver].start_ms) {
+        if (!e->is_resolved || (e->told[receiver].start_ms && !e->is_echo)) {
             g->member[kept++] = e;
             continue;
         }
@@ -310,30 +327,24 @@ static void drop_resolved(struct notify *n, struct group *g, size_t receiver)
     g->n = kept;
 }
 
-static int64_t repeat_of(const struct notify *n, const struct group *g)
-{
-    return is_alertmanager(n, g->route) ? MIN_OF(RESEND_MS, g->route->repeat_ms)
-                                        : g->route->repeat_ms;
-}
-
 static bool is_to_repeat(const struct flushing *f, int64_t now_ms)
 {
     const struct group *g = f->g;
-    bool passes_on = is_alertmanager(f->n, g->route);
-    return f->n_firing > 0 && (passes_on || !f->is_acknowledged) && g->last_ms &&
-           now_ms >= g->last_ms + repeat_of(f->n, g) &&
-           !outbox_waits_for(f->n, f->n->plan->receiver[f->receiver].name, g->key);
+    bool is_due = f->passes_on ? f->has_repeats
+                               : f->n_firing > 0 && !f->is_acknowledged && g->last_ms &&
+                                     now_ms >= g->last_ms + g->route->repeat_ms;
+    return is_due && !outbox_waits_for(f->n, f->n->plan->receiver[f->receiver].name, g->key);
 }
 
 static void schedule(const struct flushing *f, int64_t now_ms)
 {
     struct group *g = f->g;
     g->due_ms = INT64_MAX;
-    if (f->n_firing == 0)
+    if (f->passes_on || f->n_firing == 0)
         return;
     if (!g->last_ms)
         g->last_ms = now_ms; // it was told before the last restart
-    int64_t repeat = repeat_of(f->n, g);
+    int64_t repeat = g->route->repeat_ms;
     g->due_ms = g->last_ms + repeat;
     if (g->due_ms <= now_ms)
         g->due_ms = now_ms + MIN_OF(repeat, FULL_MS);
@@ -341,8 +352,9 @@ static void schedule(const struct flushing *f, int64_t now_ms)
 
 void group_flush(struct notify *n, struct group *g, int64_t now_ms)
 {
-    struct flushing f = {.n = n, .g = g, .receiver = g->route->receiver};
-    int64_t quiet = is_alertmanager(n, g->route) ? 0 : route_quiet_until(g->route, now_ms);
+    struct flushing f = {
+        .n = n, .g = g, .receiver = g->route->receiver, .passes_on = is_alertmanager(n, g->route)};
+    int64_t quiet = f.passes_on ? 0 : route_quiet_until(g->route, now_ms);
     if (quiet) {
         g->due_ms = quiet;
         return;

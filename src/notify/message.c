@@ -219,6 +219,8 @@ static void put_alert(const struct notify_draft *d, const struct notify_item *it
     buf_printf(&b, "%016" PRIx64, a->fingerprint);
     json_kv_string(j, "fingerprint", b.data);
     json_kv_f64(j, "value", a->value);
+    if (d->passes_on && !item->is_resolved && a->ends_at_ms > d->now_ms)
+        json_kv_i64(j, "endsAfterMs", a->ends_at_ms - d->now_ms);
     if (item->acknowledged)
         json_kv_string(j, "acknowledgedBy", item->acknowledged);
     json_object_end(j);

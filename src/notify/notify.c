@@ -138,11 +138,37 @@ static void hear(struct entry *e, const struct alert *a, int64_t now_ms)
     e->until_ms = now_ms + e->lease_ms;
 }
 
+static void take_over(struct entry *e, const struct alert *a)
+{
+    alert_done(&e->alert);
+    if (alert_copy(&e->alert, a) < 0)
+        abort();
+}
+
+// Whom it was passed on to, and is once more: nothing is left of it afterwards.
+static void echo(struct notify *n, const struct alert *a, int64_t now_ms)
+{
+    struct entry *e = entry_add(n, a);
+    e->is_resolved = e->is_echo = true;
+    for (size_t i = 0; i < n->plan->n_receivers; i++)
+        if (n->plan->receiver[i].type == CONF_RECEIVER_ALERTMANAGER)
+            e->told[i] = (struct told){a->fired_at_ms, a->resolved_at_ms};
+    groups_join(n, e, now_ms);
+}
+
 void notify_alert_heard(struct notify *n, const struct alert *a, int64_t now_ms)
 {
     struct entry *e = entry_of(n, a->fingerprint);
-    if (e && a->state == ALERT_FIRING)
+    if (a->state == ALERT_FIRING && e && !e->is_resolved) {
+        take_over(e, a);
         hear(e, a, now_ms);
+        e->again_ms = now_ms;
+        groups_touch_passing(n, e, now_ms);
+    } else if (a->state == ALERT_RESOLVED && !e &&
+               now_ms - a->resolved_at_ms >= n->plan->resend_ms &&
+               !silence_of(n, a->labels, now_ms)) {
+        echo(n, a, now_ms);
+    }
 }
 
 static void end(struct notify *n, struct entry *e, int64_t at_ms, int64_t now_ms)
@@ -187,14 +213,11 @@ static void take_firing(struct notify *n, struct entry *e, const struct alert *a
         mem_strset(&e->ack_author, NULL);
         mem_strset(&e->ack_comment, NULL);
     }
-    if (e) {
-        alert_done(&e->alert);
-        if (alert_copy(&e->alert, a) < 0)
-            abort();
-    } else {
+    if (e)
+        take_over(e, a);
+    else
         e = entry_add(n, a);
-    }
-    e->is_resolved = false;
+    e->is_resolved = e->is_echo = false;
     hear(e, a, now_ms);
     keep_entry(n, e);
     groups_join(n, e, now_ms);

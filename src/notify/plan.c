@@ -11,7 +11,6 @@
 #define WAIT_MS 100
 #define INTERVAL_MS (10 * MS_PER_S)
 #define REPEAT_MS (4 * 3600 * MS_PER_S)
-#define RESEND_MS (60 * MS_PER_S)
 #define ROUTES_DEEP_MAX 12
 #define MINUTES_PER_DAY (24 * 60)
 
@@ -236,6 +235,7 @@ static int make(struct plan *p, struct err *err)
     p->receiver = p->conf->notify.receivers.items;
     p->n_receivers = p->conf->notify.receivers.n;
     int r = check_names(p, err);
+    p->resend_ms = p->conf->rules.resend_delay_ns / NS_PER_MS;
     if (r == 0)
         r = make_quiet(p, err);
     if (r == 0)

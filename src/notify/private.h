@@ -60,6 +60,7 @@ struct plan {
     struct inhibition *inhibit;
     size_t n_inhibit;
     struct route top;
+    int64_t resend_ms; // rules.resend_delay
 };
 
 int plan_new(const struct conf *conf, struct plan **ret, struct err *err);
@@ -82,6 +83,8 @@ struct entry {
     int64_t ack_ms;
     unsigned n_groups;
     int64_t lease_ms, until_ms; // it counts as over when it is not heard of until then
+    int64_t again_ms;           // its rule asked at this time to pass it on again; 0: never
+    bool is_echo;               // over and told, only to be passed on once more
 };
 
 struct group {
@@ -162,6 +165,7 @@ int entry_compare(const struct alert *a, const struct alert *b); // oldest first
 void groups_join(struct notify *n, struct entry *e, int64_t now_ms);
 void groups_touch_of(struct notify *n, const struct entry *e, int64_t now_ms);
 void groups_touch_suppressed(struct notify *n, int64_t now_ms);
+void groups_touch_passing(struct notify *n, const struct entry *e, int64_t now_ms);
 void groups_clear(struct notify *n);
 void group_flush(struct notify *n, struct group *g, int64_t now_ms);
 

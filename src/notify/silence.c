@@ -104,25 +104,58 @@ int silence_load(struct notify *n, const char *id, const json_t *j)
     return add(n, id, &s, &err) ? 0 : -EPROTO;
 }
 
-int notify_silence_add(struct notify *n, const struct notify_silence *from, int64_t now_ms,
-                       char **ret_id, struct err *err)
+static int check(const struct notify *n, const struct notify_silence *from, int64_t now_ms,
+                 struct err *err)
 {
+    struct matchers m = {0};
     if (n->n_silences == SILENCES_MAX)
         return err_set(err, EINVAL, "there are %d silences already", SILENCES_MAX);
     if (strlen(from->author) > TEXT_MAX || strlen(from->comment) > TEXT_MAX)
         return err_set(err, EINVAL, "author or comment is too long");
     if (from->ends_ms <= MAX_OF(from->starts_ms, now_ms))
         return err_set(err, EINVAL, "a silence must end later than it begins, and than now");
+    int r = matchers_add(&m, from->matchers, err);
+    if (r == 0 && matchers_match_nothing_set(&m))
+        r = err_set(err, EINVAL,
+                    "this would silence every alert that lacks these labels; say "
+                    "at least one value that is not empty");
+    matchers_done(&m);
+    return r;
+}
+
+static int count_firing(const struct notify *n, const struct matchers *m)
+{
+    size_t cursor = 0;
+    const struct entry *e;
+    int found = 0;
+    while ((e = map_next(n->entries, &cursor)))
+        found += !e->is_resolved && matchers_match(m, e->alert.labels);
+    return found;
+}
+
+int notify_silence_try(const struct notify *n, const struct notify_silence *from, int64_t now_ms,
+                       struct err *err)
+{
+    struct matchers m = {0};
+    int r = check(n, from, now_ms, err);
+    if (r == 0)
+        r = matchers_add(&m, from->matchers, err);
+    if (r == 0)
+        r = count_firing(n, &m);
+    matchers_done(&m);
+    return r;
+}
+
+int notify_silence_add(struct notify *n, const struct notify_silence *from, int64_t now_ms,
+                       char **ret_id, struct err *err)
+{
+    int r = check(n, from, now_ms, err);
+    if (r < 0)
+        return r;
     CLEANUP(freep) char *id = mem_printf("%s-s%" PRIu64, n->instance, n->last_number + 1);
     struct silence *s = add(n, id, from, err);
     if (!s)
         return -EINVAL;
-    if (matchers_match_nothing_set(&s->matchers)) {
-        silence_free(n->silence[--n->n_silences]);
-        return err_set(err, EINVAL,
-                       "this would silence every alert that lacks these labels; say "
-                       "at least one value that is not empty");
-    }
     n->last_number++;
     keep_number(n);
     keep_silence(n, s);
@@ -132,20 +165,30 @@ int notify_silence_add(struct notify *n, const struct notify_silence *from, int6
     return 0;
 }
 
+static struct silence *find(const struct notify *n, const char *id, int64_t now_ms)
+{
+    for (size_t i = 0; i < n->n_silences; i++)
+        if (strcmp(n->silence[i]->id, id) == 0 && n->silence[i]->ends_ms > now_ms)
+            return n->silence[i];
+    return NULL;
+}
+
+int notify_silence_find(const struct notify *n, const char *id, int64_t now_ms)
+{
+    return find(n, id, now_ms) ? 0 : -ENOENT;
+}
+
 int notify_silence_expire(struct notify *n, const char *id, int64_t now_ms)
 {
-    for (size_t i = 0; i < n->n_silences; i++) {
-        struct silence *s = n->silence[i];
-        if (strcmp(s->id, id) != 0 || s->ends_ms <= now_ms)
-            continue;
-        s->ends_ms = now_ms;
-        s->starts_ms = MIN_OF(s->starts_ms, now_ms);
-        keep_silence(n, s);
-        silences_schedule(n, now_ms);
-        groups_touch_suppressed(n, now_ms);
-        return 0;
-    }
-    return -ENOENT;
+    struct silence *s = find(n, id, now_ms);
+    if (!s)
+        return -ENOENT;
+    s->ends_ms = now_ms;
+    s->starts_ms = MIN_OF(s->starts_ms, now_ms);
+    keep_silence(n, s);
+    silences_schedule(n, now_ms);
+    groups_touch_suppressed(n, now_ms);
+    return 0;
 }
 
 // Inhibition
@@ -190,8 +233,9 @@ const struct entry *inhibitor_of(const struct notify *n, const struct entry *e)
     return NULL;
 }
 
-int notify_ack(struct notify *n, const char *alerts, const char *author, const char *comment,
-               int64_t now_ms, struct err *err)
+// Alerts that fire, by a fingerprint or matchers: call `each`, count them, or -EINVAL.
+static int each_named(const struct notify *n, const char *alerts,
+                      void (*each)(void *arg, struct entry *e), void *arg, struct err *err)
 {
     struct matchers m = {0};
     char *end = NULL;
@@ -206,12 +250,42 @@ int notify_ack(struct notify *n, const char *alerts, const char *author, const c
         if (e->is_resolved ||
             (is_one ? e->alert.fingerprint != fingerprint : !matchers_match(&m, e->alert.labels)))
             continue;
-        mem_strset(&e->ack_author, author);
-        mem_strset(&e->ack_comment, comment);
-        e->ack_ms = now_ms;
-        keep_entry(n, e);
+        if (each)
+            each(arg, e);
         found++;
     }
     matchers_done(&m);
     return found;
+}
+
+int notify_ack_try(const struct notify *n, const char *alerts, struct err *err)
+{
+    return each_named(n, alerts, NULL, NULL, err);
+}
+
+struct ack {
+    struct notify *n;
+    const char *author, *comment;
+    int64_t now_ms;
+};
+
+static void acknowledge(void *arg, struct entry *e)
+{
+    const struct ack *ack = arg;
+    mem_strset(&e->ack_author, ack->author);
+    mem_strset(&e->ack_comment, ack->comment);
+    e->ack_ms = ack->now_ms;
+    keep_entry(ack->n, e);
+}
+
+int notify_ack(struct notify *n, const char *alerts, const char *author, const char *comment,
+               int64_t now_ms, struct err *err)
+{
+    struct ack ack = {n, author, comment, now_ms};
+    return each_named(n, alerts, acknowledge, &ack, err);
+}
+
+bool notify_has_receiver(const struct notify *n, const char *name)
+{
+    return plan_receiver(n->plan, name) < n->plan->n_receivers;
 }

@@ -22,13 +22,16 @@ static const char *state_of(const struct silence *s, int64_t now_ms)
     return now_ms < s->starts_ms ? "pending" : now_ms < s->ends_ms ? "active" : "expired";
 }
 
-void notify_put_silences(const struct notify *n, int64_t now_ms, struct json *j)
+void notify_put_silences(const struct notify *n, const struct notify_sight *sight, int64_t now_ms,
+                         struct json *j)
 {
     json_object_begin(j);
     json_key(j, "silences");
     json_array_begin(j);
     for (size_t i = 0; i < n->n_silences; i++) {
         const struct silence *s = n->silence[i];
+        if (sight && !sight->silence(sight->arg, &s->matchers))
+            continue;
         json_object_begin(j);
         json_kv_string(j, "id", s->id);
         json_kv_string(j, "state", state_of(s, now_ms));
@@ -84,7 +87,8 @@ static void put_entry(const struct notify *n, const struct entry *e, int64_t now
     json_object_end(j);
 }
 
-void notify_put_alerts(const struct notify *n, int64_t now_ms, struct json *j)
+void notify_put_alerts(const struct notify *n, const struct notify_sight *sight, int64_t now_ms,
+                       struct json *j)
 {
     size_t cursor = 0;
     const struct entry *e;
@@ -92,7 +96,8 @@ void notify_put_alerts(const struct notify *n, int64_t now_ms, struct json *j)
     json_key(j, "alerts");
     json_array_begin(j);
     while ((e = map_next(n->entries, &cursor)))
-        put_entry(n, e, now_ms, j);
+        if (!sight || sight->alert(sight->arg, e->alert.labels))
+            put_entry(n, e, now_ms, j);
     json_array_end(j);
     json_object_end(j);
 }

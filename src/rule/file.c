@@ -18,10 +18,6 @@
 
 #define ERRORS_MAX 100
 
-static const char clear_name[] = "vherd_clear_expr";
-static const char hold_name[] = "vherd_min_hold";
-static const char flap_name[] = "vherd_flap_window";
-
 void rule_errors_done(struct rule_errors *e)
 {
     free(e->err);
@@ -276,6 +272,13 @@ static void damping_duration(struct reader *r, const struct rule_text *t, int64_
         reader_fail(r, &at, "%s: not a valid duration string: \"%s\"", t->name, t->source);
 }
 
+// "vherd:min_hold", or as Prometheus 2 lets annotations be called: "vherd_min_hold".
+static bool is_option(const struct rule_text *t, const char *name)
+{
+    return strncmp(t->name, "vherd", 5) == 0 && (t->name[5] == ':' || t->name[5] == '_') &&
+           strcmp(t->name + 6, name) == 0;
+}
+
 // Takes vherd's own options out of the annotations.
 static void take_damping(struct reader *r, struct draft *d)
 {
@@ -283,11 +286,11 @@ static void take_damping(struct reader *r, struct draft *d)
     for (size_t i = 0; i < d->annotations.n; i++) {
         struct rule_text *t = &d->annotations.item[i];
         struct doc_node at = place_of(t);
-        if (strcmp(t->name, clear_name) == 0)
+        if (is_option(t, "clear_expr"))
             (void)parse_expr(r, &at, t->source, &d->rule.damping.clear);
-        else if (strcmp(t->name, hold_name) == 0)
+        else if (is_option(t, "min_hold"))
             damping_duration(r, t, &d->rule.damping.min_hold_ms);
-        else if (strcmp(t->name, flap_name) == 0)
+        else if (is_option(t, "flap_window"))
             damping_duration(r, t, &d->rule.damping.flap_window_ms);
         else {
             d->annotations.item[kept++] = *t;

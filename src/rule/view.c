@@ -147,7 +147,9 @@ void rule_groups_put(const struct rule_group_run *group, size_t n, const char *t
     json_object_end(j);
 }
 
-void rule_alerts_put(const struct rule_group_run *group, size_t n, struct json *j)
+void rule_alerts_put(const struct rule_group_run *group, size_t n,
+                     bool (*may)(const void *arg, const struct labels *l), const void *arg,
+                     struct json *j)
 {
     json_object_begin(j);
     json_key(j, "alerts");
@@ -156,7 +158,7 @@ void rule_alerts_put(const struct rule_group_run *group, size_t n, struct json *
         for (size_t k = 0; k < group[i].n_runs; k++) {
             const struct rule_state *s = &group[i].run[k].state;
             for (size_t m = 0; m < s->n; m++)
-                if (is_shown(&s->alert[m]))
+                if (is_shown(&s->alert[m]) && may(arg, s->alert[m].alert.labels))
                     put_alert(&s->alert[m], j);
         }
     json_array_end(j);

@@ -23,7 +23,6 @@
 #define QUOTE_BYTES 200
 #define DELIVERED_KEPT 256
 // As Prometheus: four times the interval in which it is told again.
-#define ALERTMANAGER_ENDS_MS (4 * 60 * 1000)
 #define JOURNAL_SOCKET "/run/systemd/journal/socket"
 
 struct told;
@@ -198,7 +197,7 @@ static int send_webhook(struct told *r, const char *text)
 static int send_alertmanager(struct told *r, const char *text)
 {
     static const char *const headers[] = {"Content-Type: application/json", NULL};
-    int e = notify_form_alertmanager(r->message, real_ms(), ALERTMANAGER_ENDS_MS, &r->body);
+    int e = notify_form_alertmanager(r->message, real_ms(), &r->body);
     if (e == 0)
         post(r, headers);
     return e;

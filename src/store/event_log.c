@@ -69,6 +69,8 @@ bool event_matches(const struct event_filter *f, const struct event *e)
     if ((f->since_ns && e->real_ns < f->since_ns) || (f->until_ns && e->real_ns >= f->until_ns) ||
         e->seq <= f->after_seq || (f->kind != EVENT_KIND_INVALID && f->kind != e->kind))
         return false;
+    if (f->may && !f->may(f->arg, e))
+        return false;
     return !f->vm || (e->vm && strcmp(f->vm, e->vm) == 0) ||
            (e->uuid && strcmp(f->vm, e->uuid) == 0);
 }
@@ -105,11 +107,14 @@ int event_log_search(struct store *s, const struct event_filter *f,
     store_bind_i64(q, f->until_ns);
     store_bind_text(q, f->kind == EVENT_KIND_INVALID ? NULL : event_kind_name(f->kind));
     store_bind_text(q, f->vm);
-    store_bind_i64(q, f->limit ? (int64_t)f->limit : -1);
+    store_bind_i64(q, f->limit && !f->may ? (int64_t)f->limit : -1);
+    size_t found = 0;
     int r;
     while ((r = store_next(q)) == 1) {
         struct event e = read_row(q);
-        if (!each(&e, arg))
+        if (f->may && !f->may(f->arg, &e))
+            continue;
+        if (!each(&e, arg) || ++found == f->limit)
             return 0;
     }
     return r;

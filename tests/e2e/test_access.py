@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Accounts, tokens, sessions, scopes, HTTPS and the audit log, by the real daemon."""
 
+import copy
 import json
 import os
 import re
@@ -8,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 import unittest
 import urllib.parse
@@ -20,9 +22,9 @@ PASSWORD = "correct horse"
 
 
 class Access(unittest.TestCase):
-    def start(self, vms=4, **web):
+    def start(self, vms=4, more=None, **web):
         self.port = fakedaemon.free_port()
-        config = {"web": {"listen": [f"127.0.0.1:{self.port}"], **web}}
+        config = {"web": {"listen": [f"127.0.0.1:{self.port}"], **web}, **(more or {})}
         daemon = memorydaemon.MemoryDaemon(vms, config=config)
         self.addCleanup(daemon.close)
         daemon.start()
@@ -99,6 +101,107 @@ class Access(unittest.TestCase):
         page = self.tcp("/", whole)[2]
         self.assertIn("vm3", page)
         self.assertNotIn("vm2", page)
+
+    RULES = {"groups": [{"name": "g", "interval": "1s", "rules": [
+        {"alert": "Runs", "expr": 'vherd_vm_state{state="running"} == 1'},
+        {"alert": "Host", "expr": "vector(1)"},
+        {"alert": "Elsewhere", "expr": "vector(1)",
+         "labels": {"domain": "vm1", "instance": "another"}}]}]}
+
+    def test_tenants_hear_of_what_is_theirs(self):
+        """Alerts, their history, events and silences: role x scope."""
+        rules = tempfile.NamedTemporaryFile("w", suffix=".yml", delete=False)
+        self.addCleanup(os.unlink, rules.name)
+        with rules:
+            json.dump(self.RULES, rules)
+        os.chmod(rules.name, 0o644)
+        daemon = self.start(more={"rules": {"files": [rules.name], "pack": False}})
+        everybody = ["vm1", "vm2", "vm3", "vm4"]
+        tokens = {}
+        for user, scope, own in (("ann", "name:vm1,name:vm3", ["vm1", "vm3"]),
+                                 ("ben", "owner:nobody", []), ("all", "all", everybody)):
+            self.user(user, "admin", scope)
+            for role in ("viewer", "operator", "admin"):
+                tokens[user, role] = self.token(user, role, role), own
+        tokens["ann", "narrow"] = self.token("ann", "viewer", "n", "--scope",
+                                             "name:vm3,name:vm4"), ["vm3"]
+
+        def read(path, token):
+            status, _, text = self.tcp(path, token)
+            self.assertEqual(status, 200, text)
+            return json.loads(text)
+
+        def domains(alerts):
+            return sorted({a["labels"].get("domain", "") for a in alerts})
+        admin = tokens["all", "admin"][0]
+        vherd.wait_for("all alerts", 60, lambda: len(
+            read("/vherd/v1/alerts", admin)["alerts"]) == 6)
+        vherd.wait_for("their events", 60, lambda: len(
+            read("/vherd/v1/events?kind=alert", admin)["events"]) >= 6)
+        for domain in everybody:
+            self.cli("silence", "add", f"domain={domain}", "--for", "1h")
+        self.cli("silence", "add", 'domain=~"vm.*"', "--for", "1h")
+        self.cli("silence", "add", "alertname=Runs", "--for", "1h")
+        for (user, role), (token, own) in tokens.items():
+            with self.subTest(user=user, role=role):
+                host = [""] if user == "all" else []
+                for path in ("/vherd/v1/alerts", "/api/v1/alerts"):
+                    alerts = read(path, token)
+                    alerts = alerts.get("data", alerts)["alerts"]
+                    self.assertEqual(domains(alerts), host + own, path)
+                    names = {a["labels"]["alertname"] for a in alerts}
+                    self.assertEqual(names, {"Runs", "Host", "Elsewhere"} if host else
+                                     {"Runs"} if own else set())
+                history = read("/vherd/v1/alerts/history", token)["transitions"]
+                self.assertEqual(domains(t["alert"] for t in history), host + own)
+                one = read("/vherd/v1/alerts/history?limit=1&alertname=Runs", token)["transitions"]
+                self.assertEqual(len(one), 1 if own else 0)
+                events = read("/vherd/v1/events", token)["events"]
+                self.assertEqual(sorted({e.get("vm") or "" for e in events}), host + own)
+                self.assertEqual(any("Elsewhere" in e["text"] for e in events), bool(host))
+                first = read("/vherd/v1/events?after=0&limit=1", token)["events"]
+                self.assertEqual(len(first), 1 if own else 0)
+                silences = [s["matchers"] for s in read("/vherd/v1/silences", token)["silences"]]
+                shared = ['domain=~"vm.*"', "alertname=Runs"] if host else []
+                self.assertEqual(sorted(silences), sorted(
+                    [f"domain={vm}" for vm in own] + shared))
+                self.assertEqual(self.tcp("/api/v1/rules", token)[0], 200 if host else 403)
+                if user == "all" and role != "viewer":
+                    continue
+                for path, body in (("silences", {"matchers": "domain=vm1", "for": "1h"}),
+                                   ("ack", {"alerts": "domain=vm1"}), ("notify/test/x", None)):
+                    self.assertEqual(self.tcp(f"/vherd/v1/{path}", token, "POST", body)[0], 403)
+        for path in ("/vherd/v1/alerts", "/vherd/v1/events", "/vherd/v1/silences"):
+            self.assertEqual(daemon.get(path)[0], 200)  # root, by the socket
+        self.follow_as_tenant(tokens["ann", "viewer"][0], rules.name)
+
+    def follow_as_tenant(self, token, path):
+        """The stream too has what is theirs, from its beginning on and as it happens."""
+        follow = subprocess.Popen(
+            ["curl", "-sN", "-H", f"Authorization: Bearer {token}",
+             f"http://127.0.0.1:{self.port}/vherd/v1/events?follow=1&after=0"],
+            stdout=subprocess.PIPE, text=True)
+        self.addCleanup(follow.stdout.close)
+        self.addCleanup(follow.wait)
+        self.addCleanup(follow.kill)
+        lines = []
+        threading.Thread(target=lambda: lines.extend(iter(follow.stdout.readline, "")),
+                         daemon=True).start()
+
+        def events(kind):
+            found = [json.loads(line[6:]) for line in lines if line.startswith("data: ")]
+            return [e for e in found if e["kind"] == kind]
+        vherd.wait_for("what was", 30, lambda: len(events("alert")) >= 2)
+        rules = copy.deepcopy(self.RULES)
+        rules["groups"][0]["rules"].append(
+            {"alert": "Again", "expr": 'vherd_vm_state{state="running"} == 1'})
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(rules, file)
+        self.daemon.process.send_signal(signal.SIGHUP)
+        vherd.wait_for("what happens", 60, lambda: len(
+            [e for e in events("alert") if "Again" in e["text"]]) == 2)
+        found = [json.loads(line[6:]) for line in lines if line.startswith("data: ")]
+        self.assertEqual({e.get("vm") for e in found}, {"vm1", "vm3"})
 
     def test_tenants_query_what_is_theirs(self):
         self.start()

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 import unittest
 
@@ -178,6 +179,44 @@ class Daemon(unittest.TestCase):
             self.assertIn("Always", [a["labels"]["alertname"] for a in json.loads(
                 daemon.cli("alerts", "--json").stdout)["data"]["alerts"]])
 
+    def test_events_and_backtest(self):
+        """What happened, as it goes on; then the same rules over what was recorded."""
+        with RulesDaemon(RULES) as daemon:
+            vherd.wait_for("pending", 60, lambda: daemon.state("Waits") == "pending")
+            vherd.wait_for("an event", 60, lambda: "Always is firing: 3 VMs run" in daemon.cli(
+                "events", "--kind", "alert").stdout)
+            follow = subprocess.Popen(daemon.command("events", "--follow", "--after", "0", "--kind",
+                                                     "alert"), stdout=subprocess.PIPE, text=True)
+            self.addCleanup(follow.stdout.close)
+            self.addCleanup(follow.wait)
+            self.addCleanup(follow.kill)
+            lines = []
+            threading.Thread(target=lambda: lines.extend(iter(follow.stdout.readline, "")),
+                             daemon=True).start()
+            vherd.wait_for("what was", 60, lambda: any("Always is firing" in line for line in lines))
+            daemon.write_rules(RULES.replace("alert: Waits", "alert: Later").replace("1h", "1s", 1))
+            daemon.reload()
+            vherd.wait_for("what happens", 60, lambda: any(
+                "Later is firing" in line for line in lines))
+            daemon.write_rules(RULES)
+            busy = daemon.cli("rules", "backtest", daemon.rules.name, "--data", daemon.store,
+                              check=False)
+            self.assertEqual(busy.returncode, 1)
+            self.assertIn("vherd store snapshot", busy.stderr)
+            daemon.stop()
+            words = ("rules", "backtest", daemon.rules.name, "--since", "1h", "--interval", "1s",
+                     "--data", daemon.store)
+            answer = json.loads(daemon.cli(*words, "--json").stdout)
+            found = {rule["alert"]: rule for rule in answer["rules"]}
+            self.assertEqual(len(found["Always"]["firings"]), 1)
+            self.assertGreater(found["Always"]["firings"][0]["seconds"], 0)
+            self.assertEqual(found["Waits"]["firings"], [])
+            text = daemon.cli(*words).stdout
+            self.assertRegex(text, r"Always")
+            # Without --data: the store of the configuration.
+            self.assertEqual(daemon.cli(*words[:-2]).stdout.splitlines()[1:],
+                             text.splitlines()[1:])
+
 
 class Files(unittest.TestCase):
     @classmethod
@@ -217,6 +256,22 @@ class Files(unittest.TestCase):
         self.assertRegex(done.stdout, r"bad-expr\.yaml:5:\d+: could not parse expression")
         done = run_rules("check", "--json", os.path.join(DATA, "bad-expr.yaml"))
         self.assertEqual(json.loads(done.stdout)["errors"][0]["line"], 5)
+
+    def test_costs(self):
+        done = run_rules("check", os.path.join(DATA, "good.yaml"))
+        self.assertRegex(done.stdout, r"each minute [0-9.e+]+ samples are read of each series")
+        with tempfile.TemporaryDirectory() as directory:
+            def cost(expression, interval):
+                path = os.path.join(directory, "r.yaml")
+                with open(path, "w", encoding="utf-8") as file:
+                    json.dump({"groups": [{"name": "g", "interval": interval, "rules": [
+                        {"alert": "A", "expr": expression}]}]}, file)
+                return json.loads(run_rules("check", "--json", path).stdout)[
+                    "samples_per_series_minute"]
+            one = cost("rate(x[5m]) > 1", "1m")
+            self.assertAlmostEqual(one, 300, delta=10)
+            self.assertAlmostEqual(cost("rate(x[5m]) > 1", "30s"), 2 * one)
+            self.assertAlmostEqual(cost("rate(x[10m]) > 1", "1m") / one, 2, delta=0.05)
 
     def test_unknown_metric(self):
         path = os.path.join(DATA, "unknown-metric.yaml")

@@ -123,6 +123,7 @@ class Telling(unittest.TestCase):
         self.assertEqual(len(held), 1, held)
         self.assertIn("domain=db", held[0])
         self.assertIn(ident, held[0])
+        self.only_say(daemon, ident, hook)
         daemon.cli("silence", "expire", ident)
         wait_for("db is told", 20, lambda: ("A", "db") in hook.firing())
         wait_for("a repetition", 20, lambda: len(hook.messages) >= 4)
@@ -139,6 +140,31 @@ class Telling(unittest.TestCase):
         self.assertIn("'alerts'=2;0;;0;", done.stdout)
         self.assertEqual(daemon.cli("silence", "add", "a~b", "--for", "1h", check=False).returncode,
                          1)
+
+    def only_say(self, daemon, ident, hook):
+        """--dry-run of each verb that writes: what would be done, and nothing is."""
+        def state():
+            alerts = daemon.json("/vherd/v1/alerts")["alerts"]
+            return (daemon.json("/vherd/v1/silences"), len(hook.messages),
+                    [a.get("acknowledged_by") for a in alerts],
+                    [e["event"] for e in daemon.json("/vherd/v1/events?kind=notify")["events"]
+                     if e["event"] not in ("delivered", "failed")])
+        before = state()
+        for words, said in (
+                (("silence", "add", "domain=db", "--for", "1h"),
+                 "would silence domain=db: 1 alert(s) that fire now"),
+                (("silence", "expire", ident), f"would end silence {ident}"),
+                (("ack", "alertname=A"), "would take care of 2 alert(s) that fire: alertname=A"),
+                (("notify", "test", "ops"), "would send a test message to ops")):
+            self.assertEqual(daemon.cli(*words, "--dry-run").stdout.strip(), said)
+            answer = json.loads(daemon.cli(*words, "--dry-run", "--json").stdout)
+            self.assertEqual(answer, {"dry_run": True, "would": [said[len("would "):]]})
+        for words in (("silence", "add", "a~b", "--for", "1h"), ("silence", "expire", "none"),
+                      ("ack", "alertname=None"), ("notify", "test", "none")):
+            self.assertEqual(daemon.cli(*words, "--dry-run", check=False).returncode, 1, words)
+        after = state()
+        self.assertEqual((before[0], before[2:]), (after[0], after[2:]))
+        self.assertFalse(any(m["test"] for m in hook.messages))
 
     def test_mail_program_nagios(self):
         switches = self.switches()
@@ -327,6 +353,88 @@ class Telling(unittest.TestCase):
                 self.assertEqual(services["A"]["plugin_output"],
                                  "CRITICAL - A db: db is in trouble")
                 self.assertIn("'alerts'=2", services["alarms"]["performance_data"])
+
+    def test_journal(self):
+        """The entries as the journal's socket gets them; a socket of our own stands in its place."""
+        if os.geteuid() != 0:
+            self.skipTest("another /run/systemd needs root")
+        switches = self.switches()
+        os.chmod(switches.directory, 0o755)
+        journal = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.addCleanup(journal.close)
+        journal.bind(os.path.join(switches.directory, "socket"))
+        os.chmod(os.path.join(switches.directory, "socket"), 0o666)
+        journal.settimeout(120)
+        daemon = memorydaemon.MemoryDaemon(vms=1, config=switches.config(
+            [{"name": "j", "journal": {"enabled": True}}],
+            {"receiver": "j", "group_interval": "1s"}))
+        self.addCleanup(daemon.close)
+        daemon.prefix = ["unshare", "-m", "bash", "-c", (
+            "mkdir -p /run/systemd && mount -t tmpfs none /run/systemd && "
+            'mkdir /run/systemd/journal && mount --bind "$0" /run/systemd/journal && exec "$@"'),
+                         switches.directory]
+        daemon.start()
+
+        def entry():
+            while True:
+                text = journal.recv(65536).decode()
+                if "VHERD_LABEL_ALERTNAME=A" in text.splitlines():
+                    return text.splitlines()
+        for on, status, priority in ((True, "firing", "2"), (False, "resolved", "6")):
+            switches.set("A", "db", on)
+            lines = entry()
+            self.assertIn("SYSLOG_IDENTIFIER=vherd", lines)
+            self.assertIn("VHERD_LABEL_DOMAIN=db", lines)
+            self.assertIn(f"VHERD_STATUS={status}", lines)
+            self.assertIn(f"PRIORITY={priority}", lines)
+            self.assertTrue([line for line in lines if line.startswith("MESSAGE=") and "db" in line])
+
+    def check(self, daemon, *words):
+        """check_vherd's status and line."""
+        program = os.path.join(os.path.dirname(os.path.dirname(daemon.program)), "cli",
+                               "check_vherd")
+        done = subprocess.run([program, "-s", daemon.socket, *words], stdout=subprocess.PIPE,
+                              text=True, env=daemon.environment, stdin=subprocess.DEVNULL)
+        self.assertEqual(done.stdout.count("\n"), 1, done.stdout)
+        return done.returncode, done.stdout.strip()
+
+    def test_active_checks(self):
+        """Every mode of check_vherd: exit codes, thresholds, perfdata with units."""
+        daemon = self.daemon({})
+
+        def known(*words):
+            return wait_for("a figure", 60, lambda: (
+                lambda answer: answer if answer[0] != 3 else None)(self.check(daemon, *words)))
+        ratio, rate = r"'{}'=[0-9.]+%;{};{};0;100", r"'{}'=[0-9.e+]+B;{};{};0;"
+        for words in (("-m", "cpu"), ("-m", "memory"), ("-m", "cpu", "-n", "vm1"),
+                      ("-m", "memory", "-n", "vm1")):
+            known(*words)
+            for bounds, status, name in ((("-w", "~:1000", "-c", "~:1000"), 0, "OK"),
+                                         (("-w", "1000:", "-c", "~:1000"), 1, "WARNING"),
+                                         (("-w", "1000:", "-c", "1000:"), 2, "CRITICAL")):
+                got, text = self.check(daemon, *words, *bounds)
+                self.assertEqual(got, status, text)
+                self.assertRegex(text, f"^VHERD {name}")
+                self.assertRegex(text, ratio.format(words[1], bounds[1], bounds[3]))
+        for mode, labels in (("disk", ("read", "write")), ("net", ("receive", "transmit"))):
+            for words in (("-m", mode), ("-m", mode, "-n", "vm1")):
+                known(*words)
+                got, text = self.check(daemon, *words, "-w", "1e15:", "-c", "~:1e15")
+                self.assertEqual(got, 1, text)
+                for label in labels:
+                    self.assertRegex(text, rate.format(label, "", ""))
+                self.assertRegex(text, r"'total'=[0-9.e+]+B;")
+                self.assertEqual(self.check(daemon, *words, "-w", "1e15", "-c", "2e15")[0], 0)
+        self.assertEqual(self.check(daemon, "-m", "state")[0], 0)
+        self.assertRegex(self.check(daemon, "-m", "state", "-c", "2:")[1], r"'running'=1;;2:;0;")
+        self.assertEqual(self.check(daemon, "-m", "state", "-c", "2:")[0], 2)
+        self.assertEqual(self.check(daemon, "-m", "state", "-n", "vm1")[0], 0)
+        self.assertEqual(self.check(daemon, "-m", "alerts")[0], 0)
+        for words in (("-m", "none"), ("-w", "x"), ("-m", "cpu", "-n", "nobody"), ("-z",),
+                      ("-t", "0"), ("too much",)):
+            self.assertEqual(self.check(daemon, *words)[0], 3, words)
+        daemon.stop()
+        self.assertEqual(self.check(daemon, "-m", "state", "-t", "2")[0], 3)
 
     def test_storm_of_kills(self):
         """All processes are killed again and again, while many alerts fire, come and go."""

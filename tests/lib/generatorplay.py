@@ -24,7 +24,9 @@ sys.path.append("/usr/lib/python3/dist-packages")
 
 METRIC = "alert_generator_test_suite"
 TOKEN = "a-token-of-some-length"
-SAMPLE_S, INTERVAL_S, QUIET_S, FIRING_S, AFTER_S = 15, 30, 120, 600, 120
+SAMPLE_S, INTERVAL_S, QUIET_S, FIRING_S, AFTER_S = 15, 30, 120, 600, 240
+# rules.resend_delay, which is no less than a second; for how long ends are sent again, in real time.
+RESEND_S, RESEND_LEAST_S, ENDS_S = 60, 1, 900
 UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
 
 Life = collections.namedtuple("Life", "group alert wait active value variants template")
@@ -70,6 +72,10 @@ def compressed(path, pace):
 
 def instant(text):
     return datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+
+
+def resend_of(pace):
+    return max(RESEND_LEAST_S, RESEND_S / pace)
 
 
 class Alertmanager:
@@ -118,6 +124,7 @@ class Play:
     def __init__(self, daemon, alertmanager, pace):
         self.daemon, self.alertmanager, self.pace = daemon, alertmanager, pace
         self.seen = {life.alert: [] for life in LIVES}
+        self.end = None
 
     def post(self, series):
         connection = vherd.UnixConnection(self.daemon.socket, 20)
@@ -159,7 +166,8 @@ class Play:
     def run(self):
         """Samples and looks, until the last alert is long over."""
         begin = time.time()
-        last = QUIET_S + max(life.active or 0 for life in LIVES) + AFTER_S
+        last = QUIET_S + max(life.active or 0 for life in LIVES) + (
+            AFTER_S if self.pace > 1 else ENDS_S + AFTER_S)
         due = fed = 0
         while due <= last:
             pause = begin + due / self.pace - time.time()
@@ -170,6 +178,7 @@ class Play:
                 fed += SAMPLE_S
             self.look()
             due += SAMPLE_S / 3
+        self.end = time.time()
         return begin
 
     # What is right and wrong of it: (phase, complaint or None) each.
@@ -264,11 +273,33 @@ class Play:
         starts = {a["startsAt"] for _, a in taken}
         yield f"{name}: startsAt", None if len(starts) == 1 and abs(
             instant(next(iter(starts))) - fired) <= slack else f"{sorted(starts)}"
-        if self.pace == 1:
-            pauses = [b[0] - a[0] for a, b in zip(firing, firing[1:])]
-            yield f"{name}: sent again each minute", None if len(firing) >= 9 and all(
-                55 <= pause <= 95 for pause in pauses) else f"after {pauses}"
-        yield f"{name}: its end is sent", None if over else "it is not"
+        resend = resend_of(self.pace)
+        believed = 4 * max(resend, INTERVAL_S / self.pace)
+        wrong = [instant(a["endsAt"]) - at for at, a in firing
+                 if not believed - slack <= instant(a["endsAt"]) - at <= believed]
+        yield f"{name}: endsAt", f"after {wrong}, not {believed}" if wrong else None
+        resolved = next((at for at, state, _ in reversed(states) if state == "inactive"), 0)
+        yield f"{name}: sent again while it fires", self.rhythm(
+            [at for at, _ in firing], resolved, slack)
+        yield f"{name}: its end is sent", None if over and abs(
+            over[0][0] - resolved) <= slack else "it is not, or not then"
+        until = min(self.end, resolved + ENDS_S)
+        yield f"{name}: its end is sent again", self.rhythm([at for at, _ in over], until, slack)
+        late = [at - resolved for at, _ in over if at > resolved + ENDS_S + slack]
+        yield f"{name}: its end is sent for a quarter of an hour", f"{late}" if late else None
+
+    def rhythm(self, times, until, slack):
+        """Complaint about a message and its repetitions up to a time, or None: not more often than at
+        the resend delay, and never missing at the first evaluation behind it."""
+        resend = resend_of(self.pace)
+        most = resend + INTERVAL_S / self.pace + slack
+        if not times:
+            return "it is never sent"
+        pauses = [b - a for a, b in zip(times, [*times[1:], until])]
+        if max(pauses) > most:
+            return f"after {pauses}, not within {most}"
+        count = (until - times[0] + slack) / resend + 2
+        return f"{len(times)} times, at most {count}" if len(times) > count else None
 
 
 def play(rules, pace, slack_s=None):
@@ -285,7 +316,9 @@ def play(rules, pace, slack_s=None):
     lookback = max(1, int(300 / pace))
     config = {"libvirt": {"uri": "memory:///?vms=0"},
               "receive": {"enabled": True, "token_file": token},
-              "query": {"lookback": f"{lookback}s"}, "rules": {"files": [path], "pack": False},
+              "query": {"lookback": f"{lookback}s"}, "rules": {
+                  "files": [path], "pack": False,
+                  "resend_delay": f"{int(resend_of(pace) * 1000)}ms"},
               "notify": {"receivers": [{"name": "am", "alertmanager": {
                   "urls": [alertmanager.url]}}], "route": {
                       "receiver": "am", "group_wait": "0s", "group_interval": "100ms"}}}

@@ -128,7 +128,7 @@ static void test_forms(void **state)
     assert_int_equal(notify_form_nagios(j, &r, 7000, true, &b), 0);
     assert_string_equal(b.data, "h1\tVMs\t1\tWARNING - A db  x: s1\n");
     buf_reset(&b);
-    assert_int_equal(notify_form_alertmanager(j, 1000, 240000, &b), 0);
+    assert_int_equal(notify_form_alertmanager(j, 1000, &b), 0);
     assert_non_null(strstr(b.data, "\"endsAt\":\"1970-01-01T00:04:01Z\""));
     assert_non_null(strstr(b.data, "\"endsAt\":\"2025-01-02T00:00:00Z\""));
     buf_reset(&b);

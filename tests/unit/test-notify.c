@@ -289,6 +289,38 @@ static void test_repetition_and_acknowledgement(void **state)
     world_free(w);
 }
 
+static void test_only_tried(void **state)
+{
+    struct world *w = world_new(simple);
+    struct err err = {0};
+    struct notify_changes changes;
+    struct notify_silence silence = {.matchers = "domain=~\"d.*\"",
+                                     .author = "alice",
+                                     .comment = "",
+                                     .starts_ms = w->now,
+                                     .ends_ms = w->now + 60 * S};
+    FIRE(w, "A", "db");
+    FIRE(w, "B", "db");
+    FIRE(w, "A", "web");
+    save(w);
+    assert_int_equal(notify_silence_try(w->n, &silence, w->now, &err), 2);
+    silence.matchers = "domain=\"\"";
+    assert_int_equal(notify_silence_try(w->n, &silence, w->now, &err), -EINVAL);
+    silence.matchers = "a~b";
+    assert_int_equal(notify_silence_try(w->n, &silence, w->now, &err), -EINVAL);
+    assert_int_equal(notify_silence_find(w->n, "i-s1", w->now), -ENOENT);
+    assert_int_equal(notify_ack_try(w->n, "alertname=A", &err), 2);
+    assert_int_equal(notify_ack_try(w->n, "a~b", &err), -EINVAL);
+    assert_true(notify_has_receiver(w->n, "ops"));
+    assert_false(notify_has_receiver(w->n, "op"));
+    notify_changes_take(w->n, &changes);
+    assert_int_equal(changes.n, 0);
+    notify_changes_done(&changes);
+    run(w, 20);
+    expect(w, "0.1 ops A(db) A(web)\n0.1 ops B(db)\n");
+    world_free(w);
+}
+
 static void test_routes(void **state)
 {
     struct world *w =
@@ -490,17 +522,124 @@ static void test_refusal(void **state)
     world_free(w);
 }
 
+// Its rule says that it should be told again: it fires since T0 + fired_s, and is over since then
+// where resolved_s is not 0.
+static void hear(struct world *w, const char *name, const char *vm, double fired_s,
+                 double resolved_s)
+{
+    struct label label[] = {{"alertname", name}, {"domain", vm}, {"severity", "critical"}};
+    struct label note[] = {{"summary", "it is still broken"}};
+    struct labels *labels = labels_new(label, ARRAY_LEN(label));
+    struct labels *notes = labels_new(note, 1);
+    struct alert a = {.fingerprint = labels->hash,
+                      .labels = labels,
+                      .annotations = notes,
+                      .state = resolved_s > 0 ? ALERT_RESOLVED : ALERT_FIRING,
+                      .active_at_ms = T0 + (int64_t)(fired_s * 1000),
+                      .fired_at_ms = T0 + (int64_t)(fired_s * 1000),
+                      .resolved_at_ms = resolved_s > 0 ? T0 + (int64_t)(resolved_s * 1000) : 0,
+                      .ends_at_ms = w->now + 1200 * S,
+                      .expr = (char *)"x",
+                      .group = (char *)"g",
+                      .file = (char *)"f"};
+    notify_alert_heard(w->n, &a, w->now);
+    labels_free(labels);
+    labels_free(notes);
+    step(w);
+}
+
+static const char passing[] =
+    "notify:\n  receivers: [{name: am, alertmanager: {urls: ['http://x']}}, {name: ops, webhook: "
+    "{url: 'http://x/'}}]\n"
+    "  route: {receiver: ops, routes: [{receiver: am, continue: true}, {receiver: ops}]}\n";
+
 static void test_alertmanager_hears_again(void **state)
 {
-    struct world *w =
-        world_new("notify:\n  receivers: [{name: am, alertmanager: {urls: ['http://x']}}]\n"
-                  "  route: {receiver: am}\n");
+    struct world *w = world_new(passing);
     FIRE(w, "A", "db");
-    run(w, 150);
-    expect(w, "0.0 am A(db)\n60.0 am A(db)\n120.0 am A(db)\n");
+    hear(w, "A", "db", 0, 0); // as rules say of what begins to fire
+    run(w, 60);
+    expect(w, "0.0 am A(db)\n0.1 ops A(db)\n");
+    hear(w, "A", "db", 0, 0);
+    run(w, 30);
+    FIRE(w, "A", "web"); // of the same group: only what is new of it
+    run(w, 30);
+    hear(w, "A", "db", 0, 0);
+    run(w, 30);
+    expect(w, "60.0 am A(db)\n90.0 am A(web)\n90.1 ops A(db) A(web)\n120.0 am A(db)\n");
+    run(w, 600); // nothing of its own accord: an evaluation says it
+    expect(w, "");
+    world_free(w);
+}
+
+static void test_alertmanager_hears_of_ends_again(void **state)
+{
+    struct world *w = world_new(passing);
+    FIRE(w, "A", "db");
+    run(w, 100);
+    expect(w, "0.0 am A(db)\n0.1 ops A(db)\n");
     END(w, "A", "db");
-    run(w, 600);
-    expect(w, "150.0 am -A(db)\n");
+    hear(w, "A", "db", 0, 100);
+    run(w, 60);
+    expect(w, "100.0 am -A(db)\n100.1 ops -A(db)\n");
+    hear(w, "A", "db", 0, 100);
+    restart(w);
+    run(w, 60);
+    hear(w, "A", "db", 0, 100);
+    run(w, 30);
+    expect(w, "160.0 am -A(db)\n220.0 am -A(db)\n");
+    assert_int_equal(w->n_disk, 1); // and nothing is left of it
+    FIRE(w, "A", "db");             // anew
+    run(w, 5);
+    END(w, "A", "db");
+    run(w, 20);
+    expect(w, "250.0 am A(db)\n250.1 ops A(db)\n255.0 am -A(db)\n260.1 ops -A(db)\n");
+    // What is silenced is not passed on, and what a dead receiver has not taken is no heap.
+    struct err err = {0};
+    CLEANUP(freep) char *id = NULL;
+    const struct notify_silence silence = {.matchers = "domain=db",
+                                           .author = "alice",
+                                           .comment = "",
+                                           .starts_ms = w->now,
+                                           .ends_ms = w->now + 90 * S};
+    assert_int_equal(notify_silence_add(w->n, &silence, w->now, &id, &err), 0);
+    run(w, 60);
+    hear(w, "A", "db", 250, 255);
+    expect(w, "");
+    run(w, 60);
+    w->dead = true;
+    for (int i = 0; i < 3; i++) {
+        hear(w, "A", "db", 250, 255);
+        run(w, 60);
+    }
+    w->dead = false;
+    run(w, 300);
+    assert_non_null(strstr(w->trace, " am -A(db)\n"));
+    assert_ptr_equal(strchr(w->trace, '\n'), w->trace + strlen(w->trace) - 1); // one line
+    world_free(w);
+}
+
+static void test_alertmanager_believes_as_long_as_the_rule_says(void **state)
+{
+    struct world *w = world_new(passing);
+    struct notify_send m;
+    CLEANUP(buf_done) struct buf form;
+    CLEANUP(buf_done) struct buf expected;
+    FIRE(w, "A", "db");
+    run(w, 1);
+    w->dead = true;
+    hear(w, "A", "db", 0, 0); // 20 minutes from now
+    w->now += 60 * S;         // in the queue, that time does not run
+    assert_true(notify_next(w->n, w->now, notify_number(w->n), &m));
+    json_t *j = json_loads(m.body, 0, NULL);
+    buf_init(&form, 65536);
+    buf_init(&expected, 256);
+    assert_int_equal(notify_form_alertmanager(j, w->now, &form), 0);
+    buf_puts(&expected, "\"endsAt\":\"");
+    alert_put_time(&expected, w->now + 1200 * S);
+    assert_non_null(strstr(form.data, expected.data));
+    assert_non_null(strstr(form.data, "it is still broken")); // the newest annotations
+    json_decref(j);
     world_free(w);
 }
 
@@ -643,6 +782,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_life_of_a_group),
         cmocka_unit_test(test_repetition_and_acknowledgement),
+        cmocka_unit_test(test_only_tried),
         cmocka_unit_test(test_routes),
         cmocka_unit_test(test_silence),
         cmocka_unit_test(test_inhibition),
@@ -651,6 +791,8 @@ int main(void)
         cmocka_unit_test(test_dead_receiver_delays_nobody),
         cmocka_unit_test(test_refusal),
         cmocka_unit_test(test_alertmanager_hears_again),
+        cmocka_unit_test(test_alertmanager_hears_of_ends_again),
+        cmocka_unit_test(test_alertmanager_believes_as_long_as_the_rule_says),
         cmocka_unit_test(test_reload_tells_nothing_twice),
         cmocka_unit_test(test_rule_that_vanished),
         cmocka_unit_test(test_kill_at_any_point),

@@ -28,6 +28,7 @@ struct notify_draft {
     size_t n, max;                  /**< all; how many of them are named */
     int64_t now_ms;
     bool is_test;
+    bool passes_on; /**< to an Alertmanager: alerts say until when to believe them */
 };
 
 /** The message as JSON. */
@@ -39,9 +40,12 @@ void notify_subject(const struct notify_draft *d, struct buf *out);
 /** What a person reads: for each alert which VM, what, since when, what to look at. */
 void notify_text(const struct notify_draft *d, struct buf *out);
 
-/** Body of a POST to Alertmanager's /api/v2/alerts: firing alerts end `ends_after_ms` from now. */
-int notify_form_alertmanager(const json_t *message, int64_t now_ms, int64_t ends_after_ms,
-                             struct buf *out);
+/**
+ * Body of a POST to Alertmanager's /api/v2/alerts. A firing alert ends as long after now as its
+ * rule said (4 times the rule's interval or rules.resend_delay, whichever is longer), so that one
+ * that waited in the queue does not count as over when it comes.
+ */
+int notify_form_alertmanager(const json_t *message, int64_t now_ms, struct buf *out);
 
 /**
  * A mail with its header (RFC 5322), lines ending in CRLF: plain text in UTF-8. `from` and `to` are

@@ -72,8 +72,11 @@ void notify_loaded(struct notify *n, int64_t now_ms);
 void notify_alert(struct notify *n, const struct alert *a, int64_t now_ms);
 
 /**
- * The source of alerts still has this one; what is not heard of for a quarter of an hour, or until
- * its ends_at_ms where that is later, is over: its rule is gone.
+ * Its rule says after an evaluation that this alert should be sent again (struct rule_update). One
+ * that fires is known to be there still: what is not heard of for a quarter of an hour, or until
+ * its ends_at_ms where that is later, is over, as its rule is gone. Receivers of the kind
+ * "alertmanager" get it again as it is now, also one that is over and of which they were told;
+ * others do not.
  */
 void notify_alert_heard(struct notify *n, const struct alert *a, int64_t now_ms);
 
@@ -131,6 +134,11 @@ struct notify_silence {
 /** 0 with the new id (freed by the caller), or -EINVAL. */
 int notify_silence_add(struct notify *n, const struct notify_silence *s, int64_t now_ms,
                        char **ret_id, struct err *err);
+/** What that would come to: how many alerts that fire it holds for, or -EINVAL. Changes nothing. */
+int notify_silence_try(const struct notify *n, const struct notify_silence *s, int64_t now_ms,
+                       struct err *err);
+/** 0, or -ENOENT: no silence of that id is active or pending. */
+int notify_silence_find(const struct notify *n, const char *id, int64_t now_ms);
 /** Ends now. -ENOENT. */
 int notify_silence_expire(struct notify *n, const char *id, int64_t now_ms);
 
@@ -141,12 +149,27 @@ int notify_silence_expire(struct notify *n, const char *id, int64_t now_ms);
 int notify_ack(struct notify *n, const char *alerts, const char *author, const char *comment,
                int64_t now_ms, struct err *err);
 
+/** How many there would be, or -EINVAL. Changes nothing. */
+int notify_ack_try(const struct notify *n, const char *alerts, struct err *err);
+
+/** Is there a receiver of that name? */
+bool notify_has_receiver(const struct notify *n, const char *name);
+
 /* What a person sees */
 
+/** Whom a list is for: what they may see. `arg` NULL with functions that take it for everything. */
+struct notify_sight {
+    bool (*alert)(const void *arg, const struct labels *l);
+    bool (*silence)(const void *arg, const struct matchers *m);
+    const void *arg;
+};
+
 /** {"silences":[…]}; {"alerts":[…]} with silenced, inhibited, acknowledged, receivers;
- * {"receivers": […]} with their queues. */
-void notify_put_silences(const struct notify *n, int64_t now_ms, struct json *j);
-void notify_put_alerts(const struct notify *n, int64_t now_ms, struct json *j);
+ * {"receivers": […]} with their queues. `sight` NULL: all. */
+void notify_put_silences(const struct notify *n, const struct notify_sight *sight, int64_t now_ms,
+                         struct json *j);
+void notify_put_alerts(const struct notify *n, const struct notify_sight *sight, int64_t now_ms,
+                       struct json *j);
 void notify_put_status(const struct notify *n, int64_t now_ms, struct json *j);
 
 /** Counters for metrics, by receiver; NULL past the end. */

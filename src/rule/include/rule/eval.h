@@ -118,6 +118,8 @@ void rule_groups_put(const struct rule_group_run *group, size_t n, const char *t
                      struct json *j);
 
 /** `data` of /api/v1/alerts: {"alerts":[…]}: pending and firing. */
-void rule_alerts_put(const struct rule_group_run *group, size_t n, struct json *j);
+void rule_alerts_put(const struct rule_group_run *group, size_t n,
+                     bool (*may)(const void *arg, const struct labels *l), const void *arg,
+                     struct json *j);
 
 #endif

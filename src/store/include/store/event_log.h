@@ -28,6 +28,9 @@ struct event_filter {
     const char *vm; /**< its name or UUID */
     bool newest_first;
     size_t limit; /**< 0: none */
+    /** Further condition, for whoever may not see all; NULL: none. */
+    bool (*may)(const void *arg, const struct event *e);
+    const void *arg;
 };
 
 /** True where the event passes, but for `limit` and order. */
