@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Churn on the in-memory hypervisor: a thread that so many times defines, starts, stops and
-// undefines a VM, and at the end defines one that is called "churned". For tests of leaks.
+// Churn on the in-memory hypervisor: threads that so many times together define, start, stop and
+// undefine a VM, and at the end define one that is called "churned". For tests of leaks.
 #include <errno.h>
 #include <libvirt/libvirt.h>
+#include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 
+#include "base/mem.h"
 #include "memory_priv.h"
 
 // Slow enough that the lanes see most VMs while they live.
@@ -17,30 +20,62 @@ static void pause_a_little(void)
     clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
 }
 
+struct churn {
+    atomic_uint_least64_t next;
+    uint64_t rounds;
+    atomic_uint_least64_t threads; // at work
+};
+
+static bool one_round(uint64_t number)
+{
+    struct uuid uuid;
+    char name[32];
+    snprintf(name, sizeof(name), "churn%ju", (uintmax_t)number);
+    if (memory_define(name, &uuid) < 0)
+        return false;
+    memory_start(&uuid);
+    pause_a_little();
+    memory_stop(&uuid, VIR_DOMAIN_SHUTOFF, VIR_DOMAIN_SHUTOFF_DESTROYED);
+    memory_undefine(&uuid);
+    pause_a_little();
+    return true;
+}
+
+static void leave(struct churn *c)
+{
+    struct uuid uuid;
+    if (atomic_fetch_sub(&c->threads, 1) != 1)
+        return;
+    memory_define("churned", &uuid);
+    free(c);
+}
+
 static void *churn(void *arg)
 {
-    uintptr_t rounds = (uintptr_t)arg;
-    struct uuid uuid;
-    for (uintptr_t i = 0; i < rounds; i++) {
-        char name[32];
-        snprintf(name, sizeof(name), "churn%ju", (uintmax_t)i);
-        if (memory_define(name, &uuid) < 0)
+    struct churn *c = arg;
+    for (;;) {
+        uint64_t number = atomic_fetch_add(&c->next, 1);
+        if (number >= c->rounds || !one_round(number))
             break;
-        memory_start(&uuid);
-        pause_a_little();
-        memory_stop(&uuid, VIR_DOMAIN_SHUTOFF, VIR_DOMAIN_SHUTOFF_DESTROYED);
-        memory_undefine(&uuid);
-        pause_a_little();
     }
-    memory_define("churned", &uuid);
+    leave(c);
     return NULL;
 }
 
-int memory_churn(uint64_t rounds)
+int memory_churn(uint64_t rounds, uint64_t threads)
 {
-    pthread_t thread;
-    int r = pthread_create(&thread, NULL, churn, (void *)(uintptr_t)rounds);
-    if (r == 0)
+    struct churn *c = mem_zalloc(sizeof(*c));
+    c->rounds = rounds;
+    atomic_init(&c->threads, threads);
+    for (uint64_t i = 0; i < threads; i++) {
+        pthread_t thread;
+        int r = pthread_create(&thread, NULL, churn, c);
+        if (r != 0) {
+            for (; i < threads; i++) // those that there are not
+                leave(c);
+            return -r;
+        }
         pthread_detach(thread);
-    return -r;
+    }
+    return 0;
 }

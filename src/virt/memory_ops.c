@@ -23,19 +23,26 @@ static void unref(struct virt *v)
         free(v);
 }
 
+struct herd_size {
+    uint64_t vms, churn, churners;
+};
+
 // "memory:///?vms=5&vcpus=2"
-static int parse_uri(struct memory *m, const char *uri, uint64_t *ret_vms, uint64_t *ret_churn,
-                     struct err *err)
+static int parse_uri(struct memory *m, const char *uri, struct herd_size *ret, struct err *err)
 {
-    uint64_t vms = 0, churn = 0, vcpus = m->vcpus, disks = m->disks, nics = m->nics;
+    struct herd_size size = {.churners = 1};
+    uint64_t vcpus = m->vcpus, disks = m->disks, nics = m->nics;
     const struct {
         const char *name;
         uint64_t *value;
         uint64_t max;
     } params[] = {
-        {"vms=", &vms, MEMORY_VMS_MAX}, {"vcpus=", &vcpus, 64},
-        {"disks=", &disks, 26},         {"nics=", &nics, 8},
-        {"churn=", &churn, 1000000},
+        {"vms=", &size.vms, MEMORY_VMS_MAX},
+        {"vcpus=", &vcpus, 64},
+        {"disks=", &disks, 26},
+        {"nics=", &nics, 8},
+        {"churn=", &size.churn, 1000000},
+        {"churners=", &size.churners, 64},
     };
     const char *p = strncmp(uri, "memory:", 7) == 0 ? strchr(uri, '?') : NULL;
     while (p && *p) {
@@ -54,37 +61,36 @@ static int parse_uri(struct memory *m, const char *uri, uint64_t *ret_vms, uint6
     m->vcpus = (uint8_t)vcpus;
     m->disks = (uint8_t)disks;
     m->nics = (uint8_t)nics;
-    *ret_vms = vms;
-    *ret_churn = churn;
+    *ret = size;
     return 0;
 }
 
-static void populate(struct memory *m, uint64_t vms, uint64_t churn)
+static void populate(struct memory *m, const struct herd_size *size)
 {
-    for (uint64_t i = 1; i <= vms && !m->populated; i++) {
+    for (uint64_t i = 1; i <= size->vms && !m->populated; i++) {
         char name[32];
         struct memory_vm *vm;
         snprintf(name, sizeof(name), "vm%ju", (uintmax_t)i);
         if (memory_create(m, name, &vm) == 0)
             memory_boot(m, vm);
     }
-    if (churn && !m->populated)
-        memory_churn(churn);
+    if (size->churn && !m->populated)
+        memory_churn(size->churn, size->churners);
     m->populated = true;
 }
 
 static int memory_open(const struct virt_params *params, struct virt **ret, struct err *err)
 {
     ENTER();
-    uint64_t vms = 0, churn = 0;
+    struct herd_size size = {0};
     if (m->open_errno)
         return err_set(err, m->open_errno, "the in-memory hypervisor is told to be away");
     if (!m->clock)
         m->clock = params->clock;
-    int r = parse_uri(m, params->uri, &vms, &churn, err);
+    int r = parse_uri(m, params->uri, &size, err);
     if (r < 0)
         return r;
-    populate(m, vms, churn);
+    populate(m, &size);
     struct virt *v = mem_zalloc(sizeof(*v));
     v->refs = 1;
     v->listener = params->listener;

@@ -118,8 +118,8 @@ int memory_console(struct virt *v, const struct uuid *uuid, bool force, int *ret
 int memory_stored(struct virt *v, const struct uuid *uuid, int known, bool persistent,
                   struct batch *out, struct err *err);
 
-/** Start the thread that makes and removes so many VMs, one after the other; 0 or -errno. */
-int memory_churn(uint64_t rounds);
+/** Start threads that make and remove so many VMs, each one after the other; 0 or -errno. */
+int memory_churn(uint64_t rounds, uint64_t threads);
 
 /** Nanoseconds the guest has run since its start, not counting stops. */
 int64_t memory_ran_ns(const struct memory *m, const struct memory_vm *vm);

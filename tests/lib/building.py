@@ -12,10 +12,10 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 
 
 def configure(directory, sanitizer):
-    """`meson setup`, where it has not been done; true on success."""
+    """`meson setup`, where it has not been done or a meson.build has changed; true on success."""
     path = os.path.join(ROOT, directory)
     if os.path.exists(os.path.join(path, "build.ninja")):
-        return True
+        return run_quietly(["ninja", "-C", path, "build.ninja"])
     command = ["meson", "setup", path]
     if sanitizer:
         command += ["--native-file", f"packaging/native/{sanitizer}.ini"]

@@ -120,16 +120,15 @@ def pss_total(pids_):
     return total
 
 
-def private_total(pids_):
-    """Memory that nobody else has mapped, in bytes."""
+def anonymous_total(pids_):
+    """Memory of these processes that no file stands behind, in bytes."""
     total = 0
     for pid in pids_:
         try:
             rollup = read(f"/proc/{pid}/smaps_rollup")
         except (FileNotFoundError, ProcessLookupError):
             continue
-        total += 1024 * sum(int(kib) for kib in re.findall(
-            r"^Private_(?:Clean|Dirty):\s+(\d+) kB", rollup, re.MULTILINE))
+        total += 1024 * int(re.search(r"^Anonymous:\s+(\d+) kB", rollup, re.MULTILINE).group(1))
     return total
 
 

@@ -6,7 +6,8 @@
  * The in-memory hypervisor: one per process, shared by virt_memory (all its connections) and
  * host_memory. Thread-safe. Its counters grow with the clock it is given, so that a fake clock
  * makes a fake herd. URI: memory:///?vms=N[&vcpus=N][&disks=N][&nics=N][&churn=N]
- * (churn: so many VMs, one after the other, are defined, started, stopped and undefined)
+ * [&churners=N] (churn: so many VMs are defined, started, stopped and undefined, one after the
+ * other by each of the churners, 1 unless said)
  */
 
 #include "base/clock.h"
