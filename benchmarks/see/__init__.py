@@ -18,9 +18,9 @@ LAB = os.environ.get("VHERD_BENCH_LAB", "bench-see")
 SPECIAL = "vm20"
 
 # Seconds of each window, and the number of define/destroy cycles.
-QUICK = {"settle": 1, "window": 7, "stall": 5, "peer": 3, "many": 1, "cycles": 60}
-NORMAL = {"settle": 15, "window": 60, "stall": 20, "peer": 15, "many": 10, "cycles": 1000}
-LONG = {"settle": 30, "window": 300, "stall": 60, "peer": 60, "many": 30, "cycles": 1000}
+QUICK = {"settle": 1, "window": 7, "stall": 5, "peer": 3, "many": 1, "cycles": 2500}
+NORMAL = {"settle": 60, "window": 60, "stall": 20, "peer": 15, "many": 10, "cycles": 4000}
+LONG = {"settle": 60, "window": 300, "stall": 60, "peer": 60, "many": 30, "cycles": 8000}
 
 
 def lab_is_up(host):

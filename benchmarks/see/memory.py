@@ -53,5 +53,5 @@ def churn(report, cycles):
         before, middle = highest(daemon, 4 * cycles)
         after, _ = highest(daemon, 6 * cycles)
     grown = max(0, after - before) * 1000 / (6 * cycles - middle)
-    report.at_most(f"growth over 1000 define/start/destroy cycles, seen over {2 * cycles}",
+    report.at_most(f"growth over 1000 define/start/destroy cycles, mean of {2 * cycles}",
                    grown / 1024, "KiB", 128)

@@ -282,8 +282,12 @@ static void say_why(struct slow *s, int debugfs_error)
 }
 
 // A QEMU that has none now will have none later, once it is up; a vCPU that is plugged brings one.
+// Under KVM the machine's own descriptor is there before the first vCPU's thread is.
 static bool worth_searching(struct slow *s)
 {
+    bool is_emulated = s->searches > 0 && !s->is_kvm && s->fd_error == 0 && s->searched_vcpus > 0;
+    if (is_emulated)
+        return false;
     if (s->searched_vcpus != s->n_vcpus)
         s->searches = 0;
     s->searched_vcpus = s->n_vcpus;
