@@ -381,7 +381,7 @@ const struct host_ops host_kernel = {
 
 int64_t host_turn_ns(int64_t interval_ns)
 {
-    return MIN_OF(TURNS * interval_ns, TURN_AGE_NS + interval_ns);
+    return MIN_OF(TURNS_AT_REST * interval_ns, TURN_AGE_AT_REST_NS + interval_ns);
 }
 
 char host_process_state(const char *root, int32_t pid, int64_t process_start)

@@ -26,6 +26,8 @@
 #define CHECK_EARLY_NS (5 * NS_PER_S)
 #define CHECK_LATER_NS (60 * NS_PER_S)
 #define EARLY_CHECKS 6
+// A guest rests while its vCPUs together run for no more of one CPU.
+#define REST_CPU_RATIO 0.02
 
 // A reading of all vCPUs that took longer was interrupted, and its time stamp says little.
 #define STAMP_LIMIT_NS (2 * NS_PER_MS)
@@ -353,6 +355,8 @@ static void emit_sums(struct proc *p, bool turn, struct batch *b)
         cpu += outside;
     else if (p->cpu_clock)
         cpu = NAN;
+    bool knows_vcpus = sums[THREAD_VCPU].any && !sums[THREAD_VCPU].missing;
+    p->vcpus_ran_ns = knows_vcpus ? (double)sums[THREAD_VCPU].times.run_ns : NAN;
     if (!isnan(cpu))
         p->cpu_highest_ns = cpu = fmax(p->cpu_highest_ns, cpu);
     batch_fact(b, 0, FACT_VM_CPU, cpu);
@@ -414,6 +418,13 @@ static bool check(struct proc *p, const struct proc_env *env)
     return cgroup_follow(&p->cgroup, env->root, p->dir, env->buf, env->size);
 }
 
+// Judged in each sample by what the one before saw: a guest that wakes has its turn in the next.
+static bool guest_rests(const struct proc *p, int64_t mono_ns)
+{
+    double ran = p->vcpus_ran_ns - p->turn_ran_ns;
+    return ran >= 0 && ran <= REST_CPU_RATIO * (double)(mono_ns - p->turns.read_ns);
+}
+
 int proc_sample(struct proc *p, const struct proc_env *env, int64_t mono_ns, struct batch *b)
 {
     struct proc_stat st;
@@ -439,14 +450,16 @@ int proc_sample(struct proc *p, const struct proc_env *env, int64_t mono_ns, str
     }
     if (p->relist || p->last.threads != p->listed_count)
         list_threads(p, env);
-    bool turn = turns_next(&p->turns, mono_ns, all);
+    bool turn = turns_next_of(&p->turns, mono_ns, all, guest_rests(p, mono_ns));
     b->mono_ns = read_vcpu_times(p, env);
     if (turn)
         read_others(p, env);
     emit_process(p, env, told, turn, b);
     emit_sums(p, turn, b);
-    if (turn)
+    if (turn) {
+        p->turn_ran_ns = p->vcpus_ran_ns;
         cgroup_emit(&p->cgroup, b);
+    }
     cgroup_emit_missing(&p->cgroup, b);
     emit_missing(p, b);
     for (size_t i = 0; i < p->n_threads; i++)

@@ -76,8 +76,10 @@ struct proc {
     double cpu_highest_ns;
     struct cgroup cgroup;
     int64_t next_check_ns;
-    unsigned checks;    /**< made so far, as long as that matters */
-    struct turns turns; /**< of what is not read in each sample */
+    unsigned checks;     /**< made so far, as long as that matters */
+    struct turns turns;  /**< of what is not read in each sample */
+    double vcpus_ran_ns; /**< together, in the last sample; NAN: not known */
+    double turn_ran_ns;  /**< the same, when it last had its turn */
 
     struct slow *slow; /**< NULL while a reading is under way */
     const struct probe *slow_under_way;

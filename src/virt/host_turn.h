@@ -6,8 +6,9 @@
  * Reading a kernel file costs mostly the fetching of what went cold since a second ago, whatever
  * its size. Sources that no rate of the last second is computed from have a turn: they are read in
  * every fifth sample, so that they are at most four samples old, and in every sample where samples
- * are far apart. All sources of one object have theirs together (their facts are of LANE_TURN and
- * share its stamp); objects begin at different places, to spread the load.
+ * are far apart; of a process whose guest rests in every tenth. All sources of one object have
+ * theirs together (their facts are of LANE_TURN and share its stamp); objects begin at different
+ * places, to spread the load.
  */
 
 #include <stdbool.h>
@@ -17,6 +18,8 @@
 
 #define TURNS 5
 #define TURN_AGE_NS (9 * NS_PER_S / 2)
+#define TURNS_AT_REST 10
+#define TURN_AGE_AT_REST_NS (19 * NS_PER_S / 2)
 
 /** Zeroed memory is a valid one that is due. */
 struct turns {
@@ -24,14 +27,22 @@ struct turns {
     int64_t read_ns;
 };
 
-/** Whether it is due at `mono_ns`; `all`: it is, as something has changed. */
-static inline bool turns_next(struct turns *t, int64_t mono_ns, bool all)
+/** Whether it is due at `mono_ns`. all: it is, as something has changed; rests: seldom. */
+static inline bool turns_next_of(struct turns *t, int64_t mono_ns, bool all, bool rests)
 {
+    unsigned turns = rests ? TURNS_AT_REST : TURNS;
+    int64_t age_ns = rests ? TURN_AGE_AT_REST_NS : TURN_AGE_NS;
     t->now++;
-    if (!all && t->read_ns != 0 && t->now % TURNS != 0 && mono_ns - t->read_ns < TURN_AGE_NS)
+    if (!all && t->read_ns != 0 && t->now % turns != 0 && mono_ns - t->read_ns < age_ns)
         return false;
     t->read_ns = mono_ns;
     return true;
+}
+
+/** The same of what never rests. */
+static inline bool turns_next(struct turns *t, int64_t mono_ns, bool all)
+{
+    return turns_next_of(t, mono_ns, all, false);
 }
 
 #endif

@@ -361,10 +361,28 @@ static void test_switches_follow_runs(void **state)
     put(t, "proc/100/task/101/status",
         "X\nvoluntary_ctxt_switches:\t21\nnonvoluntary_ctxt_switches:\t22\n");
     put(t, "proc/100/task/101/schedstat", "1001 100 6\n");
-    for (int i = 0; i < 5; i++)
+    for (int i = 0; i < 10; i++) // the guest rests
         sample(t);
     assert_number(vcpu_fact(t, "0", FACT_VCPU_SWITCHES_VOLUNTARY), 21);
     assert_number(vcpu_fact(t, "0", FACT_VCPU_SWITCHES_FORCED), 22);
+}
+
+static void test_a_guest_that_wakes_has_its_turn(void **state)
+{
+    struct tree *t = *state;
+    put_qemu(t, 100, "web1", UUID_A);
+    open_host(t, false);
+    see(t, 1);
+    for (int i = 0; i < 10; i++)
+        sample(t);
+    put(t, "proc/100/task/101/status",
+        "X\nvoluntary_ctxt_switches:\t21\nnonvoluntary_ctxt_switches:\t22\n");
+    for (int i = 1; i <= 5; i++) {
+        // Half of each second.
+        put(t, "proc/100/task/101/schedstat", "%d000000 100 6\n", 500 * i);
+        sample(t);
+    }
+    assert_number(vcpu_fact(t, "0", FACT_VCPU_SWITCHES_VOLUNTARY), 21);
 }
 
 static void test_vhost_in_the_process(void **state)
@@ -500,11 +518,11 @@ static void test_cgroup_v2_moves(void **state)
     see(t, 1);
     put(t, SCOPE "/libvirt/vcpu1/cpu.stat", "nr_periods 9\nnr_throttled 4\nthrottled_usec 60\n");
     put(t, SCOPE "/memory.events", "low 1\nhigh 2\nmax 4\noom 4\noom_kill 5\n");
-    // Every file is read again within five seconds.
+    // Every file is read again within ten seconds, of a guest at rest.
     put(t, SCOPE "/cpu.pressure", "some avg10=0.00 total=101\nfull avg10=0.00 total=51\n");
     put(t, SCOPE "/memory.pressure", "some avg10=0.00 total=201\nfull avg10=0.00 total=151\n");
     put(t, SCOPE "/io.pressure", "some avg10=0.00 total=301\nfull avg10=0.00 total=251\n");
-    for (int i = 0; i < 5; i++)
+    for (int i = 0; i < 10; i++)
         sample(t);
     assert_number(vm_fact(t, FACT_VM_CG_PERIODS), 116);
     assert_number(vm_fact(t, FACT_VM_CG_THROTTLED), 105000);
@@ -518,7 +536,7 @@ static void test_cgroup_v2_moves(void **state)
         sample(t);
     assert_number(vm_fact(t, FACT_VM_CG_PERIODS), 116);
     put(t, SCOPE "/libvirt/vcpu0/cpu.stat", "nr_periods 17\nnr_throttled 2\nthrottled_usec 40\n");
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 10; i++)
         sample(t);
     assert_number(vm_fact(t, FACT_VM_CG_PERIODS), 126);
 }
@@ -657,16 +675,19 @@ static void test_kvm_reasons(void **state)
     see(t, 1);
     slow_round(t);
     assert_string_equal(reason(vm(t, UUID_A), "kvm_stats"), "the guest does not run under KVM");
-    put_link(t, "proc/100/fd/9", "anon_inode:kvm-vm");
+    put_qemu(t, 200, "web2", UUID_B);
+    put_link(t, "proc/200/fd/9", "anon_inode:kvm-vm");
+    see(t, 2);
     slow_round(t);
-    assert_string_equal(reason(vm(t, UUID_A), "kvm_stats"),
+    assert_string_equal(reason(vm(t, UUID_A), "kvm_stats"), "the guest does not run under KVM");
+    assert_string_equal(reason(vm(t, UUID_B), "kvm_stats"),
                         "QEMU keeps no statistics descriptors (older than 8.1); debugfs: not "
                         "mounted, or without KVM");
     // One vCPU's numbers could not be told apart from the other's.
-    put(t, "sys/kernel/debug/kvm/100-14/vcpu0/exits", "1000\n");
+    put(t, "sys/kernel/debug/kvm/200-14/vcpu0/exits", "1000\n");
     slow_round(t);
-    assert_absent(vcpu_fact(t, "0", FACT_VCPU_KVM_EXITS));
-    assert_non_null(reason(vm(t, UUID_A), "kvm_stats"));
+    assert_absent(object_fact(object_find(vm(t, UUID_B), KIND_VCPU, "0"), FACT_VCPU_KVM_EXITS));
+    assert_non_null(reason(vm(t, UUID_B), "kvm_stats"));
 }
 
 static void test_permission(void **state)
@@ -1084,6 +1105,7 @@ int main(void)
         TREE_TEST(test_threads_come_and_go),
         TREE_TEST(test_counters_never_step_back),
         TREE_TEST(test_switches_follow_runs),
+        TREE_TEST(test_a_guest_that_wakes_has_its_turn),
         TREE_TEST(test_vhost_in_the_process),
         TREE_TEST(test_vhost_kernel_threads),
         TREE_TEST(test_threads_without_names),
