@@ -62,15 +62,14 @@ struct series {
     union tsdb_value last;
     uint32_t generation, log_segment;
     uint8_t scale, shorter, idle;
-    uint8_t kind : 1, is_counter : 1,
-        is_released : 1; /**< released: held once, and by nobody now */
+    uint8_t kind : 1, is_counter : 1; // read without the lock: nothing beside them may change
     float max_rate;
     uint32_t step_ms, samples;
 
     struct labels *labels; /**< NULL: the slot is free; texts belong to the index */
     struct piece *frozen;
     struct open *frozen_open, *frozen_late;
-    uint32_t holds;
+    uint32_t holds : 31, is_released : 1; /**< released: held once, and by nobody now */
     uint32_t missing, gaps, late_refused, out_of_order, duplicates, resets, impossible;
 };
 
