@@ -2,6 +2,7 @@
 // Trees back into text, on one line and laid out, as Prometheus writes them.
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "ast.h"
 #include "base/mem.h"
@@ -11,13 +12,19 @@
 
 static void print(struct buf *out, const struct node *node);
 
+// Bare, these words are numbers in a list of labels.
+static bool is_number_word(const char *name)
+{
+    return strcasecmp(name, "inf") == 0 || strcasecmp(name, "nan") == 0;
+}
+
 static void put_names(struct buf *out, const struct names *names)
 {
     buf_putc(out, '(');
     for (size_t i = 0; i < names->n; i++) {
         if (i > 0)
             buf_puts(out, ", ");
-        if (labels_is_plain_name(names->name[i]))
+        if (labels_is_plain_name(names->name[i]) && !is_number_word(names->name[i]))
             buf_puts(out, names->name[i]);
         else
             lex_quote(out, names->name[i], strlen(names->name[i]));

@@ -162,6 +162,7 @@ static const struct {
     {"a and ignoring(b) c", "a and ignoring (b) c"},
     {"rate(a[90s] offset -1h @ 5)", "rate(a[1m30s] @ 5.000 offset -1h)"},
     {"max_over_time(a[1h:] @ end())", "max_over_time(a[1h:] @ end())"},
+    {"sum by (a, \"inf\", \"NaN\") (b{inf=\"1\"})", "sum by (a, \"inf\", \"NaN\") (b{inf=\"1\"})"},
     {"-(1+2)", "-(1 + 2)"},
     {"1h30m", "1h30m"},
     {"-0x10", "-16"},
