@@ -107,10 +107,10 @@ def run_e2e(results, arguments):
         beside = lanes.Lane("tests on real guests", lambda found: run_files(found, real))
     try:
         run_files(results, others if beside else files)
-        run_lab_selftest(results, arguments)
     finally:
         if beside:
             beside.join(results)
+    run_lab_selftest(results, arguments)
 
 
 def run_lab_selftest(results, arguments):
