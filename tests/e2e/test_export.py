@@ -11,6 +11,7 @@ import unittest
 
 import fakedaemon
 import memorydaemon
+import smalldisk
 import vherd
 
 
@@ -229,6 +230,37 @@ class Transfer(unittest.TestCase):
             run(b, "store", "delete", status=2)
             run(b, "store", "delete", "old", "--start", "soon", status=2)
             self.assertEqual(left()["2"], 10)
+
+    def test_what_a_full_disk_refuses_to_delete_stays(self):
+        self.write(*(f"old {minute} {1600000000 + 60 * minute}" for minute in range(10)))
+        disk = self.enterContext(smalldisk.SmallDisk())
+        with self.target(keep="0s", path=os.path.join(disk.top, "store")) as b:
+            def left():
+                return sum(len(samples) for samples in
+                           values(b, "old", 1600000000, 1600000540, 60).values())
+
+            def restart():
+                b.stop(30)
+                b.start()
+                vherd.wait_for("the store", 30, lambda: self.is_sampling(b))
+
+            run(b, "import", self.file)
+            run(b, "store", "snapshot", "x")  # so that it is written
+            disk.fill()
+            out, error = run(b, "store", "delete", "old", status=1)
+            self.assertEqual(out, "")
+            self.assertIn("No space left on device; nothing was deleted\n", error)
+            self.assertEqual(error.count("\n"), 1, error)
+            self.assertEqual(left(), 10)
+            restart()
+            self.assertEqual(left(), 10)
+            disk.free()
+            restart()
+            self.assertEqual(left(), 10)
+            run(b, "store", "delete", "old")
+            self.assertEqual(left(), 0)
+            restart()
+            self.assertEqual(left(), 0)
 
     def replay(self, daemon, *words):
         out, _ = run(daemon, "replay", *words, "--json")
