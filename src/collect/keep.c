@@ -55,8 +55,9 @@ struct keep {
     struct shape shapes[KIND_MAX];
     struct track *tracks;
     struct timeline timeline;
-    int64_t now_ms;               // of the last keep_now()
-    int64_t mono_ns, schedule_ms; // of the last sample
+    uint32_t pause_ms[LANE_INFO + 1]; // by lane, between two samples at most
+    int64_t now_ms;                   // of the last keep_now()
+    int64_t mono_ns, schedule_ms;     // of the last sample
     uint64_t ticks;
     bool takes_fresh; // the next sample is the first: VMs were there before it
     uint32_t *refs;
@@ -167,6 +168,30 @@ static double max_rate_of(const struct metric_desc *m)
     return m->fact == FACT_VCPU_RUN ? 1 : 0;
 }
 
+// Facts age after two and a half intervals of their lane, or are repeated.
+static uint32_t pause_of(const struct keep *k, int lane)
+{
+    int64_t age_ns = lane == LANE_INFO ? 0 : k->p.herd->max_age_ns[lane];
+    int64_t pause_ns = KEEP_REPEAT_NS * 3 / 2;
+    if (lane == LANE_KERNEL || lane == LANE_HOST)
+        pause_ns = k->p.interval_ns;
+    else if (age_ns > 0)
+        pause_ns = MIN_OF(pause_ns, MAX_OF(age_ns * 2 / 5, k->p.interval_ns));
+    return (uint32_t)(pause_ns / NS_PER_MS);
+}
+
+// False where they are as before.
+static bool tell_pauses(struct keep *k)
+{
+    bool is_other = false;
+    for (int lane = 0; lane <= LANE_INFO; lane++) {
+        uint32_t pause_ms = pause_of(k, lane);
+        is_other |= pause_ms != k->pause_ms[lane];
+        k->pause_ms[lane] = pause_ms;
+    }
+    return is_other;
+}
+
 static uint32_t ref_of(struct keep *k, const struct object *o, const struct row *row)
 {
     const struct metric_desc *m = &model_metrics[row->metric];
@@ -184,6 +209,7 @@ static uint32_t ref_of(struct keep *k, const struct object *o, const struct row 
         .scale = row->is_scaled ? 9 : 0,
         .is_counter = m->type == METRIC_COUNTER,
         .max_rate = max_rate_of(m),
+        .pause_ms = k->pause_ms[shape_lane(m)],
     };
     uint32_t ref = NO_REF;
     if (tsdb_series(k->p.db, labels, n, &of, &ref, NULL) < 0) {
@@ -411,6 +437,8 @@ int keep_sample(struct keep *k, int64_t mono_ns, int64_t real_ns)
     struct herd *h = k->p.herd;
     int64_t t_ms = schedule(k, mono_ns, real_ns);
     uint64_t phase = k->ticks++;
+    if (k->takes_fresh)
+        tell_pauses(k);
     struct turn turn = turn_of(k, phase, mono_ns);
     keep_tree(k, h->host, &turn);
     for (size_t i = 0; i < h->n_vms; i++) {
@@ -508,7 +536,8 @@ static void drop_tracks(struct keep *k)
 void keep_configure(struct keep *k, unsigned sets, bool misnamed, int64_t interval_ns)
 {
     k->p.interval_ns = interval_ns;
-    if (k->p.sets == sets && k->p.misnamed == misnamed)
+    bool is_other_pace = tell_pauses(k);
+    if (k->p.sets == sets && k->p.misnamed == misnamed && !is_other_pace)
         return;
     drop_tracks(k);
     k->takes_fresh = true;

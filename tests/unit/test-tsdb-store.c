@@ -350,6 +350,65 @@ static void test_uneven_schedule(void **state)
     tsdb_close(db);
 }
 
+// What came late says nothing of the schedule.
+static void test_schedule_after_late_samples(void **state)
+{
+    static const int times[] = {10, 5, 6, 7, 11, 12, 13};
+    struct tsdb *db = open_store(*state);
+    uint32_t ref = series(db, "g", "a", &gauge);
+    for (size_t i = 0; i < ARRAY_LEN(times); i++)
+        assert_int_equal(tsdb_append_one(db, ref, T0 + times[i] * 1000, 1), 0);
+    CLEANUP(freep) struct tsdb_quality *q = NULL;
+    size_t n = 0;
+    assert_int_equal(tsdb_quality(db, "domain", &q, &n), 0);
+    assert_int_equal(q[0].gaps, 0);
+    assert_int_equal(q[0].out_of_order, 3);
+    tsdb_close(db);
+}
+
+static void expect_gaps(struct tsdb *db, uint64_t gaps, uint64_t missing)
+{
+    CLEANUP(freep) struct tsdb_quality *q = NULL;
+    size_t n = 0;
+    assert_int_equal(tsdb_quality(db, "domain", &q, &n), 0);
+    assert_int_equal(n, 1);
+    assert_int_equal(q[0].gaps, gaps);
+    assert_int_equal(q[0].missing, missing);
+}
+
+// A writer that changes its pace says what the longest pause is: shorter ones are no rule that a
+// later one breaks. Nor is the time in which the store was closed.
+static void test_told_schedule(void **state)
+{
+    static const struct tsdb_kind_of paced = {.kind = TSDB_DOUBLE, .pause_ms = 10000};
+    static const int pauses[] = {1, 1, 1, 1, 5, 5, 5, 5, 10, 10, 1, 1, 1, 1, 14, 10, 3};
+    struct tsdb *db = open_store(*state);
+    uint32_t ref = series(db, "g", "a", &paced);
+    int64_t t_ms = T0;
+    for (size_t i = 0; i < ARRAY_LEN(pauses); i++, t_ms += pauses[i - 1] * 1000)
+        assert_int_equal(tsdb_append_one(db, ref, t_ms, 1), 0);
+    assert_int_equal(tsdb_append_one(db, ref, t_ms, 1), 0);
+    expect_gaps(db, 0, 0);
+    t_ms += 31000;
+    assert_int_equal(tsdb_append_one(db, ref, t_ms, 1), 0);
+    expect_gaps(db, 1, 2);
+    tsdb_close(db);
+    db = open_store(*state);
+    expect_gaps(db, 0, 0);
+    ref = series(db, "g", "a", &paced);
+    assert_int_equal(tsdb_append_one(db, ref, t_ms + 60000, 1), 0);
+    expect_gaps(db, 0, 0);
+    assert_int_equal(tsdb_append_one(db, ref, t_ms + 80000, 1), 0);
+    expect_gaps(db, 1, 1);
+    // A faster pace from here on.
+    static const struct tsdb_kind_of faster = {.kind = TSDB_DOUBLE, .pause_ms = 1000};
+    assert_int_equal(series(db, "g", "a", &faster), ref);
+    assert_int_equal(tsdb_append_one(db, ref, t_ms + 81000, 1), 0);
+    assert_int_equal(tsdb_append_one(db, ref, t_ms + 83000, 1), 0);
+    expect_gaps(db, 2, 2);
+    tsdb_close(db);
+}
+
 static void test_kinds(void **state)
 {
     struct tsdb *db = open_store(*state);
@@ -1040,6 +1099,8 @@ int main(void)
         TSDB_TEST(test_times_far_apart),
         TSDB_TEST(test_quality),
         TSDB_TEST(test_uneven_schedule),
+        TSDB_TEST(test_schedule_after_late_samples),
+        TSDB_TEST(test_told_schedule),
         TSDB_TEST(test_kinds),
         TSDB_TEST(test_matchers),
         TSDB_TEST(test_rollups),
