@@ -20,8 +20,10 @@ const struct stats_metric stats_of_vm[] = {
      "max by (domain) (libvirt_domain_memory_stats_available_bytes{domain=$vm})", "its memory",
      NULL, false},
     {"memory on the host", "max by (domain) (vherd_vm_resident_bytes{domain=$vm})",
-     "max by (domain) (libvirt_domain_info_maximum_memory_bytes{domain=$vm})", "its maximum", NULL,
-     false},
+     // What the balloon leaves it, not what it could be given; the hypervisor's own comes on top.
+     "max by (domain) (libvirt_domain_memory_stats_actual_balloon_bytes{domain=$vm}) or max by "
+     "(domain) (libvirt_domain_info_memory_usage_bytes{domain=$vm})",
+     "its memory", NULL, false},
     {"disk read",
      "sum by (domain) (rate(libvirt_domain_block_stats_read_bytes_total{domain=$vm}[$w]))", NULL,
      NULL, NULL, true},
