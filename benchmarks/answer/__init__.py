@@ -7,6 +7,7 @@ import itertools
 import json
 import os
 import subprocess
+import time
 
 import building
 import demodata
@@ -36,7 +37,8 @@ def queries(report):
 class Files:
     """Samples to load, written once."""
 
-    def __init__(self, scratch, hours):
+    def __init__(self, report, scratch, hours):
+        begin = time.monotonic()
         self.hours = hours
         self.hour, self.week, self.month = (os.path.join(scratch, name)
                                             for name in ("hour", "week", "month"))
@@ -47,6 +49,7 @@ class Files:
         everything = demodata.series(START_MS, 30 * 86400, 15_000, 1)
         demodata.write(self.month, itertools.islice(
             (row for row in everything if row[0].startswith("demo_cpu")), 1))
+        report.note(f"files: {time.monotonic() - begin:.0f} s")
 
 
 def hour(report, scratch, files, asked, count, with_each):
@@ -86,18 +89,14 @@ def month(report, files, count):
                        seconds * 1000 if good else None, "ms", 50)
 
 
-def concurrent(report, herd, seconds):
+def section(report, name, function, *arguments):
+    """A part that breaks is one short row, and the others go on."""
+    begin = time.monotonic()
     try:
-        herd.run(report, seconds)
+        function(report, *arguments)
     except (AssertionError, OSError, ValueError, subprocess.SubprocessError) as error:
-        report.failed(f"{clients.CLIENTS} clients at once", f"{type(error).__name__}: {error}")
-
-
-def correct(report):
-    try:
-        language.cases(report)
-    except (OSError, subprocess.SubprocessError) as error:
-        report.failed("cases", f"{type(error).__name__}: {error}")
+        report.failed(name, f"{type(error).__name__}: {error}")
+    report.note(f"{name}: {time.monotonic() - begin:.0f} s")
 
 
 def run(arguments, report):
@@ -108,14 +107,16 @@ def run(arguments, report):
     asked = queries(report)
     with promqlpeer.scratch() as scratch:
         with clients.Herd() as herd:  # which takes its samples meanwhile
-            files = Files(scratch, QUICK_HOURS if arguments.quick else WEEK_HOURS)
-            correct(report)
-            concurrent(report, herd, 5 if arguments.quick else 60 if arguments.long else 15)
-        hour(report, scratch, files, asked, 2 if arguments.quick else 9, arguments.queries)
-        month(report, files, 5)
+            files = Files(report, scratch, QUICK_HOURS if arguments.quick else WEEK_HOURS)
+            section(report, "cases", language.cases)
+            section(report, f"{clients.CLIENTS} clients at once", herd.run,
+                    5 if arguments.quick else 60 if arguments.long else 15)
+        section(report, "hour", hour, scratch, files, asked, 2 if arguments.quick else 9,
+                arguments.queries)
+        section(report, "month", month, files, 5)
         # As many series in the short form: with few, what a query costs before it reads decides.
         copies = WEEK_COPIES if arguments.quick or arguments.long else 1
-        week(report, scratch, files, asked, 2, copies, arguments.queries)
-    language.generated(report, 200 if arguments.quick else 2000)
+        section(report, "week", week, scratch, files, asked, 2, copies, arguments.queries)
+    section(report, "generated queries", language.generated, 200 if arguments.quick else 2000)
     if can_fuzz:
-        language.fuzz(report, 1 if arguments.quick else 300 if arguments.long else 60)
+        section(report, "fuzz", language.fuzz, 1 if arguments.quick else 300 if arguments.long else 60)
