@@ -220,7 +220,9 @@ class Transfer(unittest.TestCase):
             self.assertIn("of 1 series deleted", run(b, "store", "delete", 'old{i="1"}', *window)[0])
             self.assertEqual(values(b, 'count_over_time(old{i="1"}[10m])', 1600000540, 1600000540,
                                     60).popitem()[1][0][1], "3")
+            self.assertIn("of 1 series deleted, from 1600000180000 to 1600000600000 ms", b.log())
             run(b, "store", "delete", 'old{i=~"0|9"}')
+            self.assertIn("all samples of 1 series deleted", b.log())
             self.assertEqual(set(left()), {"1", "2"})
             self.assertEqual(left()["2"], 10)
             self.assertIn("of 0 series", run(b, "store", "delete", "nothing_has_this_name")[0])

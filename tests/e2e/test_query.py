@@ -366,13 +366,13 @@ class CommandLine(Asked):
             answer = json.loads(self.vherd("stats", "vm1", "--range", "5m", "--end", "1700000150",
                                            "--json", *more))
             for row in answer["rows"]:
-                if row["unit"] != "ratio":
+                if row["unit"] != "%":
                     continue
                 self.assertAlmostEqual(row["min"], row["max"], 6)
                 self.assertAlmostEqual(row["trend_per_hour"], 0, 6)
                 self.assertAlmostEqual(row["sum"], row["mean"] * row["covered_seconds"], 6)
                 self.assertNotIn("seconds_to_limit", row)
-            self.assertIn("ratio", [row["unit"] for row in answer["rows"]])
+            self.assertIn("%", [row["unit"] for row in answer["rows"]])
 
     def test_statistics_of_any_metric(self):
         answer = json.loads(self.vherd(
