@@ -176,12 +176,18 @@ class Transfer(unittest.TestCase):
             self.check_border(b, rows)
 
     def test_malformed_lines_are_named_and_nothing_is_taken(self):
-        self.write("good 1 1700000000", "bad{ 2 1700000000")
+        now = int(time.time()) - 60
+        lines = [f"good {i} {now - i}" for i in range(100000, 0, -1)]  # more than one request
+        self.write(*lines, f"bad{{ 2 {now}")
         with self.target() as b:
             _, err = run(b, "import", self.file, status=2)
-            self.assertIn("line 2", err)
+            self.assertIn("line 100001", err)
+            self.assertEqual(values(b, "last_over_time(good[2d])", now, now, 1), {})
             self.write("timeless 1")
             self.assertIn("timestamp", run(b, "import", self.file, status=2)[1])
+            self.write(*lines)
+            self.assertEqual(run(b, "import", self.file)[0], "100000 samples imported\n")
+            self.assertEqual(len(values(b, "last_over_time(good[2d])", now, now, 1)), 1)
 
     def test_only_the_unix_socket_may_import_and_snapshot(self):
         port = fakedaemon.free_port()
