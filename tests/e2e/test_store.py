@@ -49,6 +49,26 @@ class Keeping(unittest.TestCase):
             self.assertGreater(len(safe), 4)
             self.assertEqual([s for s in left if s[0] <= before["newest"] - 3], safe)
 
+    def test_a_corrupt_block_is_named_and_the_rest_answers(self):
+        with self.daemon() as daemon:
+            vherd.wait_for("samples", 20, lambda: store_of(daemon)["kept_samples"] > 1000)
+            daemon.cli("store", "snapshot", "x")  # writes a block
+            border = store_of(daemon)["newest"]
+            vherd.wait_for("more", 30, lambda: store_of(daemon)["newest"] > border + 3)
+            self.assertEqual(daemon.stop(), 0)
+            blocks = os.path.join(daemon.store, "blocks")
+            name, = os.listdir(blocks)
+            size = os.path.getsize(os.path.join(blocks, name))
+            os.truncate(os.path.join(blocks, name), size // 2)
+            daemon.start()
+            self.assertEqual(store_of(daemon)["set_aside"], 1)
+            self.assertIn(name, daemon.cli("status").stdout)
+            self.assertIn("set aside", daemon.cli("status").stdout)
+            self.assertIn(name, daemon.log())
+            self.assertEqual(os.path.getsize(os.path.join(blocks, name + ".bad")), size // 2)
+            left = self.samples_of(daemon, store_of(daemon)["newest"])
+            self.assertGreaterEqual(len([s for s in left if s[0] > border]), 3)
+
     @staticmethod
     def samples_of(daemon, newest):
         found = daemon.json("/api/v1/query?" + urllib.parse.urlencode({
