@@ -281,3 +281,6 @@ class Transfer(unittest.TestCase):
             self.assertIn("another process", run(a, "replay", a.store, status=2)[1])
             self.assertIn("no store", run(a, "replay", self.top.name, status=2)[1])
             self.assertEqual(self.replay(a, self.file, "--start", "2100-01-01T00:00:00Z"), [])
+            backwards = "--start", "-1h", "--end", "-2h"
+            self.assertIn("--start", run(a, "replay", self.file, *backwards, status=2)[1])
+            self.assertIn("before start", run(a, "export", *backwards, status=1)[1])
