@@ -137,7 +137,7 @@ complete -c vherd -n '__fish_seen_subcommand_from token' -l expires -x -d 'a dur
 complete -c vherd -n '__fish_seen_subcommand_from token' -l dry-run -d 'say what would be done, and do nothing'
 complete -c vherd -n '__fish_seen_subcommand_from token' -F -a 'list create revoke'
 complete -c vherd -n __fish_use_subcommand -a audit-log -d 'Search the audit log'
-complete -c vherd -n '__fish_seen_subcommand_from audit-log' -l principal -x -d 'who: user:alice, unix:0, …'
+complete -c vherd -n '__fish_seen_subcommand_from audit-log' -l principal -x -d 'who: user:alice, token:alice/ci, unix:0, …'
 complete -c vherd -n '__fish_seen_subcommand_from audit-log' -l verb -x -d 'what: login, user add, …'
 complete -c vherd -n '__fish_seen_subcommand_from audit-log' -l object -x -d 'to what'
 complete -c vherd -n '__fish_seen_subcommand_from audit-log' -l result -x -d 'done, refused, failed, cancelled, unknown'

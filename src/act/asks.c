@@ -28,7 +28,7 @@ struct ask {
     uint32_t id;
     bool forgotten;
     bool force;    // of a console
-    char *address; // owned; of a console
+    char *address; // owned; where it came from
     struct conn *conn;
     const struct ipc_request *request; // only until its taking in is over
     json_t *body;                      // owned; of a deed; what is selected
@@ -417,7 +417,7 @@ static void add_task(struct act *a, struct ask *ask)
     if (r == 0)
         r = read_after(a, ask, &t.after, &err);
     if (r == 0)
-        r = tasks_add(a, &t, &err);
+        r = tasks_add(a, &t, ask->address, &err);
     if (r < 0) {
         task_done(&t);
         fail(a, ask, &err);
@@ -463,6 +463,7 @@ static void audit_refusal(struct act *a, const struct ask *ask)
 {
     const struct audit_entry entry = {
         .principal = ask->grant.principal,
+        .address = ask->address,
         .verb = ask->deed ? ask->deed->name : ask->what->name,
         .object = ask->vm,
         .result = AUDIT_REFUSED,
