@@ -135,12 +135,63 @@ static void now_task(struct act *a, struct ask *ask)
     reply_task(a, ask, id_of(ask), 200);
 }
 
+// Is only asked what would be done, in the address or the body?
+static bool is_dry(const struct ipc_request *r)
+{
+    CLEANUP(freep) char *value = ipc_query_param(r->query, "dry_run");
+    json_t *body = r->form ? json_loads(r->form, 0, NULL) : NULL;
+    bool dry = json_is_true(json_object_get(body, "dry_run"));
+    json_decref(body);
+    return dry || (value && strcmp(value, "0") != 0 && strcmp(value, "false") != 0);
+}
+
+static void reply_cancel_plan(struct act *a, struct ask *ask, const struct job *job)
+{
+    CLEANUP(buf_done) struct buf body;
+    struct json j;
+    CLEANUP(freep)
+    char *step =
+        mem_printf("cancel task %jd: %s %s, which %s", (intmax_t)job->task.id, job->task.deed->name,
+                   job->task.vm, job->phase == JOB_QUEUED ? "waits" : "has begun");
+    buf_init(&body, ANSWER_MAX);
+    json_init(&j, &body);
+    json_object_begin(&j);
+    json_kv_bool(&j, "dry_run", true);
+    json_key(&j, "would");
+    json_array_begin(&j);
+    json_text(&j, step);
+    json_array_end(&j);
+    json_object_end(&j);
+    reply(a, ask, 200, &body);
+}
+
+static int cancel(struct act *a, const struct ask *ask, const struct job *job, struct err *err)
+{
+    CLEANUP(freep)
+    char *object = mem_printf("%jd", (intmax_t)job->task.id),
+         *detail = mem_printf("%s %s", job->task.deed->name, job->task.vm);
+    const struct audit_entry entry = {.principal = ask->grant.principal,
+                                      .address = ask->request->address,
+                                      .verb = ask->what->name,
+                                      .object = object,
+                                      .detail = detail,
+                                      .result = AUDIT_DONE};
+    int r = audit_event(a->state.audit, &entry);
+    return r < 0 ? err_set(err, -r, "it could not be written down, and was not done: %s",
+                           strerror(-r))
+                 : tasks_cancel(a, job->task.id, err);
+}
+
 static void now_cancel(struct act *a, struct ask *ask)
 {
     struct err err = {0};
     int64_t id = id_of(ask);
     const struct job *job = tasks_find(a, id);
-    if (job && sees_task(ask, &job->task) && tasks_cancel(a, id, &err) < 0)
+    if (!job || !sees_task(ask, &job->task))
+        reply_task(a, ask, id, 200);
+    else if (is_dry(ask->request))
+        reply_cancel_plan(a, ask, job);
+    else if (cancel(a, ask, job, &err) < 0)
         fail(a, ask, &err);
     else
         reply_task(a, ask, id, 200);
