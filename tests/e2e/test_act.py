@@ -170,6 +170,19 @@ class Deeds(unittest.TestCase):
         self.assertEqual(status, 0, text)
         return text.strip()
 
+    def test_a_login_inside_the_sandbox(self):
+        """Other tests of sessions run under sanitizers, which do without seccomp."""
+        password = os.path.join(self.daemon.directory, "password")
+        with open(password, "w", encoding="utf-8") as file:
+            file.write("correct-horse\n")
+        self.assertEqual(self.run_vherd("user", "add", "browser", "--role", "viewer", "--scope", "all",
+                                        "--password-file", password)[0], 0)
+        web = self.daemon.process_named("web")
+        for word, status in (("wrong-horse", 401), ("correct-horse", 200)):
+            self.assertEqual(self.ask("/vherd/v1/login", {"user": "browser", "password": word})[0],
+                             status)
+        self.assertEqual(self.daemon.process_named("web"), web)
+
     def test_the_audit_log_says_from_where(self):
         token = self.token("from-where", "viewer", "name:vm1")
         self.assertEqual(self.deed("vm6/pause")["state"], "done")
