@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "act.h"
 #include "base/log.h"
@@ -600,13 +601,29 @@ static const struct {
 };
 
 // Asked before with the same key: the same task answers.
+// Is the task the deed that is asked for, on the same VM? A key says so only of one's own requests.
+static bool is_of(struct act *a, const struct ask *ask, int64_t id)
+{
+    struct task t = {0};
+    const char *vm = ask->vm ? ask->vm : text_of(ask->body, "name");
+    if (task_get(a->state.store, id, &t) < 0)
+        return true;
+    bool same = t.deed == ask->deed && vm &&
+                (strcmp(t.vm, vm) == 0 || (t.uuid && strcasecmp(t.uuid, vm) == 0));
+    task_done(&t);
+    return same;
+}
+
 static bool answer_again(struct act *a, struct ask *ask)
 {
     const char *key = text_of(ask->body, "key");
     int64_t id;
     if (!key || task_by_key(a->state.store, ask->grant.principal, key, &id) < 0)
         return false;
-    reply_task(a, ask, id, 200);
+    if (is_of(a, ask, id))
+        reply_task(a, ask, id, 200);
+    else
+        refuse(a, ask, 409, "this key was used for another deed, or for another VM");
     return true;
 }
 

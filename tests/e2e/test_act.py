@@ -95,6 +95,23 @@ class Deeds(unittest.TestCase):
         again = self.ask("/vherd/v1/vms/vm3/reset", {"key": "k1"})
         self.assertEqual((first[0], again[0]), (202, 200))
         self.assertEqual(first[1]["id"], again[1]["id"])
+        by_uuid = self.ask(f"/vherd/v1/vms/{first[1]['uuid']}/reset", {"key": "k1"})
+        self.assertEqual((by_uuid[0], by_uuid[1]["id"]), (200, first[1]["id"]))
+        # A key that was used for something else must not say that this was done.
+        for path in ("vm4/reset", "vm3/destroy"):
+            status, problem = self.ask(f"/vherd/v1/vms/{path}", {"key": "k1"})
+            self.assertEqual(status, 409, problem)
+            self.assertIn("this key was used", problem["detail"])
+        self.assertEqual(self.ask("/vherd/v1/vms/vm3/definition")[1]["state"], "running")
+
+    def test_a_flag_can_be_taken_back(self):
+        for words, wanted in (("--autostart", True), ("--autostart=no", False),
+                              ("--autostart=yes", True), ("--autostart=no", False)):
+            self.assertEqual(self.run_vherd("vm", "set", "vm5", words, "--wait")[0], 0)
+            self.assertEqual(self.ask("/vherd/v1/vms/vm5/definition")[1]["autostart"], wanted)
+        self.assertIn("--autostart[=no] ", self.run_vherd("vm", "set", "--help")[1])
+        self.assertEqual(self.run_vherd("vm", "set", "vm5", "--autostart=maybe")[0], 2)
+        self.assertEqual(self.run_vherd("vm", "set", "vm5", "--wait=no")[0], 2)
 
     def test_one_after_the_other_and_cancelled(self):
         body = {"name": "made", "memory": "64M", "disks": [{"pool": "default", "size": "1G"}]}
