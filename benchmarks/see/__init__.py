@@ -109,7 +109,7 @@ def run(arguments, report):
         report.failed("the lab", f"another ./bench uses the lab {LAB}")
         return
     host = bring_up(report)
-    started = time.monotonic()
+    report.begin()
     try:
         busy(host, True)
         ours, scraped = watch(report, host, times)
@@ -118,7 +118,7 @@ def run(arguments, report):
                                         ("collectd", peers.measure_collectd))]
         if ours and scraped:
             cost.report_peers(report, ours, scraped, [peer for peer in others if peer])
-        report.note(f"measured in {time.monotonic() - started:.0f} s")
+        report.took(arguments.quick)
     finally:
         if arguments.keep_lab:
             busy(host, False)
