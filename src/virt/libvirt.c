@@ -181,6 +181,7 @@ static void forget_all(struct channel *ch)
 static void *goodbye(void *arg)
 {
     struct channel *ch = arg;
+    pthread_setname_np(pthread_self(), "libvirt-close");
     for (size_t i = 0; i < ch->n_callbacks; i++)
         virConnectDomainEventDeregisterAny(ch->conn, ch->callbacks[i]);
     if (ch->main)
