@@ -18,7 +18,7 @@ def main():
         return record.main(sys.argv[2:])
     parser = argparse.ArgumentParser(prog="./bench", description=__doc__)
     parser.add_argument("subject", choices=SUBJECTS)
-    parser.add_argument("--quick", action="store_true", help="smaller windows: within a minute")
+    parser.add_argument("--quick", action="store_true", help="smaller windows: within a minute, once the lab is up")
     parser.add_argument("--long", action="store_true", help="full counts and durations; remember: some 20 minutes, and an hour "
                         "more where there is no recording")
     parser.add_argument("--real-time", action="store_true",
@@ -50,6 +50,8 @@ def main():
         return 1
     results = report.Report(arguments.json)
     importlib.import_module(arguments.subject).run(arguments, results)
+    if not results.has_time:
+        results.took(arguments.quick and not arguments.part)
     return results.finish()
 
 

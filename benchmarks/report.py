@@ -2,12 +2,17 @@
 """Rows of results: `name  value unit  limit  ok|short`."""
 
 import json
+import time
+
+QUICK_SECONDS = 60
 
 
 class Report:
     def __init__(self, as_json, silent=False):
         self.as_json = as_json
         self.silent = as_json or silent
+        self.started = time.monotonic()
+        self.has_time = False
         self.rows = []
         self.notes = []  # of a report that is silent, to be printed by the one that takes it
 
@@ -46,6 +51,19 @@ class Report:
         self.notes.append(text)
         if not self.silent:
             print(f"# {text}", flush=True)
+
+    def begin(self):
+        """What is built is built, and the lab is up: from here on the time counts."""
+        self.started = time.monotonic()
+
+    def took(self, is_limited):
+        """A row of the time since begin(); a subject that takes its lab down calls this before."""
+        self.has_time = True
+        seconds = time.monotonic() - self.started
+        if is_limited:
+            self.at_most("all of this, once the lab was up", seconds, "s", QUICK_SECONDS)
+        else:
+            self.row("all of this, once the lab was up", seconds, "s")
 
     def finish(self):
         """Print what is left; the exit status."""
