@@ -51,6 +51,7 @@ def build(report, targets):
     if building.build("build-fuzz", "fuzz", [f"tests/fuzz-{one}" for one in targets.values()],
                       whole=False):
         report.note(f"fuzz targets built in {time.monotonic() - start:.0f} s")
+        report.begin()
         return True
     report.failed("fuzz", "build-fuzz does not build")
     return False

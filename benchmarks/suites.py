@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Correctness that a subject promises, as rows: the project's own runners, and tests by name."""
 
+import concurrent.futures
 import os
 import re
 import subprocess
@@ -37,21 +38,32 @@ def conformance(*path):
     return full if os.environ.get("VHERD_CONFORMANCE") and os.path.exists(full) else None
 
 
-def unittests(report, what, name, timeout=900):
-    """One row of the tests of tests/e2e whose dotted name begins so."""
+def _unittests(name, pattern, timeout):
+    """(tests that ran, skipped, failed, what was said)"""
     done = subprocess.run(
-        [sys.executable, "-B", "-m", "unittest", "-v", f"tests.e2e.{name}"], cwd=building.ROOT,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True,
+        [sys.executable, "-B", "-m", "unittest", "-v", "-k", pattern, f"tests.e2e.{name}"],
+        cwd=building.ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL, text=True,
         env={**os.environ, "PYTHONPATH": os.path.join(building.ROOT, "tests", "lib")},
         timeout=timeout)
     count = re.search(r"^Ran (\d+) test", done.stdout, re.M)
-    skipped = re.search(r"skipped=(\d+)", done.stdout)
+    skipped = int((re.search(r"skipped=(\d+)", done.stdout) or [0, 0])[1])
     failed = sum(map(int, re.findall(r"(?:failures|errors)=(\d+)", done.stdout)))
-    ran = int(count.group(1)) - int(skipped.group(1) if skipped else 0) if count else 0
-    if done.returncode or not ran:
-        report.note(done.stdout[-2000:])
-    report.at_most(f"{what}: failed, of {ran}" + (f" ({skipped.group(1)} skipped)" if skipped else ""),
-                   failed + (done.returncode != 0 and not failed) if ran else None, "", 0)
+    ran = int(count.group(1)) - skipped if count else 0
+    return ran, skipped, failed or int(done.returncode != 0), done.stdout
+
+
+def unittests(report, what, name, patterns=("*",), timeout=900):
+    """One row of the tests of tests/e2e whose dotted name begins so; those of each pattern beside
+    those of the others."""
+    with concurrent.futures.ThreadPoolExecutor(len(patterns)) as pool:
+        parts = list(pool.map(lambda pattern: _unittests(name, pattern, timeout), patterns))
+    for ran, _, failed, said in parts:
+        if failed or not ran:
+            report.note(said[-2000:])
+    ran, skipped, failed = (sum(part[i] for part in parts) for i in range(3))
+    report.at_most(f"{what}: failed, of {ran}" + (f" ({skipped} skipped)" if skipped else ""),
+                   failed if all(part[0] for part in parts) else None, "", 0)
 
 
 def unit_cases(report, what, programs, word, timeout=300):

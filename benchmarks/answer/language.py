@@ -12,19 +12,29 @@ FUZZED = {"PromQL lexer and parser": "promql", "generated queries": "promql-eval
 OWN = os.path.join(building.ROOT, "tests", "data", "promql")
 
 
-def cases(report):
-    """Other projects' where they are at hand, else our own, and it is said."""
-    def path(own, *theirs):
-        found = suites.conformance(*theirs)
-        return (found, "") if found else (os.path.join(OWN, own), ", own cases only")
+def _path(own, *theirs):
+    """Other projects' cases where they are at hand, else our own, and it is said."""
+    found = suites.conformance(*theirs)
+    return (found, "") if found else (os.path.join(OWN, own), ", own cases only")
 
-    where, note = path("", "promqltest")
+
+def core(report):
+    where, note = _path("", "promqltest")
     suites.runner(report, f"promqltest, class core{note}", suites.tool("promqltest", where))
-    where, note = path("queries.json", "promql-compliance", "queries.json")
+
+
+def compliance(report):
+    where, note = _path("queries.json", "promql-compliance", "queries.json")
     suites.runner(report, f"compliance queries as Prometheus answers{note}",
                   suites.tool("promql-compliance", where))
-    where, note = path("dashboards.tsv", "dashboards", "EXPRESSIONS.tsv")
+
+
+def dashboards(report):
+    where, note = _path("dashboards.tsv", "dashboards", "EXPRESSIONS.tsv")
     suites.runner(report, f"dashboards' expressions{note}", suites.tool("dashboards", where))
+
+
+CASES = {"promqltest": core, "compliance": compliance, "dashboards": dashboards}
 
 
 def generated(report, count):

@@ -114,8 +114,30 @@ class Restarted(promqlpeer.VictoriaMetrics):
             time.sleep(0.1)
 
 
-def ours(report, what, samples, copies, asked, times, count, config=None):
-    with promqldaemon.Stored(samples, copies, config=config) as daemon:
+class Prepared:
+    """The same samples for the daemon and both peers, which have them but do not run yet; a peer that
+    could not be prepared is the reason why not."""
+
+    def __init__(self, scratch, samples, copies):
+        self.ours = promqldaemon.Stored(samples, copies)
+        whole = many(samples, copies)
+        self.peers = {kind: self.make(kind, scratch, whole) for kind in (Prometheus, Restarted)}
+
+    @staticmethod
+    def make(kind, scratch, samples):
+        directory = os.path.join(scratch, kind.name + os.path.basename(samples))
+        os.makedirs(directory)
+        try:
+            return kind(directory, samples)
+        except (promqlpeer.PeerMissing, OSError) as error:
+            return error
+
+    def close(self):
+        self.ours.daemon.close()
+
+
+def ours(report, what, prepared, asked, times, count):
+    with prepared.ours as daemon:
         one = rounds(daemon, asked, times, count)
     report.row(f"{what}: ours", one.total, "s")
     report.row(f"{what}: slowest of ours", max(one.seconds) * 1000, "ms")
@@ -123,17 +145,19 @@ def ours(report, what, samples, copies, asked, times, count, config=None):
     return one
 
 
-def theirs(report, what, kind, scratch, samples, asked, times, count):
-    directory = os.path.join(scratch, kind.name + os.path.basename(samples))
-    os.makedirs(directory)
+def theirs(report, what, kind, prepared, asked, times, count):
+    peer = prepared.peers[kind]
     try:
-        with kind(directory, samples) as peer:
+        if isinstance(peer, Exception):
+            raise peer
+        with peer:
             one = rounds(peer, asked, times, count)
     except (promqlpeer.PeerMissing, OSError) as error:
         report.failed(f"{what}: {kind.name}", str(error))
         return None
     finally:
-        shutil.rmtree(directory, ignore_errors=True)
+        if isinstance(peer, kind):
+            shutil.rmtree(peer.directory, ignore_errors=True)
     report.row(f"{what}: {kind.name}", one.total, "s")
     report.row(f"{what}: {kind.name}, peak resident", one.peak_bytes / 1e6, "MB")
     return one
@@ -148,13 +172,12 @@ def each_query(report, asked, rounds_of_all):
         report.note(" ".join(f"{one * 1000:17.3f}" for one in seconds) + f"  {query}")
 
 
-def compare(report, what, scratch, samples, copies, asked, times, count, least, with_each=False):
+def compare(report, what, prepared, asked, times, count, least, with_each=False):
     """Rows of both peers and ours; (ours, those of the peers that answered)."""
-    mine = ours(report, what, samples, copies, asked, times, count)
-    whole = many(samples, copies)
+    mine = ours(report, what, prepared, asked, times, count)
     peers = []
-    for kind in (Prometheus, Restarted):
-        other = theirs(report, what, kind, scratch, whole, asked, times, count)
+    for kind in prepared.peers:
+        other = theirs(report, what, kind, prepared, asked, times, count)
         if other:
             peers.append(other)
             report.at_least(f"{what}: times faster than {kind.name}", other.total / mine.total,

@@ -73,31 +73,6 @@ def read(report, times):
         report.row(f"read, {shape}", rows[f"read_shape_{i}_per_s"] / 1e6, "M samples/s")
 
 
-def without_clock(report, times, is_long, recording):
-    """Rows whose figures no other work on the machine can change: all of them at once."""
-    report.note(size.source(recording, is_long, times["trace"]))
-    asides = []
-
-    def start(name, function, *arguments):
-        aside = report.aside()
-        asides.append(aside)
-        thread = threading.Thread(target=section, args=(aside, name, function, aside, *arguments))
-        thread.start()
-        return thread
-
-    with promqlpeer.scratch() as top:
-        threads = [start("size", size.run, measure, times["trace"], is_long, recording,
-                         top),
-                   start("receiver away", outage.run, times["scrapes"]),
-                   start("full disk", faults.full_disk, times["full"]),
-                   start("clocks", faults.clocks),
-                   start("sender cases", faults.sender)]
-        for thread in threads:
-            thread.join()
-    for aside in asides:
-        report.add(aside)
-
-
 def kill(report, times):
     slowest, safe, failures = tsdbcrash.kill_many(times["kills"], 8)
     for failure in failures[:3]:
@@ -148,11 +123,48 @@ def openmetrics(report):
 
 def section(report, name, function, *arguments):
     """A part that breaks is one short row, and the others go on."""
+    begin = time.monotonic()
     try:
         function(*arguments)
     except (AssertionError, RuntimeError, OSError, KeyError, AttributeError, tsdbcrash.Failure,
             subprocess.SubprocessError) as error:
         report.failed(name, str(error))
+    report.note(f"{name}: {time.monotonic() - begin:.0f} s")
+
+
+def beside(report, *tasks):
+    """(name, function, its arguments but the report), each in a thread; reported in their order."""
+    asides = [report.aside() for _ in tasks]
+    threads = [threading.Thread(target=section, args=(aside, name, function, aside, *more))
+               for aside, (name, function, *more) in zip(asides, tasks)]
+    for thread in threads:
+        thread.start()
+    for thread, aside in zip(threads, asides):
+        thread.join()
+        report.add(aside)
+
+
+def without_clock(report, arguments, times, can_fuzz):
+    """Parts whose figures no other work on the machine can change."""
+    report.note(size.source(arguments.recording, arguments.long, times["trace"]))
+    with promqlpeer.scratch() as top:
+        waiting = (("size", size.run, measure, times["trace"], arguments.long, arguments.recording, top),
+                   ("receiver away", outage.run, times["scrapes"]),
+                   ("full disk", faults.full_disk, times["full"]),
+                   ("clocks", faults.clocks),
+                   ("sender cases", faults.sender))
+        working = (("OpenMetrics", openmetrics), ("damage", damage, arguments.quick),
+                   *([("fuzz", faults.fuzz, times["fuzz"])] if can_fuzz else []))
+        if arguments.quick:
+            beside(report, *waiting, ("work", in_turn, *working))
+            return
+        beside(report, *waiting)
+        in_turn(report, *working)
+
+
+def in_turn(report, *tasks):
+    for name, function, *more in tasks:
+        section(report, name, function, report, *more)
 
 
 def run(arguments, report):
@@ -162,11 +174,6 @@ def run(arguments, report):
         report.failed("build", "see above")
         return
     can_fuzz = fuzzing.build(report, faults.FUZZED)
-    parts = (("append", append, times), ("memory", memory, times), ("read", read, times),
-             ("size", without_clock, times, arguments.long, arguments.recording), ("kill -9", kill, times),
-             ("OpenMetrics", openmetrics), ("damage", damage, arguments.quick),
-             *([("fuzz", faults.fuzz, times["fuzz"])] if can_fuzz else []))
-    for name, part, *more in parts:
-        begin = time.monotonic()
-        section(report, name, part, report, *more)
-        report.note(f"{name}: {time.monotonic() - begin:.0f} s")
+    in_turn(report, ("append", append, times), ("memory", memory, times), ("read", read, times),
+            ("kill -9", kill, times))
+    without_clock(report, arguments, times, can_fuzz)

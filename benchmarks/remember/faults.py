@@ -17,6 +17,10 @@ AGAIN_MAX_S = 10
 FUZZED = {"OpenMetrics": "expo", "WAL": "tsdb-log", "block file": "tsdb-block",
           "configuration": "conf", "snappy and protobuf": "remote-write"}
 
+# The cases mostly wait: by version and first letter, and the test of the list itself.
+SENDER_LANES = (*(f"*.Sender.test_{letters}*_v{version}" for version in (1, 2)
+                  for letters in ("[A-Z]", "[a-l]", "[m-z]")), "*_reason")
+
 
 class SmallDisk:
     def __enter__(self):
@@ -72,7 +76,8 @@ def clocks(report):
 
 
 def sender(report):
-    suites.unittests(report, "remote write sender cases", "test_remote_write_sender.Sender")
+    suites.unittests(report, "remote write sender cases", "test_remote_write_sender.Sender",
+                    SENDER_LANES)
 
 
 def fuzz(report, seconds):

@@ -6,7 +6,6 @@ import os
 import statistics
 import subprocess
 import threading
-import time
 
 import building
 import promqlpeer
@@ -110,15 +109,10 @@ def run(arguments, report):
         report.failed("tests/rules", "does not build")
         return
     here = guests.start(report, parts) if set(parts) & set(guests.PARTS) else None
-    started = time.monotonic()
+    report.begin()
     try:
         (together if arguments.quick or arguments.long else in_turn)(arguments, report, parts, here)
+        report.took(arguments.quick and not arguments.part)
     finally:
-        seconds = time.monotonic() - started
         if here:
             here.close()
-    what = "all parts, once the lab was up"
-    if arguments.quick and not arguments.part:
-        report.at_most(what, seconds, "s", 60)
-    else:
-        report.row(what, seconds, "s")

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Real guests: what is told of their faults, how soon, and that nothing is told without one."""
 
+import concurrent.futures
 import os
 import signal
-import threading
 import time
 
 import faultplay
@@ -13,10 +13,11 @@ import vherd
 from vherd import wait_for
 
 LAB = os.environ.get("VHERD_BENCH_LAB", "bench-tell")
-VICTIM, FULL, LOST, PANICS, CRASHES = "victim", "full", "lost", "panics", "crashes"
+VICTIM, FULL, LOST, PANICS, KILLED = "victim", "full", "lost", "panics", "killed"
+CRASHES = "crashes"
 QUIET = ("idle", "paused", "saved", "rebooting")
 # Guests with ordinary disks that a part needs; `faults` has FULL and LOST besides.
-NEEDS = {"quiet": QUIET, "faults": (VICTIM, PANICS, CRASHES), "crashes": (CRASHES,)}
+NEEDS = {"quiet": QUIET, "faults": (VICTIM, PANICS, KILLED), "crashes": (CRASHES,)}
 PARTS = tuple(NEEDS)
 
 # Seconds to wait for more after a fault is told; of quiet; rounds of crashes.
@@ -74,7 +75,7 @@ class Guests:
 
     def faults(self):
         """Each on a guest of its own."""
-        return faultplay.faults(self.host, self.storage, VICTIM, FULL, LOST, PANICS, CRASHES)
+        return faultplay.faults(self.host, self.storage, VICTIM, FULL, LOST, PANICS, KILLED)
 
 
 def report_fault(report, fault, wrong):
@@ -95,11 +96,17 @@ def one_by_one(report, guests, dwell_s):
         report.row(f"{fault.name}: told after", outcome.seconds, "s")
 
 
-def all_at_once(report, guests, dwell_s):
-    if guests.host.virsh("domstate", CRASHES).strip() != "running":  # the last crash left it so
-        begin_again(guests)
+def all_at_once(_report, guests, dwell_s):
+    """Those of guests; libvirtd's own end comes when nothing else is measured. What is wrong."""
+    return faultplay.play_guests(guests.sink, guests.faults(), dwell_s)
+
+
+def then_libvirtd(report, guests, wrong, first, dwell_s):
     faults = guests.faults()
-    wrong = faultplay.play_together(guests.sink, faults, dwell_s)
+    wrong.update(faultplay.play_libvirtd(guests.sink, faults, dwell_s))
+    others = (*QUIET, CRASHES)  # whose own parts look at what is told of them
+    faultplay.add_strays(wrong, [t for t in guests.sink.told()[first:] if t.domain not in others],
+                         faults)
     for fault in faults:
         report_fault(report, fault, wrong[fault.name])
     os.kill(faultplay.pid_of(guests.host, VICTIM), signal.SIGCONT)
@@ -155,11 +162,15 @@ def quiet(report, guests, seconds):
 
 def section(report, what, function, *arguments):
     """A part that breaks is one short row, and the others go on."""
+    begin = time.monotonic()
     try:
-        function(report, *arguments)
+        return function(report, *arguments)
     except (AssertionError, OSError, RuntimeError, KeyError,
             labhost.subprocess.SubprocessError) as error:
         report.failed(what, f"{type(error).__name__}: {error}")
+        return None
+    finally:
+        report.note(f"{what}: {time.monotonic() - begin:.0f} s")
 
 
 def start(report, parts):
@@ -170,27 +181,35 @@ def start(report, parts):
     return Guests(report, parts)
 
 
-def run(arguments, report, parts, guests):
-    times = QUICK if arguments.quick else LONG if arguments.long else NORMAL
+def in_turn(report, parts, guests, times):
     sections = {"quiet": ("quiet guests", quiet, guests, times["quiet"]),
                 "crashes": ("crash to webhook", crashes, guests, times["rounds"]),
-                "faults": ("faults", all_at_once if arguments.quick else one_by_one, guests,
-                           times["dwell"])}
-    if not guests:
-        return
-    if not arguments.quick:
-        for name in PARTS:
-            if name in parts:
-                section(report, *sections[name])
-        return
-    aside = report.aside()
-    calm = threading.Thread(target=section, args=(aside, *sections["quiet"]))
-    if "quiet" in parts:
-        calm.start()
-    if "crashes" in parts:
-        section(report, *sections["crashes"])
-    if "quiet" in parts:
-        calm.join()
+                "faults": ("faults", one_by_one, guests, times["dwell"])}
+    for name in PARTS:
+        if name in parts:
+            section(report, *sections[name])
+
+
+def side_by_side(report, parts, guests, times):
+    """Each part has guests of its own; only libvirtd's end concerns them all. Crashes, of which the
+    time counts, wait for the others."""
+    dwell_s, first = times["dwell"], len(guests.sink.told())
+    sections = {"quiet": ("quiet guests", quiet, guests, times["quiet"]),
+                "faults": ("faults", all_at_once, guests, dwell_s)}
+    asides = {name: report.aside() for name in sections if name in parts}
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        running = {name: pool.submit(section, aside, *sections[name])
+                   for name, aside in asides.items()}
+    for aside in asides.values():
         report.add(aside)
-    if "faults" in parts:
-        section(report, *sections["faults"])
+    if "crashes" in parts:
+        section(report, "crash to webhook", crashes, guests, times["rounds"])
+    wrong = running["faults"].result() if "faults" in running else None
+    if wrong is not None:
+        section(report, "libvirtd's end", then_libvirtd, guests, wrong, first, dwell_s)
+
+
+def run(arguments, report, parts, guests):
+    times = QUICK if arguments.quick else LONG if arguments.long else NORMAL
+    if guests:
+        (side_by_side if arguments.quick else in_turn)(report, parts, guests, times)

@@ -296,29 +296,47 @@ def play(daemon, sink, fault, dwell_s, limit_s=120):
 def play_together(sink, wanted, dwell_s, limit_s=60):
     """As many incidents at once, on guests of their own; then libvirtd dies too, which is one more
     and the end of none. What is wrong with what was told, by the fault's name; mends libvirtd."""
-    libvirtd = next(f for f in wanted if f.guest is None)
-    others = [f for f in wanted if f.guest]
-    before, first = len(sink.told()), len(sink.told())
-    for fault in others:
+    first = len(sink.told())
+    wrong = play_guests(sink, wanted, dwell_s, limit_s)
+    wrong.update(play_libvirtd(sink, wanted, dwell_s, limit_s))
+    add_strays(wrong, sink.told()[first:], wanted)
+    return wrong
+
+
+def play_guests(sink, wanted, dwell_s, limit_s=60):
+    """Those of guests, all at once; they stay as they are."""
+    faults = [fault for fault in wanted if fault.guest]
+    before = len(sink.told())
+    for fault in faults:
         fault.cause()
-    wait_told(sink, before, others, limit_s)
+    wait_told(sink, before, faults, limit_s)
     time.sleep(dwell_s)
     told = sink.told()[before:]
-    wrong = {f.name: complaints([t for t in told if t.domain == f.guest], f) for f in others}
+    return {f.name: complaints([t for t in told if t.domain == f.guest], f) for f in faults}
+
+
+def play_libvirtd(sink, wanted, dwell_s, limit_s=60):
+    fault = libvirtd_of(wanted)
     before = len(sink.told())
-    libvirtd.cause()
+    fault.cause()
     try:
-        wait_told(sink, before, [libvirtd], limit_s)
+        wait_told(sink, before, [fault], limit_s)
         time.sleep(dwell_s)
-        wrong[libvirtd.name] = complaints(sink.told()[before:], libvirtd)
+        return {fault.name: complaints(sink.told()[before:], fault)}
     finally:
-        libvirtd.mend()
+        fault.mend()
+
+
+def libvirtd_of(wanted):
+    return next(fault for fault in wanted if fault.guest is None)
+
+
+def add_strays(wrong, told, wanted):
+    """What was told of nothing that was done is held against libvirtd's end."""
     known = {(f.alert, f.guest) for f in wanted}
-    besides = {f"{t.alert}({t.domain})" for t in sink.told()[first:]
-               if (t.alert, t.domain) not in known}
+    besides = {f"{t.alert}({t.domain})" for t in told if (t.alert, t.domain) not in known}
     if besides:
-        wrong[libvirtd.name].append("told besides: " + ", ".join(sorted(besides)))
-    return wrong
+        wrong[libvirtd_of(wanted).name].append("told besides: " + ", ".join(sorted(besides)))
 
 
 def wait_told(sink, before, wanted, limit_s):
