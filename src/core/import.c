@@ -211,6 +211,7 @@ static void on_worker(uv_work_t *work)
     static const struct samples_events events = {.sample = take_sample};
     struct imports *im = work->data;
     struct import *m = im->first;
+    pthread_setname_np(pthread_self(), "pool");
     if (!m->frame)
         return; // there was more to append
     if (im->p.wait)
