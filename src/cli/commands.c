@@ -273,9 +273,10 @@ const struct command commands[] = {
         .summary = "Put samples from OpenMetrics text into the store",
         .details = "Reads files of OpenMetrics text with timestamps (`-`: standard input), also "
                    "compressed with zstd, and sends their samples to the daemon in order of time. "
-                   "A series that the daemon is sampling, or has sampled within the last hours, "
-                   "takes nothing older than 15 minutes: that is refused and counted. A NaN is "
-                   "taken for the end of its series. Needs the Unix socket.",
+                   "They may be of any age within what is kept, also of series that are sampled "
+                   "now. Refused and counted is what is older, ahead of the clock, or of a time "
+                   "that its series has a sample of already. A NaN is taken for the end of its "
+                   "series. Needs the Unix socket.",
         .run = cmd_import,
     },
     {

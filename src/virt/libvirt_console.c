@@ -39,6 +39,7 @@ struct console {
 static void *take_down(void *arg)
 {
     struct console *c = arg;
+    pthread_setname_np(pthread_self(), "console-close");
     if (c->stream) {
         virStreamAbort(c->stream);
         virStreamFree(c->stream);

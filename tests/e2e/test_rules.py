@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import tempfile
-import threading
 import time
 import unittest
 import urllib.parse
@@ -212,14 +211,8 @@ class Daemon(unittest.TestCase):
             vherd.wait_for("pending", 60, lambda: daemon.state("Waits") == "pending")
             vherd.wait_for("an event", 60, lambda: "Always is firing: 3 VMs run" in daemon.cli(
                 "events", "--kind", "alert").stdout)
-            follow = subprocess.Popen(daemon.command("events", "--follow", "--after", "0", "--kind",
-                                                     "alert"), stdout=subprocess.PIPE, text=True)
-            self.addCleanup(follow.stdout.close)
-            self.addCleanup(follow.wait)
-            self.addCleanup(follow.kill)
-            lines = []
-            threading.Thread(target=lambda: lines.extend(iter(follow.stdout.readline, "")),
-                             daemon=True).start()
+            lines = vherd.follow(self, daemon.command("events", "--follow", "--after", "0", "--kind",
+                                                      "alert"))
             vherd.wait_for("what was", 60, lambda: any("Always is firing" in line for line in lines))
             daemon.write_rules(RULES.replace("alert: Waits", "alert: Later").replace("1h", "1s", 1))
             daemon.reload()

@@ -19,6 +19,7 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
+#include "libvirt_priv.h"
 #include "virt/manage.h"
 #include "virt/virt.h"
 
@@ -289,6 +290,42 @@ static void calls_of_many_threads(void **state)
     virt_libvirt.close(v);
 }
 
+static void use_side_by_side(struct virt *v, size_t n)
+{
+    struct use uses[4];
+    struct err err = {0};
+    assert_true(n <= ARRAY_LEN(uses));
+    for (size_t i = 0; i < n; i++)
+        assert_int_equal(virt_use_begin(&uses[i], v, &err), 0);
+    for (size_t i = 0; i < n; i++)
+        virt_use_end(&uses[i]);
+}
+
+static void spare_channels_that_rested_are_closed(void **state)
+{
+    struct clock_fake fake;
+    clock_fake_init(&fake, NS_PER_S, NS_PER_S);
+    struct virt_params params = {.uri = "test:///default", .clock = &fake.clock};
+    struct virt *v = NULL;
+    struct err err = {0};
+    assert_int_equal(virt_libvirt.open(&params, &v, &err), 0);
+    use_side_by_side(v, 3);
+    assert_int_equal(v->n_channels, 3);
+    clock_fake_advance(&fake, 40 * NS_PER_S);
+    use_side_by_side(v, 2);
+    assert_int_equal(v->n_channels, 3);
+    clock_fake_advance(&fake, 40 * NS_PER_S);
+    use_side_by_side(v, 1);
+    assert_int_equal(v->n_channels, 2); // the third rested for 80 s, the second for 40
+    clock_fake_advance(&fake, 3600 * NS_PER_S);
+    for (int i = 0; i < 3; i++)
+        use_side_by_side(v, 1);
+    assert_int_equal(v->n_channels, 1); // the main one, which carries events, stays
+    use_side_by_side(v, 2);
+    assert_int_equal(v->n_channels, 2);
+    virt_libvirt.close(v);
+}
+
 static void the_statistics_of_a_driver_without_them_fail(void **state)
 {
     struct virt *v = open_test();
@@ -350,6 +387,7 @@ int main(void)
         cmocka_unit_test(what_fails_to_open_says_why),
         cmocka_unit_test(a_socket_without_a_daemon_is_refused),
         cmocka_unit_test(calls_of_many_threads),
+        cmocka_unit_test(spare_channels_that_rested_are_closed),
         cmocka_unit_test(the_statistics_of_a_driver_without_them_fail),
         cmocka_unit_test(a_libvirt_that_went_away_is_no_news_of_the_vm),
     };
