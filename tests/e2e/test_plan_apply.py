@@ -166,6 +166,8 @@ class ByItself(Daemon):
         self.assertIn(("vherd:plan", "vm.set-memory", "vm2"),
                       {(r["principal"], r["verb"], r["object"]) for r in log})
 
+        self.assertTrue(self.answer(daemon, "auto", "stop", "--dry-run")["dry_run"])
+        self.assertFalse(self.answer(daemon, "auto")["stopped"])
         found = self.answer(daemon, "auto", "stop", "--reason", "the night shift wants quiet")
         self.assertTrue(found["stopped"])
         self.assertEqual((found["done_within_hour"], found["per_hour"]), (1, 1))
@@ -184,7 +186,7 @@ class ByItself(Daemon):
         self.assertEqual(self.answer(daemon, "vm", "pause", "vm3", "--wait")["state"], "done")
         self.assertFalse(self.answer(daemon, "auto", "start")["stopped"])
         verbs = [record["verb"] for record in self.answer(daemon, "audit-log")["records"]]
-        self.assertIn("/vherd/v1/auto/stop", verbs)
+        self.assertIn("auto stop", verbs)
 
     def test_bad_words(self):
         daemon = self.start(history=())
