@@ -199,11 +199,11 @@ CHECKS_AFTER_SETUP = (check_programs, check_layers, check_base_stands_alone)
 
 def run(results, names, checks=CHECKS + CHECKS_AFTER_SETUP):
     import building
-    if not names:
+    chosen = {"lint." + check.__name__.removeprefix("check_"): check for check in checks}
+    if names:
+        chosen = {name: check for name, check in chosen.items() if any(n in name for n in names)}
+    if any(check in CHECKS_AFTER_SETUP for check in chosen.values()):
         building.configure("build-asan", "asan")
-    for check in checks:
-        name = "lint." + check.__name__.removeprefix("check_")
-        if names and not any(wanted in name for wanted in names):
-            continue
+    for name, check in chosen.items():
         problems = list(check())
         results.add(name, "failed" if problems else "passed", "\n  " + "\n  ".join(problems))

@@ -44,12 +44,26 @@ def timed_build(results, *arguments, **options):
     return done
 
 
+def unit_targets(directory, sanitizer, names, only):
+    """What to build for the tests that names choose; all of it where there are none. May be
+    nothing. None: it cannot be configured."""
+    if not names:
+        return [f"tests/test-{name}" for name in only] or ["meson-test-prereq", "all"]
+    if only and not any(name in test for name in names for test in only):
+        return []
+    if not building.configure(directory, sanitizer):
+        return None
+    return sorted(building.chosen_tests(directory, names, only).values())
+
+
 def run_unit(results, arguments):
     lint.run(results, arguments.names)
     threaded = () if arguments.long else THREADED
     for sanitizer, directory, only in (("asan", "build-asan", ()), ("tsan", "build-tsan", threaded)):
-        targets = [f"tests/test-{name}" for name in only] or ["meson-test-prereq"]
-        if not timed_build(results, directory, sanitizer, targets, whole=not only):
+        targets = unit_targets(directory, sanitizer, arguments.names, only)
+        if targets == []:
+            continue
+        if not targets or not timed_build(results, directory, sanitizer, targets, whole=False):
             results.add("build " + directory, "failed", "see above")
             continue
         results.add("build " + directory, "passed")

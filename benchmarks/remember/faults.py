@@ -1,17 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A disk that is full for a while, clocks that are set, and what must be right beside the figures."""
 
-import errno
 import os
-import subprocess
-import tempfile
 import time
 
 import fuzzing
 import suites
 import tsdbcrash
+from smalldisk import SmallDisk
 
-TMPFS_BYTES = 4 << 20
 PAUSE_US = 5000
 AGAIN_MAX_S = 10
 FUZZED = {"OpenMetrics": "expo", "WAL": "tsdb-log", "block file": "tsdb-block",
@@ -22,31 +19,6 @@ SENDER_LANES = (*(f"*.Sender.test_{letters}*_v{version}" for version in (1, 2)
                   for letters in ("[A-Z]", "[a-l]", "[m-z]")), "*_reason")
 
 
-class SmallDisk:
-    def __enter__(self):
-        self.top = tempfile.mkdtemp(prefix="vherd-bench-")
-        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={TMPFS_BYTES}", "vherd-bench",
-                        self.top], check=True)
-        self.ballast = os.path.join(self.top, "ballast")
-        return self
-
-    def __exit__(self, *unused):
-        subprocess.run(["umount", "-l", self.top], check=True)
-        os.rmdir(self.top)
-
-    def fill(self):
-        """Up to the last page, also where somebody else takes some meanwhile."""
-        file = os.open(self.ballast, os.O_WRONLY | os.O_CREAT, 0o600)
-        try:
-            while os.write(file, bytes(4096)):
-                pass
-        except OSError as error:
-            if error.errno != errno.ENOSPC:
-                raise
-        finally:
-            os.close(file)
-
-
 def full_disk(report, seconds):
     with SmallDisk() as disk:
         store = os.path.join(disk.top, "store")
@@ -55,7 +27,7 @@ def full_disk(report, seconds):
         disk.fill()
         load.wait_for("full disk", lambda: load.disk[0] != 0, 60)
         time.sleep(seconds)
-        os.unlink(disk.ballast)
+        disk.free()
         begin = time.monotonic()
         load.wait_for("writing again", lambda: load.disk[0] == 0, 60)
         again = time.monotonic() - begin

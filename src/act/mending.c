@@ -79,6 +79,16 @@ static bool start_mending(struct act *a, struct job *job, int64_t now)
     return true;
 }
 
+// What became of the VM meanwhile, where its owner would be astonished; or NULL.
+static const char *news(const struct job *job)
+{
+    static const char *const keys[] = {"restarted", "resumed"};
+    const char *text = NULL;
+    for (size_t i = 0; !text && i < ARRAY_LEN(keys); i++)
+        text = json_string_value(json_object_get(job->run.result, keys[i]));
+    return text;
+}
+
 void mending_end(struct act *a, struct job *job, int64_t now)
 {
     if (job->result < 0) {
@@ -89,14 +99,14 @@ void mending_end(struct act *a, struct job *job, int64_t now)
         job->retry_ns = now + pause_ns(job->task.mends);
         return;
     }
-    const char *again = json_string_value(json_object_get(job->run.result, "restarted"));
+    const char *told = news(job);
     if (job->result == 1) {
-        tasks_finish(a, job, TASK_DONE, again);
+        tasks_finish(a, job, TASK_DONE, told);
         return;
     }
     CLEANUP(freep)
     char *message =
-        mem_printf("%s; %s%s%s", job->err.message, job->now, again ? "; " : "", again ? again : "");
+        mem_printf("%s; %s%s%s", job->err.message, job->now, told ? "; " : "", told ? told : "");
     tasks_finish(a, job, job->err.code == ECANCELED ? TASK_CANCELLED : TASK_FAILED, message);
 }
 

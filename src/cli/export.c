@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // `vherd export`: stored samples as text, to a file or standard output.
 #include <errno.h>
+#include <math.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -35,13 +36,10 @@ static int take(void *arg, const char *data, size_t len)
 static int put_time(const struct cli *cli, const char *option, char *before, struct buf *path,
                     struct err *err)
 {
-    const char *text = cli_option(cli, option);
-    double seconds;
-    if (!text)
-        return 0;
-    double now = (double)(clock_real_ns(&clock_system) / NS_PER_MS) / 1000;
-    if (query_time(text, now, &seconds) < 0)
-        return err_set(err, EINVAL, "--%s: \"%s\" is no time", option, text);
+    double seconds = NAN;
+    int r = query_option_time(cli, option, &seconds, err);
+    if (r < 0 || isnan(seconds))
+        return r;
     buf_printf(path, "%c%s=%.3f", *before, option, seconds);
     *before = '&';
     return 0;

@@ -115,6 +115,14 @@ int query_time(const char *text, double now, double *ret)
     return clock_time(text, now, ret) == 0 ? 0 : date_time(text, ret);
 }
 
+int query_option_time(const struct cli *cli, const char *option, double *ret, struct err *err)
+{
+    const char *text = cli_option(cli, option);
+    if (!text || query_time(text, now_seconds(), ret) == 0)
+        return 0;
+    return err_set(err, EINVAL, "--%s: \"%s\" is no time", option, text);
+}
+
 static void put_seconds(struct buf *out, const char *name, double seconds)
 {
     buf_printf(out, "&%s=%.3f", name, seconds);

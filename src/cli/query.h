@@ -27,6 +27,10 @@ int query_duration(const char *text, double *ret);
  * seconds. 0 or -EINVAL. */
 int query_time(const char *text, double now, double *ret);
 
+/** The time that an option gives; *ret stays where the option was not given. 0, or -EINVAL with
+ * err. */
+int query_option_time(const struct cli *cli, const char *option, double *ret, struct err *err);
+
 /** Ask and put the answer into cli->out. 0, or -errno with `err` set. */
 int query_show(struct cli *cli, const struct query_settings *s, const char *expression,
                struct err *err);

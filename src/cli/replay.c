@@ -69,14 +69,11 @@ static int show(void *arg, int64_t t_ms, const json_t *answer)
 
 static int read_time(const struct cli *cli, const char *option, int64_t *ret_ms, struct err *err)
 {
-    const char *text = cli_option(cli, option);
-    double now = (double)(clock_real_ns(&clock_system) / NS_PER_MS) / 1000, seconds;
-    if (!text)
-        return 0;
-    if (query_time(text, now, &seconds) < 0)
-        return err_set(err, EINVAL, "--%s: \"%s\" is no time", option, text);
-    *ret_ms = (int64_t)round(seconds * 1000);
-    return 0;
+    double seconds = NAN;
+    int r = query_option_time(cli, option, &seconds, err);
+    if (r == 0 && !isnan(seconds))
+        *ret_ms = (int64_t)round(seconds * 1000);
+    return r;
 }
 
 static int read_options(const struct cli *cli, struct tool_replay_options *o, double *ret_speed,
@@ -87,6 +84,8 @@ static int read_options(const struct cli *cli, struct tool_replay_options *o, do
     int r = read_time(cli, "start", &o->start_ms, err);
     if (r == 0)
         r = read_time(cli, "end", &o->end_ms, err);
+    if (r == 0 && o->start_ms > o->end_ms)
+        r = err_set(err, EINVAL, "--start must not be behind --end");
     if (r == 0 && step && (query_duration(step, &seconds) < 0 || seconds < 0.001))
         r = err_set(err, EINVAL, "--step: \"%s\" is no duration", step);
     if (r == 0 && speed && (number_parse_f64(speed, ret_speed) < 0 || *ret_speed <= 0))

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // `vherd store snapshot|delete`: a copy of the store while it is in use; samples taken out of it.
 #include <errno.h>
+#include <math.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/esc.h"
 #include "base/mem.h"
 #include "command.h"
@@ -31,14 +31,11 @@ static void show_snapshot(struct cli *cli, const json_t *answer)
 
 static int put_time(const struct cli *cli, const char *option, struct buf *path, struct err *err)
 {
-    const char *text = cli_option(cli, option);
-    double now = (double)(clock_real_ns(&clock_system) / NS_PER_MS) / 1000, seconds;
-    if (!text)
-        return 0;
-    if (query_time(text, now, &seconds) < 0)
-        return err_set(err, EINVAL, "--%s: \"%s\" is no time", option, text);
-    buf_printf(path, "&%s=%.3f", option, seconds);
-    return 0;
+    double seconds = NAN;
+    int r = query_option_time(cli, option, &seconds, err);
+    if (r == 0 && !isnan(seconds))
+        buf_printf(path, "&%s=%.3f", option, seconds);
+    return r;
 }
 
 static int delete_path(struct cli *cli, struct buf *path, struct err *err)

@@ -6,7 +6,7 @@
 
 #include "base/mem.h"
 
-static int lane_of(const struct metric_desc *m)
+int shape_lane(const struct metric_desc *m)
 {
     return m->fact == FACT_INVALID ? LANE_INFO : (int)model_facts[m->fact].lane;
 }
@@ -16,7 +16,7 @@ static void add_group(struct shape *s, enum kind kind, int lane, unsigned sets, 
     struct group g = {lane, s->n_rows, 0};
     for (size_t i = 0; i < model_metrics_count; i++) {
         const struct metric_desc *m = &model_metrics[i];
-        if (m->kind != kind || lane_of(m) != lane || !(m->sets & sets) ||
+        if (m->kind != kind || shape_lane(m) != lane || !(m->sets & sets) ||
             (m->misnamed && !misnamed))
             continue;
         int fact = lane == LANE_INFO ? -1 : (int)m->fact - (int)model_kinds[kind].first_fact;

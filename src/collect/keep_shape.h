@@ -40,6 +40,9 @@ struct shape {
     size_t n_label_attrs;
 };
 
+/** The lane that delivers a metric, or LANE_INFO. */
+int shape_lane(const struct metric_desc *m);
+
 /** The metrics of these sets (enum metric_set); `misnamed`: those too that promtool rejects. */
 void shape_init(struct shape *s, enum kind kind, unsigned sets, bool misnamed);
 void shape_done(struct shape *s);

@@ -57,25 +57,34 @@ void still_step(struct still *s, const struct host_io *io, int64_t mono_ns)
     *s = next;
 }
 
-static bool is_one_of(const char *text, const char *const *words)
+static bool is_word(const char *text, size_t len, const char *word)
 {
-    for (; text && *words; words++)
-        if (strcmp(text, *words) == 0)
-            return true;
-    return false;
+    return strlen(word) == len && memcmp(text, word, len) == 0;
+}
+
+// Of images that lie at a place of such a type.
+static bool sees(const char *type, size_t len, const char *io)
+{
+    bool is_block = is_word(type, len, "block");
+    bool is_call = !io || strcmp(io, "threads") == 0;
+    return (is_block || is_word(type, len, "file")) &&
+           (is_call || (is_block && strcmp(io, "native") == 0));
 }
 
 bool still_sees(const struct object *disk)
 {
-    static const char *const blocks[] = {"block", NULL}, *const files[] = {"file", NULL};
-    static const char *const native[] = {"threads", "native", NULL}, *const calls[] = {"threads",
-                                                                                       NULL};
-    static const char *const passed_on[] = {"lun", NULL};
     const char *type = object_attr(disk, ATTR_DISK_TYPE);
     const char *io = object_attr(disk, ATTR_DISK_IO);
-    bool is_block = is_one_of(type, blocks);
-    return (is_block || is_one_of(type, files)) &&
-           (!io || is_one_of(io, is_block ? native : calls)) &&
-           !is_one_of(object_attr(disk, ATTR_DISK_DEVICE), passed_on) &&
-           !(object_fact(disk, FACT_DISK_THRESHOLD) > 0);
+    const char *device = object_attr(disk, ATTR_DISK_DEVICE);
+    const char *below = object_attr(disk, ATTR_DISK_BACKING);
+    if (!type || !sees(type, strlen(type), io) || (device && strcmp(device, "lun") == 0) ||
+        object_fact(disk, FACT_DISK_THRESHOLD) > 0)
+        return false;
+    // libvirt has all images of a chain opened in the same way.
+    for (size_t len; below && *below; below += len + (below[len] == ',')) {
+        len = strcspn(below, ",");
+        if (!sees(below, len, io))
+            return false;
+    }
+    return true;
 }

@@ -6,8 +6,11 @@
 #include <string.h>
 
 #include "api.h"
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/mem.h"
+
+#define STATS_MAX (1u << 20) // 11,000 steps
 
 struct query {
     struct query_source *source;
@@ -19,6 +22,8 @@ struct query {
     struct promql_expr *expr;
     struct promql_result *result;
     struct promql_writer writer;
+    int64_t asked_ns; // monotonic
+    struct buf stats; // that are asked for: what the writer puts behind the result
 };
 
 static void query_free(void *arg)
@@ -27,6 +32,7 @@ static void query_free(void *arg)
     promql_result_free(q->result);
     promql_expr_free(q->expr);
     api_source_done(q->source);
+    buf_done(&q->stats);
     free(q->text);
     free(q);
 }
@@ -67,10 +73,23 @@ static bool query_next(void *arg, struct buf *out)
     return false;
 }
 
+static void begin_writing(struct query *q, int64_t began_ns)
+{
+    promql_writer_init(&q->writer, q->result, q->limit);
+    if (!q->options.counting)
+        return;
+    buf_init(&q->stats, STATS_MAX);
+    buf_putc(&q->stats, ',');
+    promql_write_stats(&q->result->stats, began_ns - q->asked_ns,
+                       clock_mono_ns(&clock_system) - q->asked_ns, &q->stats);
+    q->writer.tail = q->stats.error ? NULL : q->stats.data;
+}
+
 static int query_run(void *arg, const struct job_limits *limits, struct buf *out, bool *ret_more)
 {
     struct query *q = arg;
     struct err err = {0};
+    int64_t began_ns = clock_mono_ns(&clock_system);
     int r = promql_parse(q->text, strlen(q->text), &q->expr, &err);
     if (r < 0) {
         err_wrap(&err, "invalid parameter \"query\"");
@@ -93,7 +112,7 @@ static int query_run(void *arg, const struct job_limits *limits, struct buf *out
                                 &err);
     if (r < 0)
         return api_job_fail(r, &err, out);
-    promql_writer_init(&q->writer, q->result, q->limit);
+    begin_writing(q, began_ns);
     api_success_begin(out);
     *ret_more = query_next(q, out);
     return 200;
@@ -115,6 +134,15 @@ static struct promql_options options_of(const struct core *c)
         .max_series = (size_t)c->conf->query.max_series,
         .max_memory_bytes = (size_t)c->conf->query.max_memory_mib << 20,
     };
+}
+
+// Any text asks for them, "all" for those of each step, too; as Prometheus.
+static enum promql_counting read_counting(const struct ipc_request *request)
+{
+    CLEANUP(freep) char *stats = ipc_request_param(request, "stats");
+    if (!stats || !*stats)
+        return PROMQL_COUNT_NOTHING;
+    return strcmp(stats, "all") == 0 ? PROMQL_COUNT_STEPS : PROMQL_COUNT_TOTALS;
 }
 
 static int read_parameters(const struct view *v, struct query *q, int64_t *ret_timeout_ns,
@@ -150,6 +178,8 @@ static void start_query(const struct view *v, bool is_range)
     struct query *q = mem_zalloc(sizeof(*q));
     q->is_range = is_range;
     q->options = options_of(v->core);
+    q->options.counting = read_counting(v->request);
+    q->asked_ns = clock_mono_ns(&clock_system);
     if (read_parameters(v, q, &timeout_ns, &err) < 0) {
         query_free(q);
         api_bad(v, &err);

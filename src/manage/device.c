@@ -19,17 +19,6 @@ static const struct virt_disk *find_disk(const struct virt_spec *spec, const cha
     return NULL;
 }
 
-// What both the running VM and its definition can take.
-static unsigned whole(struct manage_run *r)
-{
-    struct virt_domain d = {0};
-    unsigned scope = VIRT_LIVE | VIRT_CONFIG;
-    if (run_lookup(r, &d, NULL) == 0 && !d.persistent)
-        scope = VIRT_LIVE;
-    virt_domain_done(&d);
-    return scope;
-}
-
 /* Attach a disk. */
 
 // The first free one of vda, vdb, …, or the one asked for; NULL where it is taken. Caller frees.
@@ -84,7 +73,7 @@ static int run_attach_disk(struct manage_run *r, struct err *err)
     if (w == 0)
         w = run_note(r, json_pack("{s:s, s:s}", "make", "device", "target", disk->target), err);
     if (w == 0)
-        w = r->manage->attach_disk(r->virt, &r->uuid, disk, whole(r), err);
+        w = r->manage->attach_disk(r->virt, &r->uuid, disk, run_whole_scope(r), err);
     if (disk->target)
         json_object_set_new(r->result, "target", json_string(disk->target));
     return w;
@@ -143,7 +132,7 @@ static int run_detach_disk(struct manage_run *r, struct err *err)
     if (w == 0 && !disk)
         w = err_set(err, ENOENT, "the VM has no disk %s", target);
     if (w == 0)
-        w = r->manage->detach_disk(r->virt, &r->uuid, target, whole(r), err);
+        w = r->manage->detach_disk(r->virt, &r->uuid, target, run_whole_scope(r), err);
     if (w < 0 || !run_is(r, "volume_fate", "delete", "keep"))
         return w;
     if (!disk->source.pool)
@@ -219,7 +208,7 @@ static int run_attach_nic(struct manage_run *r, struct err *err)
         .bridge = (char *)run_text(r, "bridge"),
         .mac = (char *)run_text(r, "mac"),
     };
-    return r->manage->attach_nic(r->virt, &r->uuid, &nic, whole(r), err);
+    return r->manage->attach_nic(r->virt, &r->uuid, &nic, run_whole_scope(r), err);
 }
 
 static int check_nic(struct manage_run *r, struct err *err)
@@ -240,7 +229,7 @@ static int check_nic(struct manage_run *r, struct err *err)
 
 static int run_detach_nic(struct manage_run *r, struct err *err)
 {
-    return r->manage->detach_nic(r->virt, &r->uuid, run_text(r, "mac"), whole(r), err);
+    return r->manage->detach_nic(r->virt, &r->uuid, run_text(r, "mac"), run_whole_scope(r), err);
 }
 
 static int run_limit_nic(struct manage_run *r, struct err *err)

@@ -82,30 +82,19 @@ static int settle(struct manage_run *r, const struct virt_size *before, struct e
     return w;
 }
 
-// What both the running VM and its definition can take.
-static unsigned whole(struct manage_run *r)
-{
-    struct virt_domain d = {0};
-    unsigned scope = VIRT_LIVE | VIRT_CONFIG;
-    if (run_lookup(r, &d, NULL) == 0 && !d.persistent)
-        scope = VIRT_LIVE;
-    virt_domain_done(&d);
-    return scope;
-}
-
 static int run_plug(struct manage_run *r, struct err *err)
 {
     struct virt_size before = {0};
     int w = r->manage->size(r->virt, &r->uuid, &before, err);
     if (w == 0)
-        w = r->manage->plug_memory(r->virt, &r->uuid, asked_of(r), whole(r), err);
+        w = r->manage->plug_memory(r->virt, &r->uuid, asked_of(r), run_whole_scope(r), err);
     return w < 0 ? w : settle(r, &before, err);
 }
 
 static int run_unplug(struct manage_run *r, struct err *err)
 {
     struct virt_size size = {0};
-    int w = r->manage->unplug_memory(r->virt, &r->uuid, asked_of(r), whole(r), err);
+    int w = r->manage->unplug_memory(r->virt, &r->uuid, asked_of(r), run_whole_scope(r), err);
     if (r->manage->size(r->virt, &r->uuid, &size, NULL) == 0)
         tell(r, &size);
     return w;

@@ -175,6 +175,16 @@ int run_active(struct manage_run *r, struct err *err)
     return w < 0 ? w : d.id >= 0;
 }
 
+unsigned run_whole_scope(struct manage_run *r)
+{
+    struct virt_domain d = {0};
+    unsigned scope = VIRT_LIVE | VIRT_CONFIG;
+    if (run_lookup(r, &d, NULL) == 0 && !d.persistent)
+        scope = VIRT_LIVE;
+    virt_domain_done(&d);
+    return scope;
+}
+
 int run_need_off(struct manage_run *r, const char *why, struct err *err)
 {
     int active = run_active(r, err);

@@ -64,6 +64,9 @@ int run_lookup(struct manage_run *r, struct virt_domain *ret, struct err *err);
 /** Does it have a hypervisor process? 0, 1 or -errno. */
 int run_active(struct manage_run *r, struct err *err);
 
+/** enum virt_scope: both the VM that runs and its definition, where it has one. */
+unsigned run_whole_scope(struct manage_run *r);
+
 /** 0 where the VM is off; else -ESRCH with why that is needed ("to be renamed"). */
 int run_need_off(struct manage_run *r, const char *why, struct err *err);
 

@@ -27,6 +27,16 @@ int run_note_running(struct manage_run *r, struct err *err)
     return w < 0 || !runs ? w : run_note(r, json_pack("{s:s}", "make", "running"), err);
 }
 
+static int let_go_on(struct manage_run *r, struct err *err)
+{
+    int w = r->manage->power(r->virt, &r->uuid, VIRT_POWER_RESUME, err);
+    if (w == 0)
+        json_object_set_new(r->result, "resumed",
+                            json_string("the VM had been left paused in the middle of it, and was "
+                                        "let go on"));
+    return w;
+}
+
 int run_go_on(struct manage_run *r, const json_t *notes, bool *ret_ended, struct err *err)
 {
     static const char *const held[] = {"unknown", "saving", "dumping", "migrating",
@@ -41,7 +51,7 @@ int run_go_on(struct manage_run *r, const json_t *notes, bool *ret_ended, struct
     bool by_us = run_notes_next(notes, "held", &at_held) != NULL;
     bool paused = strcmp(virt_state_name(d.state), "paused") == 0;
     if (w == 0 && ((by_us && paused) || is_in(&d, "paused", held, ARRAY_LEN(held))))
-        w = r->manage->power(r->virt, &r->uuid, VIRT_POWER_RESUME, err);
+        w = let_go_on(r, err);
     else if (w == 0)
         *ret_ended = is_in(&d, "shut off", ended, ARRAY_LEN(ended));
     virt_domain_done(&d);

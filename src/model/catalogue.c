@@ -24,41 +24,56 @@ const struct attr_desc model_attrs[ATTR_MAX] = {
 #undef B
 #undef D
 
-// First and last rows by hand; test-catalogue.c checks that they fit.
-#define KIND_ROW(kind, text, list, parent, fact, last_fact, attr, last_attr)                       \
+// Of each kind its names, the kind above it, its first and last fact, its first and last attribute.
+#define KIND_ROWS(R)                                                                               \
+    R(HOST, "host", "host", INVALID, LIBVIRT_UP, RECONNECTS, NAME, LIBRARY_VERSION)                \
+    R(CPU, "host_cpu", "cpus", HOST, USER, RATIO, ID, ID)                                          \
+    R(NUMA, "numa_node", "numa_nodes", HOST, MEM_TOTAL, FOREIGN, ID, ID)                           \
+    R(HUGEPAGE, "hugepage", "hugepages", HOST, TOTAL, SURPLUS, ID, SIZE)                           \
+    R(HDISK, "host_disk", "disks", HOST, READS, WEIGHTED_TIME, NAME, NAME)                         \
+    R(HNIC, "host_nic", "nics", HOST, RX_BYTES, UP, NAME, NAME)                                    \
+    R(POOL, "pool", "pools", HOST, STATE, TIMED_OUT, NAME, NAME)                                   \
+    R(NETWORK, "network", "networks", HOST, ACTIVE, AUTOSTART, NAME, BRIDGE)                       \
+    R(PROCESS, "process", "processes", HOST, CPU, RESTARTS, NAME, SANDBOX)                         \
+    R(LANE, "lane", "lanes", HOST, CALLS, QUARANTINED, NAME, NAME)                                 \
+    R(CERT, "certificate", "certificates", HOST, NOT_AFTER, NOT_AFTER, PATH, PATH)                 \
+    R(RULES, "rule_group", "rule_groups", HOST, ITERATIONS, LAST, ID, FILE)                        \
+    R(RECEIVER, "receiver", "receivers", HOST, SENT, OLDEST_AGE, NAME, NAME)                       \
+    R(HMISS, "host_unavailable", "unavailable", HOST, ONE, ONE, WHAT, REASON)                      \
+    R(VM, "vm", "vms", INVALID, STATE, TX_RATE, UUID, NOVA_ROOT_ID)                                \
+    R(VCPU, "vcpu", "vcpus", VM, RUN, WAIT_RATIO, ID, PROCESS_STATE)                               \
+    R(DISK, "disk", "disks", VM, READ_BYTES, FLUSH_LATENCY, TARGET, DISCARD)                       \
+    R(NIC, "nic", "nics", VM, RX_BYTES, TX_RATE, TARGET, VIRTUAL_INTERFACE)                        \
+    R(FS, "filesystem", "filesystems", VM, TOTAL, USED, MOUNTPOINT, TYPE)                          \
+    R(PERF, "perf_event", "perf_events", VM, COUNT, COUNT, EVENT, EVENT)                           \
+    R(EVENT, "event", "events", VM, COUNT, COUNT, NAME, NAME)                                      \
+    R(MISS, "unavailable", "unavailable", VM, ONE, ONE, WHAT, REASON)                              \
+    R(LABEL, "label", "labels", VM, ONE, ONE, NAME, VALUE)
+
+const struct kind_desc model_kinds[KIND_MAX] = {
+#define R(kind, text, list, parent, fact, last_fact, attr, last_attr)                              \
     [KIND_##kind] = {text,                                                                         \
                      list,                                                                         \
                      KIND_##parent,                                                                \
                      FACT_##kind##_##fact,                                                         \
                      FACT_##kind##_##last_fact - FACT_##kind##_##fact + 1,                         \
                      ATTR_##kind##_##attr,                                                         \
-                     ATTR_##kind##_##last_attr - ATTR_##kind##_##attr + 1}
-
-const struct kind_desc model_kinds[KIND_MAX] = {
-    KIND_ROW(HOST, "host", "host", INVALID, LIBVIRT_UP, RECONNECTS, NAME, LIBRARY_VERSION),
-    KIND_ROW(CPU, "host_cpu", "cpus", HOST, USER, RATIO, ID, ID),
-    KIND_ROW(NUMA, "numa_node", "numa_nodes", HOST, MEM_TOTAL, FOREIGN, ID, ID),
-    KIND_ROW(HUGEPAGE, "hugepage", "hugepages", HOST, TOTAL, SURPLUS, ID, SIZE),
-    KIND_ROW(HDISK, "host_disk", "disks", HOST, READS, WEIGHTED_TIME, NAME, NAME),
-    KIND_ROW(HNIC, "host_nic", "nics", HOST, RX_BYTES, UP, NAME, NAME),
-    KIND_ROW(POOL, "pool", "pools", HOST, STATE, TIMED_OUT, NAME, NAME),
-    KIND_ROW(NETWORK, "network", "networks", HOST, ACTIVE, AUTOSTART, NAME, BRIDGE),
-    KIND_ROW(PROCESS, "process", "processes", HOST, CPU, RESTARTS, NAME, SANDBOX),
-    KIND_ROW(LANE, "lane", "lanes", HOST, CALLS, QUARANTINED, NAME, NAME),
-    KIND_ROW(CERT, "certificate", "certificates", HOST, NOT_AFTER, NOT_AFTER, PATH, PATH),
-    KIND_ROW(RULES, "rule_group", "rule_groups", HOST, ITERATIONS, LAST, ID, FILE),
-    KIND_ROW(RECEIVER, "receiver", "receivers", HOST, SENT, OLDEST_AGE, NAME, NAME),
-    KIND_ROW(HMISS, "host_unavailable", "unavailable", HOST, ONE, ONE, WHAT, REASON),
-    KIND_ROW(VM, "vm", "vms", INVALID, STATE, TX_RATE, UUID, NOVA_ROOT_ID),
-    KIND_ROW(VCPU, "vcpu", "vcpus", VM, RUN, WAIT_RATIO, ID, PROCESS_STATE),
-    KIND_ROW(DISK, "disk", "disks", VM, READ_BYTES, FLUSH_LATENCY, TARGET, DISCARD),
-    KIND_ROW(NIC, "nic", "nics", VM, RX_BYTES, TX_RATE, TARGET, VIRTUAL_INTERFACE),
-    KIND_ROW(FS, "filesystem", "filesystems", VM, TOTAL, USED, MOUNTPOINT, TYPE),
-    KIND_ROW(PERF, "perf_event", "perf_events", VM, COUNT, COUNT, EVENT, EVENT),
-    KIND_ROW(EVENT, "event", "events", VM, COUNT, COUNT, NAME, NAME),
-    KIND_ROW(MISS, "unavailable", "unavailable", VM, ONE, ONE, WHAT, REASON),
-    KIND_ROW(LABEL, "label", "labels", VM, ONE, ONE, NAME, VALUE),
+                     ATTR_##kind##_##last_attr - ATTR_##kind##_##attr + 1},
+    KIND_ROWS(R)
+#undef R
 };
+
+// An object has room for what lies between: a row before the first or behind the last would be
+// written beside it.
+#define R(kind, text, list, parent, fact, last_fact, attr, last_attr)                              \
+    +FACT_##kind##_##last_fact - FACT_##kind##_##fact + 1
+_Static_assert(0 KIND_ROWS(R) == FACT_MAX, "facts that lie outside of their kind's first and last");
+#undef R
+#define R(kind, text, list, parent, fact, last_fact, attr, last_attr)                              \
+    +ATTR_##kind##_##last_attr - ATTR_##kind##_##attr + 1
+_Static_assert(0 KIND_ROWS(R) == ATTR_MAX,
+               "attributes that lie outside of their kind's first and last");
+#undef R
 
 #define TK SET_TINKOFF
 #define IX SET_INOVEX

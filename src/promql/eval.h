@@ -92,7 +92,9 @@ struct query {
     bool has_histograms; /**< some sample is promql_histogram() */
     size_t samples;      /**< held now, as Prometheus counts them */
     uint64_t samples_read;
-    int64_t work_left; /**< until the next look at clock and flag */
+    struct promql_stats stats;
+    uint64_t *step_samples; /**< those of each step, while they are counted */
+    int64_t work_left;      /**< until the next look at clock and flag */
     struct promql_result *result;
     struct err *err;
     int r;
@@ -216,6 +218,29 @@ struct samples select_read(struct query *q, const struct selection *s, size_t i,
 
 /** First index >= from whose time is > limit; `guess` is where it probably is. */
 size_t samples_seek(const int64_t *t_ms, size_t n, size_t from, size_t guess, int64_t limit_ms);
+
+/* stats.c: what an evaluation took, where that is asked for */
+
+/** The time that its clock shows; 0 where nothing is counted. */
+int64_t stats_clock(const struct query *q);
+void stats_begin(struct query *q);
+/** Into the result. */
+void stats_end(struct query *q);
+
+/** Samples that the steps look at: a column's, which are `present`; those in windows. */
+void stats_count_column(struct query *q, const struct grid *g, const double *v, size_t present);
+struct windows;
+void stats_count_windows(struct windows *w);
+/** Those of a range vector by itself. */
+void stats_count(struct query *q, size_t samples);
+
+/** What is evaluated on a grid of its own counts by itself; then so often for those above it. */
+struct stats_aside {
+    uint64_t samples;
+    uint64_t *step_samples;
+};
+struct stats_aside stats_set_aside(struct query *q);
+void stats_take_up(struct query *q, const struct stats_aside *aside, size_t times);
 
 /* over.c: windows of range vectors */
 

@@ -95,6 +95,7 @@ static size_t apply(struct windows *w, const struct samples *s, double *out)
             remove_stale(w);
         f->over(w, out);
     }
+    stats_count_windows(w);
     size_t present = 0;
     for (size_t k = 0; k < w->grid->n; k++)
         present += !is_absent(out[k]);
@@ -267,7 +268,9 @@ static void over_subquery(struct windows *w, struct value *ret)
         return;
     if (inner.n > q->options.max_samples)
         query_hold(q, inner.n);
+    struct stats_aside aside = stats_set_aside(q);
     eval(q, w->range->expr, &inner, &value);
+    stats_take_up(q, &aside, 0); // its windows count instead
     value_sort(&value);
     ret->col = arena_array(&q->arena, value.n, sizeof(*ret->col));
     int64_t *t = arena_array(&q->arena, inner.n, sizeof(*t));
@@ -339,6 +342,7 @@ static void matrix_of_series(struct query *q, const struct node *node, const str
     for (size_t i = 0; i < s.n; i++) {
         struct samples samples = select_read(q, &s, i, hints.start_ms, hints.end_ms, false);
         put_samples(q, &series[q->result->n], s.set->labels[s.order[i]], &samples);
+        stats_count(q, series[q->result->n].n);
         q->result->n += series[q->result->n].n > 0;
         if (samples.resolution_ms > 0)
             query_info(q, node,
@@ -352,8 +356,10 @@ static void matrix_of_subquery(struct query *q, const struct node *node, const s
 {
     struct grid inner = subquery_grid(q, node, r, 1);
     struct value value = {0};
+    struct stats_aside aside = stats_set_aside(q);
     if (inner.n > 0)
         eval(q, node->expr, &inner, &value);
+    stats_take_up(q, &aside, 1);
     for (size_t i = 0; i < value.n; i++)
         if (value.col[i].drop_name)
             value.col[i].labels = query_labels_without_name(q, value.col[i].labels);

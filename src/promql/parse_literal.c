@@ -150,3 +150,22 @@ int64_t parser_duration(struct parser *p, bool must_be_positive, const char *con
     parser_advance(p);
     return ms;
 }
+
+struct node *parser_number_node(struct parser *p)
+{
+    struct token t = p->token;
+    struct node *node = parser_new_node(p, NODE_NUMBER, t.start);
+    if (t.kind == TOKEN_NUMBER) {
+        node->number = parser_number(p, &t);
+    } else {
+        int64_t ms;
+        if (promql_duration_parse(p->lexer.text + t.start, t.end - t.start, false, &ms) < 0)
+            parser_fail(p, t.start, "duration out of range");
+        node->number = (double)ms / 1000;
+        node->is_duration = true;
+    }
+    parser_advance(p);
+    node->end = p->last_end;
+    parser_set_depth(p, node);
+    return node;
+}

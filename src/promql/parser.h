@@ -59,6 +59,14 @@ void parser_refuse_duration_expression(struct parser *p);
 int64_t parser_duration(struct parser *p, bool must_be_positive, const char *context,
                         const char *expected);
 
+/** A number, or a duration as one, as a node. */
+struct node *parser_number_node(struct parser *p);
+
+/** What follows `node` in brackets, a range or a subquery; `offset …`; `@ …`. */
+struct node *parser_brackets(struct parser *p, struct node *node);
+void parser_offset(struct parser *p, struct node *node);
+void parser_at(struct parser *p, struct node *node);
+
 /** A selector: its name, if any, has been taken. */
 struct node *parser_selector(struct parser *p, const struct token *name);
 

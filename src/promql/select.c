@@ -57,6 +57,7 @@ struct selection select_series(struct query *q, const struct node *selector,
 {
     struct selection s = {0};
     struct err err = {0};
+    int64_t began_ns = stats_clock(q);
     q->set = arena_grow(&q->arena, (void *)q->set, &q->cap_sets, q->n_sets, sizeof(*q->set));
     int r = q->source->ops->select(q->source, selector->matcher, selector->n_matchers, hints,
                                    q->options.max_series, &s.set, &err);
@@ -72,6 +73,7 @@ struct selection select_series(struct query *q, const struct node *selector,
         s.order[i] = (uint32_t)i;
     if (!is_sorted(s.set))
         qsort_r(s.order, s.n, sizeof(*s.order), by_labels, (void *)s.set->labels);
+    q->stats.prepare_ns += stats_clock(q) - began_ns;
     return s;
 }
 
@@ -249,6 +251,7 @@ void eval_selector(struct query *q, const struct node *node, const struct grid *
             continue;
         ret->col[ret->n++] = (struct column){s.set->labels[s.order[i]], out, false};
         query_hold(q, present);
+        stats_count_column(q, g, out, present);
         out = NULL;
     }
 }

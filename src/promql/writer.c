@@ -91,6 +91,13 @@ static size_t series_to_write(const struct promql_writer *w)
     return w->limit ? MIN_OF(w->limit, w->result->n) : w->result->n;
 }
 
+static void write_tail(struct promql_writer *w, struct buf *out)
+{
+    if (w->tail)
+        buf_puts(out, w->tail);
+    buf_putc(out, '}');
+}
+
 static void write_begin(struct promql_writer *w, struct buf *out)
 {
     const struct promql_result *r = w->result;
@@ -100,13 +107,14 @@ static void write_begin(struct promql_writer *w, struct buf *out)
     w->state = STATE_DONE;
     if (r->type == PROMQL_SCALAR) {
         put_sample(out, r->t_ms, r->scalar);
-        buf_putc(out, '}');
+        write_tail(w, out);
     } else if (r->type == PROMQL_STRING) {
         buf_putc(out, '[');
         put_time(out, r->t_ms);
         buf_putc(out, ',');
         put_text(out, r->string);
-        buf_puts(out, "]}");
+        buf_putc(out, ']');
+        write_tail(w, out);
     } else {
         buf_putc(out, '[');
         w->state = STATE_SERIES;
@@ -117,7 +125,8 @@ static void write_series(struct promql_writer *w, struct buf *out)
 {
     const struct promql_series *s = &w->result->series[w->series];
     if (w->series >= series_to_write(w)) {
-        buf_puts(out, "]}");
+        buf_putc(out, ']');
+        write_tail(w, out);
         w->state = STATE_DONE;
         return;
     }

@@ -16,6 +16,7 @@
 #include "varint.h"
 
 #define FILE_NAME "deletions"
+#define ASIDE_NAME FILE_NAME ".tmp"
 #define MAGIC "VHERDDEL"
 #define FILE_MAX (4u << 20)
 #define MATCHERS_MAX 64
@@ -85,7 +86,7 @@ static void encode(struct buf *out, struct deletion *const *d, size_t n)
         store32(out->data + 8, crc32c(0, out->data + 12, out->len - 12));
 }
 
-int deletions_write_at(int dirfd, struct deletion *const *d, size_t n)
+static int write_aside(int dirfd, struct deletion *const *d, size_t n)
 {
     CLEANUP(buf_done) struct buf out;
     buf_init(&out, FILE_MAX);
@@ -93,15 +94,29 @@ int deletions_write_at(int dirfd, struct deletion *const *d, size_t n)
     if (out.error)
         return out.error;
     CLEANUP(closep)
-    int fd = openat(dirfd, FILE_NAME ".tmp", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+    int fd = openat(dirfd, ASIDE_NAME, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
     if (fd < 0)
         return -errno;
     int r = fs_write_all(fd, out.data, out.len);
+    return r == 0 && fsync(fd) < 0 ? -errno : r;
+}
+
+// *ret_is_new: it has its place, and where that cannot be made sure a start may find it there.
+static int replace(int dirfd, struct deletion *const *d, size_t n, bool *ret_is_new)
+{
+    int r = write_aside(dirfd, d, n);
+    if (r == 0 && renameat(dirfd, ASIDE_NAME, dirfd, FILE_NAME) < 0)
+        r = -errno;
+    *ret_is_new = r == 0;
     if (r < 0)
-        return r;
-    bool is_safe = fsync(fd) == 0 && renameat(dirfd, FILE_NAME ".tmp", dirfd, FILE_NAME) == 0 &&
-                   fsync(dirfd) == 0;
-    return is_safe ? 0 : -errno;
+        unlinkat(dirfd, ASIDE_NAME, 0); // the room that it takes is wanted
+    return r == 0 && fsync(dirfd) < 0 ? -errno : r;
+}
+
+int deletions_write_at(int dirfd, struct deletion *const *d, size_t n)
+{
+    bool is_new;
+    return replace(dirfd, d, n, &is_new);
 }
 
 int deletions_write(struct tsdb *db, struct deletion *const *d, size_t n)
@@ -205,9 +220,13 @@ static int add(struct tsdb *db, struct deletion *d, struct err *err)
     CLEANUP(freep) struct deletion **all = mem_zalloc((v->n_deletions + 1) * sizeof(*all));
     memcpy(all, v->deletion, v->n_deletions * sizeof(*all));
     all[v->n_deletions] = d;
-    int r = deletions_write(db, all, v->n_deletions + 1);
+    bool is_new, may_come = false;
+    int r = replace(db->dirfd, all, v->n_deletions + 1, &is_new);
+    if (r < 0 && is_new) // what is refused must not be done by the next start
+        may_come = deletions_write(db, v->deletion, v->n_deletions) < 0;
     if (r < 0)
-        return err_set(err, -r, "writing %s/%s: %s", db->path, FILE_NAME, strerror(-r));
+        return err_set(err, -r, "writing %s/%s: %s; nothing was deleted%s", db->path, FILE_NAME,
+                       strerror(-r), may_come ? ", but the next start may delete it" : "");
     view_publish(db, view_with_deletions(v, all, v->n_deletions + 1), false);
     return 0;
 }
@@ -240,4 +259,19 @@ int deletion_add(struct tsdb *db, struct deletion *d, struct err *err)
     if (r == 0)
         db->last_deletion++;
     return r;
+}
+
+bool tsdb_is_deleted(struct tsdb *db, const struct labels *labels, int64_t start_ms, int64_t end_ms)
+{
+    struct pin pin;
+    bool is_deleted = false;
+    pin_enter(&db->pins, &pin);
+    pthread_mutex_lock(&db->head.lock);
+    const struct view *v = db->view;
+    pthread_mutex_unlock(&db->head.lock);
+    for (size_t i = 0; i < v->n_deletions && !is_deleted; i++)
+        is_deleted = v->deletion[i]->start_ms <= end_ms && start_ms <= v->deletion[i]->end_ms &&
+                     deletion_matches(v->deletion[i], labels);
+    pin_leave(&db->pins, &pin);
+    return is_deleted;
 }

@@ -132,6 +132,12 @@ int head_series(struct head *h, const struct label *label, size_t n, const struc
 /** The slot of a series; needs `index`. */
 bool head_find(const struct head *h, const struct labels *labels, uint32_t *ret);
 
+/** Its samples are that far apart at most, until something else is told. Needs `lock`. */
+void head_tell_schedule(struct series *s, uint32_t pause_ms);
+
+/** What is in the head is of before: quality is counted from here on. */
+void head_recovered(struct head *h);
+
 /** What an append came to. */
 enum head_verdict {
     HEAD_STORED,

@@ -148,18 +148,47 @@ static bool is_stale(const struct series *s, union tsdb_value v)
 // Before so many samples a series has no schedule yet; after so many shorter pauses it has another.
 #define SCHEDULE_SAMPLES 3
 
-// A pause that is longer than the schedule is a gap, and the schedule from then on until shorter
-// ones have become the rule again: a reading that comes each ten seconds and is repeated in between
-// has pauses of all lengths and lacks nothing.
-static void check_schedule(struct series *s, int64_t pause_ms)
+// Instead of the number of shorter pauses: the writer has said what the longest one is; nothing is
+// to be said of the next one, in which the store was closed.
+enum { SCHEDULE_TOLD = UINT8_MAX, SCHEDULE_TOLD_LATER = UINT8_MAX - 1, SCHEDULE_LATER = 128 };
+
+void head_tell_schedule(struct series *s, uint32_t pause_ms)
+{
+    bool is_later = s->shorter == SCHEDULE_LATER || s->shorter == SCHEDULE_TOLD_LATER;
+    s->step_ms = pause_ms;
+    s->shorter = is_later ? SCHEDULE_TOLD_LATER : SCHEDULE_TOLD;
+}
+
+void head_recovered(struct head *h)
+{
+    for (uint32_t ref = 0; ref < h->n_slots; ref++) {
+        struct series *s = head_slot(h, ref);
+        s->missing = s->gaps = s->late_refused = s->out_of_order = s->duplicates = 0;
+        s->resets = s->impossible = 0;
+        s->shorter = SCHEDULE_LATER;
+    }
+}
+
+static bool note_gap(struct series *s, int64_t pause_ms)
+{
+    int64_t step = s->step_ms;
+    if (pause_ms * 2 <= step * 3)
+        return false;
+    int64_t missing = (pause_ms + step / 2) / step - 1;
+    s->gaps++;
+    s->missing += (uint32_t)MIN_OF(missing, (int64_t)UINT32_MAX);
+    return true;
+}
+
+// Without the writer's word a pause that is longer than the schedule is a gap, and the schedule
+// from then on until shorter ones have become the rule again: a reading that comes each ten seconds
+// and is repeated in between has pauses of all lengths and lacks nothing.
+static void learn_schedule(struct series *s, int64_t pause_ms)
 {
     uint32_t step = s->step_ms, pause = (uint32_t)MIN_OF(pause_ms, (int64_t)UINT32_MAX);
-    if (s->samples < SCHEDULE_SAMPLES) {
+    if (s->samples < SCHEDULE_SAMPLES || step == 0) { // all but one may have come late
         s->step_ms = MAX_OF(step, pause);
-    } else if (pause_ms * 2 > (int64_t)step * 3) {
-        int64_t missing = (pause_ms + step / 2) / step - 1;
-        s->gaps++;
-        s->missing += (uint32_t)MIN_OF(missing, (int64_t)UINT32_MAX);
+    } else if (note_gap(s, pause_ms)) {
         s->step_ms = pause;
         s->shorter = 0;
     } else if (pause_ms * 3 >= (int64_t)step * 2) {
@@ -168,6 +197,20 @@ static void check_schedule(struct series *s, int64_t pause_ms)
         s->step_ms = pause;
         s->shorter = 0;
     }
+}
+
+static void check_schedule(struct series *s, int64_t pause_ms)
+{
+    if (s->shorter == SCHEDULE_TOLD)
+        note_gap(s, pause_ms);
+    else if (s->shorter == SCHEDULE_TOLD_LATER)
+        s->shorter = SCHEDULE_TOLD;
+    else if (s->shorter == SCHEDULE_LATER)
+        s->shorter = 0;
+    else if (pause_ms != s->step_ms)
+        learn_schedule(s, pause_ms);
+    else
+        s->shorter = 0;
 }
 
 static void check_value(struct series *s, int64_t pause_ms, union tsdb_value v)
@@ -188,10 +231,7 @@ static void check_value(struct series *s, int64_t pause_ms, union tsdb_value v)
 static void check_quality(struct series *s, int64_t t_ms, union tsdb_value v)
 {
     int64_t pause_ms = t_ms - s->last_ms;
-    if (pause_ms != s->step_ms)
-        check_schedule(s, pause_ms);
-    else
-        s->shorter = 0;
+    check_schedule(s, pause_ms);
     if ((s->is_counter || s->max_rate > 0) && !is_stale(s, v))
         check_value(s, pause_ms, v);
 }

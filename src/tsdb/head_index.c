@@ -312,6 +312,8 @@ int head_series(struct head *h, const struct label *label, size_t n, const struc
     int r = enter(h, given, of, ret);
     if (r == 0)
         hold(h, head_slot(h, *ret));
+    if (r == 0 && of->pause_ms > 0)
+        head_tell_schedule(head_slot(h, *ret), of->pause_ms);
     pthread_mutex_unlock(&h->lock);
     pthread_rwlock_unlock(&h->index);
     return r;

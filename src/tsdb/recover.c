@@ -244,6 +244,7 @@ int recover_log(struct tsdb *db, struct err *err)
         qsort(segment, n, sizeof(segment[0]), by_number);
     for (size_t i = 0; i < n; i++)
         replay_segment(db, segment[i], i + 1 == n);
+    head_recovered(&db->head);
     uint64_t last = n > 0 ? segment[n - 1] : 0;
     db->log.segment = MAX_OF(last, db->log_covered) + 1;
     return 0;

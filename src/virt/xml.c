@@ -9,6 +9,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/esc.h"
 #include "base/mem.h"
 #include "base/number.h"
@@ -64,6 +65,11 @@ static const struct text_at nic_texts[] = {
     {"mtu", "size", ATTR_NIC_MTU},
     {"virtualport/parameters", "interfaceid", ATTR_NIC_VIRTUAL_INTERFACE},
 };
+
+// Of images that a disk's own stands on, or copies itself to; what is none of these is "other".
+static const char *const image_elements[] = {"backingStore", "dataStore", "mirror"};
+static const char *const image_types[] = {"file", "block",     "dir",       "network", "volume",
+                                          "nvme", "vhostuser", "vhostvdpa", "other"};
 
 // Attributes of <source>, the first that is there names what is behind a device.
 static const char *const disk_sources[] = {"file", "dev", "dir", "name", "volume", "path"};
@@ -310,6 +316,49 @@ static void read_limits(struct reader *r, uint32_t key, const xmlNode *disk)
     }
 }
 
+// What follows in the document, within `top`.
+static const xmlNode *node_after(const xmlNode *n, const xmlNode *top)
+{
+    if (n->children && n->type == XML_ELEMENT_NODE)
+        return n->children;
+    while (n != top && !n->next)
+        n = n->parent;
+    return n == top ? NULL : n->next;
+}
+
+static bool is_image(const xmlNode *n)
+{
+    for (size_t i = 0; i < ARRAY_LEN(image_elements); i++)
+        if (is_element(n, image_elements[i], strlen(image_elements[i])))
+            return true;
+    return false;
+}
+
+static size_t image_type(const char *type)
+{
+    size_t i = 0;
+    while (i < ARRAY_LEN(image_types) - 1 && strcmp(type, image_types[i]) != 0)
+        i++;
+    return i;
+}
+
+// Each type once, with commas between them.
+static void read_images(struct reader *r, uint32_t key, const xmlNode *disk)
+{
+    bool found[ARRAY_LEN(image_types)] = {false};
+    for (const xmlNode *n = disk; n; n = node_after(n, disk)) {
+        char *type CLEANUP(freep) = is_image(n) ? text_of(n, "type") : NULL;
+        if (type)
+            found[image_type(type)] = true;
+    }
+    CLEANUP(buf_done) struct buf types;
+    buf_init(&types, XML_TEXT_MAX);
+    for (size_t i = 0; i < ARRAY_LEN(image_types); i++)
+        if (found[i])
+            buf_printf(&types, "%s%s", types.len > 0 ? "," : "", image_types[i]);
+    batch_attr(r->out, key, ATTR_DISK_BACKING, types.len > 0 ? types.data : NULL);
+}
+
 static void read_disk(struct reader *r, const xmlNode *disk)
 {
     char *target CLEANUP(freep) = text_of(element_at(disk, "target"), "dev");
@@ -319,6 +368,7 @@ static void read_disk(struct reader *r, const xmlNode *disk)
     char *source CLEANUP(freep) = first_source(disk, disk_sources, ARRAY_LEN(disk_sources));
     batch_attr(r->out, key, ATTR_DISK_SOURCE, source);
     put_texts(r, key, disk, disk_texts, ARRAY_LEN(disk_texts));
+    read_images(r, key, disk);
     read_limits(r, key, disk);
 }
 

@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import threading
 import time
 import unittest
 import urllib.parse
@@ -177,16 +176,9 @@ class Access(unittest.TestCase):
 
     def follow_as_tenant(self, token, path):
         """The stream too has what is theirs, from its beginning on and as it happens."""
-        follow = subprocess.Popen(
-            ["curl", "-sN", "-H", f"Authorization: Bearer {token}",
-             f"http://127.0.0.1:{self.port}/vherd/v1/events?follow=1&after=0"],
-            stdout=subprocess.PIPE, text=True)
-        self.addCleanup(follow.stdout.close)
-        self.addCleanup(follow.wait)
-        self.addCleanup(follow.kill)
-        lines = []
-        threading.Thread(target=lambda: lines.extend(iter(follow.stdout.readline, "")),
-                         daemon=True).start()
+        lines = vherd.follow(self, [
+            "curl", "-sN", "-H", f"Authorization: Bearer {token}",
+            f"http://127.0.0.1:{self.port}/vherd/v1/events?follow=1&after=0"])
 
         def events(kind):
             found = [json.loads(line[6:]) for line in lines if line.startswith("data: ")]

@@ -7,6 +7,7 @@ import os
 import subprocess
 import unittest
 
+import smalldisk
 import vherd
 from vherd import wait_for
 
@@ -15,27 +16,13 @@ MANY = 400  # each takes a few KiB; the disk has 4 MiB
 
 class FullDisk(unittest.TestCase):
     def setUp(self):
-        if os.geteuid() != 0:
-            raise unittest.SkipTest("mounting a small file system needs root")
-        self.daemon = vherd.Daemon({"libvirt": {"uri": "memory:///?vms=2"}})
+        self.disk = self.enterContext(smalldisk.SmallDisk())
+        self.daemon = vherd.Daemon({"libvirt": {"uri": "memory:///?vms=2"},
+                                    "act": {"state": os.path.join(self.disk.top, "act")}})
         self.addCleanup(self.daemon.close)
-        self.disk = os.path.join(self.daemon.directory, "disk")
-        os.mkdir(self.disk)
-        done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "none", self.disk],
-                              stderr=subprocess.PIPE, text=True)
-        if done.returncode != 0:
-            raise unittest.SkipTest(f"no small file system can be mounted: {done.stderr.strip()}")
-        self.addCleanup(self.unmount)
-        self.daemon.config["act"] = {"state": os.path.join(self.disk, "act")}
-        self.daemon.write_config()
         self.daemon.start()
         wait_for("act's connection", 60,
                  lambda: self.ask("vm", "reset", "vm1", "--dry-run").returncode == 0)
-
-    def unmount(self):
-        if self.daemon.process is not None:
-            self.daemon.stop(30)
-        subprocess.run(["umount", self.disk], check=True)
 
     def ask(self, *words):
         return subprocess.run(self.daemon.command(*words), stdin=subprocess.DEVNULL,
@@ -45,18 +32,10 @@ class FullDisk(unittest.TestCase):
         """As act sees it: each process has a hypervisor in memory of its own."""
         return self.ask("vm", "resume", "vm1", "--dry-run").returncode == 0
 
-    def fill(self):
-        with open(os.path.join(self.disk, "filler"), "ab", buffering=0) as file:
-            try:
-                while True:
-                    file.write(bytes(4096))
-            except OSError:
-                pass
-
     def until_refused(self):
         """How many pauses and resumes were done before one was refused; the refusal."""
         for n in range(MANY):
-            self.fill()
+            self.disk.fill()
             word = "resume" if n % 2 else "pause"
             done = self.ask("vm", word, "vm1", "--wait", "--json")
             if done.returncode:
@@ -78,7 +57,7 @@ class FullDisk(unittest.TestCase):
         self.assertEqual(self.ask("vm", "pause" if not paused else "resume", "vm1").returncode, 1)
         self.assertEqual(self.is_paused(), paused)
         self.assertEqual(self.ask("list").returncode, 0)
-        os.unlink(os.path.join(self.disk, "filler"))
+        self.disk.free()
         words = ("vm", "resume" if paused else "pause", "vm1", "--wait", "--json")
         wait_for("a deed", 60, lambda: self.ask(*words).returncode == 0, 0.5)
         self.assertEqual(self.is_paused(), not paused)

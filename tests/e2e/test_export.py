@@ -11,6 +11,7 @@ import unittest
 
 import fakedaemon
 import memorydaemon
+import smalldisk
 import vherd
 
 
@@ -176,12 +177,18 @@ class Transfer(unittest.TestCase):
             self.check_border(b, rows)
 
     def test_malformed_lines_are_named_and_nothing_is_taken(self):
-        self.write("good 1 1700000000", "bad{ 2 1700000000")
+        now = int(time.time()) - 60
+        lines = [f"good {i} {now - i}" for i in range(100000, 0, -1)]  # more than one request
+        self.write(*lines, f"bad{{ 2 {now}")
         with self.target() as b:
             _, err = run(b, "import", self.file, status=2)
-            self.assertIn("line 2", err)
+            self.assertIn("line 100001", err)
+            self.assertEqual(values(b, "last_over_time(good[2d])", now, now, 1), {})
             self.write("timeless 1")
             self.assertIn("timestamp", run(b, "import", self.file, status=2)[1])
+            self.write(*lines)
+            self.assertEqual(run(b, "import", self.file)[0], "100000 samples imported\n")
+            self.assertEqual(len(values(b, "last_over_time(good[2d])", now, now, 1)), 1)
 
     def test_only_the_unix_socket_may_import_and_snapshot(self):
         port = fakedaemon.free_port()
@@ -220,7 +227,9 @@ class Transfer(unittest.TestCase):
             self.assertIn("of 1 series deleted", run(b, "store", "delete", 'old{i="1"}', *window)[0])
             self.assertEqual(values(b, 'count_over_time(old{i="1"}[10m])', 1600000540, 1600000540,
                                     60).popitem()[1][0][1], "3")
+            self.assertIn("of 1 series deleted, from 1600000180000 to 1600000600000 ms", b.log())
             run(b, "store", "delete", 'old{i=~"0|9"}')
+            self.assertIn("all samples of 1 series deleted", b.log())
             self.assertEqual(set(left()), {"1", "2"})
             self.assertEqual(left()["2"], 10)
             self.assertIn("of 0 series", run(b, "store", "delete", "nothing_has_this_name")[0])
@@ -229,6 +238,37 @@ class Transfer(unittest.TestCase):
             run(b, "store", "delete", status=2)
             run(b, "store", "delete", "old", "--start", "soon", status=2)
             self.assertEqual(left()["2"], 10)
+
+    def test_what_a_full_disk_refuses_to_delete_stays(self):
+        self.write(*(f"old {minute} {1600000000 + 60 * minute}" for minute in range(10)))
+        disk = self.enterContext(smalldisk.SmallDisk())
+        with self.target(keep="0s", path=os.path.join(disk.top, "store")) as b:
+            def left():
+                return sum(len(samples) for samples in
+                           values(b, "old", 1600000000, 1600000540, 60).values())
+
+            def restart():
+                b.stop(30)
+                b.start()
+                vherd.wait_for("the store", 30, lambda: self.is_sampling(b))
+
+            run(b, "import", self.file)
+            run(b, "store", "snapshot", "x")  # so that it is written
+            disk.fill()
+            out, error = run(b, "store", "delete", "old", status=1)
+            self.assertEqual(out, "")
+            self.assertIn("No space left on device; nothing was deleted\n", error)
+            self.assertEqual(error.count("\n"), 1, error)
+            self.assertEqual(left(), 10)
+            restart()
+            self.assertEqual(left(), 10)
+            disk.free()
+            restart()
+            self.assertEqual(left(), 10)
+            run(b, "store", "delete", "old")
+            self.assertEqual(left(), 0)
+            restart()
+            self.assertEqual(left(), 0)
 
     def replay(self, daemon, *words):
         out, _ = run(daemon, "replay", *words, "--json")
@@ -273,3 +313,6 @@ class Transfer(unittest.TestCase):
             self.assertIn("another process", run(a, "replay", a.store, status=2)[1])
             self.assertIn("no store", run(a, "replay", self.top.name, status=2)[1])
             self.assertEqual(self.replay(a, self.file, "--start", "2100-01-01T00:00:00Z"), [])
+            backwards = "--start", "-1h", "--end", "-2h"
+            self.assertIn("--start", run(a, "replay", self.file, *backwards, status=2)[1])
+            self.assertIn("before start", run(a, "export", *backwards, status=1)[1])

@@ -85,13 +85,37 @@ class Answers(Asked):
                 else:
                     self.assertEqual(answer["status"], "error")
 
+    def test_statistics_are_given_where_asked_for(self):
+        self.assertNotIn("stats", self.query("vector(1)")[1]["data"])
+        self.assertNotIn("stats", self.query("vector(1)", stats="")[1]["data"])
+        for expression in ("vector(1)", "1", '"text"', "sum(rate(vherd_vm_resident_bytes[1m]))"):
+            with self.subTest(expression=expression):
+                status, answer = self.query(expression, stats="1")
+                self.assertEqual(status, 200)
+                stats = answer["data"]["stats"]
+                timings = stats["timings"]
+                self.assertEqual(list(timings), [
+                    "evalTotalTime", "resultSortTime", "queryPreparationTime", "innerEvalTime",
+                    "execQueueTime", "execTotalTime"])
+                self.assertGreater(timings["evalTotalTime"], 0)
+                self.assertGreaterEqual(timings["execTotalTime"],
+                                        timings["evalTotalTime"] + timings["execQueueTime"])
+                self.assertEqual(list(stats["samples"]), ["totalQueryableSamples", "peakSamples"])
+        self.assertEqual(stats["samples"]["totalQueryableSamples"], 8)  # 2 VMs, 4 in the minute
+        form = urllib.parse.urlencode({"query": "count(vherd_vm_resident_bytes)", "stats": "all",
+                                       "start": NOW - 30, "end": NOW, "step": 15})
+        _, answer = self.ask("/api/v1/query_range", form)
+        self.assertEqual(answer["data"]["stats"]["samples"]["totalQueryableSamplesPerStep"],
+                         [[NOW - 30, 2], [NOW - 15, 2], [NOW, 2]])
+        self.assertEqual(answer["data"]["stats"]["samples"]["totalQueryableSamples"], 6)
+
     def test_answers_are_the_same_compressed(self):
         path = ("/api/v1/query_range?query={__name__=~%22.%2B%22}&start=1700000000&end=1700000600"
                 "&step=1")
         plain = self.ask(path)
         self.assertEqual(plain[0], 200)
         self.assertEqual(self.ask(path, headers={"Accept-Encoding": "gzip"}), plain)
-        self.assertEqual(len(plain[1]["data"]["result"]), 17)
+        self.assertEqual(len(plain[1]["data"]["result"]), 18)
         # Longer than the pieces that core and web hand each other.
         self.assertGreater(len(json.dumps(plain[1])), 3 * 65536)
 
@@ -126,6 +150,13 @@ class Answers(Asked):
         self.assertEqual(self.daemon.tcp("/api/v1/status/config")[0], 403)
         text = self.daemon.json("/api/v1/status/config")["data"]["yaml"]
         self.assertIn("concurrency", text)
+
+    def test_the_host_as_a_target_is_labelled_as_its_series(self):
+        daemon = start_daemon({"store": {"job": "vms", "instance": "host-1"}})
+        self.addCleanup(daemon.close)
+        daemon.start()
+        target, = daemon.json("/api/v1/targets")["data"]["activeTargets"]
+        self.assertEqual(target["labels"], {"instance": "host-1", "job": "vms"})
 
     def test_warnings_and_infos(self):
         status, answer = self.query("rate(up[1m])")
@@ -343,16 +374,29 @@ class CommandLine(Asked):
         self.assertAlmostEqual(cpu["utilisation_ratio"], 0.3, 6)
         self.assertEqual(cpu["limit"], 2)
         memory = rows["memory on the host", ""]
-        # 1 MiB in each 15 seconds: 240 MiB an hour; 984 MiB are left.
+        # 1 MiB in each 15 seconds: 240 MiB an hour; 472 MiB are left of what it is given now.
         # Steps of the query fall between samples.
         self.assertAlmostEqual(memory["trend_per_hour"] / (240 * 2**20), 1, 2)
-        self.assertAlmostEqual(memory["seconds_to_limit"] / (984 / 240 * 3600), 1, 2)
+        self.assertAlmostEqual(memory["seconds_to_limit"] / (472 / 240 * 3600), 1, 2)
         self.assertGreater(memory["max"], memory["p50"])
         disk = rows["disk read", ""]
         self.assertAlmostEqual(disk["mean"], (65536 + 131072) / 15, 3)
         text = self.vherd("stats", "vm1", "--range", "5m", "--end", str(NOW))
         self.assertIn("60.0%", text)
-        self.assertIn("its maximum", text)
+        self.assertIn("to its memory", text)
+
+    def test_a_vm_that_has_just_started_is_no_idle_one(self):
+        for more in ((), ("--metric", "libvirt_domain_vcpu_time_seconds_total")):
+            answer = json.loads(self.vherd("stats", "vm1", "--range", "5m", "--end", "1700000150",
+                                           "--json", *more))
+            for row in answer["rows"]:
+                if row["unit"] != "%":
+                    continue
+                self.assertAlmostEqual(row["min"], row["max"], 6)
+                self.assertAlmostEqual(row["trend_per_hour"], 0, 6)
+                self.assertAlmostEqual(row["sum"], row["mean"] * row["covered_seconds"], 6)
+                self.assertNotIn("seconds_to_limit", row)
+            self.assertIn("%", [row["unit"] for row in answer["rows"]])
 
     def test_statistics_of_any_metric(self):
         answer = json.loads(self.vherd(
@@ -393,6 +437,13 @@ class Limits(Asked):
         self.assertIn("query.max_series", answer["error"])
         status, answer = self.ask('/api/v1/series?match[]={__name__=~".%2B"}', daemon=daemon)
         self.assertEqual(status, 422)
+
+    def test_memory(self):
+        daemon = self.with_limit("max_memory_mib", 1)
+        self.assertEqual(self.query("up[10m]", daemon=daemon)[0], 200)
+        status, answer = self.query("vector(1)[100h:1s]", daemon=daemon)
+        self.assertEqual((status, answer["errorType"]), (422, "execution"))
+        self.assertIn("query.max_memory_mib", answer["error"])
 
     def test_time(self):
         began = time.monotonic()
@@ -474,6 +525,33 @@ class StoredByTheDaemon(unittest.TestCase):
         self.assertIn("%", text)
         status = self.daemon.json("/api/v1/status/tsdb")["data"]
         self.assertGreater(status["headStats"]["numSeries"], 100)
+
+    def test_a_hundred_clients_delay_no_sample(self):
+        self.daemon = memorydaemon.MemoryDaemon(4)
+        self.addCleanup(self.daemon.close)
+        self.daemon.start()
+        vherd.wait_for("samples", 30, lambda: self.value("count(vherd_vm_resident_bytes)") == 4)
+        before, began = self.daemon.status()["samples"], time.time()
+        path = "/api/v1/query_range?" + urllib.parse.urlencode({
+            "query": 'sum by (domain) (rate({__name__=~"libvirt_domain_.*_total"}[1m]))',
+            "start": began - 300, "end": began, "step": 1})
+
+        def ask(_):
+            return [self.daemon.get(path, timeout=60)[0] for _ in range(2)]
+        with concurrent.futures.ThreadPoolExecutor(100) as pool:
+            self.assertEqual(list(pool.map(ask, range(100))), [[200, 200]] * 100)
+        last = began
+        while last < began + 3:  # as many as it takes for some samples
+            list(map(ask, range(5)))
+            last = time.time()
+        after = self.daemon.status()["samples"]
+        self.assertEqual(after["missed"], before["missed"])
+        self.assertGreater(after["taken"], before["taken"])
+        raw = self.daemon.json("/api/v1/query?" + urllib.parse.urlencode({
+            "query": f'vherd_vm_resident_bytes{{domain="vm1"}}[{int(last - began)}s]',
+            "time": last - 1}))["data"]["result"][0]["values"]
+        steps = {round(b[0] - a[0], 3) for a, b in zip(raw, raw[1:])}
+        self.assertEqual(steps, {1})
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import os
 import pty
 import select
 import signal
+import socket
 import subprocess
 import time
 import unittest
@@ -83,6 +84,18 @@ class Run(unittest.TestCase):
         if process.poll() is not None:
             self.fail(process.communicate()[1])
         return process
+
+    def test_a_taken_port_is_told_at_once(self):
+        with socket.socket() as holder:
+            holder.bind(("127.0.0.1", self.port))
+            holder.listen()
+            done = subprocess.run([RUN, "--demo"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE, text=True, env=self.environment,
+                                  timeout=600)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(f"127.0.0.1:{self.port} is in use", done.stderr)
+        self.assertNotIn("starting the demonstration lab", done.stderr)
+        self.assert_nothing_left()
 
     def test_without_a_terminal(self):
         process = self.start()

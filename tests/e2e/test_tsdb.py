@@ -2,10 +2,9 @@
 """The store under kill -9, damaged files and a full disk. Counts are higher with --long."""
 
 import os
-import subprocess
-import tempfile
 import unittest
 
+import smalldisk
 import tsdbcrash
 
 LONG = bool(os.environ.get("VHERD_TEST_LONG"))
@@ -64,34 +63,19 @@ class Damaged(unittest.TestCase):
                     self.assertIn(size, kept, "a damaged block is never deleted")
 
 
-@unittest.skipUnless(os.geteuid() == 0, "a small file system needs root")
 class FullDisk(unittest.TestCase):
-    SIZE = 4 << 20
-
     def setUp(self):
-        self.top = tempfile.mkdtemp(prefix="vherd-tsdb-")
-        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={self.SIZE}", "vherd-test", self.top],
-                       check=True)
-        self.store = os.path.join(self.top, "store")
-        self.ballast = os.path.join(self.top, "ballast")
-
-    def tearDown(self):
-        subprocess.run(["umount", "-l", self.top], check=True)
-        os.rmdir(self.top)
-
-    def fill(self, leave):
-        space = os.statvfs(self.top)
-        with open(self.ballast, "wb") as file:
-            file.write(bytes(max(0, space.f_bavail * space.f_bsize - leave)))
+        self.disk = self.enterContext(smalldisk.SmallDisk())
+        self.store = os.path.join(self.disk.top, "store")
 
     def test_full_freed_restarted(self):
         load = tsdbcrash.Load(self.store, 0, 5000)
         load.wait_for("samples", lambda: len(load.batches) > 200, 60)
-        self.fill(leave=64 << 10)
+        self.disk.fill(leave=64 << 10)
         load.wait_for("full disk", lambda: load.disk[0] != 0, 60)
         full_at = len(load.batches)
         load.wait_for("samples in memory", lambda: len(load.batches) > full_at + 400, 60)
-        os.unlink(self.ballast)
+        self.disk.free()
         load.wait_for("writing again", lambda: load.disk[0] == 0, 10)
         freed_at = len(load.batches)
         load.wait_for("more samples", lambda: len(load.batches) > freed_at + 300, 60)
@@ -102,7 +86,7 @@ class FullDisk(unittest.TestCase):
     def test_restarted_while_full(self):
         load = tsdbcrash.Load(self.store, 0, 5000)
         load.wait_for("samples", lambda: len(load.batches) > 200, 60)
-        self.fill(leave=0)
+        self.disk.fill()
         load.wait_for("full disk", lambda: load.disk[0] != 0, 60)
         before = load.batches[0][0] + 100
         load.kill()
@@ -110,7 +94,7 @@ class FullDisk(unittest.TestCase):
         load.wait_for("readiness", lambda: load.ready is not None, 60)
         self.assertGreaterEqual(load.ready, before)
         load.wait_for("samples", lambda: len(load.batches) > 200, 60)
-        os.unlink(self.ballast)
+        self.disk.free()
         load.wait_for("writing again", lambda: load.disk[0] == 0, 10)
         count = len(load.batches)
         load.wait_for("more samples", lambda: len(load.batches) > count + 300, 60)

@@ -49,8 +49,7 @@ def run_meson_tests(directory, results, names, only=()):
     if os.path.exists(log):
         os.unlink(log)
     command = ["meson", "test", "-C", path, "--no-rebuild", "--num-processes", "2"]
-    chosen = [name for name in meson_test_names(path)
-              if (not names or any(n in name for n in names)) and (not only or name in only)]
+    chosen = list(chosen_tests(directory, names, only))
     if not chosen:
         return
     print(f"running {len(chosen)} test programs of {directory}", flush=True)
@@ -70,7 +69,11 @@ def run_meson_tests(directory, results, names, only=()):
             tally.add_tap(results, f"{directory} {test['name']}", output, status)
 
 
-def meson_test_names(path):
+def chosen_tests(directory, names, only=()):
+    """{name: its program, from the build's directory} of what `meson test` knows."""
+    path = os.path.join(ROOT, directory)
     done = subprocess.run(["meson", "introspect", "--tests", path], cwd=ROOT, check=True,
                           stdout=subprocess.PIPE)
-    return [test["name"] for test in json.loads(done.stdout)]
+    return {test["name"]: os.path.relpath(test["cmd"][0], path) for test in json.loads(done.stdout)
+            if (not names or any(n in test["name"] for n in names))
+            and (not only or test["name"] in only)}

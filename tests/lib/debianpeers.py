@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import urllib.request
 
-from vherd import ROOT, wait_for
+from vherd import ROOT, end, wait_for
 
 UNPACKED = os.path.join(ROOT, "build", "unpacked")
 
@@ -96,12 +96,7 @@ class Program:
         return text
 
     def close(self):
-        self.process.terminate()
-        try:
-            self.process.wait(20)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        end(self.process)
         shutil.rmtree(self.directory, ignore_errors=True)
 
 

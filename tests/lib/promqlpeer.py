@@ -16,6 +16,7 @@ import urllib.parse
 import urllib.request
 
 import building
+import vherd
 
 ROOT = building.ROOT
 PEERS = os.path.join(ROOT, "build", "peers")
@@ -87,12 +88,7 @@ class Peer:
         return self
 
     def __exit__(self, *_):
-        self.process.terminate()
-        try:
-            self.process.wait(20)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        vherd.end(self.process)
         self.log.close()
 
     def pids(self):

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 import urllib.parse
 
@@ -28,6 +29,28 @@ def wait_for(what, seconds, condition, pause=0.05):
         if time.monotonic() > end:
             raise AssertionError(f"not within {seconds} s: {what}")
         time.sleep(pause)
+
+
+def end(process, seconds=20):
+    """Ask a program of ours to end, and see to it."""
+    process.terminate()
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def follow(test, words):
+    """The list of lines that a program prints, which grows; the test's end is its end."""
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+    test.addCleanup(process.stdout.close)
+    test.addCleanup(process.wait)
+    test.addCleanup(process.kill)
+    lines = []
+    threading.Thread(target=lambda: lines.extend(iter(process.stdout.readline, "")),
+                     daemon=True).start()
+    return lines
 
 
 class UnixConnection(http.client.HTTPConnection):

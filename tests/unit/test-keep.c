@@ -501,6 +501,46 @@ static void test_completeness_of_a_lane(void **state)
     stage_done(&s);
 }
 
+static uint64_t gaps_of(struct stage *s, const char *domain)
+{
+    struct tsdb_quality *quality = NULL;
+    size_t n = 0;
+    uint64_t gaps = 0;
+    assert_int_equal(tsdb_quality(s->db, "domain", &quality, &n), 0);
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(quality[i].value, domain) == 0)
+            gaps = quality[i].gaps;
+    free(quality);
+    return gaps;
+}
+
+// Lanes that are read less often while a guest idles, and repeated meanwhile, lack nothing.
+static void test_a_change_of_pace_is_no_gap(void **state)
+{
+    struct stage s;
+    stage_init(&s);
+    struct vm *vm = add_vm(&s, 1, "web");
+    s.herd->max_age_ns[LANE_TURN] = 25 * NS_PER_S;
+    s.herd->max_age_ns[LANE_MEMORY] = 90 * NS_PER_S;
+    for (int i = 0; i < 600; i++) {
+        bool is_idle = i / 100 % 2;
+        set(&s, &vm->obj, FACT_VM_RSS, 4096);
+        if (i % (is_idle ? 10 : 5) == 0)
+            set(&s, &vm->obj, FACT_VM_EMULATOR_RUN, i);
+        if (i % (is_idle ? 60 : 10) == 4)
+            set(&s, &vm->obj, FACT_VM_GUEST_UNUSED, i);
+        sample(&s);
+    }
+    assert_int_equal(gaps_of(&s, "web"), 0);
+    // A sample of the one-second lane that is missing is one, though another lane goes on.
+    set(&s, &vm->obj, FACT_VM_EMULATOR_RUN, 600);
+    sample(&s);
+    set(&s, &vm->obj, FACT_VM_RSS, 4096);
+    sample(&s);
+    assert_int_equal(gaps_of(&s, "web"), 1);
+    stage_done(&s);
+}
+
 // A vCPU that ran longer than the time that passed is an error of ours; a wait is counted when it
 // ends and may be longer.
 static void test_what_a_vcpu_cannot_do_is_counted(void **state)
@@ -549,6 +589,7 @@ int main(void)
         cmocka_unit_test(test_a_clock_set_back_costs_no_samples),
         cmocka_unit_test(test_other_sets_after_a_reload),
         cmocka_unit_test(test_completeness_of_a_lane),
+        cmocka_unit_test(test_a_change_of_pace_is_no_gap),
         cmocka_unit_test(test_what_a_vcpu_cannot_do_is_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,6 +17,7 @@
 
 struct fixture {
     struct virt *virt;
+    const struct virt_manage *manage;
     json_t *notes;
     int notes_left; // the one after these fails, as if vherd ended there; -1 = none does
     bool interrupted;
@@ -68,6 +69,7 @@ static int setup(void **state)
     assert_int_equal(virt_memory.open(&params, &f->virt, &err), 0);
     f->notes = json_array();
     f->notes_left = -1;
+    f->manage = &virt_memory_manage;
     *state = f;
     return 0;
 }
@@ -118,7 +120,7 @@ static int perform(struct fixture *f, enum how how, enum deed_id id, const char 
     find(f, vm, &d);
     assert_int_equal(deed_check(&deeds[id], fields, err), 0);
     struct manage_run r = {.ops = &virt_memory,
-                           .manage = &virt_memory_manage,
+                           .manage = f->manage,
                            .virt = f->virt,
                            .deed = &deeds[id],
                            .uuid = d.uuid,
@@ -213,6 +215,18 @@ static void test_life(void **state)
     well(f, DEED_DELETE, "www", "{\"disks\":\"delete\"}");
     assert_false(find(f, "www", &d));
     assert_false(volume_is_there(f, "web-vda.qcow2") || volume_is_there(f, "web-vdb.qcow2"));
+}
+
+// What libvirt 9.0 does with their variables was seen on a real one.
+static void test_uefi_keeps_its_name(void **state)
+{
+    struct fixture *f = *state;
+    struct virt_domain d;
+    well(f, DEED_CREATE, "u", "{\"name\":\"u\",\"memory\":\"64M\",\"firmware\":\"uefi\"}");
+    refused(f, DEED_RENAME, "u", "{\"name\":\"w\"}", EINVAL, "UEFI variables");
+    assert_true(find(f, "u", &d));
+    well(f, DEED_DELETE, "u", "{\"disks\":\"keep\",\"nvram\":\"delete\"}");
+    assert_false(find(f, "u", &d));
 }
 
 static void test_deaf_guest(void **state)
@@ -701,6 +715,63 @@ static void test_a_guest_held_by_a_merge_goes_on(void **state)
     assert_int_equal(d.state, RUNNING);
 }
 
+/* vherd as it ends in the middle of going over: nothing comes back, and nothing else is done. */
+
+static int end_before_going_over(struct virt *v, const struct uuid *uuid, const char *target,
+                                 bool pivot, struct err *err)
+{
+    return pivot ? err_set(err, EIO, "ended") : 0;
+}
+
+static int end_after_going_over(struct virt *v, const struct uuid *uuid, const char *target,
+                                bool pivot, struct err *err)
+{
+    assert_int_equal(virt_memory_manage.merge_end(v, uuid, target, pivot, err), 0);
+    return err_set(err, EIO, "ended");
+}
+
+static int only_pause(struct virt *v, const struct uuid *uuid, enum virt_power power,
+                      struct err *err)
+{
+    return power == VIRT_POWER_PAUSE ? virt_memory_manage.power(v, uuid, power, err)
+                                     : err_set(err, EIO, "ended");
+}
+
+static void test_a_guest_whose_merge_nobody_ended_goes_on(void **state)
+{
+    enum { RUNNING = 1, PAUSED = 3 };
+    static int (*const ends[])(struct virt *, const struct uuid *, const char *, bool,
+                               struct err *) = {end_before_going_over, end_after_going_over};
+    struct fixture *f = *state;
+    const char *body = "{\"name\":\"a\"}";
+    well(f, DEED_CREATE, "web", WEB);
+    well(f, DEED_START, "web", "{}");
+    for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
+        struct virt_domain d = {0};
+        struct err err = {0};
+        char now[512];
+        well(f, DEED_SNAPSHOT_CREATE, "web", EXTERNAL("a"));
+        json_array_clear(f->notes);
+        struct virt_manage ending = virt_memory_manage;
+        ending.merge_end = ends[i];
+        ending.power = only_pause;
+        f->manage = &ending;
+        assert_int_equal(perform(f, DO, DEED_SNAPSHOT_DELETE, "web", body, NULL, &err), -EIO);
+        find(f, "web", &d);
+        assert_int_equal(d.state, PAUSED);
+        f->manage = &virt_memory_manage;
+        f->interrupted = true;
+        assert_int_equal(perform(f, MEND, DEED_SNAPSHOT_DELETE, "web", body, now, &err), 1);
+        f->interrupted = false;
+        find(f, "web", &d);
+        assert_int_equal(d.state, RUNNING);
+        assert_non_null(json_object_get(f->result, "resumed"));
+        assert_false(has_snapshot(f, "a"));
+        writes_to(f, "web-vda.qcow2");
+        assert_int_equal(count_volumes(f), 2);
+    }
+}
+
 // libvirt, killed in the middle, left the VM paused or ended it: it goes on, but not where somebody
 // has paused or ended it.
 static void test_a_held_vm_goes_on(void **state)
@@ -741,6 +812,8 @@ static void test_a_held_vm_goes_on(void **state)
         assert_int_equal(d.state, cases[k].then);
         assert_int_equal(json_object_get(f->result, "restarted") != NULL,
                          cases[k].state == OFF && cases[k].then == RUNNING);
+        assert_int_equal(json_object_get(f->result, "resumed") != NULL,
+                         cases[k].state == PAUSED && cases[k].then == RUNNING);
         if (id == DEED_SNAPSHOT_CREATE)
             well(f, DEED_SNAPSHOT_DELETE, "web", body);
     }
@@ -834,6 +907,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_life, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_uefi_keeps_its_name, setup, teardown),
         cmocka_unit_test_setup_teardown(test_deaf_guest, setup, teardown),
         cmocka_unit_test_setup_teardown(test_dimms, setup, teardown),
         cmocka_unit_test_setup_teardown(test_broken_create_leaves_nothing, setup, teardown),
@@ -853,6 +927,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_broken_snapshots, setup, teardown),
         cmocka_unit_test_setup_teardown(test_one_merge_after_the_other, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_guest_held_by_a_merge_goes_on, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_guest_whose_merge_nobody_ended_goes_on, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_a_held_vm_goes_on, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_lost_process, setup, teardown),
         cmocka_unit_test_setup_teardown(test_broken_ways_back, setup, teardown),

@@ -15,6 +15,8 @@
 #include "scratch.h"
 #include "virt/memory.h"
 
+static const char uuid_vm1[] = "6d656d00-0000-4000-8000-000000000001";
+
 struct fixture {
     struct act act;
     struct scratch scratch;
@@ -54,26 +56,34 @@ static int teardown(void **state)
     return 0;
 }
 
-// A task that the act of before began, and tried so often to put in order.
-static int64_t leave(struct fixture *f, int64_t mends)
+// A task that the act of before began, with its notes (consumed).
+static int64_t leave_task(struct fixture *f, enum deed_id deed, json_t *body, json_t *notes)
 {
-    static const char uuid[] = "6d656d00-0000-4000-8000-000000000001";
     struct store *s = f->act.state.store;
     const struct audit_entry entry = {.principal = "user:a", .verb = "vm.pause", .object = "vm1"};
-    struct task t = {.deed = &deeds[DEED_PAUSE],
+    struct task t = {.deed = &deeds[deed],
                      .vm = mem_strdup("vm1"),
-                     .uuid = mem_strdup(uuid),
+                     .uuid = mem_strdup(uuid_vm1),
                      .principal = mem_strdup("user:a"),
-                     .body = json_object()};
-    json_t *note = json_pack("{s:s, s:s, s:s}", "make", "volume", "pool", "images", "volume", "v");
+                     .body = body};
     assert_int_equal(audit_intent(f->act.state.audit, &entry, NULL, &t.intent), 0);
     assert_int_equal(task_add(s, &t), 0);
     assert_int_equal(task_start(s, t.id, 1), 0);
-    assert_int_equal(task_note(s, t.id, note), 0);
-    assert_int_equal(task_mends(s, t.id, mends), 0);
-    json_decref(note);
+    for (size_t i = 0; i < json_array_size(notes); i++)
+        assert_int_equal(task_note(s, t.id, json_array_get(notes, i)), 0);
+    json_decref(notes);
     int64_t id = t.id;
     task_done(&t);
+    return id;
+}
+
+// One that was tried so often to put in order.
+static int64_t leave(struct fixture *f, int64_t mends)
+{
+    int64_t id = leave_task(
+        f, DEED_PAUSE, json_object(),
+        json_pack("[{s:s, s:s, s:s}]", "make", "volume", "pool", "images", "volume", "v"));
+    assert_int_equal(task_mends(f->act.state.store, id, mends), 0);
     return id;
 }
 
@@ -141,11 +151,43 @@ static void test_an_end_that_was_asked_for_counts_nothing(void **state)
     task_done(&t);
 }
 
+// All of vherd ended while the guest was held; the act of now lets it go on, and says so.
+static void test_a_held_guest_goes_on_and_that_is_told(void **state)
+{
+    enum { RUNNING = 1, PAUSED = 3, PAUSED_BY_USER = 1 };
+    struct fixture *f = *state;
+    struct task t;
+    struct uuid uuid;
+    const struct virt_params params = {.uri = f->act.uri, .clock = &clock_system};
+    struct virt *virt = NULL;
+    struct virt_domain *all = NULL;
+    size_t n = 0;
+    assert_int_equal(virt_memory.open(&params, &virt, NULL), 0);
+    assert_true(uuid_parse(uuid_vm1, strlen(uuid_vm1), &uuid));
+    assert_int_equal(memory_stop(&uuid, PAUSED, PAUSED_BY_USER), 0);
+    int64_t id = leave_task(f, DEED_SNAPSHOT_DELETE, json_pack("{s:s}", "name", "a"),
+                            json_pack("[{s:s}, {s:s, s:s}, {s:s}]", "make", "running", "make",
+                                      "snapshot", "name", "a", "make", "held"));
+    wait_for_end(f, id, &t);
+    assert_int_equal(t.state, TASK_DONE);
+    assert_non_null(t.message);
+    assert_non_null(strstr(t.message, "left paused"));
+    is_closed_once(f);
+    task_done(&t);
+    assert_int_equal(virt_memory.list(virt, &all, &n, NULL), 0);
+    assert_int_equal(n, 1);
+    assert_int_equal(all[0].state, RUNNING);
+    virt_domains_free(all, n);
+    virt_memory.close(virt);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_a_try_is_counted_and_mends, setup, teardown),
         cmocka_unit_test_setup_teardown(test_too_many_tries_end, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_held_guest_goes_on_and_that_is_told, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_an_end_that_was_asked_for_counts_nothing, setup,
                                         teardown),
     };

@@ -152,18 +152,42 @@ static void what_is_not_known_speaks_against_it(void **state)
 static void only_some_disks_are_seen(void **state)
 {
     static const struct {
-        const char *type, *device, *io;
+        const char *type, *device, *io, *backing;
         double threshold;
         bool is_seen;
     } cases[] = {
-        {"file", "disk", NULL, 0, true},        {"file", "disk", "threads", NAN, true},
-        {"file", "cdrom", NULL, NAN, true},     {"block", "disk", NULL, 0, true},
-        {"block", "disk", "native", 0, true},   {"file", "disk", "native", 0, false},
-        {"file", "disk", "io_uring", 0, false}, {"block", "disk", "io_uring", 0, false},
-        {"block", "lun", NULL, 0, false},       {"network", "disk", NULL, 0, false},
-        {"vhostuser", "disk", NULL, 0, false},  {"nvme", "disk", NULL, 0, false},
-        {"volume", "disk", NULL, 0, false},     {NULL, "disk", NULL, 0, false},
-        {"file", "disk", NULL, 4096, false},
+        {"file", "disk", NULL, NULL, 0, true},
+        {"file", "disk", "threads", NULL, NAN, true},
+        {"file", "cdrom", NULL, NULL, NAN, true},
+        {"block", "disk", NULL, NULL, 0, true},
+        {"block", "disk", "native", NULL, 0, true},
+        {"file", "disk", "native", NULL, 0, false},
+        {"file", "disk", "io_uring", NULL, 0, false},
+        {"block", "disk", "io_uring", NULL, 0, false},
+        {"block", "disk", "something", NULL, 0, false},
+        {"block", "lun", NULL, NULL, 0, false},
+        // QEMU's own clients of the network, other processes, devices that QEMU drives itself,
+        // a folder shown as a file system; what a pool holds.
+        {"network", "disk", NULL, NULL, 0, false},
+        {"vhostuser", "disk", NULL, NULL, 0, false},
+        {"vhostvdpa", "disk", NULL, NULL, 0, false},
+        {"nvme", "disk", NULL, NULL, 0, false},
+        {"dir", "disk", NULL, NULL, 0, false},
+        {"volume", "disk", NULL, NULL, 0, false},
+        {"files", "disk", NULL, NULL, 0, false},
+        {NULL, "disk", NULL, NULL, 0, false},
+        {"file", "disk", NULL, NULL, 4096, false},
+        // What is not in the file on top is read from below it.
+        {"file", "disk", NULL, "file", 0, true},
+        {"file", "disk", "threads", "file,block", 0, true},
+        {"file", "disk", NULL, "network", 0, false},
+        {"file", "disk", NULL, "file,network", 0, false},
+        {"block", "disk", NULL, "block,network", 0, false},
+        {"file", "disk", NULL, "nvme", 0, false},
+        {"file", "disk", NULL, "file,other", 0, false},
+        {"block", "disk", "native", "block", 0, true},
+        {"block", "disk", "native", "file,block", 0, false},
+        {"network", "disk", NULL, "file", 0, false},
     };
     struct herd *h = herd_new();
     struct vm *vm = herd_vm_add(h, &(struct uuid){{1}});
@@ -172,6 +196,7 @@ static void only_some_disks_are_seen(void **state)
         object_set_attr(disk, ATTR_DISK_TYPE, cases[i].type);
         object_set_attr(disk, ATTR_DISK_DEVICE, cases[i].device);
         object_set_attr(disk, ATTR_DISK_IO, cases[i].io);
+        object_set_attr(disk, ATTR_DISK_BACKING, cases[i].backing);
         object_set_fact(disk, FACT_DISK_THRESHOLD, cases[i].threshold, S);
         if (still_sees(disk) != cases[i].is_seen)
             fail_msg("case %zu: is seen = %d", i, !cases[i].is_seen);

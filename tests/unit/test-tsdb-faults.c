@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -27,18 +28,33 @@
 
 static const struct tsdb_kind_of gauge = {TSDB_DOUBLE, 0, false, 0};
 
-static atomic_int failing_fsyncs;
+static atomic_int failing_fsyncs, failing_directory_fsyncs;
+
+static bool takes_one(atomic_int *failures)
+{
+    int left = atomic_load(failures);
+    while (left > 0)
+        if (atomic_compare_exchange_weak(failures, &left, left - 1))
+            return true;
+    return false;
+}
 
 // In place of the C library's: the store's fsyncs of its log come here.
 int fdatasync(int fd)
 {
-    int left = atomic_load(&failing_fsyncs);
-    while (left > 0)
-        if (atomic_compare_exchange_weak(&failing_fsyncs, &left, left - 1)) {
-            errno = EIO;
-            return -1;
-        }
-    return fsync(fd);
+    if (!takes_one(&failing_fsyncs))
+        return (int)syscall(SYS_fdatasync, fd);
+    errno = EIO;
+    return -1;
+}
+
+int fsync(int fd)
+{
+    struct stat st;
+    if (fstat(fd, &st) < 0 || !S_ISDIR(st.st_mode) || !takes_one(&failing_directory_fsyncs))
+        return (int)syscall(SYS_fsync, fd);
+    errno = EIO;
+    return -1;
 }
 
 static struct tsdb *open_store(const char *dir)
@@ -275,6 +291,93 @@ static void test_fsync_that_fails(void **state)
     tsdb_close(db);
 }
 
+static int delete_all(struct tsdb *db, struct err *err)
+{
+    struct query_matcher m = {QUERY_EQUAL, "__name__", "x", NULL};
+    return tsdb_delete(db, &m, 1, 0, INT64_MAX, err);
+}
+
+static struct tsdb *reopen(struct tsdb *db, const char *dir)
+{
+    tsdb_close(db);
+    return open_store(dir);
+}
+
+// What was refused is there, now and after a start, whatever is written meanwhile; what was
+// accepted then is gone and stays so.
+static struct tsdb *check_refused(struct tsdb *db, const char *dir)
+{
+    assert_int_equal(count(db), 300);
+    db = reopen(db, dir);
+    assert_int_equal(count(db), 300);
+    assert_int_equal(tsdb_settle(db, NULL), 0);
+    db = reopen(db, dir);
+    assert_int_equal(count(db), 300);
+    assert_int_equal(delete_all(db, NULL), 0);
+    assert_int_equal(count(db), 0);
+    db = reopen(db, dir);
+    assert_int_equal(count(db), 0);
+    return db;
+}
+
+static struct tsdb *filled_store(const char *dir)
+{
+    struct tsdb *db = open_store(dir);
+    append(db, T0, 200);
+    assert_int_equal(tsdb_settle(db, NULL), 0);
+    append(db, T0 + 200000, 100);
+    return db;
+}
+
+static void test_deletion_on_a_full_disk(void **state)
+{
+    struct tsdb *db = filled_store(*state);
+    CLEANUP(freep) char *aside = mem_printf("%s/deletions.tmp", (char *)*state);
+    assert_int_equal(symlink("/dev/full", aside), 0);
+    struct err err = {0};
+    assert_int_equal(delete_all(db, &err), -ENOSPC);
+    assert_non_null(strstr(err.message, "/deletions: No space left on device; nothing was"));
+    assert_null(strstr(err.message, "may"));
+    assert_int_equal(access(aside, F_OK), -1); // takes no room
+    tsdb_close(check_refused(db, *state));
+}
+
+// A later one must not be lost with it, nor what it would have replaced.
+static void test_deletion_on_a_full_disk_beside_another(void **state)
+{
+    struct tsdb *db = filled_store(*state);
+    CLEANUP(freep) char *aside = mem_printf("%s/deletions.tmp", (char *)*state);
+    struct query_matcher m = {QUERY_EQUAL, "__name__", "x", NULL};
+    assert_int_equal(tsdb_delete(db, &m, 1, 0, T0 + 49999, NULL), 0);
+    assert_int_equal(symlink("/dev/full", aside), 0);
+    assert_int_equal(delete_all(db, NULL), -ENOSPC);
+    assert_int_equal(tsdb_delete(db, &m, 1, T0 + 250000, INT64_MAX, NULL), 0);
+    assert_int_equal(count(db), 200);
+    db = reopen(db, *state);
+    assert_int_equal(count(db), 200);
+    assert_int_equal(tsdb_settle(db, NULL), 0);
+    db = reopen(db, *state);
+    assert_int_equal(count(db), 200);
+    tsdb_close(db);
+}
+
+// It has its name already when that turns out not to be safe.
+static void test_deletion_whose_name_is_not_safe(void **state)
+{
+    struct tsdb *db = filled_store(*state);
+    struct err err = {0};
+    atomic_store(&failing_directory_fsyncs, 1);
+    assert_int_equal(delete_all(db, &err), -EIO);
+    assert_int_equal(atomic_load(&failing_directory_fsyncs), 0);
+    assert_non_null(strstr(err.message, "nothing was deleted"));
+    assert_null(strstr(err.message, "may"));
+    // Where it cannot be taken back for sure either, that is said.
+    atomic_store(&failing_directory_fsyncs, 2);
+    assert_int_equal(delete_all(db, &err), -EIO);
+    assert_non_null(strstr(err.message, "the next start may delete it"));
+    tsdb_close(check_refused(db, *state));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -284,6 +387,9 @@ int main(void)
         TSDB_TEST(test_log_removed),
         TSDB_TEST(test_fsync_that_fails),
         TSDB_TEST(test_newer_format),
+        TSDB_TEST(test_deletion_on_a_full_disk),
+        TSDB_TEST(test_deletion_on_a_full_disk_beside_another),
+        TSDB_TEST(test_deletion_whose_name_is_not_safe),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

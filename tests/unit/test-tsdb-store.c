@@ -18,36 +18,9 @@
 #include "base/mem.h"
 #include "regex/regex.h"
 #include "tsdb-dir.h"
+#include "tsdb-open.h"
 #include "tsdb/timeline.h"
 #include "tsdb/tsdb.h"
-
-#define T0 INT64_C(1700000000000)
-
-static const struct tsdb_kind_of ns = {TSDB_SCALED, 9, true, 1.0};
-static const struct tsdb_kind_of gauge = {TSDB_DOUBLE, 0, false, 0};
-
-static uint32_t series(struct tsdb *db, const char *metric, const char *domain,
-                       const struct tsdb_kind_of *of)
-{
-    struct label label[] = {{"__name__", metric}, {"domain", domain}};
-    uint32_t ref = UINT32_MAX;
-    struct err err = {0};
-    if (tsdb_series(db, label, 2, of, &ref, &err) < 0)
-        fail_msg("%s", err.message);
-    return ref;
-}
-
-static struct tsdb *open_store(const char *dir)
-{
-    struct tsdb_options o;
-    struct tsdb *db = NULL;
-    struct err err = {0};
-    tsdb_options_init(&o);
-    o.flush_ms = 20;
-    if (tsdb_open(dir, &o, &db, &err) < 0)
-        fail_msg("%s", err.message);
-    return db;
-}
 
 static void settle(struct tsdb *db)
 {
@@ -300,53 +273,6 @@ static void test_times_far_apart(void **state)
             assert_true(v[i] == (double)t[i] && t[i] == (i - 49) * year_ms);
         settle(db);
     }
-    tsdb_close(db);
-}
-
-static void test_quality(void **state)
-{
-    struct tsdb *db = open_store(*state);
-    uint32_t ref = series(db, "cpu", "a", &ns);
-    for (int i = 0; i < 20; i++)
-        if (i < 10 || i > 12)
-            assert_int_equal(tsdb_append_one(db, ref, T0 + i * 1000, i * 0.5), 0);
-    assert_int_equal(tsdb_append_one(db, ref, T0 + 20000, 0), 0);   // reset
-    assert_int_equal(tsdb_append_one(db, ref, T0 + 21000, 1.5), 0); // 150 % of a CPU
-    assert_int_equal(tsdb_append_one(db, ref, T0 + 22000, 0.1), 0); // reset
-    assert_int_equal(tsdb_append_stale(db, ref, T0 + 23000), 0);
-    assert_int_equal(tsdb_append_one(db, ref, T0 + 90000, 1), 0); // no gap: it had ended
-    CLEANUP(freep) struct tsdb_quality *q = NULL;
-    size_t n = 0;
-    assert_int_equal(tsdb_quality(db, "domain", &q, &n), 0);
-    assert_int_equal(q[0].gaps, 1);
-    assert_int_equal(q[0].missing, 3);
-    assert_int_equal(q[0].resets, 2);
-    assert_int_equal(q[0].impossible, 1);
-    assert_int_equal(q[0].newest_ms, T0 + 90000);
-    tsdb_close(db);
-}
-
-// Ten-second readings that are repeated on another ten-second grid, and one that is missing.
-static void test_uneven_schedule(void **state)
-{
-    static const int times[] = {0, 2, 10, 12, 20, 22, 30, 32, 40, 42, 50, 52, 60, 80, 82, 90, 92};
-    struct tsdb *db = open_store(*state);
-    uint32_t even = series(db, "g", "even", &gauge), uneven = series(db, "g", "uneven", &gauge);
-    for (size_t i = 0; i < ARRAY_LEN(times); i++)
-        assert_int_equal(tsdb_append_one(db, uneven, T0 + times[i] * 1000, 1), 0);
-    for (int i = 0; i < 60; i++) // each eighth is missing
-        if (i % 8 != 7)
-            assert_int_equal(tsdb_append_one(db, even, T0 + i * 1000, 1), 0);
-    assert_int_equal(tsdb_append_stale(db, uneven, T0 + 92000), -EEXIST);
-    CLEANUP(freep) struct tsdb_quality *q = NULL;
-    size_t n = 0;
-    assert_int_equal(tsdb_quality(db, "domain", &q, &n), 0);
-    assert_int_equal(n, 2);
-    assert_int_equal(q[0].gaps, 7);
-    assert_int_equal(q[0].missing, 7);
-    assert_int_equal(q[1].gaps, 1);
-    assert_int_equal(q[1].missing, 2);
-    assert_int_equal(q[1].duplicates, 0);
     tsdb_close(db);
 }
 
@@ -745,6 +671,53 @@ static void test_retention(void **state)
     tsdb_close(db);
 }
 
+// Retention comes after a job, so that the second finds it done.
+static void expect_blocks(struct tsdb *db, int samples, int minutes, int hours)
+{
+    struct tsdb_status s;
+    settle(db);
+    settle(db);
+    tsdb_status(db, &s);
+    assert_int_equal(s.blocks[0], samples);
+    assert_int_equal(s.blocks[1], minutes);
+    assert_int_equal(s.blocks[2], hours);
+}
+
+// Samples, minutes and hours go, each at its own age, and what is younger stays. A clock that is
+// set to a year to come costs nothing.
+static void test_retention_by_age(void **state)
+{
+    const int64_t hour_ns = 3600 * NS_PER_S, year_ns = 365 * 24 * hour_ns;
+    struct tsdb_options o;
+    struct tsdb *db = NULL;
+    struct clock_fake clock;
+    clock_fake_init(&clock, NS_PER_S, T0 * NS_PER_MS);
+    tsdb_options_init(&o);
+    o.clock = &clock.clock;
+    o.raw.age_ms = 10 * 3600000;
+    o.minute.age_ms = 20 * 3600000;
+    o.hour.age_ms = 30 * 3600000;
+    assert_int_equal(tsdb_open(*state, &o, &db, NULL), 0);
+    uint32_t old = series(db, "cpu", "old", &ns), young = series(db, "cpu", "young", &ns);
+    append_line(db, &old, 1, 0, 100);
+    append_line(db, &young, 1, 9 * 3600, 100); // closes the window of the old ones
+    clock_fake_advance(&clock, 9 * hour_ns);
+    expect_blocks(db, 2, 1, 1);
+    clock.real += year_ns;
+    expect_blocks(db, 2, 1, 1);
+    clock.real -= year_ns;
+    expect_blocks(db, 2, 1, 1);
+    expect_line(db, "old", 0, 100);
+    clock_fake_advance(&clock, 2 * hour_ns);
+    expect_blocks(db, 1, 1, 1);
+    expect_line(db, "young", 9 * 3600, 100);
+    clock_fake_advance(&clock, 10 * hour_ns);
+    expect_blocks(db, 0, 0, 1);
+    clock_fake_advance(&clock, 10 * hour_ns);
+    expect_blocks(db, 0, 0, 0);
+    tsdb_close(db);
+}
+
 // A series that nobody holds goes from the head once its samples are in blocks, and is found there.
 static void test_forgotten_series(void **state)
 {
@@ -1038,8 +1011,6 @@ int main(void)
         TSDB_TEST(test_history_of_a_live_series),
         TSDB_TEST(test_history_beyond_the_samples),
         TSDB_TEST(test_times_far_apart),
-        TSDB_TEST(test_quality),
-        TSDB_TEST(test_uneven_schedule),
         TSDB_TEST(test_kinds),
         TSDB_TEST(test_matchers),
         TSDB_TEST(test_rollups),
@@ -1048,6 +1019,7 @@ int main(void)
         TSDB_TEST(test_delete),
         TSDB_TEST(test_snapshot),
         TSDB_TEST(test_retention),
+        TSDB_TEST(test_retention_by_age),
         TSDB_TEST(test_forgotten_series),
         TSDB_TEST(test_churn),
         TSDB_TEST(test_held_again),

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "base/buf.h"
 #include "base/mem.h"
 #include "virt/virt.h"
 
@@ -127,6 +128,47 @@ static void disks_of_every_kind(void **state)
     assert_null(attr(b, "sda", ATTR_DISK_SOURCE));
     assert_string_equal(attr(b, "vdb", ATTR_DISK_SOURCE), "pool/image");
     assert_string_equal(attr(b, "vdb", ATTR_DISK_SOURCE_PROTOCOL), "rbd");
+    batch_free(b);
+}
+
+// As libvirt 9.0 writes them, and the data file of later ones.
+static void images_below_a_disk(void **state)
+{
+    static const struct {
+        const char *target, *inside, *backing;
+    } disks[] = {
+        {"vda", "", NULL},
+        {"vdb", "<backingStore/>", NULL},
+        {"vdc",
+         "<backingStore type='file' index='2'><format type='qcow2'/><source file='/a'/>"
+         "<backingStore type='network' index='3'><format type='raw'/>"
+         "<source protocol='nbd' name='x'><host name='h' port='1'/></source><backingStore/>"
+         "</backingStore></backingStore>",
+         "file,network"},
+        {"vdd",
+         "<backingStore type='block'><source dev='/dev/a'/><backingStore type='file'>"
+         "<source file='/b'/><backingStore type='file'><source file='/c'/><backingStore/>"
+         "</backingStore></backingStore></backingStore>",
+         "file,block"},
+        {"vde", "<source file='/d'><dataStore type='network'><source/></dataStore></source>",
+         "network"},
+        {"vdf", "<mirror type='network' job='copy'><source protocol='rbd' name='y'/></mirror>",
+         "network"},
+        {"vdg", "<backingStore type='what comes'/>", "other"},
+    };
+    CLEANUP(buf_done) struct buf xml;
+    buf_init(&xml, 1 << 16);
+    buf_puts(&xml, "<domain id='1'><devices>");
+    for (size_t i = 0; i < ARRAY_LEN(disks); i++)
+        buf_printf(&xml, "<disk type='file'>%s<target dev='%s'/></disk>", disks[i].inside,
+                   disks[i].target);
+    buf_puts(&xml, "</devices></domain>");
+    struct batch *b = read_ok(xml.data);
+    for (size_t i = 0; i < ARRAY_LEN(disks); i++) {
+        const char *got = attr(b, disks[i].target, ATTR_DISK_BACKING);
+        if (got ? !disks[i].backing || strcmp(got, disks[i].backing) != 0 : !!disks[i].backing)
+            fail_msg("%s: %s", disks[i].target, got ? got : "none");
+    }
     batch_free(b);
 }
 
@@ -368,6 +410,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_running_domain),
         cmocka_unit_test(disks_of_every_kind),
+        cmocka_unit_test(images_below_a_disk),
         cmocka_unit_test(limits_that_are_not_set_are_zero_while_it_runs),
         cmocka_unit_test(a_burst_lasts_a_second_unless_told),
         cmocka_unit_test(each_limit_has_a_fact_of_its_own),

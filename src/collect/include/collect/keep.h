@@ -56,7 +56,7 @@ const char *keep_instance(const struct keep *k);
 /** Let go of all series; their samples stay. Accepts NULL. */
 void keep_free(struct keep *k);
 
-/** Other metrics or another pace from the next sample on. */
+/** Other metrics or another pace, of the herd's lanes too, from the next sample on. */
 void keep_configure(struct keep *k, unsigned sets, bool misnamed, int64_t interval_ns);
 
 /**

@@ -32,10 +32,10 @@ bool still_rests(const struct still *before, const struct host_io *io, int64_t m
 
 /**
  * Do a disk's requests show in struct host_io? Those of files and block devices do that QEMU serves
- * through calls, or natively where the storage is a block device for certain. With io_uring they do
- * not where the page cache holds what is read; of a network's disk, or SCSI commands that are
- * passed through, nothing shows. One with a write threshold armed is to be read too: it may be
- * passed.
+ * through calls, or natively where the storage is a block device for certain, if that is so of all
+ * images that its own stands on. With io_uring they do not where the page cache holds what is read;
+ * of a network's disk, one served by another process, or SCSI commands that are passed through,
+ * nothing shows. One with a write threshold armed is to be read too: it may be passed.
  */
 bool still_sees(const struct object *disk);
 

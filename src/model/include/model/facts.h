@@ -111,6 +111,8 @@
     X(DISK, FORMAT, D, "format", "Image format: qcow2, raw, …")                                    \
     X(DISK, CACHE, D, "cache", "Cache mode.")                                                      \
     X(DISK, IO, D, "io", "How its hypervisor reads and writes: threads, native, io_uring.")        \
+    X(DISK, BACKING, D, "backing_types",                                                           \
+      "Where images lie that its own stands on or copies itself to: file, block, network, …")      \
     X(DISK, DISCARD, D, "discard", "Discard mode.")                                                \
     X(NIC, TARGET, B, "target", "Host side of the interface (vnet0).")                             \
     X(NIC, TYPE, B, "type", "bridge, network, direct, …")                                          \

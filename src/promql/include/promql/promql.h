@@ -115,6 +115,13 @@ bool promql_threshold(const struct promql_expr *expr, struct promql_threshold *r
                       struct buf *out);
 bool promql_compares(enum promql_compare compare, double v, double number);
 
+/** How much is counted of what an evaluation takes. */
+enum promql_counting {
+    PROMQL_COUNT_NOTHING,
+    PROMQL_COUNT_TOTALS,
+    PROMQL_COUNT_STEPS, /**< samples also step by step */
+};
+
 /** Limits and habits of one evaluation; all zero is sensible. */
 struct promql_options {
     int64_t lookback_ms;          /**< how old a sample may be for an instant selector; 0: 5 min */
@@ -126,6 +133,18 @@ struct promql_options {
     const struct clock *clock;    /**< for the deadline; NULL: clock_system */
     int64_t deadline_ns;          /**< monotonic; 0: none */
     const atomic_bool *cancelled; /**< set by another thread to end it; may be NULL */
+    enum promql_counting counting;
+};
+
+/** What an evaluation took, counted as Prometheus counts it; only what was asked for. */
+struct promql_stats {
+    int64_t eval_ns;              /**< all of it; within that: */
+    int64_t prepare_ns;           /**< finding the series */
+    int64_t sort_ns;              /**< putting the result in order */
+    uint64_t samples;             /**< that the steps look at, summed up over the steps */
+    size_t peak_samples;          /**< held at once */
+    const uint64_t *step_samples; /**< PROMQL_COUNT_STEPS: as `samples`, by step; else NULL */
+    struct promql_range range;    /**< the steps */
 };
 
 /** One series of a result. */
@@ -149,6 +168,7 @@ struct promql_result {
     const char *const *info;
     uint64_t samples_read; /**< out of the source */
     size_t peak_bytes;     /**< memory that the evaluation took */
+    struct promql_stats stats;
 };
 
 /**
@@ -179,6 +199,7 @@ struct promql_writer {
     size_t series; /**< where it stands */
     size_t point;
     int state;
+    const char *tail; /**< borrowed, set after _init: put behind the result, as `,"stats":{}` */
 };
 
 void promql_writer_init(struct promql_writer *w, const struct promql_result *result, size_t limit);
@@ -188,6 +209,13 @@ void promql_writer_init(struct promql_writer *w, const struct promql_result *res
  * a set of labels are never split). True while more follows. Errors stay in `out`.
  */
 bool promql_writer_next(struct promql_writer *w, struct buf *out, size_t piece_bytes);
+
+/**
+ * Append `"stats":{…}` as /api/v1/query has it in `data`. The evaluation waited `queue_ns` before
+ * it began; `exec_ns` is the time with all that belongs to it.
+ */
+void promql_write_stats(const struct promql_stats *stats, int64_t queue_ns, int64_t exec_ns,
+                        struct buf *out);
 
 /**
  * Append `,"warnings":[…]` and `,"infos":[…]` where there are any, at most ten each and a line that

@@ -83,15 +83,17 @@ union tsdb_value {
 /** What a series is; all but kind and scale serve the data quality figures only. */
 struct tsdb_kind_of {
     enum tsdb_kind kind;
-    int scale;       /**< 9: ns that are read as seconds; 0 to TSDB_SCALE_MAX */
-    bool is_counter; /**< a fall is counted as a reset */
-    double max_rate; /**< most rise per second, in units as read; 0: no bound is known */
+    int scale;         /**< 9: ns that are read as seconds; 0 to TSDB_SCALE_MAX */
+    bool is_counter;   /**< a fall is counted as a reset */
+    double max_rate;   /**< most rise per second, in units as read; 0: no bound is known */
+    uint32_t pause_ms; /**< longest time between two samples where none is missing; 0: not known */
 };
 
 /**
  * The ref of a series, which is small and holds until tsdb_release(); the same labels give the same
- * ref as long as it is held. `of` counts where the series is new to the head. 0, -EINVAL (no label,
- * a name twice, too many), -EDOM (held with another kind or scale), -ENOSPC (series_max), -ENOMEM.
+ * ref as long as it is held. `of` counts where the series is new to the head, its pause_ms always.
+ * 0, -EINVAL (no label, a name twice, too many), -EDOM (held with another kind or scale), -ENOSPC
+ * (series_max), -ENOMEM.
  */
 int tsdb_series(struct tsdb *db, const struct label *label, size_t n, const struct tsdb_kind_of *of,
                 uint32_t *ret, struct err *err);
@@ -161,6 +163,14 @@ int tsdb_delete(struct tsdb *db, const struct query_matcher *matcher, size_t n, 
                 int64_t end_ms, struct err *err);
 
 /**
+ * Whether a deletion that is not carried out yet covers some of that time: samples of such a series
+ * that are appended there would go with the others. tsdb_settle() carries deletions out, unless a
+ * file is damaged or a reader of the log is behind.
+ */
+bool tsdb_is_deleted(struct tsdb *db, const struct labels *labels, int64_t start_ms,
+                     int64_t end_ms);
+
+/**
  * Write the head as a block and link or copy all blocks into a new directory, which another store
  * can open. 0, -EEXIST, -errno.
  */
@@ -209,7 +219,7 @@ struct tsdb_quality {
     const char *value; /**< "" for series without that label */
     uint64_t series;
     uint64_t samples;
-    uint64_t missing; /**< samples that the schedule would have had in the gaps */
+    uint64_t missing; /**< samples, at least, that the schedule would have had in the gaps */
     uint64_t gaps;
     uint64_t late;         /**< refused */
     uint64_t out_of_order; /**< came late, stored */
