@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """./bench see: every figure that watching promises, on 20 real guests, beside the peers."""
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -18,9 +19,9 @@ LAB = os.environ.get("VHERD_BENCH_LAB", "bench-see")
 SPECIAL = "vm20"
 
 # Seconds of each window, and the number of define/destroy cycles.
-QUICK = {"settle": 1, "window": 7, "stall": 5, "peer": 3, "many": 1, "cycles": 2500}
-NORMAL = {"settle": 60, "window": 60, "stall": 20, "peer": 15, "many": 10, "cycles": 4000}
-LONG = {"settle": 60, "window": 300, "stall": 60, "peer": 60, "many": 30, "cycles": 8000}
+QUICK = {"settle": 4, "window": 7, "stall": 5, "peer": 3, "many": 10, "cycles": 10000}
+NORMAL = {"settle": 60, "window": 60, "stall": 20, "peer": 15, "many": 10, "cycles": 24000}
+LONG = {"settle": 60, "window": 300, "stall": 60, "peer": 60, "many": 30, "cycles": 48000}
 
 
 def lab_is_up(host):
@@ -53,49 +54,76 @@ def busy(host, on):
 
 def section(report, what, function, *arguments):
     """A part that breaks is one short row, and the others go on."""
+    begin = time.monotonic()
     try:
         return function(*arguments)
     except (AssertionError, OSError, RuntimeError, ValueError, KeyError, peers.PeerMissing,
             subprocess.SubprocessError) as error:
         report.failed(what, f"{type(error).__name__}: {error}")
         return None
+    finally:
+        report.note(f"{what}: {time.monotonic() - begin:.0f} s")
 
 
-def measure_in_memory(report, times):
-    """What needs no real guest and no quiet machine runs beside the others."""
-    section(report, "many VMs", memory.many_in_memory, report, 500, times["many"])
-    section(report, "churn", memory.churn, report, times["cycles"])
+class Beside:
+    """What needs no real guest and no quiet machine runs beside what waits more than it works."""
+
+    def __init__(self, report):
+        self.report = report
+        self.parts = []
+
+    def start(self, what, function, *arguments):
+        aside = self.report.aside()
+        thread = threading.Thread(target=section, args=(aside, what, function, aside, *arguments))
+        thread.start()
+        self.parts.append((thread, aside))
+
+    def join(self):
+        for thread, aside in self.parts:
+            thread.join()
+            self.report.add(aside)
+
+
+def all_known(daemon, host):
+    wait_for("every VM with its libvirt data", 40, lambda: all(
+        "libvirt_age_seconds" in daemon.vm(name) for name in host.qemus()), pause=0.2)
 
 
 def watch(report, host, times):
     """All that needs our daemon on the real guests; our cost for the comparison."""
     config = {"libvirt": {"uri": "qemu:///system"}, "web": {"listen": [f"127.0.0.1:{PORT}"]},
               "metrics": {"misnamed": False}}
-    with Daemon(config, prefix=host.prefix) as daemon:
-        wait_for("every VM with its libvirt data", 40, lambda: all(
-            "libvirt_age_seconds" in daemon.vm(name) for name in host.qemus()), pause=0.5)
-        section(report, "new VM", stalls.new_vm, report, daemon, host)
-        section(report, "promtool", names.report_promtool, report, daemon)
-        aside = report.aside()
-        in_memory = threading.Thread(target=measure_in_memory, args=(aside, times))
-        in_memory.start()
-        with dropin.running_job(host, SPECIAL):
+    beside = Beside(report)
+    beside.start("churn", memory.churn, times["cycles"])
+    beside.start("many VMs", memory.many_in_memory, 500, times["many"])
+    with contextlib.ExitStack() as job:
+        # Before the daemon, whose first reading then shows it.
+        job.enter_context(dropin.running_job(host, SPECIAL))
+        with Daemon(config, prefix=host.prefix) as daemon:
+            section(report, "start", all_known, daemon, host)
+            section(report, "new VM", stalls.new_vm, report, daemon, host)
+            section(report, "promtool", names.report_promtool, report, daemon)
+            section(report, "drop-in", names.report_dropin, report, daemon, SPECIAL)
+            job.close()
             section(report, "stopped QEMUs", stalls.qemu_stall, report, daemon, host,
                     times["stall"])
-            section(report, "drop-in", names.report_dropin, report, daemon, SPECIAL)
-        in_memory.join()
-        report.add(aside)
-        section(report, "stopped libvirtd", stalls.libvirtd_stall, report, daemon, host, PORT,
-                times["stall"])
-        # The first round of the costly sources is over by now, and what the faults stirred up.
-        time.sleep(times["settle"])
-        idle = section(report, "cost", cost.Idle, daemon, host, GUESTS, times["window"])
-        if idle:
-            cost.report_own(report, idle)
-        section(report, "memory", memory.report_real, report, daemon, GUESTS)
-        scraped = section(report, "scraped", cost.scraped, daemon, host, PORT, GUESTS,
-                          times["peer"])
-        section(report, "restart", stalls.libvirtd_restart, report, daemon, host)
+            section(report, "the rest of what ran beside", beside.join)
+            # Before libvirtd is disturbed, after which VMs are asked one by one for a while.
+            costs = measure_cost(report, daemon, host, times)
+            section(report, "stopped libvirtd", stalls.libvirtd_stall, report, daemon, host, PORT,
+                    times["stall"])
+            section(report, "restart", stalls.libvirtd_restart, report, daemon, host)
+            return costs
+
+
+def measure_cost(report, daemon, host, times):
+    # The first round of the costly sources is over by now, and what the faults stirred up.
+    time.sleep(times["settle"])
+    idle = section(report, "cost", cost.Idle, daemon, host, GUESTS, times["window"])
+    if idle:
+        cost.report_own(report, idle)
+    section(report, "memory", memory.report_real, report, daemon, GUESTS)
+    scraped = section(report, "scraped", cost.scraped, daemon, host, PORT, GUESTS, times["peer"])
     return idle.cost if idle else None, scraped
 
 

@@ -150,6 +150,7 @@ struct hashing {
 static void on_pool(uv_work_t *work)
 {
     struct hashing *h = (struct hashing *)work;
+    pthread_setname_np(pthread_self(), "pool");
     h->fits = !h->old || password_check(h->kept, h->old);
     if (h->fits)
         h->result = password_hash(h->password, h->hash);

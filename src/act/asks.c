@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "act.h"
 #include "base/log.h"
@@ -28,7 +29,7 @@ struct ask {
     uint32_t id;
     bool forgotten;
     bool force;    // of a console
-    char *address; // owned; of a console
+    char *address; // owned; where it came from
     struct conn *conn;
     const struct ipc_request *request; // only until its taking in is over
     json_t *body;                      // owned; of a deed; what is selected
@@ -135,12 +136,63 @@ static void now_task(struct act *a, struct ask *ask)
     reply_task(a, ask, id_of(ask), 200);
 }
 
+// Is only asked what would be done, in the address or the body?
+static bool is_dry(const struct ipc_request *r)
+{
+    CLEANUP(freep) char *value = ipc_query_param(r->query, "dry_run");
+    json_t *body = r->form ? json_loads(r->form, 0, NULL) : NULL;
+    bool dry = json_is_true(json_object_get(body, "dry_run"));
+    json_decref(body);
+    return dry || (value && strcmp(value, "0") != 0 && strcmp(value, "false") != 0);
+}
+
+static void reply_cancel_plan(struct act *a, struct ask *ask, const struct job *job)
+{
+    CLEANUP(buf_done) struct buf body;
+    struct json j;
+    CLEANUP(freep)
+    char *step =
+        mem_printf("cancel task %jd: %s %s, which %s", (intmax_t)job->task.id, job->task.deed->name,
+                   job->task.vm, job->phase == JOB_QUEUED ? "waits" : "has begun");
+    buf_init(&body, ANSWER_MAX);
+    json_init(&j, &body);
+    json_object_begin(&j);
+    json_kv_bool(&j, "dry_run", true);
+    json_key(&j, "would");
+    json_array_begin(&j);
+    json_text(&j, step);
+    json_array_end(&j);
+    json_object_end(&j);
+    reply(a, ask, 200, &body);
+}
+
+static int cancel(struct act *a, const struct ask *ask, const struct job *job, struct err *err)
+{
+    CLEANUP(freep)
+    char *object = mem_printf("%jd", (intmax_t)job->task.id),
+         *detail = mem_printf("%s %s", job->task.deed->name, job->task.vm);
+    const struct audit_entry entry = {.principal = ask->grant.principal,
+                                      .address = ask->request->address,
+                                      .verb = ask->what->name,
+                                      .object = object,
+                                      .detail = detail,
+                                      .result = AUDIT_DONE};
+    int r = audit_event(a->state.audit, &entry);
+    return r < 0 ? err_set(err, -r, "it could not be written down, and was not done: %s",
+                           strerror(-r))
+                 : tasks_cancel(a, job->task.id, err);
+}
+
 static void now_cancel(struct act *a, struct ask *ask)
 {
     struct err err = {0};
     int64_t id = id_of(ask);
     const struct job *job = tasks_find(a, id);
-    if (job && sees_task(ask, &job->task) && tasks_cancel(a, id, &err) < 0)
+    if (!job || !sees_task(ask, &job->task))
+        reply_task(a, ask, id, 200);
+    else if (is_dry(ask->request))
+        reply_cancel_plan(a, ask, job);
+    else if (cancel(a, ask, job, &err) < 0)
         fail(a, ask, &err);
     else
         reply_task(a, ask, id, 200);
@@ -417,7 +469,7 @@ static void add_task(struct act *a, struct ask *ask)
     if (r == 0)
         r = read_after(a, ask, &t.after, &err);
     if (r == 0)
-        r = tasks_add(a, &t, &err);
+        r = tasks_add(a, &t, ask->address, &err);
     if (r < 0) {
         task_done(&t);
         fail(a, ask, &err);
@@ -463,6 +515,7 @@ static void audit_refusal(struct act *a, const struct ask *ask)
 {
     const struct audit_entry entry = {
         .principal = ask->grant.principal,
+        .address = ask->address,
         .verb = ask->deed ? ask->deed->name : ask->what->name,
         .object = ask->vm,
         .result = AUDIT_REFUSED,
@@ -548,13 +601,29 @@ static const struct {
 };
 
 // Asked before with the same key: the same task answers.
+// Is the task the deed that is asked for, on the same VM? A key says so only of one's own requests.
+static bool is_of(struct act *a, const struct ask *ask, int64_t id)
+{
+    struct task t = {0};
+    const char *vm = ask->vm ? ask->vm : text_of(ask->body, "name");
+    if (task_get(a->state.store, id, &t) < 0)
+        return true;
+    bool same = t.deed == ask->deed && vm &&
+                (strcmp(t.vm, vm) == 0 || (t.uuid && strcasecmp(t.uuid, vm) == 0));
+    task_done(&t);
+    return same;
+}
+
 static bool answer_again(struct act *a, struct ask *ask)
 {
     const char *key = text_of(ask->body, "key");
     int64_t id;
     if (!key || task_by_key(a->state.store, ask->grant.principal, key, &id) < 0)
         return false;
-    reply_task(a, ask, id, 200);
+    if (is_of(a, ask, id))
+        reply_task(a, ask, id, 200);
+    else
+        refuse(a, ask, 409, "this key was used for another deed, or for another VM");
     return true;
 }
 

@@ -65,6 +65,10 @@ static bool turn(const struct api_call *c, bool stopped)
 
 void api_auto_stop(const struct api_call *c)
 {
+    if (api_is_dry(c)) {
+        api_answer_plan(c, "what is done by itself", api_member(c, "reason"));
+        return;
+    }
     if (!turn(c, true))
         return;
     tasks_cancel_auto(c->act);
@@ -73,6 +77,8 @@ void api_auto_stop(const struct api_call *c)
 
 void api_auto_start(const struct api_call *c)
 {
-    if (turn(c, false))
+    if (api_is_dry(c))
+        api_answer_plan(c, "what is done by itself", api_member(c, "reason"));
+    else if (turn(c, false))
         reply(c);
 }

@@ -104,7 +104,8 @@ void asks_step(struct act *a);
 void asks_forget(struct act *a, uint32_t id); // nobody waits for it any more; 0 = for all
 
 // tasks.c
-int tasks_add(struct act *a, struct task *t, struct err *err); // takes it over when it succeeds
+/** Takes the task over when it succeeds. `address`: where it was asked for, NULL: here. */
+int tasks_add(struct act *a, struct task *t, const char *address, struct err *err);
 struct job *tasks_find(struct act *a, int64_t id);
 int tasks_cancel(struct act *a, int64_t id, struct err *err);
 /** Cancel those that nobody asked for and that have not begun; how many. */

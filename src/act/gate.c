@@ -156,6 +156,7 @@ static void login_free(struct login *l)
 static void on_pool(uv_work_t *work)
 {
     struct login *l = (struct login *)work;
+    pthread_setname_np(pthread_self(), "pool");
     l->fits = password_check(l->hash, l->question.secret);
 }
 

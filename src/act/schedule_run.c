@@ -51,7 +51,7 @@ static int64_t add_task(struct schedule_run *run, const json_t *vm, const struct
         .progress = -1,
     };
     bool again = task_by_key(a->state.store, t.principal, t.key, &id) == 0;
-    int r = again ? 0 : tasks_add(a, &t, err);
+    int r = again ? 0 : tasks_add(a, &t, NULL, err);
     if (!again && r == 0)
         id = t.id;
     if (again || r < 0)

@@ -42,11 +42,14 @@ void tasks_refresh(struct act *a, struct job *job)
 
 /* Adding. */
 
-static int store_task(struct act *a, struct task *t, struct err *err)
+static int store_task(struct act *a, struct task *t, const char *address, struct err *err)
 {
     char *detail = json_dumps(t->body, JSON_COMPACT);
-    const struct audit_entry entry = {
-        .principal = t->principal, .verb = t->deed->name, .object = t->vm, .detail = detail};
+    const struct audit_entry entry = {.principal = t->principal,
+                                      .address = address,
+                                      .verb = t->deed->name,
+                                      .object = t->vm,
+                                      .detail = detail};
     int r = store_begin(a->state.store);
     if (r == 0) {
         r = audit_intent(a->state.audit, &entry, NULL, &t->intent);
@@ -66,13 +69,13 @@ static int store_task(struct act *a, struct task *t, struct err *err)
                : 0;
 }
 
-int tasks_add(struct act *a, struct task *t, struct err *err)
+int tasks_add(struct act *a, struct task *t, const char *address, struct err *err)
 {
     struct deeds *d = &a->deeds;
     if (d->n_jobs >= TASKS_OPEN_MAX)
         return err_set(err, EAGAIN, "%d tasks are not over; try again later", TASKS_OPEN_MAX);
     t->created_ns = act_real_ns();
-    int r = store_task(a, t, err);
+    int r = store_task(a, t, address, err);
     if (r < 0)
         return r;
     struct job *job = mem_zalloc(sizeof(*job));

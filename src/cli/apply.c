@@ -159,6 +159,8 @@ static int fetch(struct apply *a, const char *name, json_t **ret)
 static int make(struct apply *a, const char *name, const json_t *wanted)
 {
     const char *state = api_text(wanted, "state");
+    if (!json_object_get(wanted, "memory") && !json_object_get(wanted, "template"))
+        return err_set(&a->err, EINVAL, "%s: memory is missing, and there is no such VM yet", name);
     json_t *body = json_deep_copy(wanted);
     json_object_del(body, "state");
     say(a, "+ %s", name);
@@ -206,8 +208,19 @@ static int check_state(const json_t *vm, struct err *err)
     return err_set(err, EINVAL, "state must be running, off or absent");
 }
 
-// The fields are those of create, and checked as there; sizes become numbers. An absent VM needs
-// its name only.
+// As create checks them; but memory may be left out, of a VM that is there or made of a template.
+static int check_fields(json_t *vm, struct err *err)
+{
+    bool has_memory = json_object_get(vm, "memory");
+    if (!has_memory)
+        json_object_set_new(vm, "memory", json_string("1G"));
+    int r = deed_check(&deeds[DEED_CREATE], vm, err);
+    if (!has_memory)
+        json_object_del(vm, "memory");
+    return r;
+}
+
+// The fields are those of create; sizes become numbers. An absent VM needs its name only.
 static int check_vm(json_t *vm, struct err *err)
 {
     const char *state = api_text(vm, "state");
@@ -221,7 +234,7 @@ static int check_vm(json_t *vm, struct err *err)
     }
     json_t *kept = json_incref(json_object_get(vm, "state"));
     json_object_del(vm, "state");
-    r = deed_check(&deeds[DEED_CREATE], vm, err);
+    r = check_fields(vm, err);
     for (const struct field *f = deed_common_fields; r == 0 && f->name; f++)
         if (json_object_get(vm, f->name))
             r = err_set(err, EINVAL, "there is no field %s", f->name);

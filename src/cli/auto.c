@@ -53,11 +53,15 @@ static int turn(struct cli *cli, enum verb_id verb)
     CLEANUP(json_decrefp) json_t *answer = NULL;
     if (reason)
         json_object_set_new(body, "reason", json_string(reason));
+    if (cli_option(cli, "dry-run"))
+        json_object_set_new(body, "dry_run", json_true());
     if (cli_post(cli, verbs[verb].path, body, TIMEOUT_MS, &answer, &err) < 0)
         return cli_fail(&err, cli->client ? EXIT_FAILED : EXIT_USAGE);
     CLEANUP(freep) char *text = json_dumps(answer, JSON_COMPACT | JSON_REAL_PRECISION(15));
     if (cli_option(cli, "json") && text)
         cli_put_json(cli, text, strlen(text));
+    else if (cli_option(cli, "dry-run"))
+        deed_plan(cli, answer);
     else
         view(cli, answer);
     return EXIT_WELL;
@@ -72,7 +76,7 @@ int cmd_auto(struct cli *cli)
         return turn(cli, VERB_AUTO_START);
     if (strcmp(word, "show") != 0)
         return cli_usage(cli, "auto: show, stop or start, not \"%s\"", word);
-    if (cli_option(cli, "reason"))
-        return cli_usage(cli, "--reason belongs to stop and start");
+    if (cli_option(cli, "reason") || cli_option(cli, "dry-run"))
+        return cli_usage(cli, "--reason and --dry-run belong to stop and start");
     return cli_show(cli, verbs[VERB_AUTO_SHOW].path, TIMEOUT_MS, view);
 }

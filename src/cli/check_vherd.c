@@ -39,8 +39,12 @@ static const char usage[] =
     "check_vherd [-H HOST[:PORT]|URL | -s SOCKET] -m MODE [-n VM] [-w RANGE] [-c RANGE]\n"
     "            [-t SECONDS] [-k TOKEN-FILE]\n\n"
     "modes: state, cpu (%), memory (%), disk (bytes/s), net (bytes/s), alerts (how many fire)\n"
+    "--version\n"
     "-n: of this VM; without it: of the host (cpu, memory) or of all VMs together\n"
-    "ranges: 80 (outside 0..80), 10: (below), ~:10 (above), 10:20 (outside), @10:20 (inside)\n";
+    "ranges: 80 (outside 0..80), 10: (below), ~:10 (above), 10:20 (outside), @10:20 (inside)\n"
+    "in words: --hostname, --socket, --mode, --name, --warning, --critical, --timeout, "
+    "--token-file,\n"
+    "          --help, --version\n";
 
 static _Noreturn void leave(struct check *c, enum status status)
 {
@@ -335,9 +339,22 @@ static void set_range(struct check *c, const char *text, struct range *range)
 
 static void read_arguments(struct check *c, struct arguments *a, int argc, char **argv)
 {
+    static const struct option longs[] = {
+        {"hostname", required_argument, NULL, 'H'},
+        {"socket", required_argument, NULL, 's'},
+        {"mode", required_argument, NULL, 'm'},
+        {"name", required_argument, NULL, 'n'},
+        {"warning", required_argument, NULL, 'w'},
+        {"critical", required_argument, NULL, 'c'},
+        {"timeout", required_argument, NULL, 't'},
+        {"token-file", required_argument, NULL, 'k'},
+        {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'V'},
+        {0},
+    };
     int option;
     opterr = 0;
-    while ((option = getopt(argc, argv, "H:s:m:n:w:c:t:k:hV")) != -1) {
+    while ((option = getopt_long(argc, argv, "H:s:m:n:w:c:t:k:hV", longs, NULL)) != -1) {
         uint64_t seconds = 0;
         switch (option) {
         case 'H':
@@ -371,7 +388,9 @@ static void read_arguments(struct check *c, struct arguments *a, int argc, char 
             fputs(option == 'h' ? usage : "check_vherd " VHERD_VERSION "\n", stdout);
             exit(UNKNOWN);
         default:
-            unknown(c, "-%c is no option, or lacks its value; see check_vherd -h", optopt);
+            if (optopt)
+                unknown(c, "-%c is no option, or lacks its value; see check_vherd -h", optopt);
+            unknown(c, "%s is no option; see check_vherd -h", argv[optind - 1]);
         }
     }
     if (optind < argc)

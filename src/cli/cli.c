@@ -297,9 +297,9 @@ static int take_option(struct cli *cli, int argc, char **argv, int *at)
         value = argv[++*at];
     if (o.arg && !value)
         return cli_usage(cli, "--%s needs a value (%s)", o.name, o.arg);
-    if (!o.arg && value)
+    if (!o.arg && !o.values && value)
         return cli_usage(cli, "--%s takes no value", o.name);
-    if (o.arg && !is_allowed(&o, value))
+    if (value && !is_allowed(&o, value))
         return cli_usage(cli, "--%s cannot be \"%s\": %s", o.name, value, o.help);
     if (cli->n_given == OPTIONS_GIVEN_MAX)
         return cli_usage(cli, "too many options");

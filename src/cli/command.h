@@ -30,7 +30,7 @@ struct option_desc {
     const char *name; /**< "socket"; NULL ends a list */
     const char *arg;  /**< "PATH"; NULL for a flag */
     const char *help;
-    const char *const *values; /**< the words allowed, NULL-ended; NULL = any */
+    const char *const *values; /**< the words allowed, NULL-ended; NULL = any, of a flag none */
     bool repeated;
 };
 

@@ -120,7 +120,9 @@ const struct command commands[] = {
         .details = "What was asked of VMs, how far it is, and what became of it.",
         .options = {{"state", "STATE", "list: queued, running, done, failed or cancelled", NULL,
                      false},
-                    {"vm", "VM", "list: only tasks of this VM", NULL, false}},
+                    {"vm", "VM", "list: only tasks of this VM", NULL, false},
+                    {"dry-run", NULL, "cancel: say what would be done, and do nothing", NULL,
+                     false}},
         .run = cmd_task,
     },
     {
@@ -271,9 +273,10 @@ const struct command commands[] = {
         .summary = "Put samples from OpenMetrics text into the store",
         .details = "Reads files of OpenMetrics text with timestamps (`-`: standard input), also "
                    "compressed with zstd, and sends their samples to the daemon in order of time. "
-                   "A series that the daemon is sampling, or has sampled within the last hours, "
-                   "takes nothing older than 15 minutes: that is refused and counted. A NaN is "
-                   "taken for the end of its series. Needs the Unix socket.",
+                   "They may be of any age within what is kept, also of series that are sampled "
+                   "now. Refused and counted is what is older, ahead of the clock, or of a time "
+                   "that its series has a sample of already. A NaN is taken for the end of its "
+                   "series. Needs the Unix socket.",
         .run = cmd_import,
     },
     {
@@ -385,7 +388,8 @@ const struct command commands[] = {
         .least = 0,
         .most = 1,
         .words = auto_words,
-        .options = {{"reason", "TEXT", "stop, start: why, for those who find it so", NULL, false}},
+        .options = {{"reason", "TEXT", "stop, start: why, for those who find it so", NULL, false},
+                    {"dry-run", NULL, "say what would be done, and do nothing", NULL, false}},
         .run = cmd_auto,
     },
     {.name = "whoami", .run = cmd_whoami},

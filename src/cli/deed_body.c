@@ -56,8 +56,11 @@ bool deed_option(const struct deed *deed, size_t i, struct option_desc *ret,
     const struct field *f = i < n ? &deed->fields[i] : &deed_common_fields[i - n];
     if (!f->name)
         return false;
-    *ret = (struct option_desc){option_name(f), arguments[f->type], f->help, f->choices,
-                                is_repeated(f)};
+    // A field may have to become false: --autostart=no.
+    static const char *const yes_no[] = {"yes", "no", NULL};
+    *ret =
+        (struct option_desc){option_name(f), arguments[f->type], f->help,
+                             f->type == FIELD_BOOL && i < n ? yes_no : f->choices, is_repeated(f)};
     *ret_field = f;
     return true;
 }

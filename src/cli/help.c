@@ -16,7 +16,11 @@ static const char intro[] =
 static void put_option(const struct option_desc *o, struct buf *out)
 {
     CLEANUP(freep)
-    char *name = mem_printf("--%s%s%s", o->name, o->arg ? " " : "", o->arg ? o->arg : "");
+    char *name = mem_printf("--%s%s%s", o->name,
+                            o->arg      ? " "
+                            : o->values ? "[=no]"
+                                        : "",
+                            o->arg ? o->arg : "");
     buf_printf(out, "  %-17s %s\n", name, o->help);
 }
 
@@ -179,7 +183,7 @@ static void put_deed_option(const struct option_desc *o, struct buf *out)
     CLEANUP(buf_done) struct buf words;
     struct option_desc shown = *o;
     buf_init(&words, 1024);
-    for (size_t i = 0; o->values && o->values[i]; i++)
+    for (size_t i = 0; o->arg && o->values && o->values[i]; i++)
         buf_printf(&words, "%s%s", i ? "|" : "", o->values[i]);
     if (words.len > 0)
         shown.arg = words.data;

@@ -88,10 +88,10 @@ static bool is_state(const struct cli *cli, const char *state)
 }
 
 // A word that libvirt may have some day is no error.
-static void view_none(struct cli *cli, const char *state)
+static void view_none(struct cli *cli, const json_t *answer, const char *state)
 {
     if (!state) {
-        buf_puts(&cli->out, "There are no VMs on this host.\n");
+        buf_printf(&cli->out, "%s\n", format_no_vms(answer));
         return;
     }
     buf_puts(&cli->out, "No VM is in that state");
@@ -132,7 +132,7 @@ static void view(struct cli *cli, const json_t *answer)
     }
     list_table(cli, vms);
     if (json_array_size(vms) == 0)
-        view_none(cli, cli_option(cli, "state"));
+        view_none(cli, answer, cli_option(cli, "state"));
     view_libvirt_hint(&cli->term, answer, &cli->out);
 }
 

@@ -84,6 +84,8 @@ static int read_options(const struct cli *cli, struct tool_replay_options *o, do
     int r = read_time(cli, "start", &o->start_ms, err);
     if (r == 0)
         r = read_time(cli, "end", &o->end_ms, err);
+    if (r == 0 && o->start_ms > o->end_ms)
+        r = err_set(err, EINVAL, "--start must not be behind --end");
     if (r == 0 && step && (query_duration(step, &seconds) < 0 || seconds < 0.001))
         r = err_set(err, EINVAL, "--step: \"%s\" is no duration", step);
     if (r == 0 && speed && (number_parse_f64(speed, ret_speed) < 0 || *ret_speed <= 0))

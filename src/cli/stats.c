@@ -274,7 +274,8 @@ static int ask_named(struct stats *s, const char *name, struct stats_metric *m, 
     if (!is_plain_name(name))
         expression = mem_strdup(name);
     else if (m->is_rate)
-        expression = mem_printf("rate(%s%s[$w])", name, selector);
+        expression = mem_printf(STATS_RATE("%s%s"), name, selector, name, selector, name, selector,
+                                name, selector);
     else
         expression = mem_printf("%s%s", name, selector);
     m->title = name;

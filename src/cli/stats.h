@@ -7,10 +7,20 @@
 #include "base/buf.h"
 #include "unit.h"
 
+/**
+ * What a counter did a second, in PromQL, of an expression that selects it. Over a window that its
+ * series began in, rate() divides by all of the window and shows a VM that has just started as one
+ * that idles: such windows are left out, and the shorter one tells sooner.
+ */
+#define STATS_RATE(counter)                                                                        \
+    "((rate(" counter "[$w]) and " counter " offset $w) or "                                       \
+    "(rate(" counter "[$s]) and " counter " offset $s))"
+
 /** One line of `vherd stats`: what is summed up, and what bounds it. */
 struct stats_metric {
     const char *title;
-    /** PromQL; `$vm` stands for the VM's name in quotes, `$w` for a window of rates. */
+    /** PromQL; `$vm` stands for the VM's name in quotes, `$w` for a window of rates, `$s` for a
+     * shorter one. */
     const char *expression;
     const char *limit;      /**< the same, with the same labels; NULL: nothing bounds it */
     const char *limit_name; /**< "vCPUs" */
@@ -22,7 +32,7 @@ struct stats_metric {
 extern const struct stats_metric stats_of_vm[];
 extern const struct stats_metric stats_of_host[];
 
-/** Put an expression with `$vm` (NULL = none) and `$w` (seconds) filled in. */
+/** Put an expression with `$vm` (NULL = none), `$w` (seconds) and `$s` filled in. */
 void stats_fill(const char *expression, const char *vm, double window, struct buf *out);
 
 /**

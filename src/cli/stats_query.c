@@ -9,11 +9,16 @@
 // Of less than a quarter of the time, a straight line says how it began, not where it goes.
 #define TREND_PART 4
 
+#define WINDOW_S 60 // at least; the shorter one of longer windows
+#define WINDOW_SHORT_S 15
+
+#define VM_RATE(name) "sum by (domain) (" STATS_RATE(name "{domain=$vm}") ")"
+#define DEVICE_RATE(name) "sum by (device) (" STATS_RATE(name) ")"
+
 const struct stats_metric stats_of_vm[] = {
-    {"CPU", "sum by (domain) (rate(libvirt_domain_vcpu_time_seconds_total{domain=$vm}[$w]))",
+    {"CPU", VM_RATE("libvirt_domain_vcpu_time_seconds_total"),
      "max by (domain) (libvirt_domain_info_virtual_cpus{domain=$vm})", "vCPUs", NULL, true},
-    {"CPU wait", "sum by (domain) (rate(libvirt_domain_vcpu_delay_seconds_total{domain=$vm}[$w]))",
-     NULL, NULL, NULL, true},
+    {"CPU wait", VM_RATE("libvirt_domain_vcpu_delay_seconds_total"), NULL, NULL, NULL, true},
     {"memory in the guest",
      "max by (domain) (libvirt_domain_memory_stats_available_bytes{domain=$vm}) - max by (domain) "
      "(libvirt_domain_memory_stats_usable_bytes{domain=$vm})",
@@ -24,12 +29,8 @@ const struct stats_metric stats_of_vm[] = {
      "max by (domain) (libvirt_domain_memory_stats_actual_balloon_bytes{domain=$vm}) or max by "
      "(domain) (libvirt_domain_info_memory_usage_bytes{domain=$vm})",
      "its memory", NULL, false},
-    {"disk read",
-     "sum by (domain) (rate(libvirt_domain_block_stats_read_bytes_total{domain=$vm}[$w]))", NULL,
-     NULL, NULL, true},
-    {"disk write",
-     "sum by (domain) (rate(libvirt_domain_block_stats_write_bytes_total{domain=$vm}[$w]))", NULL,
-     NULL, NULL, true},
+    {"disk read", VM_RATE("libvirt_domain_block_stats_read_bytes_total"), NULL, NULL, NULL, true},
+    {"disk write", VM_RATE("libvirt_domain_block_stats_write_bytes_total"), NULL, NULL, NULL, true},
     {"disk space",
      "max by (target_device) (libvirt_domain_block_stats_physicalsize_bytes{domain=$vm})",
      "max by (target_device) (libvirt_domain_block_stats_capacity_bytes{domain=$vm})",
@@ -37,32 +38,28 @@ const struct stats_metric stats_of_vm[] = {
     {"file system", "max by (mountpoint) (vherd_filesystem_used_bytes{domain=$vm})",
      "max by (mountpoint) (vherd_filesystem_size_bytes{domain=$vm})", "its size", "mountpoint",
      false},
-    {"network in",
-     "sum by (domain) (rate(libvirt_domain_interface_stats_receive_bytes_total{domain=$vm}[$w]))",
-     NULL, NULL, NULL, true},
-    {"network out",
-     "sum by (domain) (rate(libvirt_domain_interface_stats_transmit_bytes_total{domain=$vm}[$w]))",
-     NULL, NULL, NULL, true},
+    {"network in", VM_RATE("libvirt_domain_interface_stats_receive_bytes_total"), NULL, NULL, NULL,
+     true},
+    {"network out", VM_RATE("libvirt_domain_interface_stats_transmit_bytes_total"), NULL, NULL,
+     NULL, true},
     {NULL},
 };
 
 const struct stats_metric stats_of_host[] = {
-    {"CPU", "sum(rate(vherd_host_cpu_seconds_total{mode!~\"idle|iowait\"}[$w]))",
+    {"CPU", "sum(" STATS_RATE("vherd_host_cpu_seconds_total{mode!~\"idle|iowait\"}") ")",
      "max(vherd_host_cpus)", "CPUs", NULL, true},
     {"memory", "max(vherd_host_memory_total_bytes) - max(vherd_host_memory_available_bytes)",
      "max(vherd_host_memory_total_bytes)", "its memory", NULL, false},
     {"swap", "max(vherd_host_swap_total_bytes) - max(vherd_host_swap_free_bytes)",
      "max(vherd_host_swap_total_bytes) > 0", "its swap", NULL, false},
-    {"disk read", "sum by (device) (rate(vherd_host_disk_read_bytes_total[$w]))", NULL, NULL,
-     "device", true},
-    {"disk write", "sum by (device) (rate(vherd_host_disk_written_bytes_total[$w]))", NULL, NULL,
-     "device", true},
+    {"disk read", DEVICE_RATE("vherd_host_disk_read_bytes_total"), NULL, NULL, "device", true},
+    {"disk write", DEVICE_RATE("vherd_host_disk_written_bytes_total"), NULL, NULL, "device", true},
     {"pool", "max by (pool) (libvirt_pool_info_allocation_bytes)",
      "max by (pool) (libvirt_pool_info_capacity_bytes)", "its capacity", "pool", false},
-    {"network in", "sum by (device) (rate(vherd_host_network_receive_bytes_total[$w]))", NULL, NULL,
-     "device", true},
-    {"network out", "sum by (device) (rate(vherd_host_network_transmit_bytes_total[$w]))", NULL,
-     NULL, "device", true},
+    {"network in", DEVICE_RATE("vherd_host_network_receive_bytes_total"), NULL, NULL, "device",
+     true},
+    {"network out", DEVICE_RATE("vherd_host_network_transmit_bytes_total"), NULL, NULL, "device",
+     true},
     {NULL},
 };
 
@@ -115,8 +112,9 @@ void stats_fill(const char *expression, const char *vm, double window, struct bu
         if (strncmp(expression, "$vm", 3) == 0 && vm) {
             put_quoted(vm, out);
             expression += 3;
-        } else if (strncmp(expression, "$w", 2) == 0) {
-            buf_printf(out, "%.0fs", ceil(window));
+        } else if (strncmp(expression, "$w", 2) == 0 || strncmp(expression, "$s", 2) == 0) {
+            double shorter = window > WINDOW_S ? WINDOW_S : WINDOW_SHORT_S;
+            buf_printf(out, "%.0fs", ceil(expression[1] == 'w' ? window : shorter));
             expression += 2;
         } else if (*expression) {
             buf_putc(out, *expression++);
@@ -139,7 +137,7 @@ void stats_query(const struct stats_metric *m, const char *vm, double range, dou
 {
     CLEANUP(buf_done) struct buf expression;
     buf_init(&expression, 1 << 16);
-    double window = fmax(60, 2 * step);
+    double window = fmax(WINDOW_S, 2 * step);
     stats_fill(m->expression, vm, window, &expression);
     bool first = true;
     for (int i = 0; i < STATS_LIMIT; i++) {

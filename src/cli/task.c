@@ -192,13 +192,19 @@ static int show(struct cli *cli, int64_t id)
 
 static int cancel(struct cli *cli, int64_t id)
 {
-    CLEANUP(freep) char *path = mem_printf("/vherd/v1/tasks/%jd/cancel", (intmax_t)id);
+    bool dry = cli_option(cli, "dry-run");
+    CLEANUP(freep)
+    char *path = mem_printf("/vherd/v1/tasks/%jd/cancel%s", (intmax_t)id, dry ? "?dry_run=1" : "");
     CLEANUP(json_decrefp) json_t *body = json_object();
     CLEANUP(json_decrefp) json_t *answer = NULL;
     struct err err = {0};
     if (cli_post(cli, path, body, TIMEOUT_MS, &answer, &err) < 0)
         return cli_fail(&err, EXIT_FAILED);
-    task_line(cli, answer);
+    // A task that is over is no plan, but shown as it is.
+    if (json_object_get(answer, "would"))
+        deed_plan(cli, answer);
+    else
+        task_line(cli, answer);
     return EXIT_WELL;
 }
 

@@ -174,7 +174,7 @@ const struct conf_key conf_keys[] = {
 
     {"agent", "enabled", CONF_BOOL, AT(agent.enabled), "true",
      .help = "Whether guest agents are asked at all."},
-    {"agent", "interval", CONF_DURATION, AT(agent.interval_ns), "60s", 1 * S, 1 * H,
+    {"agent", "interval", CONF_DURATION, AT(agent.interval_ns), "2m", 1 * S, 1 * H,
      .help = "How often each agent is asked for an answer and the guest's clock."},
     {"agent", "info_interval", CONF_DURATION, AT(agent.info_interval_ns), "5m", 1 * S, 24 * H,
      .help = "How often each agent is asked for file systems, users and the operating system."},

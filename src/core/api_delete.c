@@ -52,7 +52,10 @@ static int removal_run(void *arg, const struct job_limits *limits, struct buf *o
         r = tsdb_delete(d->db, s->matcher, s->n_matchers, d->start_ms, d->end_ms, &err);
     if (r < 0)
         return api_job_problem(500, err.message, out);
-    if (n_series > 0 && !d->dry_run)
+    bool is_all = d->start_ms <= API_TIME_MIN && d->end_ms >= API_TIME_MAX;
+    if (n_series > 0 && !d->dry_run && is_all)
+        log_info("all samples of %zu series deleted", n_series);
+    else if (n_series > 0 && !d->dry_run)
         log_info("samples of %zu series deleted, from %" PRId64 " to %" PRId64 " ms", n_series,
                  d->start_ms, d->end_ms);
     struct json j;

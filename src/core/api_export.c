@@ -229,6 +229,8 @@ static int read_parameters(const struct view *v, struct extract *x, struct err *
     int r = api_param_time(v->request, "start", &j->start_ms, err);
     if (r == 0)
         r = api_param_time(v->request, "end", &j->end_ms, err);
+    if (r == 0 && j->start_ms > j->end_ms)
+        r = err_set(err, EINVAL, "end timestamp must not be before start time");
     if (r == 0)
         r = api_matches_parse(v->request, &x->matches, err);
     if (r == 0)

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Rules and alerts as Prometheus' API has them, and the history of alerts. The groups are looked at
 // by a worker, which waits while one is being evaluated.
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "api.h"
 #include "base/mem.h"
@@ -18,16 +20,29 @@
 struct rules_job {
     struct api_job api;
     struct rules *rules; // NULL: none
-    char *type;
+    struct rule_filter filter;
+    struct api_matches matches;
     bool alerts_only;
     struct sight *sight;
 };
+
+static void words_done(struct rule_words *w)
+{
+    for (size_t i = 0; i < w->n; i++)
+        free(w->text[i]);
+    free(w->text);
+}
 
 static void job_free(void *arg)
 {
     struct rules_job *k = arg;
     buf_done(&k->api.whole);
-    free(k->type);
+    free(k->filter.type);
+    free(k->filter.group_token);
+    words_done(&k->filter.names);
+    words_done(&k->filter.groups);
+    words_done(&k->filter.files);
+    api_matches_done(&k->matches);
     sight_free(k->sight);
     free(k);
 }
@@ -38,6 +53,8 @@ static int job_run(void *arg, const struct job_limits *limits, struct buf *out, 
     struct rules *r = k->rules;
     struct buf *b = &k->api.whole;
     struct json j;
+    struct err err = {0};
+    int e = 0;
     buf_init(b, API_WHOLE_MAX);
     api_success_begin(b);
     json_init(&j, b);
@@ -46,9 +63,16 @@ static int job_run(void *arg, const struct job_limits *limits, struct buf *out, 
     if (k->alerts_only)
         rule_alerts_put(r ? r->group : NULL, r ? r->n_groups : 0, sight_of_alert, k->sight, &j);
     else
-        rule_groups_put(r ? r->group : NULL, r ? r->n_groups : 0, k->type, &j);
+        e = rule_groups_put(r ? r->group : NULL, r ? r->n_groups : 0, &k->filter, &j);
     if (r)
         pthread_mutex_unlock(&r->groups_lock);
+    if (e < 0) {
+        err_set(&err, EINVAL,
+                "invalid parameter \"group_next_token\": invalid group_next_token '%s'. were rule "
+                "groups changed?",
+                k->filter.group_token);
+        return api_job_fail(-EINVAL, &err, out);
+    }
     api_success_end(b, NULL);
     return api_whole_begin(&k->api, out, ret_more);
 }
@@ -61,6 +85,102 @@ static bool job_next(void *arg, struct buf *out)
 static const struct job_ops rules_ops = {
     .run = job_run, .next = job_next, .held = api_whole_held, .free = job_free};
 
+/* Which rules. */
+
+static bool fits(const void *arg, const struct labels *labels)
+{
+    const struct api_matches *m = arg;
+    for (size_t i = 0; i < m->n; i++)
+        if (query_matches(m->match[i].selector.matcher, m->match[i].selector.n_matchers, labels))
+            return true;
+    return false;
+}
+
+static void read_words(const struct ipc_request *r, const char *name, struct rule_words *ret)
+{
+    size_t at = 0;
+    char *text;
+    while ((text = api_param_each(r, name, &at))) {
+        mem_grow(&ret->text, &ret->cap, ret->n, sizeof(*ret->text));
+        ret->text[ret->n++] = text;
+    }
+}
+
+static char *read_text(const struct ipc_request *r, const char *name)
+{
+    char *text = ipc_request_param(r, name);
+    if (text && !*text)
+        free(TAKE_PTR(text));
+    return text;
+}
+
+static int read_type(const struct ipc_request *r, char **ret, struct err *err)
+{
+    char *type = *ret = read_text(r, "type");
+    for (char *p = type; p && *p; p++)
+        *p = (char)tolower((unsigned char)*p);
+    return !type || strcmp(type, "alert") == 0 || strcmp(type, "record") == 0
+               ? 0
+               : err_set(err, EINVAL, "invalid parameter \"type\": not supported value \"%s\"",
+                         type);
+}
+
+// As Go reads a truth.
+static int read_exclude(const struct ipc_request *r, bool *ret, struct err *err)
+{
+    static const char *const words[] = {"0", "f", "false", "1", "t", "true"};
+    CLEANUP(freep) char *text = read_text(r, "exclude_alerts");
+    for (size_t i = 0; text && i < ARRAY_LEN(words); i++)
+        if (strcasecmp(text, words[i]) == 0) {
+            *ret = i >= ARRAY_LEN(words) / 2;
+            return 0;
+        }
+    return !text ? 0
+                 : err_set(err, EINVAL,
+                           "invalid parameter \"exclude_alerts\": error converting "
+                           "exclude_alerts: \"%s\" is no truth",
+                           text);
+}
+
+static int read_page(const struct ipc_request *r, struct rule_filter *f, struct err *err)
+{
+    CLEANUP(freep) char *limit = read_text(r, "group_limit");
+    uint64_t n = 0;
+    f->group_token = read_text(r, "group_next_token");
+    if (!limit)
+        return !f->group_token
+                   ? 0
+                   : err_set(err, EINVAL,
+                             "invalid parameter \"group_next_token\": group_limit "
+                             "needs to be present in order to paginate over the groups");
+    if (number_parse_u64(limit, &n) < 0 || n == 0)
+        return err_set(err, EINVAL,
+                       "invalid parameter \"group_limit\": group_limit needs to be a valid number "
+                       "greater than 0");
+    f->group_limit = n;
+    return 0;
+}
+
+static int read_filter(const struct ipc_request *r, struct rules_job *k, struct err *err)
+{
+    struct rule_filter *f = &k->filter;
+    read_words(r, "rule_name[]", &f->names);
+    read_words(r, "rule_group[]", &f->groups);
+    read_words(r, "file[]", &f->files);
+    int e = read_type(r, &f->type, err);
+    if (e == 0)
+        e = read_exclude(r, &f->exclude_alerts, err);
+    if (e == 0)
+        e = read_page(r, f, err);
+    if (e == 0)
+        e = api_matches_parse(r, &k->matches, err);
+    if (e == 0 && k->matches.n > 0) {
+        f->labels = fits;
+        f->arg = &k->matches;
+    }
+    return e;
+}
+
 static void start(const struct view *v, bool alerts_only)
 {
     struct err err = {0};
@@ -68,11 +188,7 @@ static void start(const struct view *v, bool alerts_only)
     k->rules = v->core->alert_rules;
     k->alerts_only = alerts_only;
     k->sight = sight_new(v);
-    k->type = alerts_only ? NULL : ipc_request_param(v->request, "type");
-    if (k->type && !*k->type)
-        free(TAKE_PTR(k->type));
-    if (k->type && strcmp(k->type, "alert") != 0 && strcmp(k->type, "record") != 0) {
-        err_set(&err, EINVAL, "invalid parameter \"type\": not supported value \"%s\"", k->type);
+    if (!alerts_only && read_filter(v->request, k, &err) < 0) {
         job_free(k);
         api_bad(v, &err);
         return;

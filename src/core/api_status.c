@@ -87,12 +87,17 @@ void view_metadata(const struct view *v)
     finish(v, &a);
 }
 
-static void put_target_labels(struct json *j, const char *key, const char *host)
+// As the series of this host have them.
+static void put_target_labels(const struct core *c, struct json *j, const char *key)
 {
+    const struct conf *conf = c->conf;
     json_key(j, key);
     json_object_begin(j);
-    json_kv_string(j, "instance", host);
-    json_kv_string(j, "job", "vherd");
+    json_kv_string(j, "instance",
+                   *conf->store.instance ? conf->store.instance
+                                         : object_attr(c->herd->host, ATTR_HOST_NAME));
+    if (*conf->store.job)
+        json_kv_string(j, "job", conf->store.job);
     json_object_end(j);
 }
 
@@ -101,11 +106,10 @@ static void put_target(const struct core *c, struct json *j)
     CLEANUP(buf_done) struct buf interval;
     buf_init(&interval, 64);
     promql_duration_put(&interval, c->conf->kernel.interval_ns / NS_PER_MS);
-    const char *host = object_attr(c->herd->host, ATTR_HOST_NAME);
     bool is_sampled = collector_sampled(c->collector);
     json_object_begin(j);
-    put_target_labels(j, "discoveredLabels", host);
-    put_target_labels(j, "labels", host);
+    put_target_labels(c, j, "discoveredLabels");
+    put_target_labels(c, j, "labels");
     json_kv_string(j, "scrapePool", "vherd");
     json_kv_string(j, "scrapeUrl", "");
     json_kv_string(j, "globalUrl", "");

@@ -52,6 +52,7 @@ static void look_free(struct look *l)
 static void look_run(uv_work_t *work)
 {
     struct look *l = (struct look *)work;
+    pthread_setname_np(pthread_self(), "pool");
     if (l->own)
         certificate_files_add("/", l->own, &l->found);
     certificate_files_find(l->root, &l->found);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/map.h"
 #include "base/mem.h"
 #include "model/labels.h"
@@ -22,7 +23,8 @@ struct point {
     uint32_t series, next; // next: of the same series, NO_POINT at the end
     int64_t t_ms;
     double v;
-    bool is_known; // the store has one of its time
+    bool is_known;   // the store has one of its time
+    bool is_deleted; // it would go with what is being deleted
 };
 
 struct series {
@@ -161,6 +163,14 @@ static void mark_known(struct import *m, const struct series *s, const struct qu
             m->point[i].is_known = has_time(&run[k], m->point[i].t_ms);
 }
 
+static void mark_deleted(struct import *m, const struct series *s)
+{
+    for (uint32_t i = s->first; i != NO_POINT; i = m->point[i].next) {
+        int64_t t_ms = m->point[i].t_ms;
+        m->point[i].is_deleted = tsdb_is_deleted(m->all->p.db, s->labels, t_ms, t_ms);
+    }
+}
+
 static int look_up(struct import *m, const struct series *s)
 {
     const struct query_hints hints = {s->min_ms, s->max_ms, 0, 0};
@@ -176,7 +186,24 @@ static int look_up(struct import *m, const struct series *s)
     if (r == 0)
         mark_known(m, s, run, n_runs);
     set->ops->free_set(set);
+    if (tsdb_is_deleted(m->all->p.db, s->labels, s->min_ms, s->max_ms))
+        mark_deleted(m, s);
     return r;
+}
+
+// What is put back after a deletion must not go with what was deleted.
+static void carry_out_deletions(const struct import *m)
+{
+    struct tsdb *db = m->all->p.db;
+    struct err err = {0};
+    for (size_t i = 0; i < m->n_series; i++) {
+        const struct series *s = &m->series[i];
+        if (!s->labels || !tsdb_is_deleted(db, s->labels, s->min_ms, s->max_ms))
+            continue;
+        if (tsdb_settle(db, &err) < 0)
+            log_warning("import: %s", err.message);
+        return;
+    }
 }
 
 static void on_worker(uv_work_t *work)
@@ -184,12 +211,15 @@ static void on_worker(uv_work_t *work)
     static const struct samples_events events = {.sample = take_sample};
     struct imports *im = work->data;
     struct import *m = im->first;
+    pthread_setname_np(pthread_self(), "pool");
     if (!m->frame)
         return; // there was more to append
     if (im->p.wait)
         im->p.wait(im->p.arg);
     m->names = map_new();
     m->result = samples_read(m->frame, m->len, &events, m);
+    if (m->result == 0)
+        carry_out_deletions(m);
     for (size_t i = 0; m->result == 0 && i < m->n_series && !atomic_load(&im->is_ending); i++)
         if (m->series[i].labels && m->series[i].labels->n > 0)
             m->result = look_up(m, &m->series[i]);
@@ -204,7 +234,9 @@ static void count(struct samples_written *w, int r)
     w->late += r == -ERANGE;
     w->duplicate += r == -EEXIST;
     if (r < 0 && w->rejected++ == 0)
-        snprintf(w->reason, sizeof(w->reason), "%s", strerror(-r));
+        snprintf(w->reason, sizeof(w->reason), "%s",
+                 r == -EAGAIN ? "a deletion of that time is not carried out yet; try again later"
+                              : strerror(-r));
 }
 
 static int append(struct imports *im, const struct import *m, const struct point *p)
@@ -214,6 +246,8 @@ static int append(struct imports *im, const struct import *m, const struct point
         return m->result;
     if (!s->labels)
         return -EINVAL;
+    if (p->is_deleted)
+        return -EAGAIN;
     if (p->is_known)
         return -EEXIST;
     return im->p.append(im->p.arg, s->labels->label, s->labels->n, p->t_ms, p->v);

@@ -154,6 +154,7 @@ static void on_worker(uv_work_t *work)
 {
     struct jobs *j = ((struct worker *)work->data)->jobs;
     struct job *done = NULL, *job;
+    pthread_setname_np(pthread_self(), "pool");
     while ((job = take_next(j, done))) {
         if (done)
             uv_async_send(&j->wake);

@@ -170,6 +170,7 @@ static void ask_next(struct plan_auto *p)
 
 static void on_worker(uv_work_t *work)
 {
+    pthread_setname_np(pthread_self(), "pool");
     struct plan_auto *p = work->data;
     const struct plan_request request = {.kind = PLAN_RIGHTSIZE};
     struct plan_history history = {plan_read_history, &p->reader};

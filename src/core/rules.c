@@ -347,6 +347,7 @@ static void wait_until(struct rules *r, int64_t due_ms, int64_t now_ms)
 static void *work(void *arg)
 {
     struct rules *r = arg;
+    pthread_setname_np(pthread_self(), "rules");
     pthread_mutex_lock(&r->lock);
     while (!r->ending) {
         struct rules_settings *settings = TAKE_PTR(r->settings);

@@ -89,6 +89,7 @@ static void run_all(struct store *s, struct statedb_job *jobs)
 static void *work(void *arg)
 {
     struct statedb *db = arg;
+    pthread_setname_np(pthread_self(), "statedb");
     pthread_mutex_lock(&db->lock);
     for (;;) {
         while (!db->todo.first && !db->ending)

@@ -76,6 +76,7 @@ static void send_flow(void *peer, enum ipc_type type, uint32_t id, int status, c
 static void write_flow(uv_work_t *work)
 {
     struct flow_saving *s = work->data;
+    pthread_setname_np(pthread_self(), "pool");
     s->result = flow_write(s->directory, &s->text, &s->err);
     uv_sem_post(&s->written);
 }

@@ -63,18 +63,30 @@ static int key_of(const struct label *label, size_t n, char *key, size_t *ret_le
     return 0;
 }
 
-static bool is_whole_ns(const struct label *label, size_t n)
+static const char *name_of(const struct label *label, size_t n)
 {
-    const char *name = "";
     for (size_t i = 0; i < n; i++)
         if (strcmp(label[i].name, LABEL_METRIC_NAME) == 0)
-            name = label[i].value;
+            return label[i].value;
+    return "";
+}
+
+static bool is_whole_ns(const char *name)
+{
     for (size_t i = 0; i < model_metrics_count; i++) {
         const struct metric_desc *m = &model_metrics[i];
         if (strcmp(m->name, name) == 0)
             return m->fact != FACT_INVALID && model_facts[m->fact].store == STORE_NS;
     }
     return false;
+}
+
+// Types do not come along, so only what is named as a counter is taken for one.
+static bool is_counter(const char *name)
+{
+    static const char suffix[] = "_total";
+    size_t len = strlen(name), n = sizeof(suffix) - 1;
+    return len > n && memcmp(name + len - n, suffix, n) == 0;
 }
 
 static int inflow_find(struct store_flow *f, const struct label *label, size_t n,
@@ -88,10 +100,11 @@ static int inflow_find(struct store_flow *f, const struct label *label, size_t n
     *ret = map_get(f->inflows, key, len);
     if (*ret)
         return 0;
-    static const struct tsdb_kind_of kinds[] = {
-        {.kind = TSDB_DOUBLE}, {.kind = TSDB_SCALED, .scale = 9, .is_counter = true}};
+    const char *name = name_of(label, n);
+    const struct tsdb_kind_of kinds[] = {{.kind = TSDB_DOUBLE, .is_counter = is_counter(name)},
+                                         {.kind = TSDB_SCALED, .scale = 9, .is_counter = true}};
     // What the host itself samples has one kind only; it may be imported before it is sampled.
-    bool is_scaled = is_whole_ns(label, n);
+    bool is_scaled = is_whole_ns(name);
     uint32_t ref;
     r = tsdb_series(f->db, label, n, &kinds[is_scaled], &ref, NULL);
     if (r == -EDOM)

@@ -47,7 +47,8 @@ static int check_clone(struct manage_run *r, struct err *err)
         return w;
     if (run_flag(r, "linked"))
         run_say(r, "mark %s as the base of linked clones, so that it cannot be started", r->vm);
-    run_say(r, "define the VM %s like %s, with new addresses", run_text(r, "name"), r->vm);
+    run_say(r, "define the VM %s like %s, with new addresses%s", run_text(r, "name"), r->vm,
+            spec.uefi ? " and fresh UEFI variables" : "");
     if (run_flag(r, "start"))
         run_say(r, "start %s", run_text(r, "name"));
     return 0;

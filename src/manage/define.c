@@ -8,11 +8,25 @@
 
 /* Rename. */
 
+// libvirt calls the file of a VM's UEFI variables by the VM's name, and does not rename it: the VM
+// would start with fresh ones, and who has the old name next with these.
+static int refuse_uefi(struct manage_run *r, struct err *err)
+{
+    CLEANUP(virt_spec_done) struct virt_spec spec = {0};
+    int w = r->manage->spec(r->virt, &r->uuid, &spec, err);
+    return w == 0 && spec.uefi ? err_set(err, EINVAL,
+                                         "a VM with UEFI cannot be renamed: libvirt would leave "
+                                         "its UEFI variables behind")
+                               : w;
+}
+
 static int check_rename(struct manage_run *r, struct err *err)
 {
     int w = run_need_off(r, "to be renamed", err);
     if (w == 0)
         w = run_check_name_free(r, run_text(r, "name"), err);
+    if (w == 0)
+        w = refuse_uefi(r, err);
     if (w == 0)
         run_say(r, "rename %s to %s", r->vm, run_text(r, "name"));
     return w;

@@ -273,10 +273,16 @@ static void damping_duration(struct reader *r, const struct rule_text *t, int64_
 }
 
 // "vherd:min_hold", or as Prometheus 2 lets annotations be called: "vherd_min_hold".
-static bool is_option(const struct rule_text *t, const char *name)
+static bool is_option(const char *annotation, const char *name)
 {
-    return strncmp(t->name, "vherd", 5) == 0 && (t->name[5] == ':' || t->name[5] == '_') &&
-           strcmp(t->name + 6, name) == 0;
+    return strncmp(annotation, "vherd", 5) == 0 && (annotation[5] == ':' || annotation[5] == '_') &&
+           strcmp(annotation + 6, name) == 0;
+}
+
+bool rule_is_option(const char *annotation)
+{
+    return is_option(annotation, "clear_expr") || is_option(annotation, "min_hold") ||
+           is_option(annotation, "flap_window");
 }
 
 // Takes vherd's own options out of the annotations.
@@ -286,11 +292,11 @@ static void take_damping(struct reader *r, struct draft *d)
     for (size_t i = 0; i < d->annotations.n; i++) {
         struct rule_text *t = &d->annotations.item[i];
         struct doc_node at = place_of(t);
-        if (is_option(t, "clear_expr"))
+        if (is_option(t->name, "clear_expr"))
             (void)parse_expr(r, &at, t->source, &d->rule.damping.clear);
-        else if (is_option(t, "min_hold"))
+        else if (is_option(t->name, "min_hold"))
             damping_duration(r, t, &d->rule.damping.min_hold_ms);
-        else if (is_option(t, "flap_window"))
+        else if (is_option(t->name, "flap_window"))
             damping_duration(r, t, &d->rule.damping.flap_window_ms);
         else {
             d->annotations.item[kept++] = *t;

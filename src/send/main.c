@@ -4,6 +4,7 @@
 // libvirt. Secrets are read, and the sandbox entered, before the first byte comes from a network;
 // hence another configuration means another process, which the supervisor sees to.
 #include <errno.h>
+#include <jansson.h>
 #include <netdb.h>
 #include <nss.h>
 #include <signal.h>
@@ -175,6 +176,7 @@ static int confine(struct send *s, struct err *err)
     CLEANUP(freep) const char **paths = paths_to_read(s->conf);
     buf_init(&words, 4096);
     tzset();
+    json_object_seed(0);
     int r = fs_set_nonblock(IPC_CONTROL_FD);
     if (r < 0)
         return err_set(err, -r, "control channel: %s", strerror(-r));

@@ -260,3 +260,18 @@ int deletion_add(struct tsdb *db, struct deletion *d, struct err *err)
         db->last_deletion++;
     return r;
 }
+
+bool tsdb_is_deleted(struct tsdb *db, const struct labels *labels, int64_t start_ms, int64_t end_ms)
+{
+    struct pin pin;
+    bool is_deleted = false;
+    pin_enter(&db->pins, &pin);
+    pthread_mutex_lock(&db->head.lock);
+    const struct view *v = db->view;
+    pthread_mutex_unlock(&db->head.lock);
+    for (size_t i = 0; i < v->n_deletions && !is_deleted; i++)
+        is_deleted = v->deletion[i]->start_ms <= end_ms && start_ms <= v->deletion[i]->end_ms &&
+                     deletion_matches(v->deletion[i], labels);
+    pin_leave(&db->pins, &pin);
+    return is_deleted;
+}

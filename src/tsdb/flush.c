@@ -9,6 +9,7 @@
  * 3. Only the last block of an attempt says that the log is covered.
  */
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -229,6 +230,8 @@ int flush_head(struct tsdb *db)
         db->flushes++;
         log_delete(&db->log, tails_need(db, db->log_covered));
         head_collect(&db->head);
+        // What the old head took lies between what is in use: free() gives none of it back.
+        malloc_trim(0);
     }
     free(a.block);
     return r;

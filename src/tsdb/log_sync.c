@@ -89,6 +89,7 @@ bool log_hand_to_sync(struct log *l)
 void *log_run_sync(void *arg)
 {
     struct log *l = arg;
+    pthread_setname_np(pthread_self(), "store-sync");
     pthread_mutex_lock(&l->lock);
     while (!l->ends_syncing || l->sync_fd >= 0) {
         if (l->sync_fd < 0) {

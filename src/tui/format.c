@@ -168,13 +168,24 @@ void format_time(double unix_time, double now, struct buf *out)
     buf_puts(out, text);
 }
 
+static bool is_libvirt_away(const json_t *answer)
+{
+    const char *status = api_text(json_object_get(answer, "libvirt"), "status");
+    return status && strcmp(status, "connected") != 0;
+}
+
+const char *format_no_vms(const json_t *answer)
+{
+    return is_libvirt_away(answer) ? "No VM is known: libvirt is away."
+                                   : "There are no VMs on this host.";
+}
+
 void format_libvirt_hint(const json_t *answer, bool utf8, struct buf *out)
 {
     const json_t *libvirt = json_object_get(answer, "libvirt");
-    const char *status = api_text(libvirt, "status");
-    if (!status || strcmp(status, "connected") == 0)
+    if (!is_libvirt_away(answer))
         return;
-    buf_printf(out, "libvirt: %s", status);
+    buf_printf(out, "libvirt: %s", api_text(libvirt, "status"));
     CLEANUP(buf_done) struct buf since;
     buf_init(&since, 100);
     format_time(api_number(libvirt, "since"), api_number(answer, "time"), &since);

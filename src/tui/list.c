@@ -7,6 +7,7 @@
 #include "column.h"
 #include "model.h"
 #include "tui/api.h"
+#include "tui/format.h"
 
 #define SHOWN_MAX 32
 #define NAME_LIKED 12
@@ -137,10 +138,9 @@ static void keep_in_sight(struct tui_state *s, size_t at, size_t n, size_t heigh
 static void put_nothing(const struct tui_model *m, const struct tui_state *s, struct page *out)
 {
     page_line(out);
-    const char *why = !m->vms ? "Waiting for the daemon"
-                      : json_array_size(api_list(m->vms, "vms")) == 0
-                          ? "There are no VMs on this host."
-                          : "No VM matches the filter.";
+    const char *why = !m->vms                                         ? "Waiting for the daemon"
+                      : json_array_size(api_list(m->vms, "vms")) == 0 ? format_no_vms(m->vms)
+                                                                      : "No VM matches the filter.";
     if (!m->vms && m->error)
         why = "";
     page_printf(out, PAGE_DIM, " %s", why);

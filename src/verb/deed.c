@@ -281,7 +281,7 @@ const struct deed deeds[DEED_MAX] = {
                      "leaves behind is removed again."},
     ON_VM(DEED_CLONE, "vm.clone", "clone", ROLE_ADMIN, clone_fields, "Make a copy of a VM",
           "Copies every disk (or puts overlays over them) and defines a VM with new "
-          "addresses. The origin must be off."),
+          "addresses, and with fresh UEFI variables where it has UEFI. The origin must be off."),
     ON_VM(DEED_START, "vm.start", "start", ROLE_OPERATOR, none, "Start a VM",
           "A VM whose memory was saved goes on where it was."),
     ON_VM(DEED_SHUTDOWN, "vm.shutdown", "shutdown", ROLE_OPERATOR, shutdown_fields,
@@ -300,7 +300,8 @@ const struct deed deeds[DEED_MAX] = {
     ON_VM(DEED_RESTORE, "vm.restore", "restore", ROLE_OPERATOR, none,
           "Start a VM from its saved memory", "Refused where none is saved."),
     ON_VM(DEED_RENAME, "vm.rename", "rename", ROLE_ADMIN, rename_fields,
-          "Give a VM that is off another name", ""),
+          "Give a VM that is off another name",
+          "Refused for one with UEFI, whose variables libvirt would leave behind."),
     ON_VM(DEED_SET, "vm.set", "set", ROLE_ADMIN, set_fields, "Change a VM's definition",
           "Takes effect at the next start; fields that are left out stay as they are."),
     ON_VM(DEED_DELETE, "vm.delete", "delete", ROLE_ADMIN, delete_fields, "Delete a VM that is off",

@@ -99,6 +99,7 @@ static void *worker(void *arg)
     struct worker_start start = *(struct worker_start *)arg;
     struct prober *p = start.prober;
     free(arg);
+    pthread_setname_np(pthread_self(), "probe");
     pthread_mutex_lock(&p->lock);
     while (!p->stop && p->worker == start.number) {
         struct probe *probe = pop(&p->queue, &p->queue_end);

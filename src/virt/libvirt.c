@@ -14,6 +14,9 @@
 // As many calls as lanes usually make side by side, the main channel's apart.
 #define SPARE_CHANNELS 2
 #define KEEPALIVE_SPARE 10 // times as rare on channels that carry no events
+// A spare channel that nobody needed for so long is closed: the daemon asks each that is open every
+// five seconds whether it is still there, which costs both sides more than to open it again.
+#define SPARE_REST_NS (60 * NS_PER_S)
 
 struct virt *virt_libvirt_ref(struct virt *v)
 {
@@ -181,6 +184,7 @@ static void forget_all(struct channel *ch)
 static void *goodbye(void *arg)
 {
     struct channel *ch = arg;
+    pthread_setname_np(pthread_self(), "libvirt-close");
     for (size_t i = 0; i < ch->n_callbacks; i++)
         virConnectDomainEventDeregisterAny(ch->conn, ch->callbacks[i]);
     if (ch->main)
@@ -272,6 +276,20 @@ int virt_use_begin(struct use *use, struct virt *v, struct err *err)
     return 0;
 }
 
+// The spare one that has rested longest, where that is long; with the lock held.
+static struct channel *take_rested(struct virt *v, int64_t now_ns)
+{
+    struct channel **at = &v->idle;
+    while (*at && (*at)->next)
+        at = &(*at)->next;
+    struct channel *last = *at;
+    if (!last || last->main || now_ns - last->used_ns < SPARE_REST_NS)
+        return NULL;
+    *at = NULL;
+    v->n_channels--;
+    return last;
+}
+
 void virt_use_end(struct use *use)
 {
     struct virt *v = use->v;
@@ -279,6 +297,7 @@ void virt_use_end(struct use *use)
     if (!ch)
         return;
     bool usable = virConnectIsAlive(ch->conn) == 1;
+    ch->used_ns = clock_mono_ns(v->clock);
     pthread_mutex_lock(&v->lock);
     // A few spare channels are enough: the daemon sends keepalives to each that is open.
     size_t spare = 0;
@@ -293,7 +312,10 @@ void virt_use_end(struct use *use)
     } else {
         v->n_channels--;
     }
+    struct channel *rested = take_rested(v, ch->used_ns);
     pthread_mutex_unlock(&v->lock);
+    if (rested)
+        dismiss(rested);
     if (!keep)
         dismiss(ch);
     virt_libvirt_unref(v);

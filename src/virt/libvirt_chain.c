@@ -50,11 +50,9 @@ int virt_libvirt_chain(struct virt *v, const struct uuid *uuid, const char *targ
 {
     CHANGE(c, v, uuid, err);
     struct virt_chain chain = {0};
-    int active = virDomainIsActive(c.domain);
-    if (active < 0) // libvirt went away, which is no news of the VM
-        return virt_libvirt_error(err, "asking whether the VM runs");
-    if (active == 0)
-        return err_set(err, ESRCH, "the VM is not running");
+    int active = virt_change_active(&c, err);
+    if (active <= 0)
+        return active < 0 ? active : err_set(err, ESRCH, "the VM is not running");
     // The job first: where it is over, the chain that is read then is what it has left. The other
     // way round a merge that ended in between would look as if it had come to nothing.
     virDomainBlockJobInfo info = {0};
@@ -117,11 +115,9 @@ int virt_libvirt_agent(struct virt *v, const struct uuid *uuid, struct err *err)
 int virt_libvirt_thaw(struct virt *v, const struct uuid *uuid, struct err *err)
 {
     CHANGE(c, v, uuid, err);
-    int active = virDomainIsActive(c.domain);
-    if (active < 0)
-        return virt_libvirt_error(err, "asking whether the VM runs");
-    if (active == 0)
-        return 0;
+    int active = virt_change_active(&c, err);
+    if (active <= 0)
+        return active;
     return virDomainFSThaw(c.domain, NULL, 0, 0) < 0
                ? virt_libvirt_error(err, "thawing the guest's file systems")
                : 0;

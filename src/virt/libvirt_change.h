@@ -26,6 +26,9 @@ void virt_change_end(struct change *c);
     if (c##_error < 0)                                                                             \
     return c##_error
 
+/** Does the VM run: 1 or 0, or -errno: a libvirt that went away is no news of the VM. */
+int virt_change_active(const struct change *c, struct err *err);
+
 /** libvirt's flags for a scope; the live part falls away where the VM does not run. */
 unsigned virt_change_flags(const struct change *c, unsigned scope);
 

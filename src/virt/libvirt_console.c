@@ -39,6 +39,7 @@ struct console {
 static void *take_down(void *arg)
 {
     struct console *c = arg;
+    pthread_setname_np(pthread_self(), "console-close");
     if (c->stream) {
         virStreamAbort(c->stream);
         virStreamFree(c->stream);
@@ -193,7 +194,10 @@ static int open_stream(struct console *c, struct virt *v, const struct uuid *uui
     virDomainPtr d CLEANUP(domain_freep) = virDomainLookupByUUID(c->conn, uuid->b);
     if (!d)
         return virt_libvirt_error(err, "looking the VM up");
-    if (virDomainIsActive(d) != 1)
+    int active = virDomainIsActive(d);
+    if (active < 0)
+        return virt_libvirt_error(err, "asking whether the VM runs");
+    if (active == 0)
         return err_set(err, ESRCH, "the VM is not running");
     c->stream = virStreamNew(c->conn, VIR_STREAM_NONBLOCK);
     if (!c->stream)

@@ -28,6 +28,12 @@ void virt_change_end(struct change *c)
     virt_use_end(&c->use);
 }
 
+int virt_change_active(const struct change *c, struct err *err)
+{
+    int active = virDomainIsActive(c->domain);
+    return active < 0 ? virt_libvirt_error(err, "asking whether the VM runs") : active;
+}
+
 unsigned virt_change_flags(const struct change *c, unsigned scope)
 {
     unsigned flags = 0;
@@ -153,8 +159,9 @@ static int libvirt_undefine(struct virt *v, const struct uuid *uuid, unsigned wi
         if (with & flags[i].with)
             chosen |= flags[i].flag;
     // A running VM would go on as a transient one.
-    if (virDomainIsActive(c.domain) == 1)
-        return err_set(err, EBUSY, "the VM is running");
+    int active = virt_change_active(&c, err);
+    if (active != 0)
+        return active < 0 ? active : err_set(err, EBUSY, "the VM is running");
     if (virDomainUndefineFlags(c.domain, chosen) < 0)
         return virt_libvirt_error(err, "removing the VM's definition");
     virt_libvirt_forget(&c.use, uuid);

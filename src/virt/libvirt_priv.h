@@ -39,11 +39,12 @@ struct channel {
     struct map *domains; /**< UUID to virDomainPtr, each holding a reference */
     struct map *agents;  /**< UUIDs of domains that have been given the timeout */
     int agent_timeout_s;
-    struct channel *next;
+    int64_t used_ns;      /**< when its last call ended */
+    struct channel *next; /**< in struct virt.idle */
 };
 
 /**
- * What a user opened: a main channel, and as many more as calls ever ran at the same time.
+ * What a user opened: a main channel, and a few more while calls run at the same time.
  * Referenced by its owner, by every call under way and by every registered callback, so that
  * close() waits for nobody.
  */

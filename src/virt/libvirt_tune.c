@@ -79,9 +79,9 @@ int virt_libvirt_size(struct virt *v, const struct uuid *uuid, struct virt_size 
     size.max_memory_bytes = spec.max_memory_bytes;
     size.plug_bytes = spec.plug_bytes;
     size.plugged_bytes = dimm_bytes(&spec);
-    int active = virDomainIsActive(c.domain);
+    int active = virt_change_active(&c, err);
     if (active < 0)
-        return virt_libvirt_error(err, "asking whether the VM runs");
+        return active;
     if (active == 1) {
         read_live(c.domain, &size);
         size.guest_vcpus = guest_vcpus(c.domain);

@@ -53,6 +53,7 @@ static void leave(struct churn *c)
 static void *churn(void *arg)
 {
     struct churn *c = arg;
+    pthread_setname_np(pthread_self(), "churn");
     for (;;) {
         uint64_t number = atomic_fetch_add(&c->next, 1);
         if (number >= c->rounds || !one_round(number))

@@ -19,6 +19,7 @@ struct line {
 static void *echo(void *arg)
 {
     struct line *l = arg;
+    pthread_setname_np(pthread_self(), "echo");
     char data[1024];
     ssize_t n = (ssize_t)strlen(l->greeting);
     memcpy(data, l->greeting, (size_t)n);

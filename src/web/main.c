@@ -2,6 +2,7 @@
 // vherd-web: the door. It serves HTTP on sockets that the supervisor opened, and knows nothing but
 // how to ask core. It confines itself before it reads the first byte from the network.
 #include <errno.h>
+#include <jansson.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -170,8 +171,9 @@ static int confine(struct web *w, struct err *err)
 {
     CLEANUP(buf_done) struct buf words;
     buf_init(&words, 4096);
-    // What the C library would otherwise read from a file later.
+    // What the C library and jansson (for its hash tables) would otherwise read from a file later.
     tzset();
+    json_object_seed(0);
     struct sandbox_plan plan = {.user = w->conf->web.user, .seccomp = w->conf->web.sandbox};
     int r = sandbox_enter(&plan, &words, err);
     if (r < 0)

@@ -95,6 +95,23 @@ class Deeds(unittest.TestCase):
         again = self.ask("/vherd/v1/vms/vm3/reset", {"key": "k1"})
         self.assertEqual((first[0], again[0]), (202, 200))
         self.assertEqual(first[1]["id"], again[1]["id"])
+        by_uuid = self.ask(f"/vherd/v1/vms/{first[1]['uuid']}/reset", {"key": "k1"})
+        self.assertEqual((by_uuid[0], by_uuid[1]["id"]), (200, first[1]["id"]))
+        # A key that was used for something else must not say that this was done.
+        for path in ("vm4/reset", "vm3/destroy"):
+            status, problem = self.ask(f"/vherd/v1/vms/{path}", {"key": "k1"})
+            self.assertEqual(status, 409, problem)
+            self.assertIn("this key was used", problem["detail"])
+        self.assertEqual(self.ask("/vherd/v1/vms/vm3/definition")[1]["state"], "running")
+
+    def test_a_flag_can_be_taken_back(self):
+        for words, wanted in (("--autostart", True), ("--autostart=no", False),
+                              ("--autostart=yes", True), ("--autostart=no", False)):
+            self.assertEqual(self.run_vherd("vm", "set", "vm5", words, "--wait")[0], 0)
+            self.assertEqual(self.ask("/vherd/v1/vms/vm5/definition")[1]["autostart"], wanted)
+        self.assertIn("--autostart[=no] ", self.run_vherd("vm", "set", "--help")[1])
+        self.assertEqual(self.run_vherd("vm", "set", "vm5", "--autostart=maybe")[0], 2)
+        self.assertEqual(self.run_vherd("vm", "set", "vm5", "--wait=no")[0], 2)
 
     def test_one_after_the_other_and_cancelled(self):
         body = {"name": "made", "memory": "64M", "disks": [{"pool": "default", "size": "1G"}]}
@@ -133,6 +150,26 @@ class Deeds(unittest.TestCase):
         self.assertEqual(status, 2)
         self.assertIn("vms[0]: there is no field vcpu; did you mean vcpus?", text)
 
+    def test_apply_names_only_what_it_wants(self):
+        path = os.path.join(self.daemon.directory, "few.yaml")
+
+        def apply(text, *words):
+            with open(path, "w", encoding="utf-8") as file:
+                file.write("vms:\n" + text)
+            return self.run_vherd("apply", path, *words)
+        self.assertEqual(apply("  - {name: vm4, state: off}\n")[0], 0)
+        wait_for("it is off", 30, lambda: self.ask(
+            "/vherd/v1/vms/vm4/definition")[1]["state"] != "running")
+        self.assertEqual(apply("  - {name: vm4, state: off}\n"), (0, "everything is as wanted\n"))
+        self.assertEqual(apply("  - {name: vm4, vcpus: 1}\n", "--diff")[0], 0)
+        for words in ((), ("--diff",)):
+            status, text = apply("  - {name: vm-new, vcpus: 1}\n", *words)
+            self.assertEqual(status, 1, text)
+            self.assertIn("vm-new: memory is missing, and there is no such VM yet", text)
+        self.assertEqual(apply("  - {name: vm-new, template: small}\n", "--diff"),
+                         (0, "+ vm-new\n"))
+        self.assertEqual(self.run_vherd("vm", "start", "vm4", "--wait")[0], 0)
+
     def test_apply_as_documented(self):
         with open(os.path.join(vherd.ROOT, "docs", "managing.md"), encoding="utf-8") as file:
             example = re.search(r"^    vms:\n(?:    .*\n)+", file.read(), re.MULTILINE).group(0)
@@ -149,6 +186,37 @@ class Deeds(unittest.TestCase):
         status, text = self.run_vherd("token", "create", "t", "--user", name, "--role", role)
         self.assertEqual(status, 0, text)
         return text.strip()
+
+    def test_a_login_inside_the_sandbox(self):
+        """Other tests of sessions run under sanitizers, which do without seccomp."""
+        password = os.path.join(self.daemon.directory, "password")
+        with open(password, "w", encoding="utf-8") as file:
+            file.write("correct-horse\n")
+        self.assertEqual(self.run_vherd("user", "add", "browser", "--role", "viewer", "--scope", "all",
+                                        "--password-file", password)[0], 0)
+        web = self.daemon.process_named("web")
+        for word, status in (("wrong-horse", 401), ("correct-horse", 200)):
+            self.assertEqual(self.ask("/vherd/v1/login", {"user": "browser", "password": word})[0],
+                             status)
+        self.assertEqual(self.daemon.process_named("web"), web)
+
+    def test_the_audit_log_says_from_where(self):
+        token = self.token("from-where", "viewer", "name:vm1")
+        self.assertEqual(self.deed("vm6/pause")["state"], "done")
+        self.assertEqual(self.deed("vm6/resume")["state"], "done")
+
+        def addresses(kind, who, vm):
+            return {r["address"] for r in self.ask("/vherd/v1/audit?verb=vm.pause")[1]["records"]
+                    if (r["kind"], r["principal"], r["object"]) == (kind, who, vm)}
+
+        def refused(vm, status):
+            # Of a flood of refusals, such as other tests make, only the number is written.
+            self.assertEqual(self.ask(f"/vherd/v1/vms/{vm}/pause", {}, token=token)[0], status)
+            return addresses("event", "token:from-where/t", vm)
+        self.assertEqual(addresses("intent", f"unix:{os.geteuid()}", "vm6"), {"unix"})
+        for vm, status in (("vm1", 403), ("vm6", 404)):
+            self.assertEqual(wait_for("a record", 60, lambda v=vm, s=status: refused(v, s), 0.5),
+                             {"unix"})
 
     def test_role_deed_and_scope(self):
         """Every deed, for every role, inside and outside of the scope."""

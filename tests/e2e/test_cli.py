@@ -307,6 +307,13 @@ class Trouble(unittest.TestCase):
         with fakeapi.FakeApi("--vms", "0") as api:
             self.assertEqual(api.run("list")[:2], (0, "There are no VMs on this host.\n"))
 
+    def test_without_libvirt_nobody_says_that_there_are_none(self):
+        with fakeapi.FakeApi("--vms", "0", "--libvirt-down") as api:
+            status, output, _ = api.run("list")
+        self.assertEqual(status, 0)
+        self.assertIn("No VM is known: libvirt is away.\n", output)
+        self.assertNotIn("no VMs", output)
+
     def test_no_daemon(self):
         status, output, errors = fakeapi.vherd("--socket", "/nonexistent/x.sock", "list")
         self.assertEqual((status, output), (1, ""))

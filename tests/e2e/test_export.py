@@ -177,12 +177,18 @@ class Transfer(unittest.TestCase):
             self.check_border(b, rows)
 
     def test_malformed_lines_are_named_and_nothing_is_taken(self):
-        self.write("good 1 1700000000", "bad{ 2 1700000000")
+        now = int(time.time()) - 60
+        lines = [f"good {i} {now - i}" for i in range(100000, 0, -1)]  # more than one request
+        self.write(*lines, f"bad{{ 2 {now}")
         with self.target() as b:
             _, err = run(b, "import", self.file, status=2)
-            self.assertIn("line 2", err)
+            self.assertIn("line 100001", err)
+            self.assertEqual(values(b, "last_over_time(good[2d])", now, now, 1), {})
             self.write("timeless 1")
             self.assertIn("timestamp", run(b, "import", self.file, status=2)[1])
+            self.write(*lines)
+            self.assertEqual(run(b, "import", self.file)[0], "100000 samples imported\n")
+            self.assertEqual(len(values(b, "last_over_time(good[2d])", now, now, 1)), 1)
 
     def test_only_the_unix_socket_may_import_and_snapshot(self):
         port = fakedaemon.free_port()
@@ -221,7 +227,9 @@ class Transfer(unittest.TestCase):
             self.assertIn("of 1 series deleted", run(b, "store", "delete", 'old{i="1"}', *window)[0])
             self.assertEqual(values(b, 'count_over_time(old{i="1"}[10m])', 1600000540, 1600000540,
                                     60).popitem()[1][0][1], "3")
+            self.assertIn("of 1 series deleted, from 1600000180000 to 1600000600000 ms", b.log())
             run(b, "store", "delete", 'old{i=~"0|9"}')
+            self.assertIn("all samples of 1 series deleted", b.log())
             self.assertEqual(set(left()), {"1", "2"})
             self.assertEqual(left()["2"], 10)
             self.assertIn("of 0 series", run(b, "store", "delete", "nothing_has_this_name")[0])
@@ -305,3 +313,6 @@ class Transfer(unittest.TestCase):
             self.assertIn("another process", run(a, "replay", a.store, status=2)[1])
             self.assertIn("no store", run(a, "replay", self.top.name, status=2)[1])
             self.assertEqual(self.replay(a, self.file, "--start", "2100-01-01T00:00:00Z"), [])
+            backwards = "--start", "-1h", "--end", "-2h"
+            self.assertIn("--start", run(a, "replay", self.file, *backwards, status=2)[1])
+            self.assertIn("before start", run(a, "export", *backwards, status=1)[1])

@@ -3,13 +3,19 @@
 
 import concurrent.futures
 import json
+import os
 import re
 import signal
+import subprocess
+import sys
 import time
 import unittest
 
 from memorydaemon import MemoryDaemon
-from vherd import http_get, wait_for
+from vherd import ROOT, http_get, wait_for
+
+sys.path.insert(0, os.path.join(ROOT, "benchmarks"))
+from see import peers  # noqa: E402
 
 
 class InMemory(unittest.TestCase):
@@ -38,6 +44,24 @@ class InMemory(unittest.TestCase):
         for vm in daemon.vms().values():
             self.assertLessEqual(vm["cpu_utilisation_ratio"], 1)
             self.assertGreater(vm["cpu_ratio"], 0)
+
+    def test_promtool_has_nothing_against_the_exposition(self):
+        try:
+            promtool = peers.promtool()
+        except peers.PeerMissing as why:
+            self.skipTest(str(why))
+        daemon = self.start(3)
+        wait_for("rates", 15, lambda: all(vm.get("cpu_ratio") for vm in daemon.vms().values()))
+
+        def check(text):
+            return subprocess.run([promtool, "check", "metrics"], input=text, text=True,
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60)
+        for sets in ("", "?set=vherd", "?set=tinkoff", "?set=inovex"):
+            status, _, text = daemon.get("/metrics" + sets)
+            self.assertEqual(status, 200)
+            done = check(text)
+            self.assertEqual((done.returncode, done.stdout), (0, ""), sets)
+        self.assertNotEqual(check("bad_total{ 1\n").returncode, 0)
 
     def test_the_page_measures_as_the_list_does(self):
         daemon = self.start(5)

@@ -5,6 +5,7 @@ import glob
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -49,6 +50,23 @@ def alerts():
                 raise AssertionError(f"{name} is there twice")
             found[name] = text
     return found
+
+
+# What stands for something in a command that a text tells to type.
+PLACES = (("{{ $labels.domain }}", "vm1"), ("{{ $labels.receiver }}", "r"), ("VM", "vm1"),
+          ("RECEIVER", "r"), ("SIZE", "1G"), ("PERCENT", "50"), ("DISK", "vda"), ("NAME", "x"),
+          ("FILE", "/dev/null"), ("N", "0"))
+
+
+def told_commands():
+    """The commands of vherd that rules and runbooks tell to type, each as its words."""
+    found = set()
+    for path in (*rule_files(), os.path.join(building.ROOT, "docs", "runbooks.md")):
+        for command in re.findall("`vherd ([^`]*)`", " ".join(read(path).split())):
+            for place, value in PLACES:
+                command = re.sub(rf"(?<!\w){re.escape(place)}(?!\w)", value, command)
+            found.add(tuple(shlex.split(command)))
+    return sorted(found)
 
 
 class Files(unittest.TestCase):
@@ -122,6 +140,16 @@ class Files(unittest.TestCase):
                     self.assertIn("$labels.domain", rule.split("description:")[0])
 
 
+    def test_commands_that_they_tell_to_type_are_there(self):
+        self.assertGreater(len(told_commands()), 25)
+        for words in told_commands():
+            with self.subTest(command=" ".join(words)):
+                done = subprocess.run([PROGRAM, "--socket", "/nonexistent", *words], text=True,
+                                      stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                      stderr=subprocess.STDOUT, timeout=60)
+                self.assertNotEqual(done.returncode, 2, done.stdout)
+
+
 class InTheDaemon(unittest.TestCase):
     def daemon(self, **config):
         daemon = memorydaemon.MemoryDaemon(vms=4, query=config.pop("query", ""), config=config)
@@ -143,6 +171,20 @@ class InTheDaemon(unittest.TestCase):
         daemon.write_config()
         daemon.process.send_signal(vherd.signal.SIGHUP)
         vherd.wait_for("no rules", 60, lambda: not self.rules(daemon))
+
+    def test_deeds_that_they_tell_to_type_are_whole(self):
+        deeds = [words for words in told_commands()
+                 if words[0] in ("vm", "snapshot") and words[1] != "list"]
+        self.assertGreater(len(deeds), 8)
+        daemon = self.daemon()
+        vherd.wait_for("act's connection", 60, lambda: daemon.cli(
+            "vm", "reset", "vm1", "--dry-run", check=False).returncode == 0)
+        for words in deeds:
+            with self.subTest(command=" ".join(words)):
+                done = daemon.cli(*words, "--dry-run", check=False)
+                # It may not fit this VM's state, but nothing is missing.
+                self.assertIn(done.returncode, (0, 1), done.stderr)
+                self.assertNotRegex(done.stderr, "is missing|no VM is called|nothing to change")
 
 
 if __name__ == "__main__":

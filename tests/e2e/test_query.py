@@ -151,6 +151,13 @@ class Answers(Asked):
         text = self.daemon.json("/api/v1/status/config")["data"]["yaml"]
         self.assertIn("concurrency", text)
 
+    def test_the_host_as_a_target_is_labelled_as_its_series(self):
+        daemon = start_daemon({"store": {"job": "vms", "instance": "host-1"}})
+        self.addCleanup(daemon.close)
+        daemon.start()
+        target, = daemon.json("/api/v1/targets")["data"]["activeTargets"]
+        self.assertEqual(target["labels"], {"instance": "host-1", "job": "vms"})
+
     def test_warnings_and_infos(self):
         status, answer = self.query("rate(up[1m])")
         self.assertEqual(status, 200)
@@ -378,6 +385,19 @@ class CommandLine(Asked):
         self.assertIn("60.0%", text)
         self.assertIn("to its memory", text)
 
+    def test_a_vm_that_has_just_started_is_no_idle_one(self):
+        for more in ((), ("--metric", "libvirt_domain_vcpu_time_seconds_total")):
+            answer = json.loads(self.vherd("stats", "vm1", "--range", "5m", "--end", "1700000150",
+                                           "--json", *more))
+            for row in answer["rows"]:
+                if row["unit"] != "%":
+                    continue
+                self.assertAlmostEqual(row["min"], row["max"], 6)
+                self.assertAlmostEqual(row["trend_per_hour"], 0, 6)
+                self.assertAlmostEqual(row["sum"], row["mean"] * row["covered_seconds"], 6)
+                self.assertNotIn("seconds_to_limit", row)
+            self.assertIn("%", [row["unit"] for row in answer["rows"]])
+
     def test_statistics_of_any_metric(self):
         answer = json.loads(self.vherd(
             "stats", "vm1", "--range", "5m", "--end", str(NOW), "--json", "--metric",
@@ -417,6 +437,13 @@ class Limits(Asked):
         self.assertIn("query.max_series", answer["error"])
         status, answer = self.ask('/api/v1/series?match[]={__name__=~".%2B"}', daemon=daemon)
         self.assertEqual(status, 422)
+
+    def test_memory(self):
+        daemon = self.with_limit("max_memory_mib", 1)
+        self.assertEqual(self.query("up[10m]", daemon=daemon)[0], 200)
+        status, answer = self.query("vector(1)[100h:1s]", daemon=daemon)
+        self.assertEqual((status, answer["errorType"]), (422, "execution"))
+        self.assertIn("query.max_memory_mib", answer["error"])
 
     def test_time(self):
         began = time.monotonic()
@@ -498,6 +525,33 @@ class StoredByTheDaemon(unittest.TestCase):
         self.assertIn("%", text)
         status = self.daemon.json("/api/v1/status/tsdb")["data"]
         self.assertGreater(status["headStats"]["numSeries"], 100)
+
+    def test_a_hundred_clients_delay_no_sample(self):
+        self.daemon = memorydaemon.MemoryDaemon(4)
+        self.addCleanup(self.daemon.close)
+        self.daemon.start()
+        vherd.wait_for("samples", 30, lambda: self.value("count(vherd_vm_resident_bytes)") == 4)
+        before, began = self.daemon.status()["samples"], time.time()
+        path = "/api/v1/query_range?" + urllib.parse.urlencode({
+            "query": 'sum by (domain) (rate({__name__=~"libvirt_domain_.*_total"}[1m]))',
+            "start": began - 300, "end": began, "step": 1})
+
+        def ask(_):
+            return [self.daemon.get(path, timeout=60)[0] for _ in range(2)]
+        with concurrent.futures.ThreadPoolExecutor(100) as pool:
+            self.assertEqual(list(pool.map(ask, range(100))), [[200, 200]] * 100)
+        last = began
+        while last < began + 3:  # as many as it takes for some samples
+            list(map(ask, range(5)))
+            last = time.time()
+        after = self.daemon.status()["samples"]
+        self.assertEqual(after["missed"], before["missed"])
+        self.assertGreater(after["taken"], before["taken"])
+        raw = self.daemon.json("/api/v1/query?" + urllib.parse.urlencode({
+            "query": f'vherd_vm_resident_bytes{{domain="vm1"}}[{int(last - began)}s]',
+            "time": last - 1}))["data"]["result"][0]["values"]
+        steps = {round(b[0] - a[0], 3) for a, b in zip(raw, raw[1:])}
+        self.assertEqual(steps, {1})
 
 
 if __name__ == "__main__":

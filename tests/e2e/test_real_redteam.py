@@ -123,17 +123,46 @@ class RedTeam(unittest.TestCase):
         self.stage.do("vm", "delete", "red1", "--disks", "delete")
         self.assertEqual(self.shell("ls /var/lib/libvirt/red"), "")
 
+    def running(self):
+        """The numbers of the tasks that run."""
+        tasks = json.loads(self.stage.vherd("task", "list", "--state", "running", "--json"))["tasks"]
+        return [t["id"] for t in tasks]
+
+    def check_cancelling(self):
+        """Of a task that runs, with its bar on a terminal, and of one that waits for it."""
+        terminal, inner = os.openpty()
+        self.addCleanup(os.close, terminal)
+        down = subprocess.Popen(self.daemon.command("vm", "shutdown", "red1", "--timeout", "120s",
+                                                    "--wait"), stdout=subprocess.PIPE, stderr=inner)
+        os.close(inner)
+        first = vherd.wait_for("the shutdown to begin", 20, self.running)[0]
+        second = json.loads(self.stage.vherd("vm", "reset", "red1", "--json"))["id"]
+        for number, how in ((first, "has begun"), (second, "waits")):
+            said = self.stage.vherd("task", "cancel", str(number), "--dry-run")
+            self.assertRegex(said, f"cancel task {number}: vm[.].* red1, which {how}")
+        self.assertEqual(self.running(), [first])
+        self.assertIn("cancelled", self.stage.vherd("task", "cancel", str(second)))
+        self.stage.vherd("task", "cancel", str(first))
+        self.assertIn(b"cancelled", down.communicate(timeout=60)[0])
+        self.assertNotEqual(down.returncode, 0)
+        self.assertEqual(self.stage.state("red1"), "running")
+        self.assertRegex(os.read(terminal, 65536).decode(), rf"[#.]{{10,}} task {first} ")
+        records = json.loads(self.stage.vherd("audit-log", "--json"))["records"]
+        self.assertEqual(sorted(int(r["object"]) for r in records if r["verb"] == "task cancel"),
+                         [first, second])
+        self.assertEqual(sorted(r["verb"] for r in records if r["result"] == "cancelled"),
+                         ["vm.reset", "vm.shutdown"])
+
     def test_two_deeds_at_once_and_a_deaf_guest(self):
         self.stage.create("red1", "--start")
         # It has no acpid yet, so that it hears no request to shut down.
         self.stage.boot("red1")
         self.stage.guest("red1", "(sleep 2; kill $(pidof acpid) $(pidof qemu-ga)) > /dev/null 2>&1 &")
         vherd.wait_for("the agent's end", 30, lambda: not self.stage.ping("red1"))
+        self.check_cancelling()
         down = subprocess.Popen(self.daemon.command("vm", "shutdown", "red1", "--timeout", "8s",
                                                     "--wait", "--json"), stdout=subprocess.PIPE)
-        vherd.wait_for("the shutdown to begin", 20, lambda: any(
-            t["state"] == "running" for t in json.loads(
-                self.stage.vherd("task", "list", "--json"))["tasks"]))
+        vherd.wait_for("the shutdown to begin", 20, self.running)
         second = json.loads(self.stage.vherd("vm", "pause", "red1", "--json"))
         self.assertEqual(second["state"], "queued")
         task = json.loads(down.communicate(timeout=60)[0])

@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 import time
 import unittest
+import urllib.parse
 
 import building
 import generatorplay
@@ -168,9 +169,35 @@ class Daemon(unittest.TestCase):
         self.assertEqual([phase for phase in phases if phase[1]], [])
         self.assertGreaterEqual(len(phases), 45)
 
+    def check_filters(self, daemon):
+        """The parameters of Prometheus' /api/v1/rules."""
+        def shown(*parameters):
+            data = daemon.json("/api/v1/rules?" + urllib.parse.urlencode(parameters))["data"]
+            return {g["name"]: [r["name"] for r in g["rules"]] for g in data["groups"]}
+        self.assertEqual(shown(("rule_name[]", "Waits"), ("rule_name[]", "VMStopped")),
+                         {"watch": ["Waits"], "states": ["VMStopped"]})
+        self.assertEqual(shown(("type", "record")), {"watch": ["vms:running"]})
+        self.assertEqual(shown(("type", "alert"), ("rule_group[]", "states")),
+                         {"states": ["VMStopped"]})
+        self.assertEqual(shown(("match[]", '{severity=~"in.*"}')), {"watch": ["Always"]})
+        self.assertEqual(shown(("file[]", "/none")), {})
+        self.assertEqual(len(shown(("file[]", daemon.rules.name))), 2)
+        for exclude, alerts in (("true", False), ("f", True)):
+            groups = daemon.json(f"/api/v1/rules?rule_name[]=Always&exclude_alerts={exclude}")
+            self.assertEqual(bool(groups["data"]["groups"][0]["rules"][0]["alerts"]), alerts)
+        first = daemon.json("/api/v1/rules?group_limit=1")["data"]
+        token = first["groupNextToken"]
+        rest = daemon.json(f"/api/v1/rules?group_limit=1&group_next_token={token}")["data"]
+        self.assertEqual([g["name"] for g in first["groups"] + rest["groups"]], ["watch", "states"])
+        self.assertNotIn("groupNextToken", rest)
+        for bad in ("type=x", "exclude_alerts=x", "group_limit=0", f"group_next_token={token}",
+                    "group_limit=1&group_next_token=x", "match[]={"):
+            self.assertEqual(daemon.get(f"/api/v1/rules?{bad}")[0], 400, bad)
+
     def test_command(self):
         with RulesDaemon(RULES) as daemon:
             vherd.wait_for("firing", 30, lambda: daemon.state("Always") == "firing")
+            self.check_filters(daemon)
             self.assertRegex(daemon.cli("alerts").stdout, r"firing +Always")
             self.assertNotIn("Waits", daemon.cli("alerts", "firing").stdout)
             self.assertIn("Waits", daemon.cli("alerts", "pending").stdout)

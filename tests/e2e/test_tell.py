@@ -430,7 +430,10 @@ class Telling(unittest.TestCase):
         self.assertEqual(self.check(daemon, "-m", "state", "-c", "2:")[0], 2)
         self.assertEqual(self.check(daemon, "-m", "state", "-n", "vm1")[0], 0)
         self.assertEqual(self.check(daemon, "-m", "alerts")[0], 0)
-        for words in (("-m", "none"), ("-w", "x"), ("-m", "cpu", "-n", "nobody"), ("-z",),
+        self.assertEqual(self.check(daemon, "--mode", "state", "--critical", "2:"),
+                         self.check(daemon, "-m", "state", "-c", "2:"))
+        self.assertEqual(self.check(daemon, "--version")[1], self.check(daemon, "-V")[1])
+        for words in (("-m", "none"), ("-w", "x"), ("-m", "cpu", "-n", "nobody"), ("-z",), ("--zzz",),
                       ("-t", "0"), ("too much",)):
             self.assertEqual(self.check(daemon, *words)[0], 3, words)
         daemon.stop()

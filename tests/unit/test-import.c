@@ -17,6 +17,7 @@
 #include "import.h"
 #include "store_flow.h"
 #include "tsdb-dir.h"
+#include "tsdb/tail.h"
 
 #define DAY_MS (INT64_C(24) * 3600 * 1000)
 
@@ -136,6 +137,51 @@ static void test_what_is_there_is_a_duplicate(void **state)
     end(&b);
 }
 
+static void delete_until(struct bench *b, int64_t end_ms)
+{
+    const struct query_matcher m = {QUERY_EQUAL, "__name__", "x", NULL};
+    assert_int_equal(tsdb_delete(b->db, &m, 1, 0, end_ms, NULL), 0);
+}
+
+// What is put right is imported again at once: it stays, also when the head is written.
+static void test_what_was_deleted_can_come_again(void **state)
+{
+    struct bench b;
+    begin(&b, *state);
+    add(&b, 1, 3, 1, 20);
+    uv_run(&b.loop, UV_RUN_DEFAULT);
+    delete_until(&b, b.now_ms - 5 * DAY_MS);
+    add(&b, 2, 3, 1, 20);
+    uv_run(&b.loop, UV_RUN_DEFAULT);
+    expect(&b, 1, 2, 3 * 16, 3 * 4, 0);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(tsdb_settle(b.db, NULL), 0);
+        add(&b, 3, 3, 1, 20);
+        uv_run(&b.loop, UV_RUN_DEFAULT);
+        expect(&b, 2 + i, 3, 0, 3 * 20, 0);
+    }
+    end(&b);
+}
+
+// The log is read yet and would bring back what was deleted, so the deletion stays.
+static void test_what_would_be_deleted_is_refused(void **state)
+{
+    struct bench b;
+    struct tsdb_tail *tail = NULL;
+    begin(&b, *state);
+    assert_int_equal(tsdb_tail_open(b.db, "far", &(struct tsdb_tail_position){0}, &tail, NULL), 0);
+    add(&b, 1, 3, 1, 20);
+    uv_run(&b.loop, UV_RUN_DEFAULT);
+    delete_until(&b, b.now_ms);
+    add(&b, 2, 3, 1, 21);
+    uv_run(&b.loop, UV_RUN_DEFAULT);
+    assert_int_equal(b.written[1].samples, 0);
+    assert_int_equal(b.written[1].rejected, 3 * 21);
+    assert_non_null(strstr(b.written[1].reason, "deletion"));
+    tsdb_tail_close(tail);
+    end(&b);
+}
+
 static void test_what_cannot_be_taken(void **state)
 {
     struct bench b;
@@ -184,6 +230,8 @@ static void test_who_is_gone_hears_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {TSDB_TEST(test_what_is_there_is_a_duplicate),
+                                       TSDB_TEST(test_what_was_deleted_can_come_again),
+                                       TSDB_TEST(test_what_would_be_deleted_is_refused),
                                        TSDB_TEST(test_what_cannot_be_taken),
                                        TSDB_TEST(test_who_is_gone_hears_nothing)};
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -217,6 +217,18 @@ static void test_life(void **state)
     assert_false(volume_is_there(f, "web-vda.qcow2") || volume_is_there(f, "web-vdb.qcow2"));
 }
 
+// What libvirt 9.0 does with their variables was seen on a real one.
+static void test_uefi_keeps_its_name(void **state)
+{
+    struct fixture *f = *state;
+    struct virt_domain d;
+    well(f, DEED_CREATE, "u", "{\"name\":\"u\",\"memory\":\"64M\",\"firmware\":\"uefi\"}");
+    refused(f, DEED_RENAME, "u", "{\"name\":\"w\"}", EINVAL, "UEFI variables");
+    assert_true(find(f, "u", &d));
+    well(f, DEED_DELETE, "u", "{\"disks\":\"keep\",\"nvram\":\"delete\"}");
+    assert_false(find(f, "u", &d));
+}
+
 static void test_deaf_guest(void **state)
 {
     struct fixture *f = *state;
@@ -895,6 +907,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_life, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_uefi_keeps_its_name, setup, teardown),
         cmocka_unit_test_setup_teardown(test_deaf_guest, setup, teardown),
         cmocka_unit_test_setup_teardown(test_dimms, setup, teardown),
         cmocka_unit_test_setup_teardown(test_broken_create_leaves_nothing, setup, teardown),

@@ -143,6 +143,12 @@ static void expressions_are_filled_in(void **state)
     buf_init(&out, 4096);
     stats_fill("a{domain=$vm}[$w] $x", "q\"\\\nz", 61.2, &out);
     assert_string_equal(out.data, "a{domain=\"q\\\"\\\\\\nz\"}[62s] $x");
+    out.len = 0;
+    stats_fill("[$w] [$s]", NULL, 61.2, &out);
+    assert_string_equal(out.data, "[62s] [60s]");
+    out.len = 0;
+    stats_fill("[$w] [$s]", NULL, 60, &out);
+    assert_string_equal(out.data, "[60s] [15s]");
 }
 
 static void every_figure_is_asked_for_once(void **state)

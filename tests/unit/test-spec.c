@@ -66,6 +66,30 @@ static void test_round_trip(void **state)
     assert_string_equal(r.pins[0].cpus, "4-7");
 }
 
+// libvirt chooses the firmware's files itself, and writes them into the definition.
+static void test_firmware(void **state)
+{
+    static const char chosen[] =
+        "<domain><name>u</name><memory>65536</memory><vcpu>1</vcpu><os firmware='efi'><type>hvm"
+        "</type><loader type='pflash'>/code.fd</loader><nvram>/u_VARS.fd</nvram></os></domain>";
+    for (int uefi = 0; uefi < 2; uefi++) {
+        struct virt_spec s = {.name = (char *)"u", .memory_bytes = 64 << 20, .vcpus = 1};
+        CLEANUP(virt_spec_done) struct virt_spec r = {0};
+        CLEANUP(buf_done) struct buf xml;
+        struct err err = {0};
+        s.uefi = uefi;
+        buf_init(&xml, 1 << 20);
+        virt_spec_write(&s, "qemu", &xml);
+        assert_int_equal(strstr(xml.data, "<os firmware='efi'>") != NULL, uefi);
+        assert_int_equal(virt_spec_read(xml.data, xml.len, &r, &err), 0);
+        assert_int_equal(r.uefi, uefi);
+    }
+    CLEANUP(virt_spec_done) struct virt_spec r = {0};
+    struct err err = {0};
+    assert_int_equal(virt_spec_read(chosen, strlen(chosen), &r, &err), 0);
+    assert_true(r.uefi);
+}
+
 // libvirt counts DIMMs into the memory; a definition that is read has them beside it.
 static void test_dimms(void **state)
 {
@@ -149,8 +173,8 @@ static void test_plugged_vcpus(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_dimms),
-        cmocka_unit_test(test_copy_is_another_vm), cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_plugged_vcpus)};
+        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_firmware),
+        cmocka_unit_test(test_dimms),      cmocka_unit_test(test_copy_is_another_vm),
+        cmocka_unit_test(test_refusals),   cmocka_unit_test(test_plugged_vcpus)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

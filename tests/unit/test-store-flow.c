@@ -38,6 +38,34 @@ static void test_samples_of_the_future(void **state)
     tsdb_close(db);
 }
 
+// Only by its name, as types do not come along; nothing is altered.
+static void test_a_counter_that_falls(void **state)
+{
+    const struct label counter[] = {{"__name__", "jobs_total"}, {"domain", "a"}};
+    const struct label gauge[] = {{"__name__", "jobs"}, {"domain", "b"}};
+    const double value[] = {5, 7, 3, 4};
+    const int64_t now_ms = clock_real_ns(&clock_system) / NS_PER_MS;
+    struct tsdb_options o;
+    struct tsdb *db = NULL;
+    tsdb_options_init(&o);
+    assert_int_equal(tsdb_open(*state, &o, &db, NULL), 0);
+    struct store_flow *f = store_flow_new(db);
+    for (int i = 0; i < 4; i++) {
+        int64_t t_ms = now_ms - 10000 + i * 1000;
+        assert_int_equal(store_flow_sink.append(f, counter, 2, t_ms, value[i]), 0);
+        assert_int_equal(store_flow_sink.append(f, gauge, 2, t_ms, value[i]), 0);
+    }
+    CLEANUP(freep) struct tsdb_quality *q = NULL;
+    size_t n = 0;
+    assert_int_equal(tsdb_quality(db, "domain", &q, &n), 0);
+    assert_int_equal(n, 2);
+    assert_int_equal(q[0].resets, 1);
+    assert_int_equal(q[1].resets, 0);
+    assert_int_equal(q[0].samples, 4);
+    store_flow_free(f);
+    tsdb_close(db);
+}
+
 static bool read_from(struct store_flow *f, const struct samples_position *place, size_t *lost)
 {
     struct samples_writer *out = samples_writer_new(SAMPLES_FRAME_MAX);
@@ -88,6 +116,7 @@ static void test_log_is_kept_until_a_remote_asks(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {TSDB_TEST(test_samples_of_the_future),
+                                       TSDB_TEST(test_a_counter_that_falls),
                                        TSDB_TEST(test_log_is_kept_until_a_remote_asks)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

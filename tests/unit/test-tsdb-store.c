@@ -671,6 +671,53 @@ static void test_retention(void **state)
     tsdb_close(db);
 }
 
+// Retention comes after a job, so that the second finds it done.
+static void expect_blocks(struct tsdb *db, int samples, int minutes, int hours)
+{
+    struct tsdb_status s;
+    settle(db);
+    settle(db);
+    tsdb_status(db, &s);
+    assert_int_equal(s.blocks[0], samples);
+    assert_int_equal(s.blocks[1], minutes);
+    assert_int_equal(s.blocks[2], hours);
+}
+
+// Samples, minutes and hours go, each at its own age, and what is younger stays. A clock that is
+// set to a year to come costs nothing.
+static void test_retention_by_age(void **state)
+{
+    const int64_t hour_ns = 3600 * NS_PER_S, year_ns = 365 * 24 * hour_ns;
+    struct tsdb_options o;
+    struct tsdb *db = NULL;
+    struct clock_fake clock;
+    clock_fake_init(&clock, NS_PER_S, T0 * NS_PER_MS);
+    tsdb_options_init(&o);
+    o.clock = &clock.clock;
+    o.raw.age_ms = 10 * 3600000;
+    o.minute.age_ms = 20 * 3600000;
+    o.hour.age_ms = 30 * 3600000;
+    assert_int_equal(tsdb_open(*state, &o, &db, NULL), 0);
+    uint32_t old = series(db, "cpu", "old", &ns), young = series(db, "cpu", "young", &ns);
+    append_line(db, &old, 1, 0, 100);
+    append_line(db, &young, 1, 9 * 3600, 100); // closes the window of the old ones
+    clock_fake_advance(&clock, 9 * hour_ns);
+    expect_blocks(db, 2, 1, 1);
+    clock.real += year_ns;
+    expect_blocks(db, 2, 1, 1);
+    clock.real -= year_ns;
+    expect_blocks(db, 2, 1, 1);
+    expect_line(db, "old", 0, 100);
+    clock_fake_advance(&clock, 2 * hour_ns);
+    expect_blocks(db, 1, 1, 1);
+    expect_line(db, "young", 9 * 3600, 100);
+    clock_fake_advance(&clock, 10 * hour_ns);
+    expect_blocks(db, 0, 0, 1);
+    clock_fake_advance(&clock, 10 * hour_ns);
+    expect_blocks(db, 0, 0, 0);
+    tsdb_close(db);
+}
+
 // A series that nobody holds goes from the head once its samples are in blocks, and is found there.
 static void test_forgotten_series(void **state)
 {
@@ -972,6 +1019,7 @@ int main(void)
         TSDB_TEST(test_delete),
         TSDB_TEST(test_snapshot),
         TSDB_TEST(test_retention),
+        TSDB_TEST(test_retention_by_age),
         TSDB_TEST(test_forgotten_series),
         TSDB_TEST(test_churn),
         TSDB_TEST(test_held_again),

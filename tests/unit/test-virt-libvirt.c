@@ -19,7 +19,21 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
+#include "libvirt_priv.h"
+#include "virt/manage.h"
 #include "virt/virt.h"
+
+// Linked in place of libvirt's (tests/meson.build), which fails where a connection breaks between
+// the look-up of a VM and the question whether it runs.
+int __real_virDomainIsActive(virDomainPtr domain);
+int __wrap_virDomainIsActive(virDomainPtr domain);
+
+static bool libvirt_is_gone;
+
+int __wrap_virDomainIsActive(virDomainPtr domain)
+{
+    return __real_virDomainIsActive(libvirt_is_gone ? NULL : domain);
+}
 
 // libvirt and GLib are not built for it.
 const char *__tsan_default_options(void);
@@ -276,6 +290,42 @@ static void calls_of_many_threads(void **state)
     virt_libvirt.close(v);
 }
 
+static void use_side_by_side(struct virt *v, size_t n)
+{
+    struct use uses[4];
+    struct err err = {0};
+    assert_true(n <= ARRAY_LEN(uses));
+    for (size_t i = 0; i < n; i++)
+        assert_int_equal(virt_use_begin(&uses[i], v, &err), 0);
+    for (size_t i = 0; i < n; i++)
+        virt_use_end(&uses[i]);
+}
+
+static void spare_channels_that_rested_are_closed(void **state)
+{
+    struct clock_fake fake;
+    clock_fake_init(&fake, NS_PER_S, NS_PER_S);
+    struct virt_params params = {.uri = "test:///default", .clock = &fake.clock};
+    struct virt *v = NULL;
+    struct err err = {0};
+    assert_int_equal(virt_libvirt.open(&params, &v, &err), 0);
+    use_side_by_side(v, 3);
+    assert_int_equal(v->n_channels, 3);
+    clock_fake_advance(&fake, 40 * NS_PER_S);
+    use_side_by_side(v, 2);
+    assert_int_equal(v->n_channels, 3);
+    clock_fake_advance(&fake, 40 * NS_PER_S);
+    use_side_by_side(v, 1);
+    assert_int_equal(v->n_channels, 2); // the third rested for 80 s, the second for 40
+    clock_fake_advance(&fake, 3600 * NS_PER_S);
+    for (int i = 0; i < 3; i++)
+        use_side_by_side(v, 1);
+    assert_int_equal(v->n_channels, 1); // the main one, which carries events, stays
+    use_side_by_side(v, 2);
+    assert_int_equal(v->n_channels, 2);
+    virt_libvirt.close(v);
+}
+
 static void the_statistics_of_a_driver_without_them_fail(void **state)
 {
     struct virt *v = open_test();
@@ -294,6 +344,38 @@ static void the_statistics_of_a_driver_without_them_fail(void **state)
     virt_libvirt.close(v);
 }
 
+// Taken for a VM that is off, a merge would be given up and its images deleted.
+static void a_libvirt_that_went_away_is_no_news_of_the_vm(void **state)
+{
+    const struct virt_manage *ops = &virt_libvirt_manage;
+    struct virt *v = open_test();
+    struct virt_domain d = only_domain(v);
+    struct virt_chain chain;
+    struct virt_size size = {0};
+    struct err err = {0};
+    assert_int_equal(ops->size(v, &d.uuid, &size, &err), 0);
+    int fd = -1;
+    libvirt_is_gone = true;
+    int r = ops->chain(v, &d.uuid, "vda", &chain, &err);
+    assert_true(r < 0 && r != -ESRCH && r != -ENOENT);
+    assert_non_null(strstr(err.message, "asking whether the VM runs"));
+    r = ops->thaw(v, &d.uuid, &err);
+    assert_true(r < 0 && r != -ESRCH && r != -ENOENT);
+    assert_non_null(strstr(err.message, "asking whether the VM runs"));
+    r = ops->size(v, &d.uuid, &size, &err);
+    assert_true(r < 0 && r != -ESRCH && r != -ENOENT);
+    r = ops->undefine(v, &d.uuid, 0, &err);
+    assert_true(r < 0 && r != -EBUSY);
+    assert_non_null(strstr(err.message, "asking whether the VM runs"));
+    r = ops->console(v, &d.uuid, false, &fd, &err);
+    assert_true(r < 0 && r != -ESRCH);
+    assert_non_null(strstr(err.message, "asking whether the VM runs"));
+    libvirt_is_gone = false;
+    assert_int_equal(ops->undefine(v, &d.uuid, 0, &err), -EBUSY);
+    virt_domain_done(&d);
+    virt_libvirt.close(v);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -305,7 +387,9 @@ int main(void)
         cmocka_unit_test(what_fails_to_open_says_why),
         cmocka_unit_test(a_socket_without_a_daemon_is_refused),
         cmocka_unit_test(calls_of_many_threads),
+        cmocka_unit_test(spare_channels_that_rested_are_closed),
         cmocka_unit_test(the_statistics_of_a_driver_without_them_fail),
+        cmocka_unit_test(a_libvirt_that_went_away_is_no_news_of_the_vm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -65,7 +65,7 @@ struct conf {
 
     struct {
         bool enabled;             /**< agent.enabled: true */
-        int64_t interval_ns;      /**< agent.interval: ping and clock; 60s */
+        int64_t interval_ns;      /**< agent.interval: ping and clock; 2m */
         int64_t info_interval_ns; /**< agent.info_interval: file systems, users, OS; 5m */
         int64_t deadline_ns;      /**< agent.deadline: 5s */
     } agent;

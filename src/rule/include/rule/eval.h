@@ -113,9 +113,31 @@ int64_t rule_group_due(const struct rule_group_run *g, int64_t now_ms);
 /** Whether a rule's expression reads a metric of this name (or any: a selector without a name). */
 bool rule_reads(const struct rule *rule, const char *metric);
 
-/** `data` of /api/v1/rules: {"groups":[…]}. `type`: "alert", "record" or NULL for both. */
-void rule_groups_put(const struct rule_group_run *group, size_t n, const char *type,
-                     struct json *j);
+/** Texts of which one must be met; none: any. */
+struct rule_words {
+    char **text;
+    size_t n, cap;
+};
+
+/** Which rules are shown; what is zero leaves nothing out. */
+struct rule_filter {
+    char *type; /**< "alert", "record" */
+    struct rule_words names, groups, files;
+    /** Of a rule's labels as they stand in its file, the group's among them. */
+    bool (*labels)(const void *arg, const struct labels *labels);
+    const void *arg;
+    bool exclude_alerts;
+    size_t group_limit; /**< at most so many groups, 0: all */
+    char *group_token;  /**< those from the group on that an earlier answer's token names */
+};
+
+/**
+ * `data` of /api/v1/rules: {"groups":[…]}, without groups of which no rule is shown, and
+ * "groupNextToken" where the limit left some out. 0; -ENOENT: no group has this token, and nothing
+ * was written.
+ */
+int rule_groups_put(const struct rule_group_run *group, size_t n, const struct rule_filter *filter,
+                    struct json *j);
 
 /** `data` of /api/v1/alerts: {"alerts":[…]}: pending and firing. */
 void rule_alerts_put(const struct rule_group_run *group, size_t n,

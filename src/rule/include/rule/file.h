@@ -40,6 +40,9 @@ struct rule_damping {
                                     firing until the window has passed without `expr` */
 };
 
+/** Whether an annotation of this name is one of these options. */
+bool rule_is_option(const char *annotation);
+
 struct rule {
     bool is_alert;
     char *name; /**< of the alert or of the recorded metric */

@@ -163,6 +163,14 @@ int tsdb_delete(struct tsdb *db, const struct query_matcher *matcher, size_t n, 
                 int64_t end_ms, struct err *err);
 
 /**
+ * Whether a deletion that is not carried out yet covers some of that time: samples of such a series
+ * that are appended there would go with the others. tsdb_settle() carries deletions out, unless a
+ * file is damaged or a reader of the log is behind.
+ */
+bool tsdb_is_deleted(struct tsdb *db, const struct labels *labels, int64_t start_ms,
+                     int64_t end_ms);
+
+/**
  * Write the head as a block and link or copy all blocks into a new directory, which another store
  * can open. 0, -EEXIST, -errno.
  */

@@ -44,4 +44,7 @@ void format_time(double unix_time, double now, struct buf *out);
  */
 void format_libvirt_hint(const json_t *answer, bool utf8, struct buf *out);
 
+/** What to say where an answer has no VMs: without libvirt none is known, which is not none. */
+const char *format_no_vms(const json_t *answer);
+
 #endif
