@@ -192,19 +192,20 @@ def in_turn(report, parts, guests, times):
 
 def side_by_side(report, parts, guests, times):
     """Each part has guests of its own; only libvirtd's end concerns them all. Crashes, of which the
-    time counts, wait for the others."""
+    time counts, wait for the guests that boot meanwhile."""
     dwell_s, first = times["dwell"], len(guests.sink.told())
     sections = {"quiet": ("quiet guests", quiet, guests, times["quiet"]),
+                "crashes": ("crash to webhook", crashes, guests, times["rounds"]),
                 "faults": ("faults", all_at_once, guests, dwell_s)}
-    asides = {name: report.aside() for name in sections if name in parts}
-    with concurrent.futures.ThreadPoolExecutor() as pool:
-        running = {name: pool.submit(section, aside, *sections[name])
-                   for name, aside in asides.items()}
+    asides = {name: report.aside() for name in PARTS if name in parts}
+    lanes = [[name for name in lane if name in asides] for lane in (("quiet", "crashes"),
+                                                                    ("faults",))]
+    with concurrent.futures.ThreadPoolExecutor(len(lanes)) as pool:
+        done = list(pool.map(lambda lane: [section(asides[name], *sections[name])
+                                           for name in lane], lanes))
     for aside in asides.values():
         report.add(aside)
-    if "crashes" in parts:
-        section(report, "crash to webhook", crashes, guests, times["rounds"])
-    wrong = running["faults"].result() if "faults" in running else None
+    wrong = done[1][0] if done[1] else None
     if wrong is not None:
         section(report, "libvirtd's end", then_libvirtd, guests, wrong, first, dwell_s)
 

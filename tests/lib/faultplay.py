@@ -2,6 +2,7 @@
 """Faults of real guests, one after the other, and what a person was told of each."""
 
 import collections
+import concurrent.futures
 import json
 import os
 import re
@@ -307,8 +308,8 @@ def play_guests(sink, wanted, dwell_s, limit_s=60):
     """Those of guests, all at once; they stay as they are."""
     faults = [fault for fault in wanted if fault.guest]
     before = len(sink.told())
-    for fault in faults:
-        fault.cause()
+    with concurrent.futures.ThreadPoolExecutor(len(faults)) as pool:
+        list(pool.map(lambda fault: fault.cause(), faults))
     wait_told(sink, before, faults, limit_s)
     time.sleep(dwell_s)
     told = sink.told()[before:]
