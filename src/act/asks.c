@@ -600,7 +600,6 @@ static const struct {
     {VERB_VM_SELECT, {"select", ROLE_VIEWER, NULL, look_at_selection, then_answer, true}},
 };
 
-// Asked before with the same key: the same task answers.
 // Is the task the deed that is asked for, on the same VM? A key says so only of one's own requests.
 static bool is_of(struct act *a, const struct ask *ask, int64_t id)
 {
@@ -614,6 +613,7 @@ static bool is_of(struct act *a, const struct ask *ask, int64_t id)
     return same;
 }
 
+// Asked before with the same key: the same task answers.
 static bool answer_again(struct act *a, struct ask *ask)
 {
     const char *key = text_of(ask->body, "key");
