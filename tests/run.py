@@ -76,6 +76,13 @@ def run_unit(results, arguments):
             results.add("build", "failed", "see above")
 
 
+# Of tests/e2e what begins so runs in a process of its own, beside the rest.
+LANES = {
+    "tests on real guests": ("test_real_",),
+    "tests that wait": ("test_run.", "test_export.", "test_remote_write_sender."),
+}
+
+
 def e2e_files(results, names):
     """(file, suite) of each module of tests/e2e with a test case that names choose."""
     loader = unittest.TestLoader()
@@ -107,23 +114,24 @@ def run_files(results, files):
 
 
 def run_e2e(results, arguments):
-    """Those that share the lab's guests mostly wait for them: they run beside the others."""
+    """Some mostly wait: they run beside the others."""
     if not timed_build(results, "build", None,
                        ["tests/fake-core", "tests/virt-probe", "tests/tsdb-crash"]):
         results.add("build", "failed", "see above")
         return
     results.add("build", "passed")
-    files = list(e2e_files(results, arguments.names))
-    real = [pair for pair in files if pair[0].startswith("test_real_")]
-    others = [pair for pair in files if pair not in real]
-    beside = None
-    if real and others:
-        beside = lanes.Lane("tests on real guests", lambda found: run_files(found, real))
+    groups = {}
+    for file, suite in e2e_files(results, arguments.names):
+        lane = next((lane for lane, starts in LANES.items() if file.startswith(starts)), None)
+        groups.setdefault(lane, []).append((file, suite))
+    here = groups.pop(None, None) or (groups.popitem()[1] if groups else [])
+    beside = [lanes.Lane(lane, lambda found, files=files: run_files(found, files))
+              for lane, files in groups.items()]
     try:
-        run_files(results, others if beside else files)
+        run_files(results, here)
     finally:
-        if beside:
-            beside.join(results)
+        for lane in beside:
+            lane.join(results)
     run_lab_selftest(results, arguments)
 
 
