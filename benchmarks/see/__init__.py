@@ -89,12 +89,10 @@ def all_known(daemon, host):
         "libvirt_age_seconds" in daemon.vm(name) for name in host.qemus()), pause=0.2)
 
 
-def watch(report, host, times):
+def watch(report, host, times, beside):
     """All that needs our daemon on the real guests; our cost for the comparison."""
     config = {"libvirt": {"uri": "qemu:///system"}, "web": {"listen": [f"127.0.0.1:{PORT}"]},
               "metrics": {"misnamed": False}}
-    beside = Beside(report)
-    beside.start("churn", memory.churn, times["cycles"])
     beside.start("many VMs", memory.many_in_memory, 500, times["many"])
     with contextlib.ExitStack() as job:
         # Before the daemon, whose first reading then shows it.
@@ -136,11 +134,13 @@ def run(arguments, report):
     except OSError:
         report.failed("the lab", f"another ./bench uses the lab {LAB}")
         return
+    beside = Beside(report)
+    beside.start("churn", memory.churn, times["cycles"])  # which needs no lab
     host = bring_up(report)
     report.begin()
     try:
         busy(host, True)
-        ours, scraped = watch(report, host, times)
+        ours, scraped = watch(report, host, times, beside)
         others = [section(report, name, measure, host, GUESTS, times["peer"])
                   for name, measure in (("prometheus-libvirt-exporter", peers.measure_exporter),
                                         ("collectd", peers.measure_collectd))]

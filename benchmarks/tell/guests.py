@@ -21,7 +21,7 @@ NEEDS = {"quiet": QUIET, "faults": (VICTIM, PANICS, KILLED), "crashes": (CRASHES
 PARTS = tuple(NEEDS)
 
 # Seconds to wait for more after a fault is told; of quiet; rounds of crashes.
-QUICK = {"dwell": 3, "quiet": 12, "rounds": 3}
+QUICK = {"dwell": 2, "quiet": 12, "rounds": 3}
 NORMAL = {"dwell": 5, "quiet": 120, "rounds": 12}
 LONG = {"dwell": 30, "quiet": 1200, "rounds": 40}
 
@@ -191,21 +191,18 @@ def in_turn(report, parts, guests, times):
 
 
 def side_by_side(report, parts, guests, times):
-    """Each part has guests of its own; only libvirtd's end concerns them all. Crashes, of which the
-    time counts, wait for the guests that boot meanwhile."""
+    """Each part has guests of its own; only libvirtd's end concerns them all."""
     dwell_s, first = times["dwell"], len(guests.sink.told())
     sections = {"quiet": ("quiet guests", quiet, guests, times["quiet"]),
                 "crashes": ("crash to webhook", crashes, guests, times["rounds"]),
                 "faults": ("faults", all_at_once, guests, dwell_s)}
     asides = {name: report.aside() for name in PARTS if name in parts}
-    lanes = [[name for name in lane if name in asides] for lane in (("quiet", "crashes"),
-                                                                    ("faults",))]
-    with concurrent.futures.ThreadPoolExecutor(len(lanes)) as pool:
-        done = list(pool.map(lambda lane: [section(asides[name], *sections[name])
-                                           for name in lane], lanes))
+    with concurrent.futures.ThreadPoolExecutor(len(sections)) as pool:
+        running = {name: pool.submit(section, aside, *sections[name])
+                   for name, aside in asides.items()}
     for aside in asides.values():
         report.add(aside)
-    wrong = done[1][0] if done[1] else None
+    wrong = running["faults"].result() if "faults" in running else None
     if wrong is not None:
         section(report, "libvirtd's end", then_libvirtd, guests, wrong, first, dwell_s)
 
