@@ -54,7 +54,8 @@ static void vm_stopped(struct collector *c, struct vm *vm)
 static void vm_started(struct collector *c, struct vm *vm)
 {
     lane_add(c->stats_lane, vm->uuid.b, UUID_BYTES, mono(c));
-    if (c->sampler && !rec_of(vm)->pid)
+    // Also where a process is known: of one that was started again at once, that is the last one.
+    if (c->sampler)
         sampler_scan_soon(c->sampler);
 }
 

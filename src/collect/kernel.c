@@ -31,6 +31,8 @@ static void process_gone(struct collector *c, struct vm *vm)
     object_set_attr(&vm->obj, ATTR_VM_PROCESS_STATE, NULL);
     if (!vm->in_libvirt)
         inventory_drop_unknown(c, vm);
+    else if (vm->active && c->sampler) // it may have been started again
+        sampler_scan_soon(c->sampler);
 }
 
 static void note_process(struct collector *c, struct vm *vm, const struct batch *b)

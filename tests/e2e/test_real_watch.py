@@ -64,6 +64,17 @@ class Watching(unittest.TestCase):
         self.assertLess(vm["guest_unused_bytes"], vm["guest_available_bytes"])
         self.assertGreater(vm["disks"][0]["capacity_bytes"], 0)
 
+    def test_started_again_at_once(self):
+        """Before anybody has seen that the last process is gone."""
+        self.define("again")
+        self.addCleanup(self.host.virsh, "destroy", "again", check=False)
+        with realhost.daemon({"kernel": {"scan_interval": "1h"}}) as daemon:
+            for _ in range(4):
+                self.host.run("sh", "-c", "virsh -q destroy again; virsh -q start again")
+                pid = str(self.host.qemu("again"))
+                wait_for("its new process is known", 60, lambda: daemon.vms().get("again", {}).get(
+                    "pid") == pid)
+
     def test_disks_that_rest_are_left_out(self):
         with realhost.daemon({"libvirt": {"interval": "5s"}}) as daemon:
             def disk():
