@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Trees back into text, on one line and laid out, as Prometheus writes them.
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -144,6 +145,18 @@ static void print_number(struct buf *out, const struct node *node)
         put_plain_number(out, node->number);
 }
 
+static void print(struct buf *out, const struct node *node);
+
+static void print_left(struct buf *out, const struct node *node)
+{
+    const struct node *left = node->lhs;
+    // A sign binds less than a power: "+Inf ^ a" is +(Inf ^ a).
+    if (node->op == OP_POW && left->kind == NODE_NUMBER && isinf(left->number))
+        buf_puts(out, "Inf");
+    else
+        print(out, left);
+}
+
 static void print(struct buf *out, const struct node *node)
 {
     switch (node->kind) {
@@ -177,7 +190,7 @@ static void print(struct buf *out, const struct node *node)
         buf_puts(out, node_child(node, 0) ? ")" : "()");
         break;
     case NODE_BINARY:
-        print(out, node->lhs);
+        print_left(out, node);
         buf_putc(out, ' ');
         put_operator(out, node);
         buf_putc(out, ' ');
@@ -233,7 +246,12 @@ static void lay_out_arguments(struct buf *out, const struct node *node, int leve
 
 static void lay_out_binary(struct buf *out, const struct node *node, int level)
 {
-    lay_out(out, node->lhs, level + 1, true);
+    if (fits(node->lhs)) {
+        indent(out, level + 1);
+        print_left(out, node);
+    } else {
+        lay_out(out, node->lhs, level + 1, true);
+    }
     buf_putc(out, '\n');
     indent(out, level);
     put_operator(out, node);

@@ -283,8 +283,8 @@ class Transfer(unittest.TestCase):
         for name, vm in last.items():
             for field in ("state", "vcpus_current", "memory_current_bytes"):
                 self.assertEqual(vm[field], live[name][field], name)
-            # The back end's guests work evenly.
-            self.assertAlmostEqual(vm["cpu_ratio"], live[name]["cpu_ratio"], delta=0.2)
+            # The guests work evenly, but a busy machine samples them unevenly.
+            self.assertAlmostEqual(vm["cpu_ratio"], live[name]["cpu_ratio"], delta=0.5)
 
     def test_a_snapshot_an_export_and_a_recording_are_replayed(self):
         recording = os.path.join(self.top.name, "recording")

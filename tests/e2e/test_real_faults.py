@@ -188,9 +188,9 @@ class Away(unittest.TestCase):
         daemon.start()
         self.wait_status(daemon, "permission denied")
         os.chmod(socket, 0o777)
-        wait_for("allowed later", 15, lambda: daemon.status()["libvirt"]["up"])
+        wait_for("allowed later", 60, lambda: daemon.status()["libvirt"]["up"])
         # An ordinary user sees what the kernel shows to everybody.
-        wait_for("states", 15, lambda: daemon.vms().get("calm", {}).get("state") == "running")
+        wait_for("states", 60, lambda: daemon.vms().get("calm", {}).get("state") == "running")
 
     def test_foreign_log_to_a_full_disk(self):
         """A log that cannot be written must not stop anything."""

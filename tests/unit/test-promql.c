@@ -167,6 +167,9 @@ static const struct {
     {"1h30m", "1h30m"},
     {"-0x10", "-16"},
     {"Inf", "+Inf"},
+    {"1e999 ^ a", "Inf ^ a"},
+    {"2 * Inf ^ a", "2 * Inf ^ a"},
+    {"a ^ Inf", "a ^ +Inf"},
     {"'a\"b'", "\"a\\\"b\""},
 };
 
