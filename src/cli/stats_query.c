@@ -24,10 +24,11 @@ const struct stats_metric stats_of_vm[] = {
      "(libvirt_domain_memory_stats_usable_bytes{domain=$vm})",
      "max by (domain) (libvirt_domain_memory_stats_available_bytes{domain=$vm})", "its memory",
      NULL, false},
+    // What the balloon leaves it, until that is reached: the hypervisor's own comes on top.
     {"memory on the host", "max by (domain) (vherd_vm_resident_bytes{domain=$vm})",
-     // What the balloon leaves it, not what it could be given; the hypervisor's own comes on top.
-     "max by (domain) (libvirt_domain_memory_stats_actual_balloon_bytes{domain=$vm}) or max by "
-     "(domain) (libvirt_domain_info_memory_usage_bytes{domain=$vm})",
+     "(max by (domain) (libvirt_domain_memory_stats_actual_balloon_bytes{domain=$vm}) or max by "
+     "(domain) (libvirt_domain_info_memory_usage_bytes{domain=$vm})) > max by (domain) "
+     "(vherd_vm_resident_bytes{domain=$vm})",
      "its memory", NULL, false},
     {"disk read", VM_RATE("libvirt_domain_block_stats_read_bytes_total"), NULL, NULL, NULL, true},
     {"disk write", VM_RATE("libvirt_domain_block_stats_write_bytes_total"), NULL, NULL, NULL, true},
