@@ -2,6 +2,7 @@
 """Rows of results: `name  value unit  limit  ok|short`."""
 
 import json
+import threading
 import time
 
 QUICK_SECONDS = 60
@@ -33,6 +34,17 @@ class Report:
             self.row(**row)
         for text in other.notes:
             self.note(text)
+
+    def beside(self, tasks):
+        """Each in a thread of its own with a report; what they report comes in their order."""
+        asides = [self.aside() for _ in tasks]
+        threads = [threading.Thread(target=task, args=(aside,))
+                   for task, aside in zip(tasks, asides)]
+        for thread in threads:
+            thread.start()
+        for thread, aside in zip(threads, asides):
+            thread.join()
+            self.add(aside)
 
     def at_most(self, name, value, unit, limit):
         self.row(name, value, unit, f"<={format_value(limit)}", value is not None and value <= limit)

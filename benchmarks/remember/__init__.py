@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 import tempfile
-import threading
 import time
 
 import building
@@ -133,15 +132,10 @@ def section(report, name, function, *arguments):
 
 
 def beside(report, *tasks):
-    """(name, function, its arguments but the report), each in a thread; reported in their order."""
-    asides = [report.aside() for _ in tasks]
-    threads = [threading.Thread(target=section, args=(aside, name, function, aside, *more))
-               for aside, (name, function, *more) in zip(asides, tasks)]
-    for thread in threads:
-        thread.start()
-    for thread, aside in zip(threads, asides):
-        thread.join()
-        report.add(aside)
+    """(name, function, its arguments but the report), each in a thread."""
+    report.beside([lambda aside, name=name, function=function, more=more:
+                   section(aside, name, function, aside, *more)
+                   for name, function, *more in tasks])
 
 
 def without_clock(report, arguments, times, can_fuzz):

@@ -5,7 +5,6 @@ told of them; restarts; the specification and others' files; real peers."""
 import os
 import statistics
 import subprocess
-import threading
 
 import building
 import promqlpeer
@@ -73,17 +72,6 @@ def chosen(arguments):
     return [name for name in PARTS if not arguments.part or name in arguments.part]
 
 
-def beside(report, tasks):
-    """Each in a thread of its own; what they report comes when they are done, in their order."""
-    asides = [report.aside() for _ in tasks]
-    threads = [threading.Thread(target=task, args=(aside,)) for task, aside in zip(tasks, asides)]
-    for thread in threads:
-        thread.start()
-    for thread, aside in zip(threads, asides):
-        thread.join()
-        report.add(aside)
-
-
 def in_turn(arguments, report, parts, here):
     if "costs" in parts:
         costs(arguments, report)
@@ -98,7 +86,7 @@ def together(arguments, report, parts, here):
     tasks.append(lambda aside: guests.run(arguments, aside, parts, here))
     if arguments.quick and "costs" in parts:
         tasks.append(lambda aside: costs(arguments, aside))
-    beside(report, tasks)
+    report.beside(tasks)
     if not arguments.quick and "costs" in parts:
         costs(arguments, report)
 
