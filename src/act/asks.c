@@ -263,12 +263,13 @@ static int find_vm(struct ask *ask)
     bool by_uuid = uuid_parse(ask->vm, strlen(ask->vm), &uuid);
     int r = ops->list(ask->conn->virt, &domains, &n, &ask->err);
     for (size_t i = 0; r == 0 && i < n; i++) {
-        bool named = strcmp(domains[i].name, ask->vm) == 0;
-        if (named || (by_uuid && !ask->found && uuid_equal(&domains[i].uuid, &uuid))) {
+        // As herd_vm_find(): the UUID comes first.
+        bool meant = by_uuid && uuid_equal(&domains[i].uuid, &uuid);
+        if (meant || (!ask->found && strcmp(domains[i].name, ask->vm) == 0)) {
             ask->uuid = domains[i].uuid;
             ask->found = true;
         }
-        if (named)
+        if (meant)
             break;
     }
     virt_domains_free(domains, n);

@@ -172,11 +172,13 @@ struct vm *herd_vm(const struct herd *h, const struct uuid *uuid)
 
 struct vm *herd_vm_find(const struct herd *h, const char *name_or_uuid)
 {
-    for (size_t i = 0; i < h->n_vms; i++)
-        if (strcmp(object_attr(&h->vms[i]->obj, ATTR_VM_NAME), name_or_uuid) == 0)
-            return h->vms[i];
     struct uuid uuid;
-    return uuid_parse(name_or_uuid, strlen(name_or_uuid), &uuid) ? herd_vm(h, &uuid) : NULL;
+    struct vm *vm =
+        uuid_parse(name_or_uuid, strlen(name_or_uuid), &uuid) ? herd_vm(h, &uuid) : NULL;
+    for (size_t i = 0; !vm && i < h->n_vms; i++)
+        if (strcmp(object_attr(&h->vms[i]->obj, ATTR_VM_NAME), name_or_uuid) == 0)
+            vm = h->vms[i];
+    return vm;
 }
 
 // Two VMs of one name would make one series twice: only a process that libvirt does not know can

@@ -90,6 +90,15 @@ class Deeds(unittest.TestCase):
         self.assertEqual(plan["would"], ["switch off, without asking the guest, vm2"])
         self.assertEqual(self.ask("/vherd/v1/tasks")[1]["tasks"], before)
 
+    def test_a_uuid_means_its_own_vm(self):
+        uuid, poser = (self.ask(f"/vherd/v1/vms/{vm}")[1]["uuid"] for vm in ("vm3", "vm4"))
+        self.assertEqual(self.deed("vm4/destroy")["state"], "done")
+        self.assertEqual(self.deed("vm4/rename", {"name": uuid})["state"], "done")
+        plan = self.ask(f"/vherd/v1/vms/{uuid}/destroy", {"dry_run": True})[1]
+        self.assertEqual(self.deed(f"{poser}/rename", {"name": "vm4"})["state"], "done")
+        self.assertEqual(self.deed("vm4/start")["state"], "done")
+        self.assertEqual(plan["would"], ["switch off, without asking the guest, vm3"])
+
     def test_the_same_key_is_the_same_task(self):
         first = self.ask("/vherd/v1/vms/vm3/reset", {"key": "k1"})
         again = self.ask("/vherd/v1/vms/vm3/reset", {"key": "k1"})

@@ -77,8 +77,11 @@ static void test_find_by_name_and_uuid(void **state)
     assert_ptr_equal(herd_vm_find(h, "a"), a);
     assert_ptr_equal(herd_vm_find(h, object_attr(&b->obj, ATTR_VM_UUID)), b);
     assert_null(herd_vm_find(h, "b"));
+    struct vm *poser = add(h, 3, object_attr(&b->obj, ATTR_VM_UUID));
+    assert_ptr_equal(herd_vm_find(h, object_attr(&b->obj, ATTR_VM_UUID)), b);
+    assert_ptr_equal(herd_vm_find(h, object_attr(&poser->obj, ATTR_VM_UUID)), poser);
     assert_ptr_equal(add(h, 1, NULL), a);
-    assert_int_equal(h->n_vms, 2);
+    assert_int_equal(h->n_vms, 3);
     herd_free(h);
 }
 

@@ -81,7 +81,10 @@ void herd_free(struct herd *h);
 /** The VM of that UUID or NULL. */
 struct vm *herd_vm(const struct herd *h, const struct uuid *uuid);
 
-/** By exact name, or by UUID text; NULL where there is none. */
+/**
+ * By UUID text, or by exact name; NULL where there is none. The UUID comes first, as in virsh: else
+ * a VM that is named as another's UUID would be taken for it.
+ */
 struct vm *herd_vm_find(const struct herd *h, const char *name_or_uuid);
 
 /**
