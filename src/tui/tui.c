@@ -175,6 +175,23 @@ static int open_signals(struct tui *t)
     return t->signal_fd < 0 ? -errno : 0;
 }
 
+// What terminals send that are not quite what TERM says, such as PuTTY: its Esc would count alone.
+static void define_keys(void)
+{
+    static const struct {
+        const char *sent;
+        int key;
+    } keys[] = {
+        {"\033[A", KEY_UP},   {"\033OA", KEY_UP},     {"\033[B", KEY_DOWN},  {"\033OB", KEY_DOWN},
+        {"\033[H", KEY_HOME}, {"\033OH", KEY_HOME},   {"\033[1~", KEY_HOME}, {"\033[7~", KEY_HOME},
+        {"\033[F", KEY_END},  {"\033OF", KEY_END},    {"\033[4~", KEY_END},  {"\033[8~", KEY_END},
+        {"\033OP", KEY_F(1)}, {"\033[11~", KEY_F(1)}, {"\033OM", KEY_ENTER},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+        if (key_defined(keys[i].sent) == 0)
+            define_key(keys[i].sent, keys[i].key);
+}
+
 static int open_screen(struct tui *t, const struct tui_params *params, struct err *err)
 {
     if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
@@ -182,13 +199,15 @@ static int open_screen(struct tui *t, const struct tui_params *params, struct er
     const char *name = getenv("TERM");
     t->screen = newterm(NULL, stdout, stdin);
     if (!t->screen)
-        return err_set(err, EINVAL, "cannot draw on a terminal of type \"%s\" (TERM)",
+        return err_set(err, EINVAL,
+                       "cannot draw on a terminal of type \"%s\" (TERM); try TERM=xterm",
                        name ? name : "");
     set_escdelay(25);
     cbreak();
     noecho();
     nonl();
     keypad(stdscr, TRUE);
+    define_keys();
     nodelay(stdscr, TRUE);
     curs_set(0);
     init_styles(t, params->color);

@@ -143,6 +143,17 @@ class Top(unittest.TestCase):
         self.keys("Escape")
         self.until(" NAME ")
 
+    def test_keys_of_another_terminal(self):
+        self.start(environment="TERM=xterm")
+        self.until("vm05 ")
+        self.keys("/", "vm05", "Enter", "Enter")
+        self.until("Last 300 seconds")
+        for end, home in (("\033[4~", "\033[1~"), ("\033[8~", "\033[7~"), ("\033[F", "\033[H")):
+            self.keys("-l", end)
+            self.until("kvm_stats")
+            self.keys("-l", home)
+            self.until("^vm05 .*-")
+
     def test_help(self):
         self.start()
         self.until("vm05 ")
@@ -249,7 +260,7 @@ class Top(unittest.TestCase):
 
     def test_unknown_terminal(self):
         self.start(environment="TERM=nothing-like-it")
-        self.until('cannot draw on a terminal of type "nothing-like-it"')
+        self.until('cannot draw on a terminal of type "nothing-like-it" .*TERM=x')
         self.until("status 1")
 
 
