@@ -175,6 +175,16 @@ static int pool_run(struct call *call)
     return call->c->p.virt->pool(call->conn->virt, call->pool, call->out, &call->err);
 }
 
+// The kernel lane cannot say that it does not see a VM, which it knows by its process alone.
+static void say_no_process(struct collector *c, struct call *call, const struct vm *vm, int64_t now)
+{
+    const struct vm_rec *rec = rec_of(vm);
+    if (!rec->pid && now - rec->event_ns > c->p.conf->kernel.scan_interval_ns)
+        batch_unavailable(call->out, "process",
+                          "no process of it in /proc: hidden (hidepid), or out of sight of vherd's "
+                          "PID namespace");
+}
+
 static void stats_apply(struct collector *c, struct call *call, struct vm *vm, int64_t now);
 static void config_apply(struct collector *c, struct call *call, struct vm *vm, int64_t now);
 static void stored_apply(struct collector *c, struct call *call, struct vm *vm, int64_t now);
@@ -231,6 +241,7 @@ static void stats_apply(struct collector *c, struct call *call, struct vm *vm, i
         batch_apply(call->out, &vm->obj);
         return;
     }
+    say_no_process(c, call, vm, now);
     batch_apply(call->out, &vm->obj);
     object_sweep(&vm->obj, KIND_MISS, LANE_LIBVIRT, call->out->mono_ns);
     object_sweep(&vm->obj, KIND_PERF, LANE_LIBVIRT, call->out->mono_ns);

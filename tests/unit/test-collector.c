@@ -257,6 +257,22 @@ static void test_stopped_process_is_flagged_and_not_called(void **state)
     stage_free(s);
 }
 
+// As where /proc hides the processes of others.
+static void test_a_process_out_of_sight_is_told(void **state)
+{
+    struct stage *s = stage_new("memory:///?vms=2");
+    for (int i = 0; i < 25; i++) {
+        clock_fake_advance(&s->clock, NS_PER_S);
+        settle(s);
+    }
+    for (size_t i = 0; i < 2; i++)
+        assert_non_null(object_find(&s->herd->vms[i]->obj, KIND_MISS, "process"));
+    seconds(s, 12);
+    for (size_t i = 0; i < 2; i++)
+        assert_null(object_find(&s->herd->vms[i]->obj, KIND_MISS, "process"));
+    stage_free(s);
+}
+
 // Processes that look well but whose calls hang: found out, quarantined, the others unharmed.
 static void test_hung_monitors_do_not_hold_up_others(void **state)
 {
@@ -631,6 +647,7 @@ int main(void)
         cmocka_unit_test(test_new_vm_is_seen_without_a_listing),
         cmocka_unit_test(test_rename_and_hot_plug),
         cmocka_unit_test(test_stopped_process_is_flagged_and_not_called),
+        cmocka_unit_test(test_a_process_out_of_sight_is_told),
         cmocka_unit_test(test_hung_monitors_do_not_hold_up_others),
         cmocka_unit_test(test_hung_monitors_in_shared_calls),
         cmocka_unit_test(test_memory_of_idle_guests_is_read_seldom),
