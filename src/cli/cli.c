@@ -329,6 +329,8 @@ static int take_word(struct cli *cli, const char *word)
     }
     if (cli->n_operands == cli->command->most)
         return cli_usage(cli, "%s takes no operand \"%s\"", cli->command->name, word);
+    if (!*word)
+        return cli_usage(cli, "an operand of %s is empty", cli->command->name);
     cli->operands[cli->n_operands++] = word;
     return EXIT_WELL;
 }

@@ -163,6 +163,7 @@ class Commands(unittest.TestCase):
         for arguments, part in (
                 ((), "which command?"), (("lits",), 'did you mean "list"?'),
                 (("list", "--jsn"), "did you mean --json?"), (("show",), "needs an operand: VM"),
+                (("show", ""), "an operand of show is empty"),
                 (("show", "a", "b"), 'takes no operand "b"'), (("show", "-x"), "put -- before it"),
                 (("list", "--json=1"), "takes no value"), (("list", "--state"), "needs a value"),
                 (("list", "--color", "blue"), "auto, always or never"),
