@@ -63,7 +63,9 @@ static void ask_detail(struct tui_feed *p, const char *uuid)
     pthread_mutex_lock(&p->lock);
     if (r == 0)
         replace(&p->news.detail, detail);
-    mem_strset(&p->news.detail_error, r < 0 ? err.message : NULL);
+    mem_strset(&p->news.detail_error, r == -ENOENT ? "This VM is gone; Esc goes back to the others."
+                                      : r < 0      ? err.message
+                                                   : NULL);
     memcpy(p->detail_of, uuid, sizeof(p->detail_of));
     pthread_mutex_unlock(&p->lock);
     signal_fd(p->news_fd);

@@ -213,6 +213,18 @@ class Top(unittest.TestCase):
         self.until(r"vm05 +running +22.0%")
         self.assertNotIn("retrying", "\n".join(self.screen()))
 
+    def test_vm_goes_while_it_is_looked_into(self):
+        self.start()
+        self.until("vm05 ")
+        self.keys("/", "vm05", "Enter", "Enter")
+        self.until("Last 300 seconds")
+        self.api.stop()
+        self.api.options += ("--vms", "4")
+        self.api.start()
+        self.until("^This VM is gone; Esc goes back")
+        self.keys("Escape")
+        self.until("No VM matches the filter")
+
     def test_slow_daemon_leaves_keys_quick(self):
         self.start()
         self.until("vm05 ")
