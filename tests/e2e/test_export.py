@@ -259,6 +259,8 @@ class Transfer(unittest.TestCase):
             self.assertEqual(out, "")
             self.assertIn("No space left on device; nothing was deleted\n", error)
             self.assertEqual(error.count("\n"), 1, error)
+            status, _, body = b.get("/vherd/v1/store/delete?match[]=old", method="POST")
+            self.assertEqual(status, 507, body)
             self.assertEqual(left(), 10)
             restart()
             self.assertEqual(left(), 10)
