@@ -163,6 +163,23 @@ static void test_what_was_deleted_can_come_again(void **state)
     end(&b);
 }
 
+// Also the newest sample of a series, of which the head knows the time.
+static void test_the_newest_can_come_again(void **state)
+{
+    const struct query_matcher m = {QUERY_NOT_EQUAL, "i", "2", NULL};
+    struct bench b;
+    begin(&b, *state);
+    add(&b, 1, 3, 1, 20);
+    uv_run(&b.loop, UV_RUN_DEFAULT);
+    assert_int_equal(tsdb_delete(b.db, &m, 1, 0, b.now_ms, NULL), 0);
+    add(&b, 2, 3, 1, 20);
+    add(&b, 3, 3, 1, 20);
+    uv_run(&b.loop, UV_RUN_DEFAULT);
+    expect(&b, 1, 2, 2 * 20, 20, 0);
+    expect(&b, 2, 3, 0, 3 * 20, 0);
+    end(&b);
+}
+
 // The log is read yet and would bring back what was deleted, so the deletion stays.
 static void test_what_would_be_deleted_is_refused(void **state)
 {
@@ -231,6 +248,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {TSDB_TEST(test_what_is_there_is_a_duplicate),
                                        TSDB_TEST(test_what_was_deleted_can_come_again),
+                                       TSDB_TEST(test_the_newest_can_come_again),
                                        TSDB_TEST(test_what_would_be_deleted_is_refused),
                                        TSDB_TEST(test_what_cannot_be_taken),
                                        TSDB_TEST(test_who_is_gone_hears_nothing)};
