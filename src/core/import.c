@@ -234,9 +234,7 @@ static void count(struct samples_written *w, int r)
     w->late += r == -ERANGE;
     w->duplicate += r == -EEXIST;
     if (r < 0 && w->rejected++ == 0)
-        snprintf(w->reason, sizeof(w->reason), "%s",
-                 r == -EAGAIN ? "a deletion of that time is not carried out yet; try again later"
-                              : strerror(-r));
+        snprintf(w->reason, sizeof(w->reason), "%s", samples_why(r));
 }
 
 static int append(struct imports *im, const struct import *m, const struct point *p)
