@@ -277,6 +277,9 @@ const struct command commands[] = {
                    "now. Refused and counted is what is older, ahead of the clock, or of a time "
                    "that its series has a sample of already. A NaN is taken for the end of its "
                    "series. Needs the Unix socket.",
+        .options = {{"dry-run", NULL,
+                     "read all, say how many samples would be taken, and take none; what stands "
+                     "twice in the files counts twice"}},
         .run = cmd_import,
     },
     {
