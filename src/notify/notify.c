@@ -78,8 +78,7 @@ static void join_all(struct notify *n, int64_t now_ms)
     if (filled > 0)
         qsort(all, filled, sizeof(struct entry *), by_age);
     for (size_t i = 0; i < filled; i++)
-        if (all[i]->n_groups == 0)
-            groups_join(n, all[i], now_ms);
+        groups_join(n, all[i], now_ms);
 }
 
 void notify_loaded(struct notify *n, int64_t now_ms)
