@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Invariants: a job is in exactly one of `todo`, the thread's hands, `over`; between the locks the
-// thread alone touches `store`. While the file is not open, `todo` holds jobs that wait for it.
+// thread alone touches `store`. While the file is not open, `todo` holds jobs that wait for it;
+// what is in `held` waits for room on the disk, and no job that would wait too overtakes it.
 #include "statedb.h"
 
 #include <errno.h>
@@ -13,8 +14,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-#define RETRY_MIN_S 1
-#define RETRY_MAX_S 60
+#define RETRY_MIN_S 1u
+#define RETRY_MAX_S 60u
 
 struct queue {
     struct statedb_job *first, **last;
@@ -36,8 +37,12 @@ struct statedb {
     pthread_mutex_t lock;
     pthread_cond_t more;
     struct queue todo, over;
-    char *error;    // why the file is not open; NULL
+    char *error;    // why the file is not open or takes no more; NULL
     bool is_opened; // by the thread, later
+    struct queue held;
+    size_t n_held;
+    unsigned pause_s; // until it is tried again, at `retry`
+    struct timespec retry;
     bool ending;
     bool *closed; // set once `wake` is closed
 };
@@ -89,13 +94,20 @@ static bool run_together(struct store *s, struct statedb_job *jobs)
     return store_commit(s) == 0;
 }
 
+static bool lacks_room(const struct statedb_job *job)
+{
+    return job->waits && job->result == -ENOSPC;
+}
+
 static void run_all(struct store *s, struct statedb_job *jobs)
 {
+    bool is_full = false;
     if (jobs->next && run_together(s, jobs))
         return;
     for (struct statedb_job *job = jobs; job; job = job->next) {
-        job->result = run_one(s, job);
-        if (job->result < 0)
+        job->result = is_full && job->waits ? -ENOSPC : run_one(s, job);
+        is_full |= lacks_room(job);
+        if (job->result < 0 && !lacks_room(job))
             log_warning("%s: %s", store_path(s), store_message(s));
     }
 }
@@ -109,32 +121,108 @@ static int open_store(struct statedb *db, struct err *err)
     return store_open(db->path, db->schemas, db->n_schemas, &db->store, err);
 }
 
+static void pause_longer(struct statedb *db)
+{
+    db->pause_s = db->pause_s ? MIN_OF(2 * db->pause_s, RETRY_MAX_S) : RETRY_MIN_S;
+    clock_gettime(CLOCK_MONOTONIC, &db->retry);
+    db->retry.tv_sec += db->pause_s;
+}
+
+static void well_again(struct statedb *db)
+{
+    free(TAKE_PTR(db->error));
+    db->pause_s = 0;
+    log_warning("%s can be written again: events and alerts are kept", db->path);
+}
+
 // The lock is held; at the end it is tried a last time.
 static void open_later(struct statedb *db)
 {
-    unsigned pause_s = RETRY_MIN_S;
     while (!db->store) {
-        struct timespec until;
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_sec += pause_s;
-        while (!db->ending && pthread_cond_timedwait(&db->more, &db->lock, &until) == 0) {
+        pause_longer(db);
+        while (!db->ending && pthread_cond_timedwait(&db->more, &db->lock, &db->retry) == 0) {
         }
         bool is_last = db->ending;
         struct err err = {0};
         pthread_mutex_unlock(&db->lock);
         int r = open_store(db, &err);
         pthread_mutex_lock(&db->lock);
-        free(TAKE_PTR(db->error));
-        if (r < 0) {
-            db->error = mem_strdup(err.message);
-            if (is_last)
-                return;
-        }
-        pause_s = MIN_OF(2 * pause_s, (unsigned)RETRY_MAX_S);
+        if (r < 0)
+            mem_strset(&db->error, err.message);
+        if (r < 0 && is_last)
+            return;
     }
-    log_warning("%s can be written again: events and alerts are kept", db->path);
+    well_again(db);
     db->is_opened = true;
     uv_async_send(&db->wake);
+}
+
+static void hold(struct statedb *db, struct statedb_job *job)
+{
+    queue_put(&db->held, job);
+    db->n_held++;
+}
+
+static bool is_due(const struct statedb *db)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec > db->retry.tv_sec ||
+           (now.tv_sec == db->retry.tv_sec && now.tv_nsec >= db->retry.tv_nsec);
+}
+
+// Returns whether what is held is to be tried. The lock is held.
+static bool wait_for_jobs(struct statedb *db)
+{
+    while (!db->todo.first && !db->ending && !(db->held.first && is_due(db))) {
+        if (db->held.first)
+            (void)pthread_cond_timedwait(&db->more, &db->lock, &db->retry);
+        else
+            pthread_cond_wait(&db->more, &db->lock);
+    }
+    return !db->held.first || db->ending || is_due(db);
+}
+
+static struct statedb_job *choose(struct statedb *db, bool is_time)
+{
+    struct queue chosen;
+    queue_init(&chosen);
+    struct statedb_job *held = is_time ? queue_take(&db->held) : NULL, *next;
+    db->n_held = is_time ? 0 : db->n_held;
+    for (struct statedb_job *job = held; job; job = next) {
+        next = job->next;
+        queue_put(&chosen, job);
+    }
+    for (struct statedb_job *job = queue_take(&db->todo); job; job = next) {
+        next = job->next;
+        if (job->waits && !is_time && db->n_held < STATEDB_WAITING_MAX)
+            hold(db, job);
+        else
+            queue_put(&chosen, job);
+    }
+    return chosen.first;
+}
+
+static void put_back(struct statedb *db, struct statedb_job *jobs, bool is_time)
+{
+    for (struct statedb_job *job = jobs, *next; job; job = next) {
+        next = job->next;
+        if (lacks_room(job) && !db->ending && db->n_held < STATEDB_WAITING_MAX)
+            hold(db, job);
+        else
+            queue_put(&db->over, job);
+    }
+    if (!is_time)
+        return;
+    if (db->held.first && !db->error) {
+        db->error = mem_printf("%s: %s", db->path, strerror(ENOSPC));
+        log_error("%s; events wait in memory and alerts are not kept, it is tried again",
+                  db->error);
+    }
+    if (db->held.first)
+        pause_longer(db);
+    else if (db->error)
+        well_again(db);
 }
 
 static void *work(void *arg)
@@ -145,19 +233,16 @@ static void *work(void *arg)
     if (!db->store)
         open_later(db);
     while (db->store) {
-        while (!db->todo.first && !db->ending)
-            pthread_cond_wait(&db->more, &db->lock);
-        struct statedb_job *jobs = queue_take(&db->todo);
-        if (!jobs)
+        bool is_time = wait_for_jobs(db);
+        struct statedb_job *jobs = choose(db, is_time);
+        if (!jobs && db->ending)
             break;
+        if (!jobs)
+            continue;
         pthread_mutex_unlock(&db->lock);
         run_all(db->store, jobs);
         pthread_mutex_lock(&db->lock);
-        while (jobs) {
-            struct statedb_job *job = jobs;
-            jobs = job->next;
-            queue_put(&db->over, job);
-        }
+        put_back(db, jobs, is_time);
         uv_async_send(&db->wake);
     }
     pthread_mutex_unlock(&db->lock);
@@ -218,6 +303,7 @@ struct statedb *statedb_new(uv_loop_t *loop, const char *path,
     struct statedb *db = mem_zalloc(sizeof(*db));
     queue_init(&db->todo);
     queue_init(&db->over);
+    queue_init(&db->held);
     init_locks(db);
     db->loop = loop;
     db->path = mem_strdup(path);

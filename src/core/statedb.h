@@ -5,7 +5,8 @@
 // Core's state that must survive: events, alerts, notifications, in one SQLite file. A thread owns
 // the file, since each commit waits for the disk and the loop must not. The loop hands over jobs,
 // which are carried out in order; what is queued at the same time shares one commit. A file that
-// cannot be opened is tried again with growing pauses; jobs that wait are carried out then.
+// cannot be opened, or for which the disk has no room, is tried again with growing pauses; jobs
+// that wait are carried out then.
 
 #include <uv.h>
 
@@ -22,11 +23,11 @@ struct statedb_job {
     // On the loop, after the commit; frees the job. -ENODEV: there is no database; -ENOBUFS: nor
     // may more jobs wait for it.
     void (*done)(struct statedb_job *job, int result);
-    bool waits; // until the file can be opened, rather than fail
+    bool waits; // until the file can be opened or the disk has room, rather than fail
     int result; // of statedb
 };
 
-// So many jobs may wait until the file can be opened.
+// So many jobs may wait.
 #define STATEDB_WAITING_MAX 5000
 
 // Open the file (its directory is made) and start the thread; the caller frees with statedb_free().
@@ -42,8 +43,8 @@ void statedb_free(struct statedb *db);
 // False: jobs fail or wait.
 bool statedb_is_open(const struct statedb *db);
 
-// Why the file cannot be opened, or NULL where it is open or there is none to be; freed by the
-// caller.
+// Why jobs wait or fail: the file cannot be opened, or the disk is full; NULL where all is well or
+// there is to be no file. Freed by the caller.
 char *statedb_error(struct statedb *db);
 
 // Queue a job. The loop's thread only.

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 #include <errno.h>
+#include <stdatomic.h>
 
 #include "base/mem.h"
 #include "scratch.h"
@@ -18,6 +19,7 @@ struct seen {
     size_t done, stored;
     int last; // result
     bool opened;
+    atomic_bool is_full; // the disk
 };
 
 struct put {
@@ -29,6 +31,8 @@ struct put {
 static int put_run(struct statedb_job *job, struct store *s)
 {
     const struct put *p = (struct put *)job;
+    if (atomic_load(&p->seen->is_full))
+        return -ENOSPC;
     CLEANUP(freep) char *key = mem_printf("%zu", p->number);
     return keyed_put(s, "put", key, "x");
 }
@@ -151,6 +155,61 @@ static void test_never_opened(void **state)
     scratch_done(&d);
 }
 
+static struct statedb *new_full(const struct scratch *d, uv_loop_t *loop, struct seen *seen)
+{
+    CLEANUP(freep) char *path = mem_printf("%s/state/state.db", d->path);
+    struct err err = {0};
+    uv_loop_init(loop);
+    struct statedb *db = statedb_new(loop, path, schemas, 1, on_opened, seen, &err);
+    assert_int_equal(err.code, 0);
+    atomic_store(&seen->is_full, true);
+    for (size_t i = 0; i < 3; i++)
+        put(db, seen, i, true);
+    put(db, seen, 0, false);
+    while (seen->done == 0)
+        uv_run(loop, UV_RUN_ONCE);
+    assert_int_equal(seen->last, -ENOSPC);
+    return db;
+}
+
+// What waits is stored once there is room, in order, and nothing that comes meanwhile before it.
+static void test_full_for_a_while(void **state)
+{
+    struct scratch d = scratch_new();
+    struct seen seen = {0};
+    uv_loop_t loop;
+    struct statedb *db = new_full(&d, &loop, &seen);
+    CLEANUP(freep) char *error = NULL;
+    while (!error)
+        error = statedb_error(db);
+    assert_non_null(strstr(error, "No space left on device"));
+    assert_int_equal(seen.done, 1);
+    put(db, &seen, 3, true);
+    atomic_store(&seen.is_full, false);
+    put(db, &seen, 4, true);
+    while (seen.stored < 5)
+        uv_run(&loop, UV_RUN_ONCE);
+    assert_null(statedb_error(db));
+    statedb_free(db);
+    assert_int_equal(count(&d), 5);
+    uv_loop_close(&loop);
+    scratch_done(&d);
+}
+
+static void test_full_to_the_end(void **state)
+{
+    struct scratch d = scratch_new();
+    struct seen seen = {0};
+    uv_loop_t loop;
+    struct statedb *db = new_full(&d, &loop, &seen);
+    put(db, &seen, 3, true);
+    statedb_free(db);
+    assert_int_equal(seen.done, 5);
+    assert_int_equal(seen.stored, 0);
+    uv_loop_close(&loop);
+    scratch_done(&d);
+}
+
 static void test_none_to_be(void **state)
 {
     struct seen seen = {0};
@@ -169,10 +228,9 @@ static void test_none_to_be(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_opened_later),
-        cmocka_unit_test(test_opened_at_end),
-        cmocka_unit_test(test_never_opened),
-        cmocka_unit_test(test_none_to_be),
+        cmocka_unit_test(test_opened_later),    cmocka_unit_test(test_opened_at_end),
+        cmocka_unit_test(test_never_opened),    cmocka_unit_test(test_full_for_a_while),
+        cmocka_unit_test(test_full_to_the_end), cmocka_unit_test(test_none_to_be),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
