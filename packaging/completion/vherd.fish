@@ -366,7 +366,7 @@ complete -c vherd -n '__fish_seen_subcommand_from export' -l start -x -d 'from t
 complete -c vherd -n '__fish_seen_subcommand_from export' -l end -x -d 'up to this time'
 complete -c vherd -n '__fish_seen_subcommand_from export' -F
 complete -c vherd -n __fish_use_subcommand -a import -d 'Put samples from OpenMetrics text into the store'
-complete -c vherd -n '__fish_seen_subcommand_from import' -l dry-run -d 'read all, say how many samples would be taken, and take none; what stands twice in the files counts twice'
+complete -c vherd -n '__fish_seen_subcommand_from import' -l dry-run -d 'say how many would be taken, and take none'
 complete -c vherd -n '__fish_seen_subcommand_from import' -F
 complete -c vherd -n __fish_use_subcommand -a store -d 'Copy the store while it is in use, or delete samples in it'
 complete -c vherd -n '__fish_seen_subcommand_from store' -l start -x -d 'delete: from this time on'
