@@ -21,7 +21,7 @@ import tally  # noqa: E402
 
 # Unit tests of code that several threads run, for the thread sanitizer.
 THREADED = ("collector", "virt-memory", "virt-libvirt", "host-probe", "act", "log", "jobs",
-            "tsdb-threads", "tsdb-store", "tsdb-log")
+            "statedb", "tsdb-threads", "tsdb-store", "tsdb-log")
 
 
 def parse_arguments():

@@ -30,6 +30,333 @@ _vherd() {
         --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --color) _vherd_words $'auto\nalways\nnever'; return ;;
         esac
+        case ${COMP_WORDS[2]} in
+        create)
+        case $prev in
+        --name)  return ;;
+        --vcpus)  return ;;
+        --max-vcpus)  return ;;
+        --memory)  return ;;
+        --max-memory)  return ;;
+        --plug-memory)  return ;;
+        --disk)  return ;;
+        --nic)  return ;;
+        --kernel)  return ;;
+        --initrd)  return ;;
+        --cmdline)  return ;;
+        --firmware) _vherd_words $'bios\nuefi'; return ;;
+        --owner)  return ;;
+        --label)  return ;;
+        --numa)  return ;;
+        --seed)  return ;;
+        --seed-user)  return ;;
+        --seed-package)  return ;;
+        --seed-command)  return ;;
+        --template)  return ;;
+        --key)  return ;;
+        --after)  return ;;
+        --batch)  return ;;
+        --parallel)  return ;;
+        --max-failures)  return ;;
+        esac
+        [[ $cur == -* ]] && _vherd_words $'--name\n--vcpus\n--max-vcpus\n--memory\n--max-memory\n--plug-memory\n--disk\n--nic\n--kernel\n--initrd\n--cmdline\n--firmware\n--autostart\n--owner\n--label\n--numa\n--seed\n--seed-user\n--seed-package\n--seed-command\n--template\n--start\n--dry-run\n--key\n--after\n--batch\n--parallel\n--max-failures' ;;
+        clone)
+        case $prev in
+        --name)  return ;;
+        --key)  return ;;
+        --after)  return ;;
+        --batch)  return ;;
+        --parallel)  return ;;
+        --max-failures)  return ;;
+        esac
+        [[ $cur == -* ]] && _vherd_words $'--name\n--linked\n--start\n--dry-run\n--key\n--after\n--batch\n--parallel\n--max-failures' ;;
+        start)
+        case $prev in
+        --key)  return ;;
+        --after)  return ;;
+        --batch)  return ;;
+        --parallel)  return ;;
+        --max-failures)  return ;;
+        esac
+        [[ $cur == -* ]] && _vherd_words $'--dry-run\n--key\n--after\n--batch\n--parallel\n--max-failures' ;;
+        shutdown)
+        case $prev in
+        --timeout)  return ;;
+        --fallback) _vherd_words $'fail\ndestroy'; return ;;
+        --key)  return ;;
+        --after)  return ;;
+        --batch)  return ;;
+        --parallel)  return ;;
+        --max-failures)  return ;;
+        esac
+        [[ $cur == -* ]] && _vherd_words $'--timeout\n--fallback\n--dry-run\n--key\n--after\n--batch\n--parallel\n--max-failures' ;;
+        reboot)
+        case $prev in
+        --key)  return ;;
+        --after)  return ;;
+        --batch)  return ;;
+        --parallel)  return ;;
+        --max-failures)  return ;;
+        esac
+        [[ $cur == -* ]] && _vherd_words $'--dry-run\n--key\n--after\n--batch\n--parallel\n--max-failures' ;;
+        reset)
+        case $prev in
+        --key)  return ;;
+        --after)  return ;;
+        --batch)  return ;;
+        --parallel)  return ;;
+        --max-failures)  return ;;
+        esac
+        [[ $cur == -* ]] && _vherd_words $'--dry-run\n--key\n--after\n--batch\n--parallel\n--max-failures' ;;
+        destroy)
+        case $prev in
+        --key)  return ;;
+        --after)  return ;;
+        --batch)  return ;;
+        --parallel)  return ;;
+        --max-failures)  return ;;
+        esac
+        [[ $cur == -* ]] && _vherd_words $'--dry-run\n--key\n--after\n--batch\n--parallel\n--max-failures' ;;
+        pause)
+        case $prev in
+        --key)  return ;;
+        --after)  return ;;
+        --batch)  return ;;
+        --parallel)  return ;;
+        --max-failures)  return ;;
+        esac
+        [[ $cur == -* ]] && _vherd_words $'--dry-run\n--key\n--after\n--batch\n--parallel\n--max-failures' ;;
+        resume)
+        case $prev in
+        --key)  return ;;
+        --after)  return ;;
+        --batch)  return ;;
+        --parallel)  return ;;
+        --max-failures)  return ;;
+        esac
+        [[ $cur == -* ]] && _vherd_words $'--dry-run\n--key\n--after\n--batch\n--parallel\n--max-failures' ;;
+        save)
+        case $prev in
+        --key)  return ;;
+        --after)  return ;;
+        --batch)  return ;;
+        --parallel)  return ;;
+        --max-failures)  return ;;
+        esac
+        [[ $cur == -* ]] && _vherd_words $'--dry-run\n--key\n--after\n--batch\n--parallel\n--max-failures' ;;
+        restore)
+        case $prev in
+        --key)  return ;;
+        --after)  return ;;
+        --batch)  return ;;
+        --parallel)  return ;;
+        --max-failures)  return ;;
+        esac
+        [[ $cur == -* ]] && _vherd_words $'--dry-run\n--key\n--after\n--batch\n--parallel\n--max-failures' ;;
+        rename)
+        case $prev in
+        --name)  return ;;
+        --key)  return ;;
+        --after)  return ;;
+        --batch)  return ;;
+        --parallel)  return ;;
+        --max-failures)  return ;;
+        esac
+        [[ $cur == -* ]] && _vherd_words $'--name\n--dry-run\n--key\n--after\n--batch\n--parallel\n--max-failures' ;;
+        set)
+        case $prev in
+        --vcpus)  return ;;
+        --max-vcpus)  return ;;
+        --memory)  return ;;
+        --max-memory)  return ;;
+        --owner)  return ;;
+        --label)  return ;;
+        --key)  return ;;
+        --after)  return ;;
+        --batch)  return ;;
+        --parallel)  return ;;
+        --max-failures)  return ;;
+        esac
+        [[ $cur == -* ]] && _vherd_words $'--vcpus\n--max-vcpus\n--memory\n--max-memory\n--autostart\n--owner\n--label\n--dry-run\n--key\n--after\n--batch\n--parallel\n--max-failures' ;;
+        delete)
+        case $prev in
+        --disks) _vherd_words $'keep\ndelete'; return ;;
+        --snapshots) _vherd_words $'keep\ndelete'; return ;;
+        --nvram) _vherd_words $'keep\ndelete'; return ;;
+        --checkpoints) _vherd_words $'keep\ndelete'; return ;;
+        --key)  return ;;
+        --after)  return ;;
+        --batch)  return ;;
+        --parallel)  return ;;
+        --max-failures)  return ;;
+        esac
+        [[ $cur == -* ]] && _vherd_words $'--disks\n--snapshots\n--nvram\n--checkpoints\n--dry-run\n--key\n--after\n--batch\n--parallel\n--max-failures' ;;
+        set-vcpus)
+        case $prev in
+        --vcpus)  return ;;
+        --scope) _vherd_words $'both\nlive\nconfig'; return ;;
+        --key)  return ;;
+        --after)  return ;;
+        --batch)  return ;;
+        --parallel)  return ;;
+        --max-failures)  return ;;
+        esac
+        [[ $cur == -* ]] && _vherd_words $'--vcpus\n--scope\n--dry-run\n--key\n--after\n--batch\n--parallel\n--max-failures' ;;
+        set-memory)
+        case $prev in
+        --memory)  return ;;
+        --scope) _vherd_words $'both\nlive\nconfig'; return ;;
+        --key)  return ;;
+        --after)  return ;;
+        --batch)  return ;;
+        --parallel)  return ;;
+        --max-failures)  return ;;
+        esac
+        [[ $cur == -* ]] && _vherd_words $'--memory\n--scope\n--dry-run\n--key\n--after\n--batch\n--parallel\n--max-failures' ;;
+        plug-memory)
+        case $prev in
+        --size)  return ;;
+        --key)  return ;;
+        --after)  return ;;
+        --batch)  return ;;
+        --parallel)  return ;;
+        --max-failures)  return ;;
+        esac
+        [[ $cur == -* ]] && _vherd_words $'--size\n--dry-run\n--key\n--after\n--batch\n--parallel\n--max-failures' ;;
+        unplug-memory)
+        case $prev in
+        --size)  return ;;
+        --key)  return ;;
+        --after)  return ;;
+        --batch)  return ;;
+        --parallel)  return ;;
+        --max-failures)  return ;;
+        esac
+        [[ $cur == -* ]] && _vherd_words $'--size\n--dry-run\n--key\n--after\n--batch\n--parallel\n--max-failures' ;;
+        set-cpu)
+        case $prev in
+        --shares)  return ;;
+        --quota)  return ;;
+        --scope) _vherd_words $'both\nlive\nconfig'; return ;;
+        --key)  return ;;
+        --after)  return ;;
+        --batch)  return ;;
+        --parallel)  return ;;
+        --max-failures)  return ;;
+        esac
+        [[ $cur == -* ]] && _vherd_words $'--shares\n--quota\n--scope\n--dry-run\n--key\n--after\n--batch\n--parallel\n--max-failures' ;;
+        pin)
+        case $prev in
+        --vcpu)  return ;;
+        --cpus)  return ;;
+        --scope) _vherd_words $'both\nlive\nconfig'; return ;;
+        --key)  return ;;
+        --after)  return ;;
+        --batch)  return ;;
+        --parallel)  return ;;
+        --max-failures)  return ;;
+        esac
+        [[ $cur == -* ]] && _vherd_words $'--vcpu\n--cpus\n--scope\n--dry-run\n--key\n--after\n--batch\n--parallel\n--max-failures' ;;
+        set-numa)
+        case $prev in
+        --nodes)  return ;;
+        --mode) _vherd_words $'strict\npreferred\ninterleave\nrestrictive'; return ;;
+        --scope) _vherd_words $'both\nlive\nconfig'; return ;;
+        --key)  return ;;
+        --after)  return ;;
+        --batch)  return ;;
+        --parallel)  return ;;
+        --max-failures)  return ;;
+        esac
+        [[ $cur == -* ]] && _vherd_words $'--nodes\n--mode\n--pin-vcpus\n--scope\n--dry-run\n--key\n--after\n--batch\n--parallel\n--max-failures' ;;
+        attach-disk)
+        case $prev in
+        --pool)  return ;;
+        --volume)  return ;;
+        --size)  return ;;
+        --image)  return ;;
+        --format) _vherd_words $'qcow2\nraw'; return ;;
+        --target)  return ;;
+        --key)  return ;;
+        --after)  return ;;
+        --batch)  return ;;
+        --parallel)  return ;;
+        --max-failures)  return ;;
+        esac
+        [[ $cur == -* ]] && _vherd_words $'--pool\n--volume\n--size\n--image\n--format\n--target\n--read-only\n--dry-run\n--key\n--after\n--batch\n--parallel\n--max-failures' ;;
+        detach-disk)
+        case $prev in
+        --target)  return ;;
+        --volume-fate) _vherd_words $'keep\ndelete'; return ;;
+        --key)  return ;;
+        --after)  return ;;
+        --batch)  return ;;
+        --parallel)  return ;;
+        --max-failures)  return ;;
+        esac
+        [[ $cur == -* ]] && _vherd_words $'--target\n--volume-fate\n--dry-run\n--key\n--after\n--batch\n--parallel\n--max-failures' ;;
+        grow-disk)
+        case $prev in
+        --target)  return ;;
+        --size)  return ;;
+        --key)  return ;;
+        --after)  return ;;
+        --batch)  return ;;
+        --parallel)  return ;;
+        --max-failures)  return ;;
+        esac
+        [[ $cur == -* ]] && _vherd_words $'--target\n--size\n--dry-run\n--key\n--after\n--batch\n--parallel\n--max-failures' ;;
+        limit-disk)
+        case $prev in
+        --target)  return ;;
+        --read-bytes)  return ;;
+        --write-bytes)  return ;;
+        --read-iops)  return ;;
+        --write-iops)  return ;;
+        --scope) _vherd_words $'both\nlive\nconfig'; return ;;
+        --key)  return ;;
+        --after)  return ;;
+        --batch)  return ;;
+        --parallel)  return ;;
+        --max-failures)  return ;;
+        esac
+        [[ $cur == -* ]] && _vherd_words $'--target\n--read-bytes\n--write-bytes\n--read-iops\n--write-iops\n--scope\n--dry-run\n--key\n--after\n--batch\n--parallel\n--max-failures' ;;
+        attach-nic)
+        case $prev in
+        --network)  return ;;
+        --bridge)  return ;;
+        --mac)  return ;;
+        --key)  return ;;
+        --after)  return ;;
+        --batch)  return ;;
+        --parallel)  return ;;
+        --max-failures)  return ;;
+        esac
+        [[ $cur == -* ]] && _vherd_words $'--network\n--bridge\n--mac\n--dry-run\n--key\n--after\n--batch\n--parallel\n--max-failures' ;;
+        detach-nic)
+        case $prev in
+        --mac)  return ;;
+        --key)  return ;;
+        --after)  return ;;
+        --batch)  return ;;
+        --parallel)  return ;;
+        --max-failures)  return ;;
+        esac
+        [[ $cur == -* ]] && _vherd_words $'--mac\n--dry-run\n--key\n--after\n--batch\n--parallel\n--max-failures' ;;
+        limit-nic)
+        case $prev in
+        --mac)  return ;;
+        --in)  return ;;
+        --out)  return ;;
+        --scope) _vherd_words $'both\nlive\nconfig'; return ;;
+        --key)  return ;;
+        --after)  return ;;
+        --batch)  return ;;
+        --parallel)  return ;;
+        --max-failures)  return ;;
+        esac
+        [[ $cur == -* ]] && _vherd_words $'--mac\n--in\n--out\n--scope\n--dry-run\n--key\n--after\n--batch\n--parallel\n--max-failures' ;;
+        esac
         if [[ $cur == -* ]]; then _vherd_words $'--wait\n--all\n--match\n--label\n--select\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
         if ((COMP_CWORD == 2)); then _vherd_words $'create\nclone\nstart\nshutdown\nreboot\nreset\ndestroy\npause\nresume\nsave\nrestore\nrename\nset\ndelete\nset-vcpus\nset-memory\nplug-memory\nunplug-memory\nset-cpu\npin\nset-numa\nattach-disk\ndetach-disk\ngrow-disk\nlimit-disk\nattach-nic\ndetach-nic\nlimit-nic\ndefinition'
         else _vherd_words "$(vherd list --names 2>/dev/null)"; fi
@@ -47,6 +374,40 @@ _vherd() {
         --pin)  return ;;
         --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --color) _vherd_words $'auto\nalways\nnever'; return ;;
+        esac
+        case ${COMP_WORDS[2]} in
+        create)
+        case $prev in
+        --name)  return ;;
+        --kind) _vherd_words $'internal\nexternal'; return ;;
+        --key)  return ;;
+        --after)  return ;;
+        --batch)  return ;;
+        --parallel)  return ;;
+        --max-failures)  return ;;
+        esac
+        [[ $cur == -* ]] && _vherd_words $'--name\n--kind\n--memory\n--quiesce\n--dry-run\n--key\n--after\n--batch\n--parallel\n--max-failures' ;;
+        revert)
+        case $prev in
+        --name)  return ;;
+        --key)  return ;;
+        --after)  return ;;
+        --batch)  return ;;
+        --parallel)  return ;;
+        --max-failures)  return ;;
+        esac
+        [[ $cur == -* ]] && _vherd_words $'--name\n--start\n--dry-run\n--key\n--after\n--batch\n--parallel\n--max-failures' ;;
+        delete)
+        case $prev in
+        --name)  return ;;
+        --merge) _vherd_words $'commit\npull'; return ;;
+        --key)  return ;;
+        --after)  return ;;
+        --batch)  return ;;
+        --parallel)  return ;;
+        --max-failures)  return ;;
+        esac
+        [[ $cur == -* ]] && _vherd_words $'--name\n--merge\n--dry-run\n--key\n--after\n--batch\n--parallel\n--max-failures' ;;
         esac
         if [[ $cur == -* ]]; then _vherd_words $'--wait\n--all\n--match\n--label\n--select\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
         if ((COMP_CWORD == 2)); then _vherd_words $'list\ncreate\nrevert\ndelete'
@@ -306,7 +667,7 @@ _vherd() {
         --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --color) _vherd_words $'auto\nalways\nnever'; return ;;
         esac
-        if [[ $cur == -* ]]; then _vherd_words $'--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
+        if [[ $cur == -* ]]; then _vherd_words $'--dry-run\n--socket\n--url\n--server\n--token-file\n--ca-file\n--pin\n--config\n--json\n--color\n--help\n--version'; return; fi
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         ;;
     store)

@@ -276,7 +276,9 @@ const struct command commands[] = {
                    "They may be of any age within what is kept, also of series that are sampled "
                    "now. Refused and counted is what is older, ahead of the clock, or of a time "
                    "that its series has a sample of already. A NaN is taken for the end of its "
-                   "series. Needs the Unix socket.",
+                   "series. A dry run counts twice what stands twice in the files. Needs the Unix "
+                   "socket.",
+        .options = {{"dry-run", NULL, "say how many would be taken, and take none"}},
         .run = cmd_import,
     },
     {

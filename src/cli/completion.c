@@ -28,27 +28,67 @@ static bool next_option(const struct command *c, size_t i, struct option_desc *r
     return ret->name != NULL;
 }
 
+// The i-th deed of a command's group, as its word there; NULL past the end.
+static const struct deed *next_deed(const struct command *c, size_t *i, const char **ret_word)
+{
+    size_t len = c->group ? strlen(c->group) : 0;
+    for (; c->group && *i < DEED_MAX; ++*i) {
+        const struct deed *d = &deeds[*i];
+        if (strncmp(d->name, c->group, len) == 0 && d->name[len] == '.') {
+            *ret_word = d->name + len + 1;
+            ++*i;
+            return d;
+        }
+    }
+    return NULL;
+}
+
 static bool takes_file(const struct option_desc *o)
 {
     return strcmp(o->arg, "PATH") == 0 || strcmp(o->arg, "FILE") == 0;
+}
+
+static void bash_value(const struct option_desc *o, struct buf *out)
+{
+    if (!o->arg)
+        return;
+    buf_printf(out, "        --%s) ", o->name);
+    if (o->values) {
+        buf_puts(out, "_vherd_words $'");
+        put_words(o->values, "\\n", out);
+        buf_puts(out, "'; return ;;\n");
+    } else {
+        buf_printf(out, "%s return ;;\n",
+                   takes_file(o) ? "mapfile -t COMPREPLY < <(compgen -f -- \"$cur\");" : "");
+    }
 }
 
 static void bash_values(const struct command *c, struct buf *out)
 {
     struct option_desc o;
     buf_puts(out, "        case $prev in\n");
-    for (size_t i = 0; next_option(c, i, &o); i++) {
-        if (!o.arg)
-            continue;
-        buf_printf(out, "        --%s) ", o.name);
-        if (o.values) {
-            buf_puts(out, "_vherd_words $'");
-            put_words(o.values, "\\n", out);
-            buf_puts(out, "'; return ;;\n");
-        } else {
-            buf_printf(out, "%s return ;;\n",
-                       takes_file(&o) ? "mapfile -t COMPREPLY < <(compgen -f -- \"$cur\");" : "");
-        }
+    for (size_t i = 0; next_option(c, i, &o); i++)
+        bash_value(&o, out);
+    buf_puts(out, "        esac\n");
+}
+
+// What the deed takes besides the command's options.
+static void bash_deeds(const struct command *c, struct buf *out)
+{
+    const struct field *field;
+    struct option_desc o;
+    const struct deed *d;
+    const char *word;
+    size_t at = 0;
+    buf_puts(out, "        case ${COMP_WORDS[2]} in\n");
+    while ((d = next_deed(c, &at, &word))) {
+        buf_printf(out, "        %s)\n        case $prev in\n", word);
+        for (size_t i = 0; deed_option(d, i, &o, &field); i++)
+            bash_value(&o, out);
+        buf_puts(out, "        esac\n        [[ $cur == -* ]] && _vherd_words $'");
+        for (size_t i = 0; deed_option(d, i, &o, &field); i++)
+            buf_printf(out, "%s--%s", i ? "\\n" : "", o.name);
+        buf_puts(out, "' ;;\n");
     }
     buf_puts(out, "        esac\n");
 }
@@ -80,6 +120,8 @@ static void bash_command(const struct command *c, struct buf *out)
     struct option_desc o;
     buf_printf(out, "    %s)\n", c->name);
     bash_values(c, out);
+    if (c->group)
+        bash_deeds(c, out);
     buf_puts(out, "        if [[ $cur == -* ]]; then _vherd_words $'");
     for (size_t i = 0; next_option(c, i, &o); i++)
         buf_printf(out, "%s--%s", i ? "\\n" : "", o.name);
@@ -144,10 +186,30 @@ static void zsh_option(const struct option_desc *o, struct buf *out)
     buf_putc(out, '\'');
 }
 
+static void zsh_deeds(const struct command *c, struct buf *out)
+{
+    const struct field *field;
+    struct option_desc o;
+    const struct deed *d;
+    const char *word;
+    size_t at = 0;
+    buf_puts(out, "            case ${words[2]} in\n");
+    while ((d = next_deed(c, &at, &word))) {
+        buf_printf(out, "            %s) options=(", word);
+        for (size_t i = 0; deed_option(d, i, &o, &field); i++)
+            zsh_option(&o, out);
+        buf_puts(out, ") ;;\n");
+    }
+    buf_puts(out, "            esac\n");
+}
+
 static void zsh_command(const struct command *c, struct buf *out)
 {
     struct option_desc o;
-    buf_printf(out, "        %s)\n            _arguments", c->name);
+    buf_printf(out, "        %s)\n", c->name);
+    if (c->group)
+        zsh_deeds(c, out);
+    buf_printf(out, "            _arguments%s", c->group ? " \"${options[@]}\"" : "");
     for (size_t i = 0; next_option(c, i, &o); i++)
         zsh_option(&o, out);
     if (c->kind == OPERAND_VM)
@@ -188,7 +250,8 @@ static void zsh_script(struct buf *out)
     buf_puts(out, "    )\n    _describe command names\n}\n"
                   "_vherd() {\n"
                   "    if ((CURRENT == 2)); then _vherd_commands; return; fi\n"
-                  "    local command=${words[2]}\n    shift words\n    ((CURRENT--))\n"
+                  "    local command=${words[2]}\n    local -a options\n"
+                  "    shift words\n    ((CURRENT--))\n"
                   "    case $command in\n");
     for (size_t i = 0; i < commands_count; i++)
         zsh_command(&commands[i], out);
@@ -213,6 +276,23 @@ static void fish_option(const char *condition, const struct option_desc *o, stru
     buf_puts(out, "'\n");
 }
 
+static void fish_deeds(const struct command *c, struct buf *out)
+{
+    const struct field *field;
+    struct option_desc o;
+    const struct deed *d;
+    const char *word;
+    size_t at = 0;
+    while ((d = next_deed(c, &at, &word))) {
+        CLEANUP(freep)
+        char *seen = mem_printf(" -n '__fish_seen_subcommand_from %s; and "
+                                "__fish_seen_subcommand_from %s'",
+                                c->name, word);
+        for (size_t i = 0; deed_option(d, i, &o, &field); i++)
+            fish_option(seen, &o, out);
+    }
+}
+
 static void fish_command(const struct command *c, struct buf *out)
 {
     struct option_desc o;
@@ -222,6 +302,7 @@ static void fish_command(const struct command *c, struct buf *out)
     buf_puts(out, "'\n");
     for (size_t i = 0; command_option(c, i, &o); i++)
         fish_option(seen, &o, out);
+    fish_deeds(c, out);
     if (c->kind == OPERAND_VM)
         buf_printf(out, "complete -c vherd%s -a '(vherd list --names 2>/dev/null)'\n", seen);
     if (c->kind == OPERAND_EXPR)

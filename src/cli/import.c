@@ -25,8 +25,11 @@ static int send_text(void *arg, const struct buf *text, struct err *err)
         return -err->code;
     CLEANUP(buf_done) struct buf body;
     buf_init(&body, API_ANSWER_MAX);
-    int r = api_post_body(client, verbs[VERB_IMPORT].path, "application/openmetrics-text",
-                          text->data, text->len, TIMEOUT_MS, &body, err);
+    CLEANUP(freep)
+    char *path = mem_printf("%s%s", verbs[VERB_IMPORT].path,
+                            cli_option(x->cli, "dry-run") ? "?dry_run=true" : "");
+    int r = api_post_body(client, path, "application/openmetrics-text", text->data, text->len,
+                          TIMEOUT_MS, &body, err);
     CLEANUP(json_decrefp) json_t *answer = NULL;
     if (r == 0)
         r = api_parse(body.data ? body.data : "", body.len, &answer, err);
@@ -53,7 +56,8 @@ static void put_sums(struct cli *cli, const struct import_sums *s)
                    (unsigned long long)s->late, (unsigned long long)s->duplicate);
         return;
     }
-    buf_printf(out, "%llu samples imported\n", (unsigned long long)s->samples);
+    buf_printf(out, "%llu samples %simported\n", (unsigned long long)s->samples,
+               cli_option(cli, "dry-run") ? "would be " : "");
     if (s->late > 0)
         buf_printf(out, "%llu refused: older than anything that is kept, or ahead of the clock\n",
                    (unsigned long long)s->late);

@@ -94,6 +94,17 @@ static void view_store(const struct term *term, const json_t *answer, struct buf
     }
 }
 
+static void view_events(const struct term *term, const json_t *answer, struct buf *out)
+{
+    const char *error = api_text(answer, "events_error");
+    CLEANUP(buf_done) struct buf line;
+    buf_init(&line, LINE_MAX);
+    if (!error)
+        return;
+    buf_printf(&line, "they wait in memory, alerts are not kept: %s", error);
+    view_line(term, "Events", &line, STYLE_BAD, out);
+}
+
 // The lanes that people ask for, beside the VM's other figures.
 static void flatten_lanes(json_t *vm)
 {
@@ -193,6 +204,7 @@ static void view(struct cli *cli, const json_t *answer)
     view_counts(term, "VMs", json_object_get(answer, "vms"), "known", "running", &cli->out);
     view_counts(term, "Samples", json_object_get(answer, "samples"), "taken", "missed", &cli->out);
     view_store(term, answer, &cli->out);
+    view_events(term, answer, &cli->out);
     view_flagged(term, answer, &cli->out);
     if (json_object_get(answer, "data"))
         view_data(term, answer, &cli->out);

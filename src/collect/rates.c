@@ -165,8 +165,6 @@ static void cpu_times(const struct object *cpu, double times[4])
     times[3] = iowait;
 }
 
-// Pressure has its turn in some samples only (virt/host_turn.h): its part of the time between two
-// turns, which holds until the next.
 static void rates_pressure(struct object *host, int64_t mono_ns)
 {
     static const struct {
@@ -176,17 +174,15 @@ static void rates_pressure(struct object *host, int64_t mono_ns)
                     {FACT_HOST_PSI_IO_SOME, FACT_HOST_PSI_IO_RATIO}};
     enum { READ = ARRAY_LEN(pressure) }; // its place in `before`
     _Static_assert(READ < OBJECT_BEFORE, "no room for the sums before");
-    double read_ns = (double)host->updated_ns[LANE_TURN], span_ns = read_ns - host->before[READ];
-    if (span_ns <= 0)
-        return;
+    double span_ns = (double)mono_ns - host->before[READ];
     for (size_t i = 0; i < ARRAY_LEN(pressure); i++) {
         double sum = object_fact(host, pressure[i].sum), waited = sum - host->before[i];
-        bool is_known = host->before[READ] > 0 && waited >= 0;
+        bool is_known = host->before[READ] > 0 && span_ns > 0 && waited >= 0;
         object_set_fact(host, pressure[i].ratio, is_known ? cut(waited / span_ns, 1) : NAN,
                         mono_ns);
         host->before[i] = sum;
     }
-    host->before[READ] = read_ns;
+    host->before[READ] = (double)mono_ns;
 }
 
 void rates_host(struct object *host, int64_t mono_ns)

@@ -214,7 +214,7 @@ bool web_frame(struct peer *p, const struct ipc_frame *f)
             jobs_more(p->core->jobs, f->id);
         return true;
     }
-    if (f->type == IPC_IMPORT && !p->core->stopping) {
+    if ((f->type == IPC_IMPORT || f->type == IPC_IMPORT_TRY) && !p->core->stopping) {
         import_frame(p->core, f);
         return true;
     }

@@ -51,7 +51,7 @@ static int removal_run(void *arg, const struct job_limits *limits, struct buf *o
     if (r == 0 && n_series > 0 && !d->dry_run)
         r = tsdb_delete(d->db, s->matcher, s->n_matchers, d->start_ms, d->end_ms, &err);
     if (r < 0)
-        return api_job_problem(500, err.message, out);
+        return api_job_problem(r == -ENOSPC || r == -EDQUOT ? 507 : 500, err.message, out);
     bool is_all = d->start_ms <= API_TIME_MIN && d->end_ms >= API_TIME_MAX;
     if (n_series > 0 && !d->dry_run && is_all)
         log_info("all samples of %zu series deleted", n_series);

@@ -30,6 +30,12 @@ static int append(void *arg, const struct label *label, size_t n, int64_t t_ms, 
     return store_flow_import(c->store_flow, label, n, t_ms, v);
 }
 
+static int may_append(void *arg, int64_t t_ms)
+{
+    const struct core *c = arg;
+    return store_flow_may_import(c->store_flow, t_ms);
+}
+
 static void tell(void *arg, uint32_t id, const struct samples_written *written)
 {
     struct core *c = arg;
@@ -45,6 +51,7 @@ void imports_begin(struct core *c)
                                     .db = c->db,
                                     .wait = wait_for_room,
                                     .append = append,
+                                    .may_append = may_append,
                                     .answer = tell,
                                     .arg = c};
     if (c->db)
@@ -62,7 +69,8 @@ void import_frame(struct core *c, const struct ipc_frame *f)
 {
     static const struct samples_events events = {.sample = count_sample};
     if (c->imports && imports_have_room(c->imports)) {
-        imports_add(c->imports, f->id, ipc_take_payload(c->web.ipc), f->len);
+        imports_add(c->imports, f->id, ipc_take_payload(c->web.ipc), f->len,
+                    f->type == IPC_IMPORT_TRY);
         return;
     }
     struct samples_written none = {0};

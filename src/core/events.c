@@ -226,7 +226,7 @@ static void note_done(struct statedb_job *job, int result)
 void events_note(struct events *e, const struct event *event)
 {
     struct note_job *n = mem_zalloc(sizeof(*n));
-    n->job = (struct statedb_job){.run = note_run, .done = note_done};
+    n->job = (struct statedb_job){.run = note_run, .done = note_done, .waits = true};
     n->events = e;
     n->event = *event;
     if (!n->event.real_ns)
@@ -356,8 +356,9 @@ static void search_done(struct statedb_job *job, int result)
 {
     struct search_job *s = (struct search_job *)job;
     struct core *c = s->events->core;
+    CLEANUP(freep) char *why = statedb_error(c->statedb);
     if (result == -ENODEV)
-        answer_problem(c, s->id, 503, "events are not kept: there is no store");
+        answer_problem(c, s->id, 503, "events are not kept: %s", why ? why : "there is no store");
     else if (result < 0 || s->out.error)
         answer_problem(c, s->id, 503, "the event log cannot be read: %s",
                        strerror(result < 0 ? -result : -s->out.error));
@@ -418,10 +419,14 @@ static void follow(const struct view *v, struct events *e, const struct event_fi
                    bool has_place)
 {
     static const char head[] = "text/event-stream\0: vherd\nretry: 1000\n\n";
-    if (e->n_followers == FOLLOWERS_MAX || !statedb_is_open(e->core->statedb)) {
-        answer_problem(v->core, v->id, 503,
-                       e->n_followers == FOLLOWERS_MAX ? "too many follow the events already"
-                                                       : "events are not kept: there is no store");
+    if (e->n_followers == FOLLOWERS_MAX) {
+        answer_problem(v->core, v->id, 503, "too many follow the events already");
+        return;
+    }
+    if (!statedb_is_open(e->core->statedb)) {
+        CLEANUP(freep) char *why = statedb_error(e->core->statedb);
+        answer_problem(v->core, v->id, 503, "events are not kept: %s",
+                       why ? why : "there is no store");
         return;
     }
     struct follower *f = mem_zalloc(sizeof(*f));

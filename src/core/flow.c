@@ -197,7 +197,7 @@ static int take_sample(void *arg, const struct label *label, size_t n, int64_t t
     t->written.late += r == -ERANGE;
     t->written.duplicate += r == -EEXIST;
     if (t->written.rejected++ == 0)
-        snprintf(t->written.reason, sizeof(t->written.reason), "%s", strerror(-r));
+        snprintf(t->written.reason, sizeof(t->written.reason), "%s", samples_why(r));
     return 0;
 }
 

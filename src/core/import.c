@@ -37,6 +37,7 @@ struct import {
     struct import *next;
     struct imports *all;
     uint32_t id; // 0: nobody waits
+    bool is_dry; // the store stays as it is
     char *frame;
     size_t len;
     struct series *series;
@@ -214,11 +215,11 @@ static void on_worker(uv_work_t *work)
     pthread_setname_np(pthread_self(), "pool");
     if (!m->frame)
         return; // there was more to append
-    if (im->p.wait)
+    if (im->p.wait && !m->is_dry)
         im->p.wait(im->p.arg);
     m->names = map_new();
     m->result = samples_read(m->frame, m->len, &events, m);
-    if (m->result == 0)
+    if (m->result == 0 && !m->is_dry)
         carry_out_deletions(m);
     for (size_t i = 0; m->result == 0 && i < m->n_series && !atomic_load(&im->is_ending); i++)
         if (m->series[i].labels && m->series[i].labels->n > 0)
@@ -234,9 +235,7 @@ static void count(struct samples_written *w, int r)
     w->late += r == -ERANGE;
     w->duplicate += r == -EEXIST;
     if (r < 0 && w->rejected++ == 0)
-        snprintf(w->reason, sizeof(w->reason), "%s",
-                 r == -EAGAIN ? "a deletion of that time is not carried out yet; try again later"
-                              : strerror(-r));
+        snprintf(w->reason, sizeof(w->reason), "%s", samples_why(r));
 }
 
 static int append(struct imports *im, const struct import *m, const struct point *p)
@@ -246,10 +245,12 @@ static int append(struct imports *im, const struct import *m, const struct point
         return m->result;
     if (!s->labels)
         return -EINVAL;
-    if (p->is_deleted)
+    if (p->is_deleted && !m->is_dry) // else it would be carried out before
         return -EAGAIN;
     if (p->is_known)
         return -EEXIST;
+    if (m->is_dry)
+        return im->p.may_append(im->p.arg, p->t_ms);
     return im->p.append(im->p.arg, s->labels->label, s->labels->n, p->t_ms, p->v);
 }
 
@@ -311,10 +312,10 @@ bool imports_have_room(const struct imports *im)
     return im->n < WAITING_MAX;
 }
 
-void imports_add(struct imports *im, uint32_t id, char *frame, size_t len)
+void imports_add(struct imports *im, uint32_t id, char *frame, size_t len, bool is_dry)
 {
     struct import *m = mem_zalloc(sizeof(*m));
-    *m = (struct import){.all = im, .id = id, .frame = frame, .len = len};
+    *m = (struct import){.all = im, .id = id, .frame = frame, .len = len, .is_dry = is_dry};
     struct import **at = &im->first;
     while (*at)
         at = &(*at)->next;

@@ -25,6 +25,8 @@ struct imports_params {
     void (*wait)(void *arg);
     // As flow_sink's, for samples of any age; on the loop.
     int (*append)(void *arg, const struct label *label, size_t n, int64_t t_ms, double v);
+    // Whether one of that time may be appended, for a dry run; on the loop.
+    int (*may_append)(void *arg, int64_t t_ms);
     // What became of a frame; on the loop.
     void (*answer)(void *arg, uint32_t id, const struct samples_written *written);
     void *arg;
@@ -39,8 +41,9 @@ void imports_free(struct imports *im);
 // Whether another frame may wait.
 bool imports_have_room(const struct imports *im);
 
-// Take over a frame (malloc()ed) that `id` is to be answered for.
-void imports_add(struct imports *im, uint32_t id, char *frame, size_t len);
+// Take over a frame (malloc()ed) that `id` is to be answered for. `is_dry`: what would become of
+// it, where the store stays as it is; what stands twice in it counts twice.
+void imports_add(struct imports *im, uint32_t id, char *frame, size_t len, bool is_dry);
 
 // Who asked is gone: what came is appended, nothing answered.
 void imports_forget_all(struct imports *im);

@@ -264,9 +264,63 @@ static int load(void *arg, const char *kind, const char *key, const char *value)
         (void)number_parse_i64(value, &n->taken), n->taken_stored = n->taken;
     else if (strcmp(kind, "mark") == 0 && strcmp(key, INSTANCE) == 0)
         return 0;
-    else if (notify_load(n->notify, kind, key, value) < 0)
+    else if (notify_load(n->notify, kind, key, value) == -EPROTO)
         log_warning("state of notifications: %s %s cannot be read and is left out", kind, key);
     return 0;
+}
+
+struct load_job {
+    struct statedb_job job;
+    struct notices *notices;
+    struct notify_changes stored; // kinds are owned too
+};
+
+static int take_stored(void *arg, const char *kind, const char *key, const char *value)
+{
+    struct notify_changes *stored = arg;
+    mem_grow(&stored->item, &stored->cap, stored->n, sizeof(*stored->item));
+    stored->item[stored->n++] =
+        (struct notify_change){mem_strdup(kind), mem_strdup(key), mem_strdup(value)};
+    return 0;
+}
+
+static void stored_done(struct notify_changes *stored)
+{
+    for (size_t i = 0; i < stored->n; i++)
+        free((char *)stored->item[i].kind);
+    notify_changes_done(stored);
+}
+
+static int load_run(struct statedb_job *job, struct store *s)
+{
+    struct load_job *l = (struct load_job *)job;
+    stored_done(&l->stored);
+    return keyed_each(s, take_stored, &l->stored);
+}
+
+static void load_done(struct statedb_job *job, int result)
+{
+    struct load_job *l = (struct load_job *)job;
+    struct notices *n = l->notices;
+    if (result < 0)
+        log_error("the state of notifications cannot be read: %s", strerror(-result));
+    for (size_t i = 0; i < l->stored.n; i++)
+        (void)load(n, l->stored.item[i].kind, l->stored.item[i].key, l->stored.item[i].value);
+    stored_done(&l->stored);
+    free(l);
+    notify_loaded(n->notify, real_ms());
+    notify_keep_all(n->notify);
+    n->is_saving = false;
+    notices_step(n);
+}
+
+void notices_load(struct notices *n)
+{
+    struct load_job *l = mem_zalloc(sizeof(*l));
+    l->job = (struct statedb_job){.run = load_run, .done = load_done};
+    l->notices = n;
+    n->is_saving = true; // nothing is until it is read
+    statedb_submit(n->core->statedb, &l->job);
 }
 
 // Drawn once for each database.
@@ -303,6 +357,10 @@ struct notices *notices_new(struct core *c)
         free(n);
         return NULL;
     }
+    // Above the numbers that a file which may be opened later has given already.
+    CLEANUP(freep) char *number = s ? NULL : mem_printf("%" PRId64, real_ms());
+    if (number)
+        (void)notify_load(n->notify, "mark", "number", number);
     if (s && keyed_each(s, load, n) < 0)
         log_error("%s: %s", store_path(s), store_message(s));
     notify_loaded(n->notify, real_ms());

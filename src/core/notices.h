@@ -20,6 +20,8 @@ struct view;
 // Reads what was stored; `c->statedb` and `c->events` are there. NULL where the configuration is
 // refused (which was logged).
 struct notices *notices_new(struct core *c);
+// The statedb could be opened later: what is stored there joins what was made meanwhile.
+void notices_load(struct notices *n);
 // Before the statedb goes: nothing is decided any more. After it: the rest.
 void notices_end(struct notices *n);
 void notices_free(struct notices *n);

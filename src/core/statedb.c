@@ -1,22 +1,35 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Invariants: a job is in exactly one of `todo`, the thread's hands, `over`; between the locks the
-// thread alone touches `store`.
+// thread alone touches `store`. While the file is not open, `todo` holds jobs that wait for it;
+// what is in `held` waits for room on the disk, and no job that would wait too overtakes it.
 #include "statedb.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 
 #include "base/log.h"
 #include "base/mem.h"
+
+#define RETRY_MIN_S 1u
+#define RETRY_MAX_S 60u
 
 struct queue {
     struct statedb_job *first, **last;
 };
 
 struct statedb {
-    struct store *store; // NULL: jobs fail
+    struct store *store; // NULL: not opened yet, or there is none
+    char *path;
+    const struct store_schema *const *schemas;
+    size_t n_schemas;
+    void (*opened)(void *arg); // the loop's, as are these
+    void *arg;
+    bool is_open;
+    size_t n_waiting;
     uv_async_t wake;
     uv_loop_t *loop;
     pthread_t thread;
@@ -24,6 +37,12 @@ struct statedb {
     pthread_mutex_t lock;
     pthread_cond_t more;
     struct queue todo, over;
+    char *error;    // why the file is not open or takes no more; NULL
+    bool is_opened; // by the thread, later
+    struct queue held;
+    size_t n_held;
+    unsigned pause_s; // until it is tried again, at `retry`
+    struct timespec retry;
     bool ending;
     bool *closed; // set once `wake` is closed
 };
@@ -75,15 +94,135 @@ static bool run_together(struct store *s, struct statedb_job *jobs)
     return store_commit(s) == 0;
 }
 
+static bool lacks_room(const struct statedb_job *job)
+{
+    return job->waits && job->result == -ENOSPC;
+}
+
 static void run_all(struct store *s, struct statedb_job *jobs)
 {
+    bool is_full = false;
     if (jobs->next && run_together(s, jobs))
         return;
     for (struct statedb_job *job = jobs; job; job = job->next) {
-        job->result = run_one(s, job);
-        if (job->result < 0)
+        job->result = is_full && job->waits ? -ENOSPC : run_one(s, job);
+        is_full |= lacks_room(job);
+        if (job->result < 0 && !lacks_room(job))
             log_warning("%s: %s", store_path(s), store_message(s));
     }
+}
+
+static int open_store(struct statedb *db, struct err *err)
+{
+    const char *slash = strrchr(db->path, '/');
+    CLEANUP(freep) char *directory = mem_strndup(db->path, slash ? (size_t)(slash - db->path) : 0);
+    if (*directory && mkdir(directory, 0750) < 0 && errno != EEXIST)
+        return err_set(err, errno, "%s: %s", directory, strerror(errno));
+    return store_open(db->path, db->schemas, db->n_schemas, &db->store, err);
+}
+
+static void pause_longer(struct statedb *db)
+{
+    db->pause_s = db->pause_s ? MIN_OF(2 * db->pause_s, RETRY_MAX_S) : RETRY_MIN_S;
+    clock_gettime(CLOCK_MONOTONIC, &db->retry);
+    db->retry.tv_sec += db->pause_s;
+}
+
+static void well_again(struct statedb *db)
+{
+    free(TAKE_PTR(db->error));
+    db->pause_s = 0;
+    log_warning("%s can be written again: events and alerts are kept", db->path);
+}
+
+// The lock is held; at the end it is tried a last time.
+static void open_later(struct statedb *db)
+{
+    while (!db->store) {
+        pause_longer(db);
+        while (!db->ending && pthread_cond_timedwait(&db->more, &db->lock, &db->retry) == 0) {
+        }
+        bool is_last = db->ending;
+        struct err err = {0};
+        pthread_mutex_unlock(&db->lock);
+        int r = open_store(db, &err);
+        pthread_mutex_lock(&db->lock);
+        if (r < 0)
+            mem_strset(&db->error, err.message);
+        if (r < 0 && is_last)
+            return;
+    }
+    well_again(db);
+    db->is_opened = true;
+    uv_async_send(&db->wake);
+}
+
+static void hold(struct statedb *db, struct statedb_job *job)
+{
+    queue_put(&db->held, job);
+    db->n_held++;
+}
+
+static bool is_due(const struct statedb *db)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec > db->retry.tv_sec ||
+           (now.tv_sec == db->retry.tv_sec && now.tv_nsec >= db->retry.tv_nsec);
+}
+
+// Returns whether what is held is to be tried. The lock is held.
+static bool wait_for_jobs(struct statedb *db)
+{
+    while (!db->todo.first && !db->ending && !(db->held.first && is_due(db))) {
+        if (db->held.first)
+            (void)pthread_cond_timedwait(&db->more, &db->lock, &db->retry);
+        else
+            pthread_cond_wait(&db->more, &db->lock);
+    }
+    return !db->held.first || db->ending || is_due(db);
+}
+
+static struct statedb_job *choose(struct statedb *db, bool is_time)
+{
+    struct queue chosen;
+    queue_init(&chosen);
+    struct statedb_job *held = is_time ? queue_take(&db->held) : NULL, *next;
+    db->n_held = is_time ? 0 : db->n_held;
+    for (struct statedb_job *job = held; job; job = next) {
+        next = job->next;
+        queue_put(&chosen, job);
+    }
+    for (struct statedb_job *job = queue_take(&db->todo); job; job = next) {
+        next = job->next;
+        if (job->waits && !is_time && db->n_held < STATEDB_WAITING_MAX)
+            hold(db, job);
+        else
+            queue_put(&chosen, job);
+    }
+    return chosen.first;
+}
+
+static void put_back(struct statedb *db, struct statedb_job *jobs, bool is_time)
+{
+    for (struct statedb_job *job = jobs, *next; job; job = next) {
+        next = job->next;
+        if (lacks_room(job) && !db->ending && db->n_held < STATEDB_WAITING_MAX)
+            hold(db, job);
+        else
+            queue_put(&db->over, job);
+    }
+    if (!is_time)
+        return;
+    if (db->held.first && !db->error) {
+        db->error = mem_printf("%s: %s", db->path, strerror(ENOSPC));
+        log_error("%s; events wait in memory and alerts are not kept, it is tried again",
+                  db->error);
+    }
+    if (db->held.first)
+        pause_longer(db);
+    else if (db->error)
+        well_again(db);
 }
 
 static void *work(void *arg)
@@ -91,20 +230,19 @@ static void *work(void *arg)
     struct statedb *db = arg;
     pthread_setname_np(pthread_self(), "statedb");
     pthread_mutex_lock(&db->lock);
-    for (;;) {
-        while (!db->todo.first && !db->ending)
-            pthread_cond_wait(&db->more, &db->lock);
-        struct statedb_job *jobs = queue_take(&db->todo);
-        if (!jobs)
+    if (!db->store)
+        open_later(db);
+    while (db->store) {
+        bool is_time = wait_for_jobs(db);
+        struct statedb_job *jobs = choose(db, is_time);
+        if (!jobs && db->ending)
             break;
+        if (!jobs)
+            continue;
         pthread_mutex_unlock(&db->lock);
         run_all(db->store, jobs);
         pthread_mutex_lock(&db->lock);
-        while (jobs) {
-            struct statedb_job *job = jobs;
-            jobs = job->next;
-            queue_put(&db->over, job);
-        }
+        put_back(db, jobs, is_time);
         uv_async_send(&db->wake);
     }
     pthread_mutex_unlock(&db->lock);
@@ -125,26 +263,66 @@ static void finish(struct statedb *db)
 
 static void on_wake(uv_async_t *handle)
 {
-    finish(handle->data);
+    struct statedb *db = handle->data;
+    pthread_mutex_lock(&db->lock);
+    bool is_new = db->is_opened && !db->is_open;
+    pthread_mutex_unlock(&db->lock);
+    if (is_new) {
+        db->is_open = true;
+        db->opened(db->arg);
+    }
+    finish(db);
+}
+
+// Of a file that could not be opened to the end.
+static void give_up_waiting(struct statedb *db)
+{
+    size_t n = 0;
+    for (struct statedb_job *job = queue_take(&db->todo), *next; job; job = next, n++) {
+        next = job->next;
+        job->done(job, -ENODEV);
+    }
+    if (n > 0)
+        log_error("%s; %zu events that waited are lost", db->error, n);
+}
+
+static void init_locks(struct statedb *db)
+{
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&db->more, &attr);
+    pthread_condattr_destroy(&attr);
+    pthread_mutex_init(&db->lock, NULL);
 }
 
 struct statedb *statedb_new(uv_loop_t *loop, const char *path,
-                            const struct store_schema *const *schemas, size_t n, struct err *err)
+                            const struct store_schema *const *schemas, size_t n,
+                            void (*opened)(void *arg), void *arg, struct err *err)
 {
     struct statedb *db = mem_zalloc(sizeof(*db));
     queue_init(&db->todo);
     queue_init(&db->over);
-    pthread_mutex_init(&db->lock, NULL);
-    pthread_cond_init(&db->more, NULL);
+    queue_init(&db->held);
+    init_locks(db);
     db->loop = loop;
+    db->path = mem_strdup(path);
+    db->schemas = schemas;
+    db->n_schemas = n;
+    db->opened = opened;
+    db->arg = arg;
     uv_async_init(loop, &db->wake, on_wake);
     db->wake.data = db;
-    if (path && store_open(path, schemas, n, &db->store, err) < 0)
-        db->store = NULL;
-    int r = db->store ? pthread_create(&db->thread, NULL, work, db) : 0;
-    db->has_thread = db->store && r == 0;
+    if (!path)
+        return db;
+    if (open_store(db, err) < 0)
+        db->error = mem_strdup(err->message);
+    db->is_open = db->store != NULL;
+    int r = pthread_create(&db->thread, NULL, work, db);
+    db->has_thread = r == 0;
     if (r > 0) {
         err_set(err, r, "%s: no thread: %s", path, strerror(r));
+        db->is_open = false;
         store_close(TAKE_PTR(db->store));
     }
     return db;
@@ -168,6 +346,7 @@ void statedb_free(struct statedb *db)
         pthread_join(db->thread, NULL);
     db->has_thread = false;
     finish(db);
+    give_up_waiting(db);
     store_close(TAKE_PTR(db->store));
     bool closed = false;
     db->closed = &closed;
@@ -176,24 +355,38 @@ void statedb_free(struct statedb *db)
         uv_run(db->loop, UV_RUN_NOWAIT);
     pthread_cond_destroy(&db->more);
     pthread_mutex_destroy(&db->lock);
+    free(db->error);
+    free(db->path);
     free(db);
 }
 
 bool statedb_is_open(const struct statedb *db)
 {
-    return db->has_thread;
+    return db->is_open;
+}
+
+char *statedb_error(struct statedb *db)
+{
+    pthread_mutex_lock(&db->lock);
+    char *error = mem_strdup(db->error);
+    pthread_mutex_unlock(&db->lock);
+    return error;
 }
 
 struct store *statedb_store(struct statedb *db)
 {
-    return db->store;
+    return db->is_open ? db->store : NULL;
 }
 
 void statedb_submit(struct statedb *db, struct statedb_job *job)
 {
-    if (!db->has_thread) {
-        job->done(job, -ENODEV);
-        return;
+    if (!db->is_open) {
+        bool waits = job->waits && db->has_thread;
+        if (!waits || db->n_waiting == STATEDB_WAITING_MAX) {
+            job->done(job, waits ? -ENOBUFS : -ENODEV);
+            return;
+        }
+        db->n_waiting++;
     }
     pthread_mutex_lock(&db->lock);
     queue_put(&db->todo, job);

@@ -139,6 +139,13 @@ static int sink_append(void *arg, const struct label *label, size_t n, int64_t t
     return append(arg, label, n, t_ms, v, tsdb_append_one);
 }
 
+int store_flow_may_import(const struct store_flow *f, int64_t t_ms)
+{
+    int64_t now_ms = clock_real_ns(&clock_system) / NS_PER_MS;
+    bool may = t_ms <= now_ms + AHEAD_MAX_MS && t_ms >= tsdb_oldest_kept_ms(f->db);
+    return may ? 0 : -ERANGE;
+}
+
 int store_flow_import(struct store_flow *f, const struct label *label, size_t n, int64_t t_ms,
                       double v)
 {

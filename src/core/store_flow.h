@@ -19,6 +19,9 @@ void store_flow_keep(struct store_flow *f, const char *name, const struct sample
                      int64_t until_ns);
 void store_flow_let_go(struct store_flow *f, int64_t now_ns);
 
+// Whether an import may bring a sample of that time: 0 or -ERANGE.
+int store_flow_may_import(const struct store_flow *f, int64_t t_ms);
+
 // A sample of an import, of any age; as flow_sink's append().
 int store_flow_import(struct store_flow *f, const struct label *label, size_t n, int64_t t_ms,
                       double v);

@@ -2,7 +2,6 @@
 // Telling: the state database, and what comes from the collector for the event log.
 #include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -22,9 +21,14 @@ static char *path_of(const struct core *c)
     CLEANUP(freep) char *directory = conf_store_path(c->conf);
     if (stage_is_uri(uri) && !*c->conf->store.path)
         return NULL;
-    if (mkdir(directory, 0750) < 0 && errno != EEXIST)
-        log_warning("%s: %s", directory, strerror(errno));
     return mem_printf("%s/" FILE_NAME, directory);
+}
+
+static void opened(void *arg)
+{
+    struct core *c = arg;
+    if (c->notices)
+        notices_load(c->notices);
 }
 
 void tell_open(struct core *c)
@@ -33,9 +37,10 @@ void tell_open(struct core *c)
                                                          &rule_schema};
     struct err err = {0};
     CLEANUP(freep) char *path = path_of(c);
-    c->statedb = statedb_new(&c->loop, path, schemas, ARRAY_LEN(schemas), &err);
+    c->statedb = statedb_new(&c->loop, path, schemas, ARRAY_LEN(schemas), opened, c, &err);
     if (err.code)
-        log_error("%s; events and alerts are not kept", err.message);
+        log_error("%s; events wait in memory and alerts are not kept, it is tried again",
+                  err.message);
     c->events = events_new(c);
     c->exits = exits_new(c);
     // Reads the file itself, before anything is handed to its thread.

@@ -213,6 +213,9 @@ void view_status(const struct view *v)
     put_count(&j, "missed", object_fact(host, FACT_HOST_TICKS_MISSED));
     json_object_end(&j);
     store_view(c, &j);
+    CLEANUP(freep) char *events_error = statedb_error(c->statedb);
+    if (events_error)
+        json_kv_string(&j, "events_error", events_error);
     rules_view(c, &j);
     CLEANUP(freep) char *with_data = ipc_query_param(v->request->query, "data");
     if (with_data)

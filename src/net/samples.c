@@ -445,6 +445,12 @@ int samples_batch_decode(const char *payload, size_t len, struct samples_batch *
     return 0;
 }
 
+const char *samples_why(int error)
+{
+    return error == -EAGAIN ? "a deletion of that time is not carried out yet; try again later"
+                            : strerror(-error);
+}
+
 #define WRITTEN_HEAD (4 * sizeof(uint64_t))
 
 void samples_written_encode(const struct samples_written *w, struct buf *out)

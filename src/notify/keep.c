@@ -179,6 +179,23 @@ void keep_number(struct notify *n)
     keep_put(n, "mark", mem_strdup("number"), &b);
 }
 
+void notify_keep_all(struct notify *n)
+{
+    size_t cursor = 0;
+    const struct entry *e;
+    while ((e = map_next(n->entries, &cursor)))
+        keep_entry(n, e);
+    for (const struct group *g = n->groups; g; g = g->next)
+        if (g->last_ms)
+            keep_group(n, g);
+    for (size_t i = 0; i < n->n_silences; i++)
+        keep_silence(n, n->silence[i]);
+    for (const struct outbox *o = n->outboxes; o; o = o->next)
+        for (const struct message *m = o->first; m; m = m->next)
+            keep_message(n, m);
+    keep_number(n);
+}
+
 // Reading back
 
 struct labels *labels_of_json(const json_t *object)
@@ -237,7 +254,9 @@ static int load_entry(struct notify *n, const char *key, const json_t *j)
     char *end = NULL;
     a.fingerprint = strtoull(key, &end, 16);
     a.state = over ? ALERT_RESOLVED : ALERT_FIRING;
-    int r = a.labels && a.annotations && *key && !*end && !entry_of(n, a.fingerprint) ? 0 : -EPROTO;
+    int r = a.labels && a.annotations && *key && !*end ? 0 : -EPROTO;
+    if (r == 0 && entry_of(n, a.fingerprint))
+        r = -EEXIST;
     if (r == 0) {
         struct entry *e = entry_add(n, &a);
         e->is_resolved = over;

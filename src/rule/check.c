@@ -61,6 +61,19 @@ static void check_metrics(const struct rule_group *g, const struct rule *rule, s
     }
 }
 
+// What is left of the annotations that are named like vherd's options: none that it knows.
+static void check_options(const struct rule_group *g, const struct rule *rule,
+                          struct rule_findings *ret)
+{
+    for (size_t i = 0; i < rule->n_annotations; i++) {
+        const struct rule_text *t = &rule->annotation[i];
+        if (strncmp(t->name, "vherd_", 6) == 0 || strncmp(t->name, "vherd:", 6) == 0)
+            add(ret, mem_printf("%s:%d:%d: %s: vherd has no option \"%s\", only vherd_clear_expr, "
+                                "vherd_min_hold and vherd_flap_window; it stays an annotation",
+                                g->file, t->line, t->column, rule->name, t->name));
+    }
+}
+
 // Name and labels, as promtool compares rules.
 static char *identity(const struct rule_group *g, const struct rule *rule)
 {
@@ -107,6 +120,7 @@ int rule_check(const struct rule_files *files, const struct rule_check_options *
             const struct rule_group *g = &files->file[i]->group[k];
             for (size_t m = 0; m < g->n_rules; m++) {
                 check_metrics(g, &g->rule[m], recorded, options, ret);
+                check_options(g, &g->rule[m], ret);
                 check_twice(g, &g->rule[m], seen, ret);
             }
         }

@@ -215,7 +215,10 @@ static int append_one(struct tsdb *db, uint32_t ref, int64_t t_ms, double v, con
 {
     union tsdb_value value;
     struct tsdb_appended appended = {0};
-    int r = to_kind(head_slot(&db->head, ref), v, &value);
+    const struct series *s = head_slot(&db->head, ref);
+    if (tsdb_is_deleted(db, s->labels, t_ms, t_ms))
+        return -EAGAIN;
+    int r = to_kind(s, v, &value);
     if (r == 0)
         r = append(db, t_ms, &ref, &value, 1, way, &appended);
     if (r < 0)

@@ -182,7 +182,7 @@ int deletions_read(struct tsdb *db, struct deletion ***ret, size_t *ret_n)
     *ret = mem_zalloc((DELETIONS_MAX + 1) * sizeof(**ret));
     if (r == 0)
         r = decode((const uint8_t *)data, len, *ret, &n);
-    if (r == -EBADMSG) {
+    if (r == -EBADMSG || r == -EFBIG) {
         renameat(db->dirfd, FILE_NAME, db->dirfd, FILE_NAME ".bad");
         db->unreadable++;
         store_note(db,

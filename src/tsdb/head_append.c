@@ -19,6 +19,7 @@
 #include "head.h"
 
 #define SEALED_BYTES_MAX 1024
+#define ANY_AGE INT64_MIN // of history
 #define TIMES_BYTES (OPEN_MAX * sizeof(int64_t))
 
 static size_t open_size(size_t cap)
@@ -288,7 +289,8 @@ static enum head_verdict append_late(struct head *h, struct series *s, uint32_t 
                                      union tsdb_value v, int64_t oldest_ms)
 {
     enum head_verdict verdict = HEAD_NO_MEMORY;
-    if (t_ms == s->last_ms)
+    // History may put back what was deleted: only what is there makes it a duplicate.
+    if (t_ms == s->last_ms && oldest_ms != ANY_AGE)
         verdict = HEAD_DUPLICATE;
     else if (t_ms < oldest_ms)
         verdict = HEAD_LATE;
@@ -348,7 +350,7 @@ enum head_verdict head_append(struct head *h, struct series *s, uint32_t ref, in
 enum head_verdict head_append_old(struct head *h, struct series *s, uint32_t ref, int64_t t_ms,
                                   union tsdb_value v)
 {
-    return append(h, s, ref, t_ms, v, INT64_MIN);
+    return append(h, s, ref, t_ms, v, ANY_AGE);
 }
 
 void head_freeze(struct head *h, struct series *s)

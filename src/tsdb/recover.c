@@ -66,19 +66,20 @@ static void recover_block(struct tsdb *db, const char *name, struct view **v)
     *v = next;
 }
 
-static struct view *with_deletions(struct tsdb *db, struct view *v)
+// Without the list what was deleted would be back, and the next deletion would replace it.
+static int add_deletions(struct tsdb *db, struct err *err)
 {
-    struct deletion **d = NULL;
+    CLEANUP(freep) struct deletion **d = NULL;
     size_t n = 0;
     int r = deletions_read(db, &d, &n);
     if (r < 0)
-        store_note(db, "the list of deletions: %s", strerror(-r));
+        return err_set(err, -r, "reading %s/deletions: %s", db->path, strerror(-r));
     for (size_t i = 0; i < n; i++)
         db->last_deletion = MAX_OF(db->last_deletion, d[i]->number);
-    struct view *next = view_with_deletions(v, d, n);
-    view_free(v);
-    free(d);
-    return next;
+    struct view *next = view_with_deletions(db->view, d, n);
+    view_free(db->view);
+    db->view = next;
+    return 0;
 }
 
 int recover_blocks(struct tsdb *db, struct err *err)
@@ -96,8 +97,8 @@ int recover_blocks(struct tsdb *db, struct err *err)
             recover_block(db, entry->d_name, &v);
     }
     closedir(d);
-    db->view = with_deletions(db, v);
-    return 0;
+    db->view = v;
+    return add_deletions(db, err);
 }
 
 /** What a segment's numbers mean here. */

@@ -91,7 +91,7 @@ struct machine {
     double tick_ns;
     double boot_time;
     struct kept stat, meminfo, vmstat, loadavg;
-    struct turns turns; // of vmstat, KSM, pressure
+    struct turns turns; // of vmstat, KSM
     bool rescanned;     // read all again
     struct kept numbers[ARRAY_LEN(single_numbers)];
     struct kept pressure[ARRAY_LEN(pressures)];
@@ -289,17 +289,15 @@ static void sample_numbers(struct machine *m, bool turn, struct batch *b)
         batch_unavailable(b, "ksm", source_reason(error));
 }
 
-static void sample_pressure(struct machine *m, bool turn, char *buf, size_t size, struct batch *b)
+static void sample_pressure(struct machine *m, char *buf, size_t size, struct batch *b)
 {
     int error = 0;
     for (size_t i = 0; i < ARRAY_LEN(pressures); i++) {
-        if (turn) {
-            double some, full;
-            ssize_t n = kept_read(&m->pressure[i], m->root, pressures[i].path, buf, size);
-            parse_pressure(buf, n < 0 ? 0 : (size_t)n, &some, &full);
-            batch_fact(b, 0, pressures[i].some, some);
-            batch_fact(b, 0, pressures[i].full, full);
-        }
+        double some, full;
+        ssize_t n = kept_read(&m->pressure[i], m->root, pressures[i].path, buf, size);
+        parse_pressure(buf, n < 0 ? 0 : (size_t)n, &some, &full);
+        batch_fact(b, 0, pressures[i].some, some);
+        batch_fact(b, 0, pressures[i].full, full);
         error = MIN_OF(error, m->pressure[i].error);
     }
     if (error == -EOPNOTSUPP)
@@ -337,7 +335,7 @@ void machine_sample(struct machine *m, char *buf, size_t size, struct batch *b)
     sample_load(m, buf, size, b);
     sample_meminfo(m, buf, size, b);
     sample_vmstat(m, turn, buf, size, b);
-    sample_pressure(m, turn, buf, size, b);
+    sample_pressure(m, buf, size, b);
     sample_numbers(m, turn, b);
     devices_sample(&m->devices, b->mono_ns, buf, size, b);
 }

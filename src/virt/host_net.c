@@ -26,6 +26,8 @@
 struct link {
     uint32_t index;
     bool up;
+    bool told;
+    double faults; // errors and drops together, as told last
     char name[IFNAMSIZ];
 };
 
@@ -40,7 +42,7 @@ struct host_net {
     unsigned sequence;
     char *buffer;
     struct turns turns;
-    bool turn; // tell errors and drops as well
+    bool turn; // tell errors and drops though they stand
 };
 
 struct host_net *host_net_new(int root, bool real)
@@ -92,11 +94,29 @@ static const struct {
     {"tx_dropped", offsetof(struct rtnl_link_stats64, tx_dropped), FACT_HNIC_TX_DROPS},
 };
 
-static void put_nic(struct batch *b, bool turn, const struct nic *nic)
+static bool is_fault(size_t column)
+{
+    return model_facts[columns[column].fact].lane == LANE_TURN;
+}
+
+// Errors and drops stand still as a rule: told at their turn, and at once when one of them moves.
+static bool faults_due(struct link *link, const struct nic *nic, bool turn)
+{
+    double faults = 0;
+    for (size_t i = 0; i < ARRAY_LEN(columns); i++)
+        faults += is_fault(i) ? nic->counters[i] : 0;
+    if (!turn && link->told && link->faults == faults)
+        return false;
+    link->told = true;
+    link->faults = faults;
+    return true;
+}
+
+static void put_nic(struct batch *b, bool faults, const struct nic *nic)
 {
     uint32_t key = batch_key(b, nic->name);
     for (size_t i = 0; i < ARRAY_LEN(columns); i++)
-        if (turn || model_facts[columns[i].fact].lane != LANE_TURN)
+        if (faults || !is_fault(i))
             batch_fact(b, key, columns[i].fact, nic->counters[i]);
     batch_fact(b, key, FACT_HNIC_UP, nic->up);
 }
@@ -121,7 +141,7 @@ static int on_link(const struct nlmsghdr *message, void *arg)
     return MNL_CB_OK;
 }
 
-static const struct link *find_link(struct host_net *n, uint32_t index)
+static struct link *find_link(struct host_net *n, uint32_t index)
 {
     for (size_t i = 0; i < n->n_links; i++) {
         size_t at = (n->cursor + i) % n->n_links;
@@ -145,7 +165,7 @@ static int on_stats(const struct nlmsghdr *message, void *arg)
         mnl_nlmsg_get_payload_len(message) < sizeof(struct if_stats_msg))
         return MNL_CB_OK;
     const struct if_stats_msg *info = mnl_nlmsg_get_payload(message);
-    const struct link *link = find_link(d->net, info->ifindex);
+    struct link *link = find_link(d->net, info->ifindex);
     if (!link) { // it came after the dump of links
         d->net->stale = true;
         return MNL_CB_OK;
@@ -168,7 +188,7 @@ static int on_stats(const struct nlmsghdr *message, void *arg)
             memcpy(&v, (const char *)stats + columns[i].offset, sizeof(v));
         nic.counters[i] = told ? (double)v : NAN;
     }
-    put_nic(d->batch, d->net->turn, &nic);
+    put_nic(d->batch, faults_due(link, &nic, d->net->turn), &nic);
     return MNL_CB_OK;
 }
 
@@ -257,7 +277,7 @@ static int ask_kernel(struct host_net *n, struct batch *b)
     return r < 0 ? r : dump_stats(n, b);
 }
 
-static void read_recorded_nic(int dir, const char *name, bool turn, struct batch *b)
+static void read_recorded_nic(int dir, const char *name, struct batch *b)
 {
     char path[300], flags[32] = "";
     struct nic nic = {.name = name, .up = NAN};
@@ -272,7 +292,7 @@ static void read_recorded_nic(int dir, const char *name, bool turn, struct batch
     if (kept_read(&k, dir, path, flags, sizeof(flags)) > 0)
         nic.up = strtoul(flags, NULL, 16) & IFF_UP ? 1 : 0;
     kept_close(&k);
-    put_nic(b, turn, &nic);
+    put_nic(b, true, &nic);
 }
 
 static int read_recorded(struct host_net *n, struct batch *b)
@@ -282,7 +302,7 @@ static int read_recorded(struct host_net *n, struct batch *b)
         return -errno;
     for (const struct dirent *e; (e = readdir(dir));)
         if (e->d_name[0] != '.')
-            read_recorded_nic(dirfd(dir), e->d_name, n->turn, b);
+            read_recorded_nic(dirfd(dir), e->d_name, b);
     closedir(dir);
     return 0;
 }

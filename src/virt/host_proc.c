@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // A hypervisor process, with its descriptors kept open. Each second: its stat and CPU clock, and
-// each vCPU thread's schedstat. At its turn (host_turn.h): where each vCPU thread is and its
-// context switches, other threads' schedstat, cgroups.
+// each vCPU thread's schedstat. At its turn (host_turn.h), which comes each second to a guest at
+// work: where each vCPU thread is and its context switches, other threads' schedstat, cgroups.
 //
 // Invariants: no counter ever steps back. Times of threads that end are added to `ended` of their
 // role and vCPU before the thread is forgotten. The source of the whole process's CPU time is
@@ -450,7 +450,7 @@ int proc_sample(struct proc *p, const struct proc_env *env, int64_t mono_ns, str
     }
     if (p->relist || p->last.threads != p->listed_count)
         list_threads(p, env);
-    bool turn = turns_next_of(&p->turns, mono_ns, all, guest_rests(p, mono_ns));
+    bool turn = turns_next_guest(&p->turns, mono_ns, all, guest_rests(p, mono_ns));
     b->mono_ns = read_vcpu_times(p, env);
     if (turn)
         read_others(p, env);

@@ -4,11 +4,11 @@
 
 /*
  * Reading a kernel file costs mostly the fetching of what went cold since a second ago, whatever
- * its size. Sources that no rate of the last second is computed from have a turn: they are read in
- * every fifth sample, so that they are at most four samples old, and in every sample where samples
- * are far apart; of a process whose guest rests in every tenth. All sources of one object have
- * theirs together (their facts are of LANE_TURN and share its stamp); objects begin at different
- * places, to spread the load.
+ * its size. Sources that can wait have a turn: the host's slow ones in every fifth sample, those of
+ * a process whose guest rests in every tenth; in every sample where samples are far apart. Of a
+ * guest at work everything is read each time. All sources of one object have their turn together
+ * (their facts are of LANE_TURN and share its stamp); objects begin at different places, to spread
+ * the load.
  */
 
 #include <stdbool.h>
@@ -27,11 +27,11 @@ struct turns {
     int64_t read_ns;
 };
 
-/** Whether it is due at `mono_ns`. all: it is, as something has changed; rests: seldom. */
-static inline bool turns_next_of(struct turns *t, int64_t mono_ns, bool all, bool rests)
+/** Whether it is due at `mono_ns`, as one of so many or being so old. all: something has changed.
+ */
+static inline bool turns_due(struct turns *t, int64_t mono_ns, bool all, unsigned turns,
+                             int64_t age_ns)
 {
-    unsigned turns = rests ? TURNS_AT_REST : TURNS;
-    int64_t age_ns = rests ? TURN_AGE_AT_REST_NS : TURN_AGE_NS;
     t->now++;
     if (!all && t->read_ns != 0 && t->now % turns != 0 && mono_ns - t->read_ns < age_ns)
         return false;
@@ -39,10 +39,16 @@ static inline bool turns_next_of(struct turns *t, int64_t mono_ns, bool all, boo
     return true;
 }
 
-/** The same of what never rests. */
+/** Whether one of the host's slow sources is due at `mono_ns`. */
 static inline bool turns_next(struct turns *t, int64_t mono_ns, bool all)
 {
-    return turns_next_of(t, mono_ns, all, false);
+    return turns_due(t, mono_ns, all, TURNS, TURN_AGE_NS);
+}
+
+/** Whether a process is due at `mono_ns`: always, unless its guest rests. */
+static inline bool turns_next_guest(struct turns *t, int64_t mono_ns, bool all, bool rests)
+{
+    return turns_due(t, mono_ns, all || !rests, TURNS_AT_REST, TURN_AGE_AT_REST_NS);
 }
 
 #endif

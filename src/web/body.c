@@ -27,9 +27,13 @@ static const struct intake {
                                    const struct samples_written *written, unsigned *ret_status);
     int (*hand_over)(struct link *l, const char *frame, size_t len, void *asker, uint32_t *ret_id);
     int64_t patience_ns;
+    // Of dry_run; NULL: there is no such thing.
+    int (*hand_over_dry)(struct link *l, const char *frame, size_t len, void *asker,
+                         uint32_t *ret_id);
 } intakes[VERB_MAX] = {
     [VERB_WRITE] = {write_check, write_decode, write_answer, link_write, WRITE_PATIENCE_NS},
-    [VERB_IMPORT] = {import_check, import_decode, import_answer, link_import, IMPORT_PATIENCE_NS},
+    [VERB_IMPORT] = {import_check, import_decode, import_answer, link_import, IMPORT_PATIENCE_NS,
+                     link_import_try},
 };
 
 // What is kept of a body with samples until core has them.
@@ -83,6 +87,12 @@ void body_drop(struct request *r)
     buf_done(&r->body);
 }
 
+static bool is_dry(const struct request *r)
+{
+    CLEANUP(freep) char *text = ipc_query_param(r->question.query, "dry_run");
+    return text && strcmp(text, "false") != 0 && strcmp(text, "0") != 0;
+}
+
 void body_write(struct request *r)
 {
     struct server *s = r->conn->server;
@@ -95,10 +105,12 @@ void body_write(struct request *r)
     struct refusal refusal = intake->decode(r, out, &w->content, &why);
     memcpy(w->refused, why.message, sizeof(w->refused));
     const char *frame = refusal.status == 0 ? samples_finish(out, &len) : NULL;
+    bool dry = intake->hand_over_dry && is_dry(r);
     body_drop(r);
     if (refusal.status != 0) {
         request_refuse(r, refusal.status, refusal.detail);
-    } else if (!frame || intake->hand_over(&s->link, frame, len, r, &r->id) < 0) {
+    } else if (!frame || (dry ? intake->hand_over_dry : intake->hand_over)(&s->link, frame, len, r,
+                                                                           &r->id) < 0) {
         core_lost(r);
     } else {
         request_wait(r, intake->patience_ns);

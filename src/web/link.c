@@ -160,6 +160,11 @@ int link_import(struct link *l, const char *frame, size_t len, void *asker, uint
     return ask(l, IPC_IMPORT, frame, len, -1, asker, ret_id);
 }
 
+int link_import_try(struct link *l, const char *frame, size_t len, void *asker, uint32_t *ret_id)
+{
+    return ask(l, IPC_IMPORT_TRY, frame, len, -1, asker, ret_id);
+}
+
 static void tell(struct link *l, enum ipc_type type, uint32_t id)
 {
     if (ipc_send(l->ipc, type, id, 0, NULL, 0, NULL, 0) == 0 && ipc_wants_write(l->ipc))

@@ -61,6 +61,9 @@ int link_write(struct link *l, const char *frame, size_t len, void *asker, uint3
 /** The same for history, whose samples may be of any age. */
 int link_import(struct link *l, const char *frame, size_t len, void *asker, uint32_t *ret_id);
 
+/** The same, but only to hear what would become of them. */
+int link_import_try(struct link *l, const char *frame, size_t len, void *asker, uint32_t *ret_id);
+
 /** Another piece of an answer may come. */
 void link_more(struct link *l, uint32_t id);
 

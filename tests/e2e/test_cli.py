@@ -285,6 +285,13 @@ class Commands(unittest.TestCase):
         self.assertEqual(self.complete("config", "c"), ["check"])
         self.assertEqual(self.complete("help", "dae"), ["daemon"])
         self.assertEqual(self.complete("list", "--color", "a"), ["auto", "always"])
+        # Options of a deed, and of all; values of one.
+        self.assertEqual(self.complete("vm", "shutdown", "--fall"), ["--fallback"])
+        self.assertEqual(self.complete("vm", "shutdown", "vm01", "--fallback", "d"), ["destroy"])
+        self.assertEqual(self.complete("vm", "pause", "--fall"), [""])
+        self.assertEqual(self.complete("vm", "pause", "--dry"), ["--dry-run"])
+        self.assertEqual(self.complete("vm", "shutdown", "vm0"),
+                         ["vm01", "vm02", "vm03", "vm04", "vm05"])
 
     def test_full_disk(self):
         with open("/dev/full", "wb") as full:

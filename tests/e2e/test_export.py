@@ -93,6 +93,9 @@ class Transfer(unittest.TestCase):
         rows += [f"old_b {i} {start + 60 * i}" for i in reversed(range(n))]
         self.write(*rows)
         with self.target() as b:
+            self.assertEqual(run(b, "import", "--dry-run", self.file)[0],
+                             f"{2 * n} samples would be imported\n")
+            self.assertEqual(values(b, "old_a", start + 60, start + 60, 1), {})
             self.assertEqual(run(b, "import", self.file)[0], f"{2 * n} samples imported\n")
             for name in ("old_a", "old_b"):
                 got = values(b, f"count_over_time({name}[{n}m])", start + 60 * n, start + 60 * n, 1)
@@ -101,6 +104,8 @@ class Transfer(unittest.TestCase):
             out, _ = run(b, "import", self.file, status=1)
             self.assertEqual(out, "0 samples imported\n"
                              f"{2 * n} refused: there is a sample of that time already\n")
+            self.assertEqual(run(b, "import", self.file, "--dry-run", status=1)[0],
+                             out.replace("imported", "would be imported"))
             self.write(f"old_a 1 {start - 3000 * 86400}", "ahead 1 99999999999")
             self.assertIn("2 refused: older than anything", run(b, "import", self.file, status=1)[0])
 
@@ -259,6 +264,8 @@ class Transfer(unittest.TestCase):
             self.assertEqual(out, "")
             self.assertIn("No space left on device; nothing was deleted\n", error)
             self.assertEqual(error.count("\n"), 1, error)
+            status, _, body = b.get("/vherd/v1/store/delete?match[]=old", method="POST")
+            self.assertEqual(status, 507, body)
             self.assertEqual(left(), 10)
             restart()
             self.assertEqual(left(), 10)

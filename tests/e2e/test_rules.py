@@ -300,6 +300,16 @@ class Files(unittest.TestCase):
         self.assertIn('did you mean "vherd_vm_state"?', done.stdout)
         self.assertEqual(run_rules("check", "--strict", path).returncode, 1)
 
+    def test_unknown_option(self):
+        path = os.path.join(DATA, "unknown-option.yaml")
+        done = run_rules("check", path)
+        self.assertEqual(done.returncode, 0)
+        found = [line for line in done.stdout.splitlines() if "has no option" in line]
+        self.assertEqual(len(found), 2, done.stdout)
+        self.assertRegex(found[0], r'unknown-option\.yaml:8:27: A: vherd has no option "vherd:flap"')
+        self.assertRegex(found[1], r':9:28: A: vherd has no option "vherd_min_holds"')
+        self.assertEqual(run_rules("check", "--strict", path).returncode, 1)
+
     def test_a_failing_test_says_what_it_got(self):
         done = run_rules("test", os.path.join(DATA, "failing-test.yaml"))
         self.assertEqual(done.returncode, 1)

@@ -19,6 +19,7 @@ import debianpeers
 import memorydaemon
 import nagiospeer
 import receivers
+import smalldisk
 import stormplay
 from vherd import http_get, wait_for
 
@@ -438,6 +439,45 @@ class Telling(unittest.TestCase):
             self.assertEqual(self.check(daemon, *words)[0], 3, words)
         daemon.stop()
         self.assertEqual(self.check(daemon, "-m", "state", "-t", "2")[0], 3)
+
+    def test_started_on_a_full_disk(self):
+        """Events wait until the disk has room, and silences that were stored hold again then."""
+        disk = self.enterContext(smalldisk.SmallDisk())
+        switches, hook = self.switches(), self.hook()
+        config = switches.config([{"name": "ops", "webhook": {"url": hook.url}}],
+                                 {"receiver": "ops", "group_interval": "1s"})
+        config["store"] = {"path": os.path.join(disk.top, "store")}
+        daemon = self.daemon(config)
+        before = daemon.cli("silence", "add", "domain=web", "--for", "1h").stdout.strip()
+        wait_for("an event", 20, lambda: daemon.json("/vherd/v1/events")["events"])
+        daemon.stop()
+        disk.fill()
+        daemon.start()
+        wait_for("the error", 20, lambda: "events_error" in daemon.status())
+        self.assertIn("state.db", daemon.status()["events_error"])
+        self.assertRegex(daemon.cli("status").stdout, r"Events +they wait in memory")
+        self.assertEqual(daemon.get("/vherd/v1/events")[0], 503)
+        meanwhile = daemon.cli("silence", "add", "domain=db", "--for", "1h").stdout.strip()
+        switches.set("A", "early", True)
+        receivers.wait_messages(hook, 1)
+        disk.free()
+        wait_for("events", 120, lambda: "events_error" not in daemon.status())
+        wait_for("both silences", 20, lambda: {before, meanwhile} <= {
+            s["id"] for s in daemon.json("/vherd/v1/silences")["silences"]})
+        switches.set_all({("A", "web"): True, ("A", "mail"): True})
+        receivers.wait_messages(hook, 2)
+        self.assertEqual(hook.firing(), {("A", "early"), ("A", "mail")})
+        told = [a["labels"]["domain"] for a in hook.messages[-1]["alerts"]]
+        self.assertEqual(len(told), len(set(told)), told)
+        log = daemon.log()
+        self.assertEqual(log.count("events wait in memory"), 1, log)
+        self.assertEqual(log.count("can be written again"), 1, log)
+        daemon.stop()
+        daemon.start()
+        self.assertEqual({before, meanwhile} - {
+            s["id"] for s in daemon.json("/vherd/v1/silences")["silences"]}, set())
+        told = [e["text"] for e in daemon.json("/vherd/v1/events?kind=vherd")["events"]]
+        self.assertEqual(sum("started" in text for text in told), 3, told)
 
     def test_storm_of_kills(self):
         """All processes are killed again and again, while many alerts fire, come and go."""

@@ -37,6 +37,11 @@ static int append(void *arg, const struct label *label, size_t n, int64_t t_ms, 
     return store_flow_import(((struct bench *)arg)->flow, label, n, t_ms, v);
 }
 
+static int may_append(void *arg, int64_t t_ms)
+{
+    return store_flow_may_import(((struct bench *)arg)->flow, t_ms);
+}
+
 static void answer(void *arg, uint32_t id, const struct samples_written *written)
 {
     struct bench *b = arg;
@@ -55,7 +60,7 @@ static void open_store(struct bench *b, const char *dir)
     tsdb_options_init(&o);
     assert_int_equal(tsdb_open(dir, &o, &b->db, NULL), 0);
     b->flow = store_flow_new(b->db);
-    struct imports_params p = {&b->loop, b->db, wait_for_room, append, answer, b};
+    struct imports_params p = {&b->loop, b->db, wait_for_room, append, may_append, answer, b};
     b->imports = imports_new(&p);
 }
 
@@ -81,7 +86,7 @@ static void end(struct bench *b)
 }
 
 // Samples of n series, i days ago for i from `first` to `last`.
-static void add(struct bench *b, uint32_t id, int n, int first, int last)
+static void add_dry(struct bench *b, uint32_t id, int n, int first, int last, bool is_dry)
 {
     struct samples_writer *w = samples_writer_new(SAMPLES_FRAME_MAX);
     for (int i = first; i <= last; i++)
@@ -95,8 +100,13 @@ static void add(struct bench *b, uint32_t id, int n, int first, int last)
     const char *frame = samples_finish(w, &len);
     char *copy = malloc(len);
     memcpy(copy, frame, len);
-    imports_add(b->imports, id, copy, len);
+    imports_add(b->imports, id, copy, len, is_dry);
     samples_writer_free(w);
+}
+
+static void add(struct bench *b, uint32_t id, int n, int first, int last)
+{
+    add_dry(b, id, n, first, last, false);
 }
 
 static void expect(const struct bench *b, size_t i, uint32_t id, uint64_t samples,
@@ -163,6 +173,23 @@ static void test_what_was_deleted_can_come_again(void **state)
     end(&b);
 }
 
+// Also the newest sample of a series, of which the head knows the time.
+static void test_the_newest_can_come_again(void **state)
+{
+    const struct query_matcher m = {QUERY_NOT_EQUAL, "i", "2", NULL};
+    struct bench b;
+    begin(&b, *state);
+    add(&b, 1, 3, 1, 20);
+    uv_run(&b.loop, UV_RUN_DEFAULT);
+    assert_int_equal(tsdb_delete(b.db, &m, 1, 0, b.now_ms, NULL), 0);
+    add(&b, 2, 3, 1, 20);
+    add(&b, 3, 3, 1, 20);
+    uv_run(&b.loop, UV_RUN_DEFAULT);
+    expect(&b, 1, 2, 2 * 20, 20, 0);
+    expect(&b, 2, 3, 0, 3 * 20, 0);
+    end(&b);
+}
+
 // The log is read yet and would bring back what was deleted, so the deletion stays.
 static void test_what_would_be_deleted_is_refused(void **state)
 {
@@ -195,9 +222,9 @@ static void test_what_cannot_be_taken(void **state)
     const char *frame = samples_finish(w, &len);
     char *copy = malloc(len);
     memcpy(copy, frame, len);
-    imports_add(b.imports, 3, copy, len);
-    imports_add(b.imports, 4, strdup("\1Vnonsense"), 10);
-    imports_add(b.imports, 5, NULL, 0);
+    imports_add(b.imports, 3, copy, len, false);
+    imports_add(b.imports, 4, strdup("\1Vnonsense"), 10, false);
+    imports_add(b.imports, 5, NULL, 0, false);
     samples_writer_free(w);
     uv_run(&b.loop, UV_RUN_DEFAULT);
     expect(&b, 0, 1, 0, 0, 2);
@@ -207,6 +234,33 @@ static void test_what_cannot_be_taken(void **state)
     assert_string_equal(b.written[2].reason, strerror(EINVAL));
     assert_int_equal(b.written[3].samples, 0);
     assert_int_equal(b.written[4].samples, 0);
+    end(&b);
+}
+
+// A dry run says what the import then does, also of what is being deleted, which it leaves so.
+static void test_a_dry_run(void **state)
+{
+    struct bench b;
+    struct tsdb_status before, after;
+    begin(&b, *state);
+    add(&b, 1, 3, 5, 10);
+    add(&b, 2, 3, 2000, 2000);
+    uv_run(&b.loop, UV_RUN_DEFAULT);
+    delete_until(&b, b.now_ms - 8 * DAY_MS);
+    tsdb_status(b.db, &before);
+    for (int i = 0; i < 2; i++)
+        add_dry(&b, 3, 3, -1, 10, true);
+    add_dry(&b, 4, 3, 2000, 2000, true);
+    uv_run(&b.loop, UV_RUN_DEFAULT);
+    tsdb_status(b.db, &after);
+    assert_int_equal(after.appended.stored, before.appended.stored);
+    assert_int_equal(after.head_samples, before.head_samples);
+    add(&b, 5, 3, -1, 10);
+    uv_run(&b.loop, UV_RUN_DEFAULT);
+    expect(&b, 2, 3, 3 * 8, 3 * 3, 3);
+    expect(&b, 3, 3, 3 * 8, 3 * 3, 3);
+    expect(&b, 4, 4, 0, 0, 3);
+    expect(&b, 5, 5, 3 * 8, 3 * 3, 3);
     end(&b);
 }
 
@@ -231,8 +285,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {TSDB_TEST(test_what_is_there_is_a_duplicate),
                                        TSDB_TEST(test_what_was_deleted_can_come_again),
+                                       TSDB_TEST(test_the_newest_can_come_again),
                                        TSDB_TEST(test_what_would_be_deleted_is_refused),
                                        TSDB_TEST(test_what_cannot_be_taken),
+                                       TSDB_TEST(test_a_dry_run),
                                        TSDB_TEST(test_who_is_gone_hears_nothing)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -113,10 +113,40 @@ static void test_log_is_kept_until_a_remote_asks(void **state)
     tsdb_close(db);
 }
 
+// A deletion concerns what was there when it was accepted: what comes later into its time is
+// refused while it would go too, and stays once it is taken.
+static void test_what_is_being_deleted(void **state)
+{
+    const struct label gone[] = {{"__name__", "up"}, {"job", "x"}};
+    const struct label other[] = {{"__name__", "up"}, {"job", "y"}};
+    const struct query_matcher m = {QUERY_EQUAL, "job", "x", NULL};
+    const int64_t now_ms = clock_real_ns(&clock_system) / NS_PER_MS;
+    struct tsdb_options o;
+    struct tsdb *db = NULL;
+    struct tsdb_status status;
+    tsdb_options_init(&o);
+    assert_int_equal(tsdb_open(*state, &o, &db, NULL), 0);
+    struct store_flow *f = store_flow_new(db);
+    assert_int_equal(store_flow_sink.append(f, gone, 2, now_ms - 10000, 1), 0);
+    assert_int_equal(store_flow_sink.append(f, other, 2, now_ms, 1), 0);
+    assert_int_equal(tsdb_delete(db, &m, 1, 0, INT64_MAX, NULL), 0);
+    assert_int_equal(store_flow_sink.append(f, gone, 2, now_ms - 5000, 1), -EAGAIN);
+    assert_non_null(strstr(samples_why(-EAGAIN), "deletion"));
+    assert_int_equal(store_flow_sink.append(f, other, 2, now_ms - 5000, 1), 0);
+    assert_int_equal(store_flow_sink.append(f, gone, 2, now_ms + 1, 1), 0);
+    assert_int_equal(tsdb_settle(db, NULL), 0);
+    assert_int_equal(store_flow_sink.append(f, gone, 2, now_ms - 5000, 1), 0);
+    assert_int_equal(tsdb_settle(db, NULL), 0);
+    tsdb_status(db, &status);
+    assert_int_equal(status.block_samples[0], 4);
+    store_flow_free(f);
+    tsdb_close(db);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {TSDB_TEST(test_samples_of_the_future),
-                                       TSDB_TEST(test_a_counter_that_falls),
-                                       TSDB_TEST(test_log_is_kept_until_a_remote_asks)};
+    const struct CMUnitTest tests[] = {
+        TSDB_TEST(test_samples_of_the_future), TSDB_TEST(test_a_counter_that_falls),
+        TSDB_TEST(test_log_is_kept_until_a_remote_asks), TSDB_TEST(test_what_is_being_deleted)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

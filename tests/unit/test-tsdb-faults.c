@@ -383,6 +383,28 @@ static void test_deletion_whose_name_is_not_safe(void **state)
     tsdb_close(check_refused(db, *state));
 }
 
+// Anything but damage, here that it is a directory: were it taken for empty, all would be back.
+static void test_deletions_that_cannot_be_read(void **state)
+{
+    struct tsdb *db = filled_store(*state);
+    CLEANUP(freep) char *list = mem_printf("%s/deletions", (char *)*state);
+    CLEANUP(freep) char *kept = mem_printf("%s/deletions.kept", (char *)*state);
+    assert_int_equal(delete_all(db, NULL), 0);
+    tsdb_close(db);
+    assert_int_equal(rename(list, kept), 0);
+    assert_int_equal(mkdir(list, 0700), 0);
+    struct tsdb_options o;
+    struct err err = {0};
+    tsdb_options_init(&o);
+    assert_int_equal(tsdb_open(*state, &o, &db, &err), -EISDIR);
+    assert_non_null(strstr(err.message, "/deletions: Is a directory"));
+    assert_int_equal(rmdir(list), 0);
+    assert_int_equal(rename(kept, list), 0);
+    db = open_store(*state);
+    assert_int_equal(count(db), 0);
+    tsdb_close(db);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -395,6 +417,7 @@ int main(void)
         TSDB_TEST(test_deletion_on_a_full_disk),
         TSDB_TEST(test_deletion_on_a_full_disk_beside_another),
         TSDB_TEST(test_deletion_whose_name_is_not_safe),
+        TSDB_TEST(test_deletions_that_cannot_be_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

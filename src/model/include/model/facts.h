@@ -174,17 +174,17 @@
     X(HOST, KSM_VOLATILE, TURN, PLAIN, D, "ksm_pages_volatile", "Pages that change too fast.")     \
     X(HOST, KSM_SCANS, TURN, PLAIN, D, "ksm_full_scans",                                           \
       "Times all mergeable memory was scanned.")                                                   \
-    X(HOST, PSI_CPU_SOME, TURN, NS, D, "pressure_cpu_some_seconds",                                \
+    X(HOST, PSI_CPU_SOME, HOST, NS, D, "pressure_cpu_some_seconds",                                \
       "Time some task waited for a CPU.")                                                          \
-    X(HOST, PSI_CPU_FULL, TURN, NS, D, "pressure_cpu_full_seconds",                                \
+    X(HOST, PSI_CPU_FULL, HOST, NS, D, "pressure_cpu_full_seconds",                                \
       "Time all tasks waited for a CPU.")                                                          \
-    X(HOST, PSI_MEM_SOME, TURN, NS, D, "pressure_memory_some_seconds",                             \
+    X(HOST, PSI_MEM_SOME, HOST, NS, D, "pressure_memory_some_seconds",                             \
       "Time some task waited for memory.")                                                         \
-    X(HOST, PSI_MEM_FULL, TURN, NS, D, "pressure_memory_full_seconds",                             \
+    X(HOST, PSI_MEM_FULL, HOST, NS, D, "pressure_memory_full_seconds",                             \
       "Time all tasks waited for memory.")                                                         \
-    X(HOST, PSI_IO_SOME, TURN, NS, D, "pressure_io_some_seconds",                                  \
+    X(HOST, PSI_IO_SOME, HOST, NS, D, "pressure_io_some_seconds",                                  \
       "Time some task waited for I/O.")                                                            \
-    X(HOST, PSI_IO_FULL, TURN, NS, D, "pressure_io_full_seconds",                                  \
+    X(HOST, PSI_IO_FULL, HOST, NS, D, "pressure_io_full_seconds",                                  \
       "Time all tasks waited for I/O.")                                                            \
     X(HOST, KMSG_MCE, HOST, PLAIN, D, "kernel_mce", "Machine check messages since vherd started.") \
     X(HOST, KMSG_SOFT_LOCKUP, HOST, PLAIN, D, "kernel_soft_lockups",                               \

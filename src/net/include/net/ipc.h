@@ -42,6 +42,7 @@ enum ipc_type {
     IPC_NOTIFIED,    /**< send to core: `status` = enum notify_outcome; id, why, pause in ms */
     IPC_IMPORT,      /**< as IPC_SAMPLES, with an id: history, of any age */
     IPC_SHARED,      /**< as IPC_RESPONSE; the receiver keeps a copy until the next of these */
+    IPC_IMPORT_TRY,  /**< as IPC_IMPORT, but nothing is taken */
     IPC_AGAIN,       /**< the same answer as the connection's last IPC_SHARED; no payload */
     IPC_TYPE_END,
 };

@@ -120,6 +120,9 @@ struct samples_written {
     char reason[200];   /**< of the first refusal, "" where there was none */
 };
 
+/** Why a sample was refused, for `reason`: -errno in words. */
+const char *samples_why(int error);
+
 void samples_written_encode(const struct samples_written *w, struct buf *out);
 int samples_written_decode(const char *payload, size_t len, struct samples_written *ret);
 

@@ -64,9 +64,13 @@ void notify_free(struct notify *n);
 /** Another configuration: alerts find their groups anew; what was told is not told again. */
 int notify_configure(struct notify *n, const struct conf *conf, int64_t now_ms, struct err *err);
 
-/** Put back what was stored; 0 or -EPROTO (it is skipped). After the last one: notify_loaded(). */
+/** Put back what was stored; 0, -EPROTO or, of an alert that is known, -EEXIST (it is skipped).
+ * After the last one: notify_loaded(). */
 int notify_load(struct notify *n, const char *kind, const char *key, const char *value);
 void notify_loaded(struct notify *n, int64_t now_ms);
+
+/** Where changes were lost: everything is to be stored, as notify_changes_take() then says. */
+void notify_keep_all(struct notify *n);
 
 /** An alert is firing, or resolved; other states end it. The alert is copied. */
 void notify_alert(struct notify *n, const struct alert *a, int64_t now_ms);

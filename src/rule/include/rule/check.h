@@ -4,7 +4,8 @@
 
 /*
  * Looks over rule files for what is legal but likely wrong: metrics that nobody makes, rules twice,
- * templates that name labels the result cannot have; and says what each rule costs.
+ * options that vherd does not have, templates that name labels the result cannot have; and says
+ * what each rule costs.
  */
 
 #include "base/buf.h"

@@ -123,7 +123,7 @@ int tsdb_append(struct tsdb *db, int64_t t_ms, const uint32_t *ref, const union 
 /**
  * Append one sample given as a double; a series of whole numbers takes it rounded to its scale
  * only if that reads back the same, else -EDOM. Else 0, -EEXIST (duplicate), -ETIME (late),
- * -ENOSPC.
+ * -EAGAIN (tsdb_is_deleted()), -ENOSPC.
  */
 int tsdb_append_one(struct tsdb *db, uint32_t ref, int64_t t_ms, double v);
 

@@ -60,9 +60,9 @@ struct host_ops {
     /**
      * The one-second sample: a batch of LANE_KERNEL for each process (pid, process_start, vCPUs
      * keyed "0", "1", …; attribute VM_PROCESS_STATE; the name of its command line as VM_NAME in
-     * the first one; facts of LANE_TURN every few seconds), and one of LANE_HOST for the host (CPUs
-     * "0"…, NUMA nodes, huge pages "NODE:BYTES", disks, interfaces as HNIC including taps, the
-     * guest's way round NOT applied).
+     * the first one; facts of LANE_TURN each time or seldom, as host_turn.h says), and one of
+     * LANE_HOST for the host (CPUs "0"…, NUMA nodes, huge pages "NODE:BYTES", disks, interfaces as
+     * HNIC including taps, the guest's way round NOT applied).
      */
     void (*sample)(struct host *h, int64_t mono_ns, const struct host_sink *sink);
 
