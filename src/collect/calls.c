@@ -265,10 +265,13 @@ static void nics_learn(struct collector *c, struct vm *vm)
 static void follow_agent(struct collector *c, struct vm *vm, int64_t now)
 {
     bool is_connected = vm->active && object_fact(&vm->obj, FACT_VM_AGENT_CONNECTED) == 1;
-    if (is_connected && c->p.conf->agent.enabled)
+    if (is_connected && c->p.conf->agent.enabled) {
         lane_add(c->agent_lane, vm->uuid.b, UUID_BYTES, now);
-    else
-        lane_remove(c->agent_lane, vm->uuid.b, UUID_BYTES);
+        return;
+    }
+    lane_remove(c->agent_lane, vm->uuid.b, UUID_BYTES);
+    if (vm->active && c->p.conf->agent.enabled)
+        agent_left(c, vm, now);
 }
 
 static void stored_apply(struct collector *c, struct call *call, struct vm *vm, int64_t now)

@@ -555,6 +555,85 @@ static void test_agent_answers_reach_the_vm(void **state)
     stage_free(s);
 }
 
+static void answer(struct stage *s, int status, const char *rows)
+{
+    CLEANUP(freep) char *text = mem_printf("application/json{\"rows\":[%s]}", rows);
+    size_t type = strlen("application/json"), len = strlen(text);
+    CLEANUP(freep) char *payload = mem_zalloc(len + 2); // a NUL behind the type
+    memcpy(payload, text, type);
+    memcpy(payload + type + 1, text + type, len - type);
+    collector_answer(s->collector, s->last_ask, status, payload, len + 1);
+    settle(s);
+}
+
+// What one question was not told is known until the same is asked again, and what no question is
+// told any more is not shown as of now.
+static void test_agent_that_tells_less(void **state)
+{
+    struct stage *s = stage_new("memory:///?vms=1");
+    seconds(s, 3);
+    const struct object *vm = &s->herd->vms[0]->obj;
+    const struct uuid uuid = s->herd->vms[0]->uuid;
+    answer(s, 200,
+           "{\"fact\":\"VM_USERS\",\"value\":2},"
+           "{\"key\":\"guest_filesystems\",\"fact\":\"MISS_ONE\",\"value\":1}");
+    assert_string_equal(s->last_verb, "agent_ping");
+    answer(s, 200,
+           "{\"fact\":\"VM_AGENT_UP\",\"value\":1},"
+           "{\"key\":\"guest_time\",\"fact\":\"MISS_ONE\",\"value\":1}");
+    assert_non_null(object_find(vm, KIND_MISS, "guest_filesystems"));
+    assert_non_null(object_find(vm, KIND_MISS, "guest_time"));
+    assert_true(fact(s, vm, FACT_VM_USERS) == 2);
+    assert_int_equal(collector_ask_vm(s->collector, &uuid, "dirty_rate", 1, NULL, NULL), 0);
+    answer(s, 200, "{\"fact\":\"VM_DIRTY_RATE\",\"value\":77}");
+    assert_non_null(object_find(vm, KIND_MISS, "guest_time"));
+    // From now on it answers pings alone, with the time.
+    for (int i = 0; i < 10; i++) {
+        clock_fake_advance(&s->clock, 100 * NS_PER_S);
+        seconds(s, 1);
+        if (strcmp(s->last_verb, "agent_ping") == 0)
+            answer(s, 200,
+                   "{\"fact\":\"VM_AGENT_UP\",\"value\":1},"
+                   "{\"fact\":\"VM_TIME_OFFSET\",\"value\":5}");
+        else
+            answer(s, 504, "");
+    }
+    assert_null(object_find(vm, KIND_MISS, "guest_time"));
+    assert_true(isnan(fact(s, vm, FACT_VM_USERS)));
+    assert_true(isnan(fact(s, vm, FACT_VM_DIRTY_RATE)));
+    stage_free(s);
+}
+
+static void test_agent_that_leaves(void **state)
+{
+    struct stage *s = stage_new("memory:///?vms=1");
+    seconds(s, 3);
+    const struct object *vm = &s->herd->vms[0]->obj;
+    const struct uuid uuid = s->herd->vms[0]->uuid;
+    answer(s, 200, "{\"fact\":\"VM_USERS\",\"value\":2}");
+    answer(s, 200,
+           "{\"fact\":\"VM_AGENT_UP\",\"value\":1},"
+           "{\"fact\":\"VM_TIME_OFFSET\",\"value\":5}");
+    assert_true(fact(s, vm, FACT_VM_TIME_OFFSET) == 5);
+    assert_int_equal(memory_channel(&uuid, false), 0);
+    seconds(s, 1);
+    assert_true(fact(s, vm, FACT_VM_AGENT_CONNECTED) == 0);
+    assert_true(isnan(fact(s, vm, FACT_VM_AGENT_UP)));
+    assert_true(isnan(fact(s, vm, FACT_VM_TIME_OFFSET)));
+    assert_true(isnan(fact(s, vm, FACT_VM_USERS)));
+    const struct object *miss = object_find(vm, KIND_MISS, "guest_agent");
+    assert_non_null(miss);
+    assert_string_equal(object_attr(miss, ATTR_MISS_REASON), "the agent is not connected");
+    unsigned asks = s->asks;
+    assert_int_equal(memory_channel(&uuid, true), 0);
+    seconds(s, 1);
+    assert_true(s->asks > asks); // all of it: another guest may have booted
+    assert_string_equal(s->last_verb, "agent_info");
+    answer(s, 200, "{\"fact\":\"VM_USERS\",\"value\":1}");
+    assert_null(object_find(vm, KIND_MISS, "guest_agent"));
+    stage_free(s);
+}
+
 // A thousand lives leave nothing behind; run under the address sanitizer.
 static void test_a_thousand_lives(void **state)
 {
@@ -643,6 +722,8 @@ int main(void)
         cmocka_unit_test(test_status_words),
         cmocka_unit_test(test_what_happened_meanwhile),
         cmocka_unit_test(test_agent_answers_reach_the_vm),
+        cmocka_unit_test(test_agent_that_tells_less),
+        cmocka_unit_test(test_agent_that_leaves),
         cmocka_unit_test(test_a_thousand_lives),
         cmocka_unit_test(test_what_is_stored_is_followed),
     };
