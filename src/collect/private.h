@@ -178,6 +178,10 @@ void stored_read(struct collector *c, struct vm *vm, struct batch *b, int known,
                  int64_t now);
 void stored_failed(struct vm *vm, struct batch *b, const char *message, int64_t now);
 
+// kernel.c
+// What of the VM cannot be read, beyond what a lane's batches say; NULL: it can.
+void vm_miss(struct vm *vm, const char *what, const char *reason, int64_t now);
+
 // calls.c
 void nics_forget(struct collector *c, struct vm *vm);
 void calls_step(struct collector *c, int64_t now);

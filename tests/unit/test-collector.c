@@ -218,6 +218,25 @@ static void test_rename_and_hot_plug(void **state)
     stage_free(s);
 }
 
+static void test_a_nic_without_counters(void **state)
+{
+    struct stage *s = stage_new("memory:///?vms=1&nics=1");
+    seconds(s, 3);
+    struct vm *vm = s->herd->vms[0];
+    assert_null(object_find(&vm->obj, KIND_MISS, "nics"));
+    // As one of type "user", which has no device on the host.
+    struct object *nic = object_child(&vm->obj, KIND_NIC, "52:54:00:00:00:99");
+    seconds(s, 1);
+    const struct object *miss = object_find(&vm->obj, KIND_MISS, "nics");
+    assert_non_null(miss);
+    assert_string_equal(object_attr(miss, ATTR_MISS_REASON),
+                        "the kernel shows no counters of a NIC's host device");
+    object_remove(nic);
+    seconds(s, 1);
+    assert_null(object_find(&vm->obj, KIND_MISS, "nics"));
+    stage_free(s);
+}
+
 static void test_stopped_process_is_flagged_and_not_called(void **state)
 {
     struct stage *s = stage_new("memory:///?vms=6");
@@ -709,6 +728,7 @@ int main(void)
         cmocka_unit_test(test_a_herd_is_seen_whole),
         cmocka_unit_test(test_new_vm_is_seen_without_a_listing),
         cmocka_unit_test(test_rename_and_hot_plug),
+        cmocka_unit_test(test_a_nic_without_counters),
         cmocka_unit_test(test_stopped_process_is_flagged_and_not_called),
         cmocka_unit_test(test_hung_monitors_do_not_hold_up_others),
         cmocka_unit_test(test_hung_monitors_in_shared_calls),
