@@ -78,6 +78,18 @@ static void apply_without_name(const struct batch *b, struct object *o)
     batch_apply(&rest, o);
 }
 
+// libvirt tells of no vCPU that is plugged; its threads are seen to come and go.
+static void follow_vcpus(struct collector *c, struct vm *vm, int64_t mono_ns)
+{
+    struct vm_rec *rec = rec_of(vm);
+    int vcpus = 0;
+    OBJECT_FOREACH_CHILD (vcpu, &vm->obj, KIND_VCPU)
+        vcpus++;
+    if (rec->vcpus && vcpus != rec->vcpus)
+        lane_hasten(c->config_lane, vm->uuid.b, UUID_BYTES, mono_ns);
+    rec->vcpus = vcpus;
+}
+
 static void vm_batch(struct collector *c, const struct batch *b)
 {
     struct vm *vm = herd_vm(c->herd, &b->uuid);
@@ -100,8 +112,10 @@ static void vm_batch(struct collector *c, const struct batch *b)
         note_process(c, vm, b);
     take_name(c, vm, b);
     apply_without_name(b, &vm->obj);
-    if (is_kernel)
+    if (is_kernel) {
         object_sweep(&vm->obj, KIND_VCPU, LANE_KERNEL, b->mono_ns);
+        follow_vcpus(c, vm, b->mono_ns);
+    }
     object_sweep(&vm->obj, KIND_MISS, b->lane, b->mono_ns);
     const char *letter = object_attr(&vm->obj, ATTR_VM_PROCESS_STATE);
     vm->process_state = letter ? letter[0] : 0;

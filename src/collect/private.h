@@ -94,6 +94,7 @@ struct vm_rec {
     int64_t event_ns;  // of the last event or listing that changed it
     struct pace pace;  // of its statistics
     int blocked_ticks; // in a row in state D
+    int vcpus;         // threads of them that were seen
     int64_t flag_since_real_ns;
     int64_t agent_info_ns; // when full agent data were last asked for
     int64_t dirty_rate_ns; // when its dirty page rate was measured

@@ -182,7 +182,10 @@ static void test_new_vm_is_seen_without_a_listing(void **state)
     second(s);
     assert_string_equal(object_attr(&vm->obj, ATTR_VM_STATE), "running");
     assert_true(fact(s, &vm->obj, FACT_VM_RSS) > 0);
+    assert_false(isnan(fact(s, &vm->obj, FACT_VM_TIMED_OUT)));
     assert_int_equal(memory_stop(&uuid, 5, 1), 0);
+    settle(s);
+    assert_true(isnan(fact(s, &vm->obj, FACT_VM_TIMED_OUT)));
     second(s);
     assert_string_equal(object_attr(&vm->obj, ATTR_VM_STATE), "shut off");
     assert_true(isnan(fact(s, &vm->obj, FACT_VM_RSS)));
@@ -215,6 +218,33 @@ static void test_rename_and_hot_plug(void **state)
     memory_rename(&uuid, "other");
     seconds(s, 1);
     assert_string_equal(object_attr(&herd_vm(s->herd, &uuid)->obj, ATTR_VM_NAME), "other");
+    stage_free(s);
+}
+
+static void emit_with_one_more(struct batch *b, void *arg)
+{
+    struct host_sink sink = collector_sink(arg);
+    if (b->lane == LANE_KERNEL && b->pid)
+        batch_fact(b, batch_key(b, "7"), FACT_VCPU_RUN, 1);
+    sink.emit(b, sink.arg);
+}
+
+// libvirt sends no event for it.
+static void test_a_plugged_vcpu(void **state)
+{
+    struct stage *s = stage_new("memory:///?vms=1&vcpus=2");
+    seconds(s, 3);
+    struct vm *vm = s->herd->vms[0];
+    object_set_fact(&vm->obj, FACT_VM_VCPUS, 1, s->clock.mono); // as before
+    seconds(s, 3);
+    assert_true(fact(s, &vm->obj, FACT_VM_VCPUS) == 1);
+    struct host_sink sink = collector_sink(s->collector);
+    sink.emit = emit_with_one_more;
+    sink.arg = s->collector;
+    clock_fake_advance(&s->clock, NS_PER_S);
+    host_memory.sample(s->host, s->clock.mono, &sink);
+    settle(s);
+    assert_true(fact(s, &vm->obj, FACT_VM_VCPUS) == 2);
     stage_free(s);
 }
 
@@ -728,6 +758,7 @@ int main(void)
         cmocka_unit_test(test_a_herd_is_seen_whole),
         cmocka_unit_test(test_new_vm_is_seen_without_a_listing),
         cmocka_unit_test(test_rename_and_hot_plug),
+        cmocka_unit_test(test_a_plugged_vcpu),
         cmocka_unit_test(test_a_nic_without_counters),
         cmocka_unit_test(test_stopped_process_is_flagged_and_not_called),
         cmocka_unit_test(test_hung_monitors_do_not_hold_up_others),
