@@ -2,6 +2,7 @@
 // The agent lane: questions that libvirt refuses on a read-only connection go to act and come back
 // as batches. The same way serves what a person asks for (the dirty page rate).
 #include <errno.h>
+#include <math.h>
 #include <string.h>
 
 #include "base/json.h"
@@ -65,8 +66,39 @@ void collector_forget(struct collector *c, const void *arg)
             asked->done = NULL;
 }
 
-static void apply_answer(struct collector *c, struct vm *vm, bool is_info, const char *body,
-                         size_t len)
+// The agent's answers, and its silence, renew the stamp that it shares with them.
+static void forget_old_dirty_rate(struct collector *c, struct vm *vm)
+{
+    if (mono(c) - rec_of(vm)->dirty_rate_ns > c->herd->max_age_ns[LANE_AGENT])
+        object_set_fact(&vm->obj, FACT_VM_DIRTY_RATE, NAN, vm->obj.updated_ns[LANE_AGENT]);
+}
+
+// What each question asks for: there is no answer to it now. What is asked seldom grows old by
+// itself, but the users, whose stamp is the VM's.
+static void forget_answers(struct collector *c, struct vm *vm, double is_up, int64_t now)
+{
+    forget_old_dirty_rate(c, vm);
+    object_set_fact(&vm->obj, FACT_VM_AGENT_UP, is_up, now);
+    object_set_fact(&vm->obj, FACT_VM_TIME_OFFSET, NAN, now);
+    object_set_fact(&vm->obj, FACT_VM_USERS, NAN, now);
+    object_set_attr(&vm->obj, ATTR_VM_GUEST_USERS, NULL);
+}
+
+// A ping says nothing of what the last full look was not told.
+static void sweep_misses(struct vm *vm, bool is_info, int64_t now)
+{
+    static const char *const pings[] = {"guest_agent", "guest_time"};
+    if (is_info)
+        object_sweep(&vm->obj, KIND_MISS, LANE_AGENT, now);
+    for (size_t i = 0; i < ARRAY_LEN(pings) && !is_info; i++) {
+        struct object *miss = object_find(&vm->obj, KIND_MISS, pings[i]);
+        if (miss && miss->updated_ns[LANE_AGENT] < now)
+            object_remove(miss);
+    }
+}
+
+static void apply_answer(struct collector *c, struct vm *vm, const struct asked *asked,
+                         const char *body, size_t len)
 {
     struct batch *b = batch_new();
     struct err err = {0};
@@ -74,10 +106,13 @@ static void apply_answer(struct collector *c, struct vm *vm, bool is_info, const
     if (batch_decode_json(body, len, b, &err) == 0) {
         b->lane = LANE_AGENT;
         b->mono_ns = mono(c);
-        if (is_info)
+        if (asked->is_info)
             batch_sweep(b, &vm->obj, KIND_FS);
         batch_apply(b, &vm->obj);
-        object_sweep(&vm->obj, KIND_MISS, LANE_AGENT, b->mono_ns);
+        if (asked->call)
+            sweep_misses(vm, asked->is_info, b->mono_ns);
+        else
+            rec_of(vm)->dirty_rate_ns = b->mono_ns;
     } else {
         log_warning("an answer of act is malformed: %s", err.message);
     }
@@ -89,7 +124,7 @@ static void note_silence(struct collector *c, struct vm *vm, int status)
 {
     int64_t now = mono(c);
     if (status == 504)
-        object_set_fact(&vm->obj, FACT_VM_AGENT_UP, 0, now);
+        forget_answers(c, vm, 0, now);
     struct batch *b = batch_new();
     b->lane = LANE_AGENT;
     b->mono_ns = now;
@@ -99,6 +134,16 @@ static void note_silence(struct collector *c, struct vm *vm, int status)
                                       : "libvirt refused the question");
     batch_apply(b, &vm->obj);
     batch_free(b);
+}
+
+void agent_left(struct collector *c, struct vm *vm, int64_t now)
+{
+    rec_of(vm)->agent_info_ns = 0; // who comes next may be another guest
+    forget_answers(c, vm, NAN, now);
+    if (object_fact(&vm->obj, FACT_VM_AGENT_CONNECTED) == 0)
+        note_silence(c, vm, 409);
+    else
+        sweep_misses(vm, true, now);
 }
 
 static const char *body_of(const char *payload, size_t len, size_t *ret_len)
@@ -126,9 +171,11 @@ void collector_answer(struct collector *c, uint32_t id, int status, const char *
         counts =
             lane_done(c->agent_lane, asked->call, status == 200 ? LANE_OK : LANE_ERROR, mono(c));
     if (vm && vm->active && counts && status == 200)
-        apply_answer(c, vm, asked->is_info, body, body_len);
+        apply_answer(c, vm, asked, body, body_len);
     else if (vm && vm->active && counts && asked->call)
         note_silence(c, vm, status);
+    if (vm && asked->call)
+        forget_old_dirty_rate(c, vm);
     if (asked->done)
         asked->done(asked->arg, status, body, body_len);
     free(asked);

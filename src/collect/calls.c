@@ -2,6 +2,7 @@
 // The lanes that ask libvirt about one VM or one pool at a time, on workers: statistics, state and
 // XML, pools and networks.
 #include <errno.h>
+#include <math.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -231,6 +232,19 @@ static void call_over(struct work *w, void *arg)
     inbox_post(call->c, &call->msg);
 }
 
+static void note_memory_and_job(struct vm *vm, unsigned parts, int64_t now)
+{
+    const struct object *o = &vm->obj;
+    bool tells_memory = !isnan(object_fact(o, FACT_VM_GUEST_AVAILABLE)) ||
+                        !isnan(object_fact(o, FACT_VM_GUEST_UNUSED));
+    if (parts & VIRT_PART_MEMORY)
+        vm_miss(vm, "guest_memory", tells_memory ? NULL : "the guest's balloon tells nothing", now);
+    if (parts & VIRT_PART_JOB)
+        vm_miss(vm, "job",
+                isnan(object_fact(o, FACT_VM_JOB_TYPE)) ? "libvirt tells nothing of jobs" : NULL,
+                now);
+}
+
 static void stats_apply(struct collector *c, struct call *call, struct vm *vm, int64_t now)
 {
     if (call->result < 0) {
@@ -245,6 +259,7 @@ static void stats_apply(struct collector *c, struct call *call, struct vm *vm, i
     batch_apply(call->out, &vm->obj);
     object_sweep(&vm->obj, KIND_MISS, LANE_LIBVIRT, call->out->mono_ns);
     object_sweep(&vm->obj, KIND_PERF, LANE_LIBVIRT, call->out->mono_ns);
+    note_memory_and_job(vm, call->parts, now);
     vm->obj.updated_ns[LANE_LIBVIRT] = call->out->mono_ns;
     c->disk_readings += (call->parts & VIRT_PART_DISKS) != 0;
     c->disk_rests += call->rests;
@@ -276,10 +291,13 @@ static void nics_learn(struct collector *c, struct vm *vm)
 static void follow_agent(struct collector *c, struct vm *vm, int64_t now)
 {
     bool is_connected = vm->active && object_fact(&vm->obj, FACT_VM_AGENT_CONNECTED) == 1;
-    if (is_connected && c->p.conf->agent.enabled)
+    if (is_connected && c->p.conf->agent.enabled) {
         lane_add(c->agent_lane, vm->uuid.b, UUID_BYTES, now);
-    else
-        lane_remove(c->agent_lane, vm->uuid.b, UUID_BYTES);
+        return;
+    }
+    lane_remove(c->agent_lane, vm->uuid.b, UUID_BYTES);
+    if (vm->active && c->p.conf->agent.enabled)
+        agent_left(c, vm, now);
 }
 
 static void stored_apply(struct collector *c, struct call *call, struct vm *vm, int64_t now)

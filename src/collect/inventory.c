@@ -28,6 +28,8 @@ void vm_clear_lane(struct vm *vm, enum lane lane)
 
 static void vm_stopped(struct collector *c, struct vm *vm)
 {
+    // What each sample judges of a running VM.
+    static const enum fact flags[] = {FACT_VM_STALLED, FACT_VM_TIMED_OUT, FACT_VM_LIBVIRT_AGE};
     static const enum lane lanes[] = {LANE_KERNEL, LANE_TURN, LANE_SLOW,  LANE_LIBVIRT,
                                       LANE_MEMORY, LANE_JOB,  LANE_AGENT, LANE_RATE};
     static const enum kind kinds[] = {KIND_VCPU, KIND_FS, KIND_PERF, KIND_MISS};
@@ -41,9 +43,12 @@ static void vm_stopped(struct collector *c, struct vm *vm)
         object_clear(&vm->obj, kinds[i]);
     for (size_t i = 0; i < ARRAY_LEN(attrs); i++)
         object_set_attr(&vm->obj, attrs[i], NULL);
+    for (size_t i = 0; i < ARRAY_LEN(flags); i++)
+        object_set_fact(&vm->obj, flags[i], NAN, mono(c));
     object_set_attr(&vm->obj, ATTR_VM_DIFFERENCES, NULL);
     vm->obj.facts[FACT_VM_CONFIG_DIFFERS - model_kinds[KIND_VM].first_fact] = NAN;
     vm->obj.updated_ns[LANE_LIBVIRT] = 0;
+    rec_of(vm)->vcpus = 0;
     rec_of(vm)->pace = (struct pace){0};
     rec_of(vm)->agent_info_ns = 0; // another guest may boot
     vm->obj.before_ns = 0;

@@ -78,6 +78,18 @@ static void apply_without_name(const struct batch *b, struct object *o)
     batch_apply(&rest, o);
 }
 
+// libvirt tells of no vCPU that is plugged; its threads are seen to come and go.
+static void follow_vcpus(struct collector *c, struct vm *vm, int64_t mono_ns)
+{
+    struct vm_rec *rec = rec_of(vm);
+    int vcpus = 0;
+    OBJECT_FOREACH_CHILD (vcpu, &vm->obj, KIND_VCPU)
+        vcpus++;
+    if (rec->vcpus && vcpus != rec->vcpus)
+        lane_hasten(c->config_lane, vm->uuid.b, UUID_BYTES, mono_ns);
+    rec->vcpus = vcpus;
+}
+
 static void vm_batch(struct collector *c, const struct batch *b)
 {
     struct vm *vm = herd_vm(c->herd, &b->uuid);
@@ -100,8 +112,10 @@ static void vm_batch(struct collector *c, const struct batch *b)
         note_process(c, vm, b);
     take_name(c, vm, b);
     apply_without_name(b, &vm->obj);
-    if (is_kernel)
+    if (is_kernel) {
         object_sweep(&vm->obj, KIND_VCPU, LANE_KERNEL, b->mono_ns);
+        follow_vcpus(c, vm, b->mono_ns);
+    }
     object_sweep(&vm->obj, KIND_MISS, b->lane, b->mono_ns);
     const char *letter = object_attr(&vm->obj, ATTR_VM_PROCESS_STATE);
     vm->process_state = letter ? letter[0] : 0;
@@ -197,6 +211,29 @@ static const struct fault *fault_of(const struct vm *vm, bool is_lost)
     return is_lost ? &quarantined : NULL;
 }
 
+void vm_miss(struct vm *vm, const char *what, const char *reason, int64_t now)
+{
+    struct object *miss = object_find(&vm->obj, KIND_MISS, what);
+    if (!reason && miss)
+        object_remove(miss);
+    if (!reason || (miss && strcmp(object_attr(miss, ATTR_MISS_REASON), reason) == 0))
+        return;
+    miss = object_child(&vm->obj, KIND_MISS, what);
+    object_set_attr(miss, ATTR_MISS_REASON, reason);
+    object_set_fact(miss, FACT_MISS_ONE, 1, now);
+}
+
+// A NIC's host device may lie in another network namespace, or there is none (user, vhostuser).
+static void note_nics(const struct herd *h, struct vm *vm, int64_t now)
+{
+    bool is_told = true;
+    OBJECT_FOREACH_CHILD (nic, &vm->obj, KIND_NIC)
+        is_told = is_told && now - nic->updated_ns[LANE_KERNEL] <= h->max_age_ns[LANE_KERNEL];
+    is_told = is_told || !rec_of(vm)->pid;
+    vm_miss(vm, "nics", is_told ? NULL : "the kernel shows no counters of a NIC's host device",
+            now);
+}
+
 // Stays until the libvirt lane has had an answer, whose batch sweeps it away.
 static void note_missing(struct vm *vm, const struct fault *fault, int64_t now)
 {
@@ -272,6 +309,7 @@ static void close_sample(struct collector *c, int64_t sample_ns)
         forget_old_memory(h, vm, sample_ns);
         rates_vm_totals(h, vm, sample_ns);
         flag_vm(c, vm, sample_ns);
+        note_nics(h, vm, sample_ns);
         history_vm(h, vm, sample_ns);
     }
     rates_host(h->host, sample_ns);

@@ -94,8 +94,10 @@ struct vm_rec {
     int64_t event_ns;  // of the last event or listing that changed it
     struct pace pace;  // of its statistics
     int blocked_ticks; // in a row in state D
+    int vcpus;         // threads of them that were seen
     int64_t flag_since_real_ns;
     int64_t agent_info_ns; // when full agent data were last asked for
+    int64_t dirty_rate_ns; // when its dirty page rate was measured
     int64_t stored_ns;     // when all that is kept of it was last read; 0: it may have changed
     int64_t changed_ns;    // when that was last thought
     int64_t counted_ns;    // when its snapshots were last counted
@@ -177,6 +179,10 @@ void stored_read(struct collector *c, struct vm *vm, struct batch *b, int known,
                  int64_t now);
 void stored_failed(struct vm *vm, struct batch *b, const char *message, int64_t now);
 
+// kernel.c
+// What of the VM cannot be read, beyond what a lane's batches say; NULL: it can.
+void vm_miss(struct vm *vm, const char *what, const char *reason, int64_t now);
+
 // calls.c
 void nics_forget(struct collector *c, struct vm *vm);
 void calls_step(struct collector *c, int64_t now);
@@ -205,6 +211,8 @@ void rates_vm_totals(struct herd *h, struct vm *vm, int64_t mono_ns);
 // agent.c
 void agent_step(struct collector *c, int64_t now);
 int64_t agent_wake(const struct collector *c, int64_t now);
+// A running VM whose agent's channel is closed, or that has none.
+void agent_left(struct collector *c, struct vm *vm, int64_t now);
 void agent_done(struct collector *c);
 
 #endif

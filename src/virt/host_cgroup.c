@@ -338,6 +338,19 @@ void cgroup_emit_missing(const struct cgroup *c, struct batch *b)
         batch_unavailable(b, "pressure", "cgroup v1 has no pressure files");
     else if (error < 0 && c->pressure_path)
         batch_unavailable(b, "pressure", source_reason(error));
-    if (c->reason)
+    if (c->reason) {
         batch_unavailable(b, "cgroup", c->reason);
+        return;
+    }
+    bool knows_quota = false;
+    for (size_t i = 0; i < c->n_members; i++)
+        knows_quota = knows_quota || !isnan(c->members[i].told[0]);
+    if (!knows_quota)
+        batch_unavailable(b, "cgroup_cpu", "its cgroup tells no CPU quota");
+    if (isnan(c->memory_current_told))
+        batch_unavailable(b, "cgroup_memory", "its cgroup tells no memory");
+    else if (!c->memory_v2)
+        batch_unavailable(b, "cgroup_memory_events", "cgroup v1 counts neither high nor oom");
+    else if (c->memory_events.error < 0)
+        batch_unavailable(b, "cgroup_memory_events", source_reason(c->memory_events.error));
 }

@@ -3,6 +3,7 @@
 #include "host_devices.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -138,9 +139,12 @@ static void scan_disks(struct devices *all)
 {
     static const char *const left_out[] = {"loop", "ram", "zram"};
     clear_disks(all);
+    all->disks_error = 0;
     DIR *dir = dir_list(all->root, "sys/block");
-    if (!dir)
+    if (!dir) {
+        all->disks_error = -errno;
         return;
+    }
     for (struct dirent *e; (e = readdir(dir));) {
         bool wanted = e->d_name[0] != '.';
         for (size_t i = 0; i < ARRAY_LEN(left_out); i++)
@@ -238,13 +242,34 @@ static void put_disk(struct batch *b, const char *name, const struct disk_stat *
 // A file for each disk: /proc/diskstats would list every partition and loop device besides.
 static void sample_disks(struct devices *all, char *buf, size_t size, struct batch *b)
 {
+    int error = all->disks_error;
     for (size_t i = 0; i < all->n_disks; i++) {
         struct disk_stat d;
         ssize_t n =
             kept_read_in(&all->disks[i].stat, all->root, all->disks[i].path, "stat", buf, size);
         if (n >= 0 && parse_disk_stat(buf, (size_t)n, &d) == 0)
             put_disk(b, all->disks[i].name, &d);
+        error = MIN_OF(error, n < 0 ? (int)n : 0);
     }
+    if (error < 0)
+        batch_unavailable(b, "disks", source_reason(error));
+}
+
+// In each sample, also between their turns.
+static void sample_missing(const struct devices *all, struct batch *b)
+{
+    int numa = 0, hugepages = 0;
+    for (size_t i = 0; i < all->n_nodes; i++)
+        numa = MIN_OF(numa, MIN_OF(all->nodes[i].meminfo.error, all->nodes[i].numastat.error));
+    for (size_t i = 0; i < all->n_hugepages; i++) {
+        const struct hugepage *h = &all->hugepages[i];
+        hugepages = MIN_OF(hugepages, MIN_OF(h->total.error, h->free.error));
+        hugepages = MIN_OF(hugepages, h->surplus.error);
+    }
+    if (numa < 0)
+        batch_unavailable(b, "numa", source_reason(numa));
+    if (hugepages < 0)
+        batch_unavailable(b, "hugepages", source_reason(hugepages));
 }
 
 void devices_init(struct devices *all, int root)
@@ -267,6 +292,7 @@ void devices_sample(struct devices *all, int64_t mono_ns, char *buf, size_t size
         sample_hugepages(all, b);
     all->rescanned = false;
     sample_disks(all, buf, size, b);
+    sample_missing(all, b);
 }
 
 void devices_done(struct devices *all)

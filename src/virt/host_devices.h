@@ -18,6 +18,7 @@ struct devices {
     size_t n_hugepages, cap_hugepages;
     struct disk *disks; /**< whole ones that have a size */
     size_t n_disks, cap_disks;
+    int disks_error; /**< of listing them, 0 or -errno */
 };
 
 void devices_init(struct devices *all, int root);

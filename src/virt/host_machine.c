@@ -274,6 +274,8 @@ static void sample_load(struct machine *m, char *buf, size_t size, struct batch 
         }
         batch_fact(b, 0, facts[i], v);
     }
+    if (len < 0)
+        batch_unavailable(b, "load", source_reason((int)len));
 }
 
 static void sample_numbers(struct machine *m, bool turn, struct batch *b)

@@ -343,8 +343,8 @@ enum kmsg_kind parse_kmsg(const char *record, size_t len)
         {"Machine check events logged", NULL, NULL, 7, KMSG_MCE},
         {"BUG: soft lockup", NULL, NULL, 7, KMSG_SOFT_LOCKUP},
         {"hard LOCKUP", NULL, NULL, 7, KMSG_HARD_LOCKUP},
-        {"INFO: task ", " blocked for more than ", NULL, 7, KMSG_HUNG_TASK},
-        {"ut of memory: Kill", NULL, NULL, 7, KMSG_OOM_KILL},
+        {"INFO: task ", " for more than ", NULL, 7, KMSG_HUNG_TASK}, // "blocked", "in I/O wait"
+        {"ut of memory", ": Kill", NULL, 7, KMSG_OOM_KILL},          // "(oom_kill_allocating_task)"
         {"I/O error", " dev ", NULL, 7, KMSG_IO_ERROR},
         // Unknown model-specific registers are the noise of healthy guests.
         {"kvm", NULL, "msr", 3, KMSG_KVM},

@@ -26,6 +26,7 @@
 #define CHECK_EARLY_NS (5 * NS_PER_S)
 #define CHECK_LATER_NS (60 * NS_PER_S)
 #define EARLY_CHECKS 6
+#define LOOKS_MAX 4 // at a thread without a name of its own
 // A guest rests while its vCPUs together run for no more of one CPU.
 #define REST_CPU_RATIO 0.02
 
@@ -154,6 +155,7 @@ static void name_thread(const struct proc *p, const struct proc_env *env, struct
     if (n > 0 && text[n - 1] == '\n')
         text[n - 1] = '\0';
     int32_t number = -1;
+    bool is_named = n <= 0 || strcmp(text, p->last.comm) != 0;
     if (n > 0)
         t->role = parse_thread_name(text, &number);
     if (t->role == THREAD_EMULATOR && p->cgroup.n_members > 2) {
@@ -169,6 +171,22 @@ static void name_thread(const struct proc *p, const struct proc_env *env, struct
         }
     }
     t->vcpu = t->role == THREAD_VCPU ? number : -1;
+    t->may_be_named =
+        t->role == THREAD_EMULATOR && !is_named && t->id != p->pid && ++t->looks < LOOKS_MAX;
+}
+
+// A thread names itself: one that was listed before it has bears its process's name, and is looked
+// at again in the next samples. Its time until then stays with the emulator's.
+static void name_again(struct proc *p, const struct proc_env *env, struct proc_thread *t)
+{
+    if (!t->may_be_named)
+        return;
+    name_thread(p, env, t);
+    if (t->role == THREAD_EMULATOR)
+        return;
+    add_times(&p->ended[THREAD_EMULATOR], &t->times);
+    if (t->role == THREAD_VCPU)
+        add_vcpu(p, t->vcpu);
 }
 
 static void add_thread(struct proc *p, const struct proc_env *env, int32_t id, bool outside)
@@ -214,16 +232,20 @@ static void list_threads(struct proc *p, const struct proc_env *env)
         if (number_parse_u64(e->d_name, &id) < 0 || id > INT32_MAX)
             continue;
         struct proc_thread *t = find_thread(p, (int32_t)id);
-        if (t)
+        if (t) {
             t->listed = true;
-        else
+            name_again(p, env, t);
+        } else {
             add_thread(p, env, (int32_t)id, false);
+        }
     }
     closedir(dir);
     for (size_t i = p->n_threads; i-- > 0;)
         if (!p->threads[i].listed || p->threads[i].gone)
             forget_thread(p, i);
     p->relist = false;
+    for (size_t i = 0; i < p->n_threads; i++)
+        p->relist = p->relist || p->threads[i].may_be_named;
     p->listed_count = p->last.threads;
 }
 
@@ -390,10 +412,21 @@ static void emit_process(struct proc *p, const struct proc_env *env, bool told, 
 static void emit_missing(const struct proc *p, struct batch *b)
 {
     int error = 0;
-    for (size_t i = 0; i < p->n_threads; i++)
-        error = MIN_OF(error, p->threads[i].gone ? 0 : p->threads[i].schedstat.error);
+    bool knows_cpus = true, knows_switches = true;
+    for (size_t i = 0; i < p->n_threads; i++) {
+        const struct proc_thread *t = &p->threads[i];
+        error = MIN_OF(error, t->gone ? 0 : t->schedstat.error);
+        if (t->role != THREAD_VCPU || t->gone)
+            continue;
+        knows_cpus = knows_cpus && t->last.cpu >= 0;
+        knows_switches = knows_switches && !isnan(t->switches[0]);
+    }
     if (error < 0)
         batch_unavailable(b, "schedstat", source_reason(error));
+    if (!knows_cpus)
+        batch_unavailable(b, "last_cpu", "a thread's stat cannot be read");
+    if (!knows_switches)
+        batch_unavailable(b, "context_switches", "a thread's status cannot be read");
     if (p->n_vcpus == 0)
         batch_unavailable(b, "vcpu_threads", "threads carry no names (debug-threads=on)");
 }
@@ -461,9 +494,9 @@ int proc_sample(struct proc *p, const struct proc_env *env, int64_t mono_ns, str
         cgroup_emit(&p->cgroup, b);
     }
     cgroup_emit_missing(&p->cgroup, b);
-    emit_missing(p, b);
     for (size_t i = 0; i < p->n_threads; i++)
         if (p->threads[i].role == THREAD_VCPU && !p->threads[i].gone)
             emit_vcpu(p, env, &p->threads[i], turn, b);
+    emit_missing(p, b);
     return 0;
 }

@@ -32,10 +32,12 @@ struct proc_env {
 struct proc_thread {
     int32_t id;
     enum thread_role role;
-    int32_t vcpu; /**< -1 = none */
-    bool outside; /**< a kernel thread that works for the process: a vhost thread before 6.4 */
-    bool listed;  /**< still there, during a listing */
-    bool gone;    /**< its last reading failed */
+    int32_t vcpu;      /**< -1 = none */
+    bool outside;      /**< a kernel thread that works for the process: a vhost thread before 6.4 */
+    bool listed;       /**< still there, during a listing */
+    bool gone;         /**< its last reading failed */
+    bool may_be_named; /**< it bears its process's name, and may yet give itself one */
+    unsigned looks;    /**< at its name, while it had none */
     struct kept schedstat, stat, status;
     struct sched_times times; /**< as last read */
     bool has_times;

@@ -92,6 +92,8 @@ int virt_libvirt_agent_ping(struct virt *v, const struct uuid *uuid, int timeout
         return agent_error(v, "asking the guest agent", began, timeout_s, out, err);
     if (r == 0)
         offset = (double)seconds * 1e9 + nanoseconds - ((double)before + (double)after) / 2;
+    if (r < 0)
+        batch_unavailable(out, "guest_time", "the guest agent does not offer it");
     batch_fact(out, 0, FACT_VM_AGENT_UP, 1);
     batch_fact(out, 0, FACT_VM_TIME_OFFSET, offset);
     return 0;

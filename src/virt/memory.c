@@ -398,6 +398,17 @@ int memory_deaf(const struct uuid *uuid, bool deaf)
     return 0;
 }
 
+int memory_channel(const struct uuid *uuid, bool open)
+{
+    ENTER();
+    struct memory_vm *vm = memory_find(m, uuid);
+    if (!vm)
+        return -ENOENT;
+    vm->agentless = !open;
+    tell(m, vm, VIRT_EVENT_CONFIG, open ? "agent_connected" : "agent_disconnected", NULL, NULL);
+    return 0;
+}
+
 int memory_disks_rest(const struct uuid *uuid, bool rest)
 {
     ENTER();

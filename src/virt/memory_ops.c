@@ -219,7 +219,9 @@ static int memory_xml(struct virt *v, const struct uuid *uuid, char **ret_xml, s
                "<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'%s/>"
                "</channel><memballoon model='virtio'><stats period='2'/></memballoon></devices>"
                "</domain>",
-               vm->id >= 0 ? " state='connected'" : "");
+               vm->id < 0      ? ""
+               : vm->agentless ? " state='disconnected'"
+                               : " state='connected'");
     *ret_xml = buf_take(&b, NULL);
     return *ret_xml ? 0 : err_set(err, ENOMEM, "out of memory");
 }

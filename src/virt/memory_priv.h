@@ -49,6 +49,7 @@ struct memory_vm {
     size_t n_snapshots, cap_snapshots;
     int checkpoints;
     uint32_t merging;  /**< bit n: the overlay of its disk n is being committed */
+    bool agentless;    /**< the channel of its guest's agent is closed */
     bool spoiled;      /**< memory of its snapshots cannot be read */
     bool rests;        /**< its disks: */
     double rest_bytes; /**< where they stand */

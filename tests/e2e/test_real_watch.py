@@ -211,6 +211,9 @@ class Watching(unittest.TestCase):
         wait_for("it is transient", 2 * SOON,
                  lambda: self.daemon.vm("passing").get("persistent") == 0)
         wait_for("its threads", SOON, lambda: self.daemon.vm("passing").get("vcpus"))
+        # No guest runs that could tell of its memory.
+        wait_for("its memory is counted as not known", 4 * SOON, lambda: self.daemon.metrics(
+        ).values("vherd_unavailable", domain="passing", what="guest_memory") == [1], pause=0.5)
         self.host.virsh("destroy", "passing")
         wait_for("it is gone", SOON, lambda: "passing" not in self.daemon.vms())
 

@@ -182,7 +182,10 @@ static void test_new_vm_is_seen_without_a_listing(void **state)
     second(s);
     assert_string_equal(object_attr(&vm->obj, ATTR_VM_STATE), "running");
     assert_true(fact(s, &vm->obj, FACT_VM_RSS) > 0);
+    assert_false(isnan(fact(s, &vm->obj, FACT_VM_TIMED_OUT)));
     assert_int_equal(memory_stop(&uuid, 5, 1), 0);
+    settle(s);
+    assert_true(isnan(fact(s, &vm->obj, FACT_VM_TIMED_OUT)));
     second(s);
     assert_string_equal(object_attr(&vm->obj, ATTR_VM_STATE), "shut off");
     assert_true(isnan(fact(s, &vm->obj, FACT_VM_RSS)));
@@ -215,6 +218,52 @@ static void test_rename_and_hot_plug(void **state)
     memory_rename(&uuid, "other");
     seconds(s, 1);
     assert_string_equal(object_attr(&herd_vm(s->herd, &uuid)->obj, ATTR_VM_NAME), "other");
+    stage_free(s);
+}
+
+static void emit_with_one_more(struct batch *b, void *arg)
+{
+    struct host_sink sink = collector_sink(arg);
+    if (b->lane == LANE_KERNEL && b->pid)
+        batch_fact(b, batch_key(b, "7"), FACT_VCPU_RUN, 1);
+    sink.emit(b, sink.arg);
+}
+
+// libvirt sends no event for it.
+static void test_a_plugged_vcpu(void **state)
+{
+    struct stage *s = stage_new("memory:///?vms=1&vcpus=2");
+    seconds(s, 3);
+    struct vm *vm = s->herd->vms[0];
+    object_set_fact(&vm->obj, FACT_VM_VCPUS, 1, s->clock.mono); // as before
+    seconds(s, 3);
+    assert_true(fact(s, &vm->obj, FACT_VM_VCPUS) == 1);
+    struct host_sink sink = collector_sink(s->collector);
+    sink.emit = emit_with_one_more;
+    sink.arg = s->collector;
+    clock_fake_advance(&s->clock, NS_PER_S);
+    host_memory.sample(s->host, s->clock.mono, &sink);
+    settle(s);
+    assert_true(fact(s, &vm->obj, FACT_VM_VCPUS) == 2);
+    stage_free(s);
+}
+
+static void test_a_nic_without_counters(void **state)
+{
+    struct stage *s = stage_new("memory:///?vms=1&nics=1");
+    seconds(s, 3);
+    struct vm *vm = s->herd->vms[0];
+    assert_null(object_find(&vm->obj, KIND_MISS, "nics"));
+    // As one of type "user", which has no device on the host.
+    struct object *nic = object_child(&vm->obj, KIND_NIC, "52:54:00:00:00:99");
+    seconds(s, 1);
+    const struct object *miss = object_find(&vm->obj, KIND_MISS, "nics");
+    assert_non_null(miss);
+    assert_string_equal(object_attr(miss, ATTR_MISS_REASON),
+                        "the kernel shows no counters of a NIC's host device");
+    object_remove(nic);
+    seconds(s, 1);
+    assert_null(object_find(&vm->obj, KIND_MISS, "nics"));
     stage_free(s);
 }
 
@@ -569,6 +618,85 @@ static void test_agent_answers_reach_the_vm(void **state)
     stage_free(s);
 }
 
+static void answer(struct stage *s, int status, const char *rows)
+{
+    CLEANUP(freep) char *text = mem_printf("application/json{\"rows\":[%s]}", rows);
+    size_t type = strlen("application/json"), len = strlen(text);
+    CLEANUP(freep) char *payload = mem_zalloc(len + 2); // a NUL behind the type
+    memcpy(payload, text, type);
+    memcpy(payload + type + 1, text + type, len - type);
+    collector_answer(s->collector, s->last_ask, status, payload, len + 1);
+    settle(s);
+}
+
+// What one question was not told is known until the same is asked again, and what no question is
+// told any more is not shown as of now.
+static void test_agent_that_tells_less(void **state)
+{
+    struct stage *s = stage_new("memory:///?vms=1");
+    seconds(s, 3);
+    const struct object *vm = &s->herd->vms[0]->obj;
+    const struct uuid uuid = s->herd->vms[0]->uuid;
+    answer(s, 200,
+           "{\"fact\":\"VM_USERS\",\"value\":2},"
+           "{\"key\":\"guest_filesystems\",\"fact\":\"MISS_ONE\",\"value\":1}");
+    assert_string_equal(s->last_verb, "agent_ping");
+    answer(s, 200,
+           "{\"fact\":\"VM_AGENT_UP\",\"value\":1},"
+           "{\"key\":\"guest_time\",\"fact\":\"MISS_ONE\",\"value\":1}");
+    assert_non_null(object_find(vm, KIND_MISS, "guest_filesystems"));
+    assert_non_null(object_find(vm, KIND_MISS, "guest_time"));
+    assert_true(fact(s, vm, FACT_VM_USERS) == 2);
+    assert_int_equal(collector_ask_vm(s->collector, &uuid, "dirty_rate", 1, NULL, NULL), 0);
+    answer(s, 200, "{\"fact\":\"VM_DIRTY_RATE\",\"value\":77}");
+    assert_non_null(object_find(vm, KIND_MISS, "guest_time"));
+    // From now on it answers pings alone, with the time.
+    for (int i = 0; i < 10; i++) {
+        clock_fake_advance(&s->clock, 100 * NS_PER_S);
+        seconds(s, 1);
+        if (strcmp(s->last_verb, "agent_ping") == 0)
+            answer(s, 200,
+                   "{\"fact\":\"VM_AGENT_UP\",\"value\":1},"
+                   "{\"fact\":\"VM_TIME_OFFSET\",\"value\":5}");
+        else
+            answer(s, 504, "");
+    }
+    assert_null(object_find(vm, KIND_MISS, "guest_time"));
+    assert_true(isnan(fact(s, vm, FACT_VM_USERS)));
+    assert_true(isnan(fact(s, vm, FACT_VM_DIRTY_RATE)));
+    stage_free(s);
+}
+
+static void test_agent_that_leaves(void **state)
+{
+    struct stage *s = stage_new("memory:///?vms=1");
+    seconds(s, 3);
+    const struct object *vm = &s->herd->vms[0]->obj;
+    const struct uuid uuid = s->herd->vms[0]->uuid;
+    answer(s, 200, "{\"fact\":\"VM_USERS\",\"value\":2}");
+    answer(s, 200,
+           "{\"fact\":\"VM_AGENT_UP\",\"value\":1},"
+           "{\"fact\":\"VM_TIME_OFFSET\",\"value\":5}");
+    assert_true(fact(s, vm, FACT_VM_TIME_OFFSET) == 5);
+    assert_int_equal(memory_channel(&uuid, false), 0);
+    seconds(s, 1);
+    assert_true(fact(s, vm, FACT_VM_AGENT_CONNECTED) == 0);
+    assert_true(isnan(fact(s, vm, FACT_VM_AGENT_UP)));
+    assert_true(isnan(fact(s, vm, FACT_VM_TIME_OFFSET)));
+    assert_true(isnan(fact(s, vm, FACT_VM_USERS)));
+    const struct object *miss = object_find(vm, KIND_MISS, "guest_agent");
+    assert_non_null(miss);
+    assert_string_equal(object_attr(miss, ATTR_MISS_REASON), "the agent is not connected");
+    unsigned asks = s->asks;
+    assert_int_equal(memory_channel(&uuid, true), 0);
+    seconds(s, 1);
+    assert_true(s->asks > asks); // all of it: another guest may have booted
+    assert_string_equal(s->last_verb, "agent_info");
+    answer(s, 200, "{\"fact\":\"VM_USERS\",\"value\":1}");
+    assert_null(object_find(vm, KIND_MISS, "guest_agent"));
+    stage_free(s);
+}
+
 // A thousand lives leave nothing behind; run under the address sanitizer.
 static void test_a_thousand_lives(void **state)
 {
@@ -644,6 +772,8 @@ int main(void)
         cmocka_unit_test(test_a_herd_is_seen_whole),
         cmocka_unit_test(test_new_vm_is_seen_without_a_listing),
         cmocka_unit_test(test_rename_and_hot_plug),
+        cmocka_unit_test(test_a_plugged_vcpu),
+        cmocka_unit_test(test_a_nic_without_counters),
         cmocka_unit_test(test_stopped_process_is_flagged_and_not_called),
         cmocka_unit_test(test_a_process_out_of_sight_is_told),
         cmocka_unit_test(test_hung_monitors_do_not_hold_up_others),
@@ -658,6 +788,8 @@ int main(void)
         cmocka_unit_test(test_status_words),
         cmocka_unit_test(test_what_happened_meanwhile),
         cmocka_unit_test(test_agent_answers_reach_the_vm),
+        cmocka_unit_test(test_agent_that_tells_less),
+        cmocka_unit_test(test_agent_that_leaves),
         cmocka_unit_test(test_a_thousand_lives),
         cmocka_unit_test(test_what_is_stored_is_followed),
     };

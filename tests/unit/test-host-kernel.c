@@ -386,6 +386,23 @@ static void test_a_guest_that_wakes_has_its_turn(void **state)
     }
 }
 
+// QEMU's threads name themselves, which may take them longer than it takes us to see them.
+static void test_threads_named_late(void **state)
+{
+    struct tree *t = *state;
+    put_qemu(t, 100, "web1", UUID_A);
+    put_thread(t, 100, 102, "qemu-system-x86", 5, 1);
+    open_host(t, false);
+    see(t, 1);
+    assert_number(vcpu_fact(t, "0", FACT_VCPU_RUN), 1000);
+    assert_null(object_find(vm(t, UUID_A), KIND_VCPU, "1"));
+    put_thread(t, 100, 102, "CPU 1/KVM", 2000, 200);
+    sample(t);
+    assert_number(vcpu_fact(t, "1", FACT_VCPU_RUN), 2000);
+    assert_number(vm_fact(t, FACT_VM_VCPU_RUN), 3000);
+    assert_number(vm_fact(t, FACT_VM_EMULATOR_RUN), 105); // and does not step back
+}
+
 static void test_vhost_in_the_process(void **state)
 {
     struct tree *t = *state;
@@ -595,6 +612,38 @@ static void test_cgroup_v1(void **state)
     assert_absent(vm_fact(t, FACT_VM_CG_OOM));
     assert_absent(vm_fact(t, FACT_VM_PSI_CPU_SOME));
     assert_string_equal(reason(vm(t, UUID_A), "pressure"), "cgroup v1 has no pressure files");
+    assert_string_equal(reason(vm(t, UUID_A), "cgroup_memory_events"),
+                        "cgroup v1 counts neither high nor oom");
+}
+
+// A group without these controllers, or one that has gone.
+static void test_cgroup_that_tells_nothing(void **state)
+{
+    struct tree *t = *state;
+    put_qemu(t, 100, "web1", UUID_A);
+    put_cgroup_v2(t);
+    drop(t, SCOPE);
+    open_host(t, false);
+    see(t, 1);
+    assert_absent(vm_fact(t, FACT_VM_CG_PERIODS));
+    assert_absent(vm_fact(t, FACT_VM_CG_MEM_CURRENT));
+    assert_string_equal(reason(vm(t, UUID_A), "cgroup_cpu"), "its cgroup tells no CPU quota");
+    assert_string_equal(reason(vm(t, UUID_A), "cgroup_memory"), "its cgroup tells no memory");
+}
+
+static void test_thread_files_missing(void **state)
+{
+    struct tree *t = *state;
+    put_qemu(t, 100, "web1", UUID_A);
+    drop(t, "proc/100/task/101/stat");
+    drop(t, "proc/100/task/102/status");
+    open_host(t, false);
+    see(t, 1);
+    assert_absent(vcpu_fact(t, "0", FACT_VCPU_CPU));
+    assert_absent(vcpu_fact(t, "1", FACT_VCPU_SWITCHES_FORCED));
+    assert_string_equal(reason(vm(t, UUID_A), "last_cpu"), "a thread's stat cannot be read");
+    assert_string_equal(reason(vm(t, UUID_A), "context_switches"),
+                        "a thread's status cannot be read");
 }
 
 // Call slow() until the round is over; all that it tells has been told then.
@@ -977,6 +1026,22 @@ static void test_numa(void **state)
     assert_null(object_find(t->herd->host, KIND_HUGEPAGE, "2:2097152"));
 }
 
+static void test_nodes_without_files(void **state)
+{
+    struct tree *t = *state;
+    put(t, "sys/devices/system/node/node0/meminfo", "Node 0 MemTotal:  1 kB\n");
+    put(t, "sys/devices/system/node/node0/hugepages/hugepages-2048kB/nr_hugepages", "1\n");
+    put(t, "sys/block/vda/size", "100\n");
+    open_host(t, false);
+    scan(t);
+    for (int i = 0; i < 2; i++) { // in a turn and between turns
+        sample(t);
+        assert_string_equal(reason(t->herd->host, "numa"), "the kernel has no such file");
+        assert_string_equal(reason(t->herd->host, "hugepages"), "the kernel has no such file");
+        assert_string_equal(reason(t->herd->host, "disks"), "the kernel has no such file");
+    }
+}
+
 static void test_disks_and_nics(void **state)
 {
     struct tree *t = *state;
@@ -1043,8 +1108,9 @@ static void test_nothing_there(void **state)
     assert_absent(host_fact(t, FACT_HOST_MEM_TOTAL));
     assert_absent(host_fact(t, FACT_HOST_CPUS));
     assert_absent(host_fact(t, FACT_HOST_PSI_IO_SOME));
-    static const char *const missing[] = {
-        "kernel_messages", "memory", "cpu", "pressure", "ksm", "interfaces", "swap_activity"};
+    static const char *const missing[] = {"kernel_messages", "memory", "cpu",
+                                          "pressure",        "ksm",    "interfaces",
+                                          "swap_activity",   "load",   "disks"};
     for (size_t i = 0; i < ARRAY_LEN(missing); i++)
         assert_string_equal(reason(t->herd->host, missing[i]), "the kernel has no such file");
 }
@@ -1108,6 +1174,7 @@ int main(void)
         TREE_TEST(test_switches_follow_runs),
         TREE_TEST(test_a_guest_that_wakes_has_its_turn),
         TREE_TEST(test_vhost_in_the_process),
+        TREE_TEST(test_threads_named_late),
         TREE_TEST(test_vhost_kernel_threads),
         TREE_TEST(test_threads_without_names),
         TREE_TEST(test_names_from_cgroups),
@@ -1115,6 +1182,8 @@ int main(void)
         TREE_TEST(test_cgroup_v2_moves),
         TREE_TEST(test_cgroup_v2_without_pressure),
         TREE_TEST(test_cgroup_v1),
+        TREE_TEST(test_thread_files_missing),
+        TREE_TEST(test_cgroup_that_tells_nothing),
         TREE_TEST(test_slow_memory),
         TREE_TEST(test_slow_takes_turns),
         TREE_TEST(test_kvm_debugfs),
@@ -1131,6 +1200,7 @@ int main(void)
         TREE_TEST(test_machine),
         TREE_TEST(test_numa),
         TREE_TEST(test_disks_and_nics),
+        TREE_TEST(test_nodes_without_files),
         TREE_TEST(test_kernel_messages),
         TREE_TEST(test_nothing_there),
         TREE_TEST(test_open_fails),

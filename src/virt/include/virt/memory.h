@@ -45,6 +45,9 @@ void memory_libvirt_up(void);
 /** A guest that does not follow a request to shut down, or does again. 0 or -errno. */
 int memory_deaf(const struct uuid *uuid, bool deaf);
 
+/** Open or close the channel of its guest's agent. 0 or -errno. */
+int memory_channel(const struct uuid *uuid, bool open);
+
 /** Pretend that the VM has so many checkpoints. 0 or -errno. */
 int memory_checkpoints(const struct uuid *uuid, int n);
 
