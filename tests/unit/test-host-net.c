@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -37,7 +38,7 @@ static int setup(void **state)
         return -1;
     t.tap = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
     t.socket = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    strcpy(ifr.ifr_name, "tap0");
+    snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "tap0");
     if (t.tap < 0 || t.socket < 0 || ioctl(t.tap, TUNSETIFF, &ifr) < 0)
         return -1;
     ifr.ifr_qlen = FULL_AFTER;
