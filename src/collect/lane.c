@@ -14,7 +14,8 @@
 #include "base/mem.h"
 
 #define RETRY_NS INT64_C(1000000000)
-// Who answered so often and quickly may share a call with others.
+// Who answered so often and quickly may share a call with others. One that never failed need do so
+// only once.
 #define STEADY 3
 #define QUICK_SHARE 4 // of the deadline
 
@@ -91,6 +92,7 @@ void lane_add(struct call_lane *l, const void *key, size_t len, int64_t now_ns)
     e->len = len;
     e->due_ns = now_ns;
     e->first = true;
+    e->steady = STEADY - 1;
     map_put(l->by_key, key, len, e);
     mem_grow(&l->entries, &l->cap, l->n, sizeof(struct entry *));
     l->entries[l->n++] = e;

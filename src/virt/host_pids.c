@@ -117,15 +117,6 @@ static void read_cmdline(struct pids *p, struct seen *s)
     prober_submit(p->prober, &l->probe);
 }
 
-// 0 in a recorded tree, whose processes belong to another clock.
-static int64_t process_age_ns(const struct pids *p, int64_t start_ticks)
-{
-    struct timespec t;
-    if (!p->env->real || clock_gettime(CLOCK_BOOTTIME, &t) < 0)
-        return 0;
-    return (t.tv_sec - start_ticks / p->env->tick_hz) * NS_PER_S;
-}
-
 static void look_at(struct pids *p, struct seen *s, int64_t now, bool full)
 {
     char path[32];
@@ -141,7 +132,7 @@ static void look_at(struct pids *p, struct seen *s, int64_t now, bool full)
     s->works_for = 0;
     s->start_ticks = st.start_ticks;
     s->daemon = is_daemon(st.comm);
-    s->young_until_ns = now + YOUNG_NS - process_age_ns(p, st.start_ticks);
+    s->young_until_ns = now + YOUNG_NS - proc_age_ns(p->env, st.start_ticks);
     snprintf(s->comm, sizeof(s->comm), "%.15s", st.comm);
     if (st.kernel_thread)
         look_at_kernel_thread(s, st.comm);

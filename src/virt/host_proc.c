@@ -48,6 +48,14 @@ static int read_process_clock(int32_t pid, double *ret_ns)
     return 0;
 }
 
+int64_t proc_age_ns(const struct proc_env *env, int64_t start_ticks)
+{
+    struct timespec t;
+    if (!env->real || clock_gettime(CLOCK_BOOTTIME, &t) < 0)
+        return 0;
+    return (t.tv_sec - start_ticks / env->tick_hz) * NS_PER_S;
+}
+
 struct proc *proc_new(const struct proc_env *env, int32_t pid, int64_t start_ticks, int dir,
                       const struct guest_args *args)
 {
@@ -61,6 +69,8 @@ struct proc *proc_new(const struct proc_env *env, int32_t pid, int64_t start_tic
     p->stat = KEPT_INIT;
     p->relist = true;
     p->turns.now = (unsigned)pid;
+    bool is_old = proc_age_ns(env, start_ticks) > EARLY_CHECKS * CHECK_EARLY_NS;
+    p->checks = is_old ? EARLY_CHECKS : 0;
     p->cpu_clock = env->real && read_process_clock(pid, &ignored) == 0;
     p->slow = slow_new(env->root, dir, pid, env->real, env->clock);
     return p;
@@ -377,8 +387,6 @@ static void emit_sums(struct proc *p, bool turn, struct batch *b)
         cpu += outside;
     else if (p->cpu_clock)
         cpu = NAN;
-    bool knows_vcpus = sums[THREAD_VCPU].any && !sums[THREAD_VCPU].missing;
-    p->vcpus_ran_ns = knows_vcpus ? (double)sums[THREAD_VCPU].times.run_ns : NAN;
     if (!isnan(cpu))
         p->cpu_highest_ns = cpu = fmax(p->cpu_highest_ns, cpu);
     batch_fact(b, 0, FACT_VM_CPU, cpu);
@@ -451,11 +459,23 @@ static bool check(struct proc *p, const struct proc_env *env)
     return cgroup_follow(&p->cgroup, env->root, p->dir, env->buf, env->size);
 }
 
-// Judged in each sample by what the one before saw: a guest that wakes has its turn in the next.
-static bool guest_rests(const struct proc *p, int64_t mono_ns)
+static double vcpus_ran_ns(const struct proc *p)
 {
-    double ran = p->vcpus_ran_ns - p->turn_ran_ns;
-    return ran >= 0 && ran <= REST_CPU_RATIO * (double)(mono_ns - p->turns.read_ns);
+    struct role_sum sums[THREAD_MAX];
+    sum_roles(p, sums);
+    const struct role_sum *vcpus = &sums[THREAD_VCPU];
+    return vcpus->any && !vcpus->missing ? (double)vcpus->times.run_ns : NAN;
+}
+
+// A turn of the process, where it is due.
+static bool take_turn(struct proc *p, int64_t mono_ns, bool all)
+{
+    double ran = vcpus_ran_ns(p), since = ran - p->turn_ran_ns;
+    bool rests = since >= 0 && since <= REST_CPU_RATIO * (double)(mono_ns - p->turns.read_ns);
+    bool turn = turns_next_guest(&p->turns, mono_ns, all, rests);
+    if (turn)
+        p->turn_ran_ns = ran;
+    return turn;
 }
 
 int proc_sample(struct proc *p, const struct proc_env *env, int64_t mono_ns, struct batch *b)
@@ -483,16 +503,14 @@ int proc_sample(struct proc *p, const struct proc_env *env, int64_t mono_ns, str
     }
     if (p->relist || p->last.threads != p->listed_count)
         list_threads(p, env);
-    bool turn = turns_next_guest(&p->turns, mono_ns, all, guest_rests(p, mono_ns));
     b->mono_ns = read_vcpu_times(p, env);
+    bool turn = take_turn(p, mono_ns, all);
     if (turn)
         read_others(p, env);
     emit_process(p, env, told, turn, b);
     emit_sums(p, turn, b);
-    if (turn) {
-        p->turn_ran_ns = p->vcpus_ran_ns;
+    if (turn)
         cgroup_emit(&p->cgroup, b);
-    }
     cgroup_emit_missing(&p->cgroup, b);
     for (size_t i = 0; i < p->n_threads; i++)
         if (p->threads[i].role == THREAD_VCPU && !p->threads[i].gone)

@@ -78,10 +78,9 @@ struct proc {
     double cpu_highest_ns;
     struct cgroup cgroup;
     int64_t next_check_ns;
-    unsigned checks;     /**< made so far, as long as that matters */
-    struct turns turns;  /**< of what is not read in each sample */
-    double vcpus_ran_ns; /**< together, in the last sample; NAN: not known */
-    double turn_ran_ns;  /**< the same, when it last had its turn */
+    unsigned checks;    /**< made so far, as long as that matters */
+    struct turns turns; /**< of what is not read in each sample */
+    double turn_ran_ns; /**< how long its vCPUs had run when it last had its turn, NAN: not known */
 
     struct slow *slow; /**< NULL while a reading is under way */
     const struct probe *slow_under_way;
@@ -89,6 +88,9 @@ struct proc {
     int64_t slow_begun_ns;
     uint64_t slow_round; /**< the last one it had its turn in */
 };
+
+/** Of a process that started so; 0 in a recorded tree, whose processes belong to another clock. */
+int64_t proc_age_ns(const struct proc_env *env, int64_t start_ticks);
 
 /** Takes `dir` over. The caller owns the result. */
 struct proc *proc_new(const struct proc_env *env, int32_t pid, int64_t start_ticks, int dir,

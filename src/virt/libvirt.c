@@ -16,7 +16,7 @@
 #define KEEPALIVE_SPARE 10 // times as rare on channels that carry no events
 // A spare channel that nobody needed for so long is closed: the daemon asks each that is open every
 // five seconds whether it is still there, which costs both sides more than to open it again.
-#define SPARE_REST_NS (20 * NS_PER_S)
+#define SPARE_REST_NS (10 * NS_PER_S)
 
 struct virt *virt_libvirt_ref(struct virt *v)
 {

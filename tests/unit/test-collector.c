@@ -344,7 +344,7 @@ static void test_hung_monitors_do_not_hold_up_others(void **state)
         assert_false(isnan(fact(s, vm, FACT_VM_RSS)));
     }
     assert_int_equal(flagged, 5);
-    assert_int_equal(memory_stuck_calls(), 5);
+    assert_in_range(memory_stuck_calls(), 5, 7); // each by itself, and what they shared with others
     for (size_t i = 0; i < 5; i++)
         memory_fault(&s->herd->vms[i]->uuid, MEMORY_FAULT_NONE);
     seconds(s, 10);

@@ -165,6 +165,27 @@ static void test_only_the_steady_share_a_call(void **state)
     lane_free(l);
 }
 
+static void test_steady_at_once_and_after_a_failure_thrice(void **state)
+{
+    struct call_lane *l = lane_new(&policy);
+    int n, key = 0;
+    uint64_t call;
+    add(l, 0, 0);
+    int64_t now = until_due(l, 0, &n, &call);
+    assert_false(lane_steady(l, &key, sizeof(key)));
+    lane_done(l, call, LANE_OK, now);
+    assert_true(lane_steady(l, &key, sizeof(key)));
+    now = until_due(l, now, &n, &call);
+    lane_done(l, call, LANE_ERROR, now);
+    for (int good = 0; good < 3; good++) {
+        assert_false(lane_steady(l, &key, sizeof(key)));
+        now = until_due(l, now, &n, &call);
+        lane_done(l, call, LANE_OK, now);
+    }
+    assert_true(lane_steady(l, &key, sizeof(key)));
+    lane_free(l);
+}
+
 static void test_a_shared_call_is_parted_without_blame(void **state)
 {
     struct call_lane *l = lane_new(&policy);
@@ -458,6 +479,7 @@ int main(void)
         cmocka_unit_test(test_spread_over_the_interval),
         cmocka_unit_test(test_quick_calls_do_not_overlap),
         cmocka_unit_test(test_only_the_steady_share_a_call),
+        cmocka_unit_test(test_steady_at_once_and_after_a_failure_thrice),
         cmocka_unit_test(test_a_shared_call_is_parted_without_blame),
         cmocka_unit_test(test_a_slow_answer_is_not_steady),
         cmocka_unit_test(test_written_off_and_quarantined),

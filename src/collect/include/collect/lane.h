@@ -80,7 +80,7 @@ uint64_t lane_next(struct call_lane *l, int64_t now_ns, const void **ret_key, si
  */
 uint64_t lane_more(struct call_lane *l, int64_t now_ns, const void **ret_key, size_t *ret_len);
 
-/** True where the object has answered quickly several times in a row. */
+/** True where the object has answered quickly: once at first, after a failure thrice in a row. */
 bool lane_steady(const struct call_lane *l, const void *key, size_t len);
 
 /**
