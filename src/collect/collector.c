@@ -238,7 +238,8 @@ static void set_ages(struct herd *h, const struct conf *conf)
 {
     int64_t sample = 3 * conf->kernel.interval_ns;
     h->max_age_ns[LANE_KERNEL] = h->max_age_ns[LANE_HOST] = sample;
-    h->max_age_ns[LANE_TURN] = host_turn_ns(conf->kernel.interval_ns) * 5 / 2;
+    h->max_age_ns[LANE_TURN] =
+        host_turn_ns(conf->kernel.interval_ns, conf->kernel.detail_interval_ns) * 5 / 2;
     h->max_age_ns[LANE_SLOW] = conf->kernel.slow_interval_ns * 5 / 2;
     h->max_age_ns[LANE_LIBVIRT] = conf->libvirt.interval_ns * 5 / 2;
     int64_t slow = MAX_OF(conf->libvirt.slow_interval_ns, conf->libvirt.interval_ns);
@@ -254,7 +255,7 @@ static int start_sampler(struct collector *c, struct err *err)
     const struct conf *conf = c->p.conf;
     struct sampler_params params = {
         .ops = c->p.host,
-        .host = {conf->kernel.root, c->p.clock, true},
+        .host = {conf->kernel.root, c->p.clock, true, conf->kernel.detail_interval_ns},
         .interval_ns = conf->kernel.interval_ns,
         .scan_interval_ns = conf->kernel.scan_interval_ns,
         .slow_interval_ns = conf->kernel.slow_interval_ns,

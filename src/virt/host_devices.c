@@ -272,9 +272,9 @@ static void sample_missing(const struct devices *all, struct batch *b)
         batch_unavailable(b, "hugepages", source_reason(hugepages));
 }
 
-void devices_init(struct devices *all, int root)
+void devices_init(struct devices *all, int root, int64_t detail_ns)
 {
-    *all = (struct devices){.root = root, .hugepages_turn = {.now = 2}};
+    *all = (struct devices){.root = root, .detail_ns = detail_ns, .hugepages_turn = {.now = 2}};
 }
 
 void devices_scan(struct devices *all)
@@ -286,9 +286,9 @@ void devices_scan(struct devices *all)
 
 void devices_sample(struct devices *all, int64_t mono_ns, char *buf, size_t size, struct batch *b)
 {
-    if (turns_next(&all->nodes_turn, mono_ns, all->rescanned))
+    if (turns_next(&all->nodes_turn, mono_ns, all->detail_ns, all->rescanned))
         sample_nodes(all, buf, size, b);
-    if (turns_next(&all->hugepages_turn, mono_ns, all->rescanned))
+    if (turns_next(&all->hugepages_turn, mono_ns, all->detail_ns, all->rescanned))
         sample_hugepages(all, b);
     all->rescanned = false;
     sample_disks(all, buf, size, b);

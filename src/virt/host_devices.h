@@ -12,6 +12,7 @@ struct devices {
     int root; /**< borrowed; holds sys/ */
     struct turns nodes_turn, hugepages_turn;
     bool rescanned;     /**< read all again */
+    int64_t detail_ns;  /**< between turns */
     struct node *nodes; /**< owned, as all lists here */
     size_t n_nodes, cap_nodes;
     struct hugepage *hugepages;
@@ -21,7 +22,7 @@ struct devices {
     int disks_error; /**< of listing them, 0 or -errno */
 };
 
-void devices_init(struct devices *all, int root);
+void devices_init(struct devices *all, int root, int64_t detail_ns);
 
 /** List them anew. */
 void devices_scan(struct devices *all);

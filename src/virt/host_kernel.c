@@ -114,8 +114,9 @@ static int kernel_open(const struct host_params *params, struct host **ret, stru
     h->env.tick_hz = sysconf(_SC_CLK_TCK);
     h->env.page_bytes = sysconf(_SC_PAGESIZE);
     h->env.boot_time = NAN;
-    h->machine = machine_new(h->env.root);
-    h->net = host_net_new(h->env.root, h->env.real);
+    h->env.detail_ns = params->detail_ns ? params->detail_ns : HOST_DETAIL_NS;
+    h->machine = machine_new(h->env.root, h->env.detail_ns);
+    h->net = host_net_new(h->env.root, h->env.real, h->env.detail_ns);
     kmsg_open(&h->kmsg, h->env.root);
     h->prober = prober_new();
     h->pids = (struct pids){.env = &h->env, .prober = h->prober};
@@ -379,9 +380,10 @@ const struct host_ops host_kernel = {
     .slow = kernel_slow,
 };
 
-int64_t host_turn_ns(int64_t interval_ns)
+int64_t host_turn_ns(int64_t interval_ns, int64_t detail_ns)
 {
-    return MIN_OF(TURNS_AT_REST * interval_ns, TURN_AGE_AT_REST_NS + interval_ns);
+    int64_t every_ns = turn_at_rest_ns(detail_ns);
+    return MIN_OF(turns_of(every_ns) * interval_ns, turn_age_ns(every_ns) + interval_ns);
 }
 
 char host_process_state(const char *root, int32_t pid, int64_t process_start)

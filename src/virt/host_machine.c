@@ -92,7 +92,8 @@ struct machine {
     double boot_time;
     struct kept stat, meminfo, vmstat, loadavg;
     struct turns turns; // of vmstat, KSM
-    bool rescanned;     // read all again
+    int64_t detail_ns;
+    bool rescanned; // read all again
     struct kept numbers[ARRAY_LEN(single_numbers)];
     struct kept pressure[ARRAY_LEN(pressures)];
     struct cpu *cpus;
@@ -100,12 +101,13 @@ struct machine {
     struct devices devices;
 };
 
-struct machine *machine_new(int root)
+struct machine *machine_new(int root, int64_t detail_ns)
 {
     struct machine *m = mem_zalloc(sizeof(*m));
     const struct kept init = KEPT_INIT;
     m->root = root;
-    devices_init(&m->devices, root);
+    devices_init(&m->devices, root, detail_ns);
+    m->detail_ns = detail_ns;
     m->tick_ns = (double)NS_PER_S / (double)sysconf(_SC_CLK_TCK);
     m->boot_time = NAN;
     m->stat = m->meminfo = m->vmstat = m->loadavg = init;
@@ -330,7 +332,7 @@ static void sample_names(struct machine *m, struct batch *b)
 
 void machine_sample(struct machine *m, char *buf, size_t size, struct batch *b)
 {
-    bool turn = turns_next(&m->turns, b->mono_ns, m->rescanned);
+    bool turn = turns_next(&m->turns, b->mono_ns, m->detail_ns, m->rescanned);
     m->rescanned = false;
     sample_names(m, b);
     sample_stat(m, buf, size, b);

@@ -10,8 +10,11 @@
 /** The host's own sources: CPUs, memory, NUMA nodes, huge pages, KSM, pressure, disks. */
 struct machine;
 
-/** `root` (borrowed) holds proc/ and sys/. The caller owns the result. */
-struct machine *machine_new(int root);
+/**
+ * `root` (borrowed) holds proc/ and sys/; detail_ns: between turns (host_turn.h). The caller owns
+ * the result.
+ */
+struct machine *machine_new(int root, int64_t detail_ns);
 void machine_free(struct machine *m);
 
 /** Look for nodes, huge page sizes and disks that came or went. */

@@ -42,14 +42,16 @@ struct host_net {
     unsigned sequence;
     char *buffer;
     struct turns turns;
+    int64_t detail_ns;
     bool turn; // tell errors and drops though they stand
 };
 
-struct host_net *host_net_new(int root, bool real)
+struct host_net *host_net_new(int root, bool real, int64_t detail_ns)
 {
     struct host_net *n = mem_zalloc(sizeof(*n));
     n->root = root;
     n->real = real;
+    n->detail_ns = detail_ns;
     if (real)
         n->buffer = mem_zalloc(DUMP_BUFFER);
     return n;
@@ -309,7 +311,7 @@ static int read_recorded(struct host_net *n, struct batch *b)
 
 void host_net_sample(struct host_net *n, struct batch *b)
 {
-    n->turn = turns_next(&n->turns, b->mono_ns, false);
+    n->turn = turns_next(&n->turns, b->mono_ns, n->detail_ns, false);
     int r = n->real ? ask_kernel(n, b) : read_recorded(n, b);
     if (r < 0) {
         close_sockets(n); // half an answer may still stand in the queue

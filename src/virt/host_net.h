@@ -10,9 +10,10 @@ struct host_net;
 
 /**
  * Counters of all interfaces: through netlink where `real`, else from sys/class/net below `root`
- * (borrowed). The caller owns the result.
+ * (borrowed). Errors and drops that stand still are told at their turns (host_turn.h), detail_ns
+ * apart. The caller owns the result.
  */
-struct host_net *host_net_new(int root, bool real);
+struct host_net *host_net_new(int root, bool real, int64_t detail_ns);
 void host_net_free(struct host_net *n);
 
 /** HNIC facts, the host's way round. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // A hypervisor process, with its descriptors kept open. Each second: its stat and CPU clock, and
-// each vCPU thread's schedstat. At its turn (host_turn.h), which comes each second to a guest at
-// work: where each vCPU thread is and its context switches, other threads' schedstat, cgroups.
+// each vCPU thread's schedstat. At its turn (host_turn.h): where each vCPU thread is and its
+// context switches, other threads' schedstat, cgroups.
 //
 // Invariants: no counter ever steps back. Times of threads that end are added to `ended` of their
 // role and vCPU before the thread is forgotten. The source of the whole process's CPU time is
@@ -468,11 +468,12 @@ static double vcpus_ran_ns(const struct proc *p)
 }
 
 // A turn of the process, where it is due.
-static bool take_turn(struct proc *p, int64_t mono_ns, bool all)
+static bool take_turn(struct proc *p, const struct proc_env *env, int64_t mono_ns, bool all)
 {
     double ran = vcpus_ran_ns(p), since = ran - p->turn_ran_ns;
     bool rests = since >= 0 && since <= REST_CPU_RATIO * (double)(mono_ns - p->turns.read_ns);
-    bool turn = turns_next_guest(&p->turns, mono_ns, all, rests);
+    int64_t every_ns = rests ? turn_at_rest_ns(env->detail_ns) : env->detail_ns;
+    bool turn = turns_next(&p->turns, mono_ns, every_ns, all);
     if (turn)
         p->turn_ran_ns = ran;
     return turn;
@@ -504,7 +505,7 @@ int proc_sample(struct proc *p, const struct proc_env *env, int64_t mono_ns, str
     if (p->relist || p->last.threads != p->listed_count)
         list_threads(p, env);
     b->mono_ns = read_vcpu_times(p, env);
-    bool turn = take_turn(p, mono_ns, all);
+    bool turn = take_turn(p, env, mono_ns, all);
     if (turn)
         read_others(p, env);
     emit_process(p, env, told, turn, b);

@@ -27,6 +27,7 @@ struct proc_env {
     double boot_time; /**< Unix time, NaN = unknown */
     int64_t tick_hz;
     int64_t page_bytes;
+    int64_t detail_ns; /**< between turns (host_turn.h) */
 };
 
 struct proc_thread {

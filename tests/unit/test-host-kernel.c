@@ -183,12 +183,19 @@ static void sample(struct tree *t)
     host_kernel.sample(t->host, t->clock.mono, &sink);
 }
 
-static void open_host(struct tree *t, bool own_namespace)
+static void open_host_of(struct tree *t, bool own_namespace, int64_t detail_ns)
 {
-    struct host_params params = {
-        .root = t->root, .clock = &t->clock.clock, .own_mount_namespace = own_namespace};
+    struct host_params params = {.root = t->root,
+                                 .clock = &t->clock.clock,
+                                 .own_mount_namespace = own_namespace,
+                                 .detail_ns = detail_ns};
     struct err err;
     assert_int_equal(host_kernel.open(&params, &t->host, &err), 0);
+}
+
+static void open_host(struct tree *t, bool own_namespace)
+{
+    open_host_of(t, own_namespace, 0);
 }
 
 // Scan until so many VMs are known (their command lines are read beside), and sample once.
@@ -375,13 +382,31 @@ static void test_a_guest_that_wakes_has_its_turn(void **state)
     see(t, 1);
     for (int i = 0; i < 10; i++)
         sample(t);
+    put(t, "proc/100/task/101/status",
+        "X\nvoluntary_ctxt_switches:\t21\nnonvoluntary_ctxt_switches:\t22\n");
     for (int i = 1; i <= 5; i++) {
         // Half of each second.
         put(t, "proc/100/task/101/schedstat", "%d000000 100 6\n", 500 * i);
+        sample(t);
+    }
+    assert_number(vcpu_fact(t, "0", FACT_VCPU_SWITCHES_VOLUNTARY), 21);
+}
+
+static void test_details_of_each_second(void **state)
+{
+    struct tree *t = *state;
+    put_qemu(t, 100, "web1", UUID_A);
+    put(t, "proc/vmstat", "pswpin 0\n");
+    open_host_of(t, false, NS_PER_S);
+    see(t, 1);
+    for (int i = 1; i <= 12; i++) {
+        put(t, "proc/100/task/101/schedstat", "%d 100 6\n", 1000 + i); // it rests
         put(t, "proc/100/task/101/status",
             "X\nvoluntary_ctxt_switches:\t%d\nnonvoluntary_ctxt_switches:\t22\n", 20 + i);
+        put(t, "proc/vmstat", "pswpin %d\n", i);
         sample(t);
         assert_number(vcpu_fact(t, "0", FACT_VCPU_SWITCHES_VOLUNTARY), 20 + i);
+        assert_number(host_fact(t, FACT_HOST_SWAP_IN), i);
     }
 }
 
@@ -1172,6 +1197,7 @@ int main(void)
         TREE_TEST(test_counters_never_step_back),
         TREE_TEST(test_switches_follow_runs),
         TREE_TEST(test_a_guest_that_wakes_has_its_turn),
+        TREE_TEST(test_details_of_each_second),
         TREE_TEST(test_vhost_in_the_process),
         TREE_TEST(test_threads_named_late),
         TREE_TEST(test_vhost_kernel_threads),

@@ -51,7 +51,7 @@ static int setup(void **state)
     ifr.ifr_flags = IFF_UP | IFF_RUNNING;
     if (ioctl(t.socket, SIOCSIFFLAGS, &ifr) < 0)
         return -1;
-    t.net = host_net_new(-1, true);
+    t.net = host_net_new(-1, true, 5 * NS_PER_S);
     t.batch = batch_new();
     t.batch->mono_ns = 100 * NS_PER_S;
     *state = &t;

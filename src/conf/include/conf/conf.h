@@ -57,10 +57,11 @@ struct conf {
     } libvirt;
 
     struct {
-        char *root;               /**< kernel.root: "/" or a recorded tree */
-        int64_t interval_ns;      /**< kernel.interval: 1s, 100ms..60s */
-        int64_t scan_interval_ns; /**< kernel.scan_interval: look for new processes; 10s */
-        int64_t slow_interval_ns; /**< kernel.slow_interval: PSS, swap, KVM statistics; 60s */
+        char *root;                 /**< kernel.root: "/" or a recorded tree */
+        int64_t interval_ns;        /**< kernel.interval: 1s, 100ms..60s */
+        int64_t detail_interval_ns; /**< kernel.detail_interval: switches, cgroups …; 5s */
+        int64_t scan_interval_ns;   /**< kernel.scan_interval: look for new processes; 10s */
+        int64_t slow_interval_ns;   /**< kernel.slow_interval: PSS, swap, KVM statistics; 60s */
     } kernel;
 
     struct {

@@ -25,7 +25,7 @@ enum kind {
 /** Who delivers a fact, which decides how long it counts as fresh. */
 enum lane {
     LANE_KERNEL,  /**< the one-second lane of VMs */
-    LANE_TURN,    /**< kernel sources that are read in turns where that is good enough */
+    LANE_TURN,    /**< kernel sources that are read in turns, every few seconds */
     LANE_SLOW,    /**< costly kernel sources: PSS, swap, KVM statistics */
     LANE_HOST,    /**< the host's kernel sources, each second */
     LANE_STATE,   /**< state and inventory; fresh while the connection to libvirt stands */

@@ -23,7 +23,10 @@ struct host_params {
      * own; not those in the mount namespace of another libvirt daemon.
      */
     bool own_mount_namespace;
+    int64_t detail_ns; /**< between readings of LANE_TURN; 0: HOST_DETAIL_NS */
 };
+
+#define HOST_DETAIL_NS (5 * NS_PER_S)
 
 /** Where batches go. */
 struct host_sink {
@@ -60,7 +63,7 @@ struct host_ops {
     /**
      * The one-second sample: a batch of LANE_KERNEL for each process (pid, process_start, vCPUs
      * keyed "0", "1", …; attribute VM_PROCESS_STATE; the name of its command line as VM_NAME in
-     * the first one; facts of LANE_TURN each time or seldom, as host_turn.h says), and one of
+     * the first one; facts of LANE_TURN every few seconds), and one of
      * LANE_HOST for the host (CPUs "0"…, NUMA nodes, huge pages "NODE:BYTES", disks, interfaces as
      * HNIC including taps, the guest's way round NOT applied).
      */
@@ -90,7 +93,7 @@ extern const struct host_ops host_kernel;
 extern const struct host_ops host_memory;
 
 /** The longest pause between two readings of LANE_TURN, where samples are `interval_ns` apart. */
-int64_t host_turn_ns(int64_t interval_ns);
+int64_t host_turn_ns(int64_t interval_ns, int64_t detail_ns);
 
 /**
  * The state letter (R, S, D, T, t, Z, X) of a process by PID and start time (field 22 of
