@@ -14,6 +14,7 @@
 
 #include "base/mem.h"
 #include "base/prng.h"
+#include "near.h"
 #include "place/allocate.h"
 
 static void solves(const struct allocate_problem *p, enum allocate_fairness f, double *amount)
@@ -23,7 +24,7 @@ static void solves(const struct allocate_problem *p, enum allocate_fairness f, d
     if (allocate_solve(p, f, NULL, &result, &err) < 0)
         fail_msg("%s", err.message);
     assert_true(result.optimal);
-    assert_float_equal(result.gap, 0, 0);
+    assert_near(result.gap, 0, 0);
 }
 
 static void test_max_min_by_hand(void **state)
@@ -37,11 +38,11 @@ static void test_max_min_by_hand(void **state)
     double amount[4];
     solves(&p, ALLOCATE_MAX_MIN, amount);
     for (int i = 0; i < 4; i++)
-        assert_float_equal(amount[i], expected[i], 1e-9);
+        assert_near(amount[i], expected[i], 1e-9);
     struct allocate_result greedy = {.amount = amount};
     assert_int_equal(allocate_greedy(&p, ALLOCATE_MAX_MIN, &greedy, NULL), 0);
     for (int i = 0; i < 4; i++)
-        assert_float_equal(amount[i], expected[i], 1e-9);
+        assert_near(amount[i], expected[i], 1e-9);
 }
 
 static void test_a_tenants_cap_leaves_the_rest_to_others(void **state)
@@ -53,8 +54,8 @@ static void test_a_tenants_cap_leaves_the_rest_to_others(void **state)
     double amount[3];
     for (int f = 0; f < ALLOCATE_FAIRNESSES; f++) {
         solves(&p, f, amount);
-        assert_float_equal(amount[0] + amount[1], 3, 1e-9);
-        assert_float_equal(amount[2], 6, 1e-9);
+        assert_near(amount[0] + amount[1], 3, 1e-9);
+        assert_near(amount[2], 6, 1e-9);
     }
 }
 
@@ -66,7 +67,7 @@ static void test_equal_vms_get_equal_parts(void **state)
     double amount[2];
     solves(&p, ALLOCATE_PROPORTIONAL, amount);
     // Straight pieces: equal to within the piece that 8 lies in.
-    assert_float_equal(amount[0] + amount[1], 16, 1e-9);
+    assert_near(amount[0] + amount[1], 16, 1e-9);
     assert_true(fabs(amount[0] - amount[1]) < 2.5);
 }
 
@@ -146,7 +147,7 @@ static void test_random_cases(void **state)
             assert_true(lp.objective <= greedy.bound + slack);
             // Filling is exact for max-min: all amounts, not only the least.
             for (size_t i = 0; f == ALLOCATE_MAX_MIN && i < c->problem.n_vms; i++)
-                assert_float_equal(amount[i], filled[i], 1e-6);
+                assert_near(amount[i], filled[i], 1e-6);
         }
     }
 }
@@ -173,7 +174,7 @@ static void test_a_limit_gives_the_best_so_far_and_its_gap(void **state)
             assert_true(r.bound >= whole.objective - slack);
             cut += !r.optimal;
             if (!r.optimal)
-                assert_float_equal(r.gap, (r.bound - r.objective) / fmax(1, fabs(r.bound)), 1e-9);
+                assert_near(r.gap, (r.bound - r.objective) / fmax(1, fabs(r.bound)), 1e-9);
         }
     }
     assert_true(cut > 20);

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
+#include "near.h"
 #include "place/herd_file.h"
 #include "place/plan.h"
 
@@ -45,12 +46,12 @@ static void test_everything_arrives(void **state)
     const struct place_snapshot *s = f.snapshot;
     assert_int_equal(s->n_hosts, 3);
     assert_int_equal(s->n_vms, 3);
-    assert_float_equal(s->now_s, 1.7e9, 0);
+    assert_near(s->now_s, 1.7e9, 0);
     const struct place_host *a = &s->hosts[0], *b = &s->hosts[1];
     assert_int_equal(a->capacity.of[PLACE_CPU], 32000);
     assert_int_equal(a->capacity.of[PLACE_MEMORY], INT64_C(128) << 30);
-    assert_float_equal(a->overcommit_ratio[PLACE_CPU], 2, 0);
-    assert_float_equal(a->watts_idle, 90.5, 0);
+    assert_near(a->overcommit_ratio[PLACE_CPU], 2, 0);
+    assert_near(a->watts_idle, 90.5, 0);
     assert_true(isnan(a->mtbf_seconds));
     assert_string_equal(s->domains[a->domain], "rack1");
     assert_int_equal(b->capacity.of[PLACE_CPU], 16500);
@@ -60,15 +61,15 @@ static void test_everything_arrives(void **state)
     assert_int_equal(v->host, 0);
     assert_int_equal(s->groups[v->anti_affinity].most, 2);
     assert_true(s->groups[v->anti_affinity].per_domain);
-    assert_float_equal(v->usage[PLACE_CPU].mean, 1500, 1e-9);
-    assert_float_equal(v->ends_s, 1700003600, 0);
+    assert_near(v->usage[PLACE_CPU].mean, 1500, 1e-9);
+    assert_near(v->ends_s, 1700003600, 0);
     int32_t lan = place_snapshot_trait(f.snapshot, PLACE_TRAIT_NETWORK, "lan");
     assert_true(place_traits_have(&v->needs, lan));
     assert_true(place_traits_have(&a->provides, lan));
     int32_t zone = place_snapshot_trait(f.snapshot, PLACE_TRAIT_LABEL, "zone=2");
     assert_true(place_traits_have(&v->avoids, zone));
     assert_int_equal(f.history[0].n_cpu, 2);
-    assert_float_equal(f.history[0].cpu[1], 1, 0);
+    assert_near(f.history[0].cpu[1], 1, 0);
     assert_int_equal(f.history[0].n_memory, 1);
     assert_int_equal(s->vms[1].host, -1);
     herd_file_done(&f);
@@ -224,8 +225,8 @@ static void test_shares_of_an_overcommitted_host(void **state)
     // The guarantee is what is used half of the time; the other gets the rest.
     const json_t *v = json_array_get(json_object_get(host, "vms"), 0);
     const json_t *w = json_array_get(json_object_get(host, "vms"), 1);
-    assert_float_equal(json_number_value(json_object_get(v, "cpus")), 3, 1e-6);
-    assert_float_equal(json_number_value(json_object_get(w, "cpus")), 1, 1e-6);
+    assert_near(json_number_value(json_object_get(v, "cpus")), 3, 1e-6);
+    assert_near(json_number_value(json_object_get(w, "cpus")), 1, 1e-6);
     assert_int_equal(json_integer_value(json_object_get(w, "cpu_shares")), 1024);
     json_decref(plan);
 }

@@ -14,6 +14,7 @@
 
 #include "base/mem.h"
 #include "base/prng.h"
+#include "near.h"
 #include "place/choose.h"
 #include "place/relocate.h"
 
@@ -331,7 +332,7 @@ static void test_index_agrees_with_a_plain_search(void **state)
             }
             assert_int_equal(all[0].host, host);
             assert_true(all[0].fits);
-            assert_float_equal(all[0].score, best, 1e-9 + 1e-6 * fabs(best));
+            assert_near(all[0].score, best, 1e-9 + 1e-6 * fabs(best));
             place_chooser_put(c, (int32_t)i, host);
         }
         place_chooser_free(c);
@@ -494,7 +495,7 @@ static void test_consolidation_frees_hosts(void **state)
 static void test_migration_forecast(void **state)
 {
     struct place_migration m = place_migration_forecast(10 * INT64_C(1000000000), 0, 1000000000);
-    assert_float_equal(m.duration_s, 10.05, 1e-6);
+    assert_near(m.duration_s, 10.05, 1e-6);
     assert_true(m.converges);
     m = place_migration_forecast(10 * INT64_C(1000000000), 100000000, 1000000000);
     assert_true(m.converges && m.duration_s > 11 && m.duration_s < 11.3 && m.downtime_s < 0.35);

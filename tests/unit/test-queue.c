@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
+#include "near.h"
 #include "place/queueing.h"
 
 static struct queue_options options_of(enum queue_discipline d, int cpus)
@@ -56,7 +57,7 @@ static void starts(enum queue_discipline d, const double expected[6])
     five(q);
     run(&o, q, 6);
     for (int i = 0; i < 6; i++)
-        assert_float_equal(q[i].start_s, expected[i], 1e-9);
+        assert_near(q[i].start_s, expected[i], 1e-9);
 }
 
 static void test_orders(void **state)
@@ -75,16 +76,16 @@ static void test_round_robin_takes_turns(void **state)
     struct queue_options o = options_of(QUEUE_ROUND_ROBIN, 1);
     run(&o, q, 3);
     // a b c a b a
-    assert_float_equal(q[0].end_s, 6, 1e-9);
-    assert_float_equal(q[1].end_s, 5, 1e-9);
-    assert_float_equal(q[2].end_s, 3, 1e-9);
+    assert_near(q[0].end_s, 6, 1e-9);
+    assert_near(q[1].end_s, 5, 1e-9);
+    assert_near(q[2].end_s, 3, 1e-9);
     assert_int_equal(q[0].suspended, 2);
     assert_int_equal(q[1].suspended, 1);
     assert_int_equal(q[2].suspended, 0);
     struct queue_request alone[] = {request(0, 5, 1, 0)};
     run(&o, alone, 1);
     assert_int_equal(alone[0].suspended, 0);
-    assert_float_equal(alone[0].end_s, 5, 1e-9);
+    assert_near(alone[0].end_s, 5, 1e-9);
 }
 
 static void test_backfill_does_not_delay_the_first(void **state)
@@ -95,13 +96,13 @@ static void test_backfill_does_not_delay_the_first(void **state)
                                 request(2, 20, 2, 0)};
     struct queue_options o = options_of(QUEUE_BACKFILL, 4);
     run(&o, q, 4);
-    assert_float_equal(q[1].start_s, 10, 1e-9);
-    assert_float_equal(q[2].start_s, 1, 1e-9);
-    assert_float_equal(q[3].start_s, 15, 1e-9);
+    assert_near(q[1].start_s, 10, 1e-9);
+    assert_near(q[2].start_s, 1, 1e-9);
+    assert_near(q[3].start_s, 15, 1e-9);
     o.discipline = QUEUE_FCFS;
     run(&o, q, 4);
-    assert_float_equal(q[1].start_s, 10, 1e-9);
-    assert_float_equal(q[2].start_s, 15, 1e-9);
+    assert_near(q[1].start_s, 10, 1e-9);
+    assert_near(q[2].start_s, 15, 1e-9);
 }
 
 static void test_backfill_uses_spare_capacity(void **state)
@@ -110,8 +111,8 @@ static void test_backfill_uses_spare_capacity(void **state)
     struct queue_request q[] = {request(0, 10, 3, 0), request(1, 5, 3, 0), request(2, 50, 1, 0)};
     struct queue_options o = options_of(QUEUE_BACKFILL, 4);
     run(&o, q, 3);
-    assert_float_equal(q[2].start_s, 2, 1e-9);
-    assert_float_equal(q[1].start_s, 10, 1e-9);
+    assert_near(q[2].start_s, 2, 1e-9);
+    assert_near(q[1].start_s, 10, 1e-9);
 }
 
 static void test_a_request_runs_on_one_host(void **state)
@@ -123,9 +124,9 @@ static void test_a_request_runs_on_one_host(void **state)
     struct queue_options o = options_of(QUEUE_FCFS, 4);
     o.hosts = 2;
     run(&o, q, 5);
-    assert_float_equal(q[1].start_s, 0, 1e-9);
-    assert_float_equal(q[2].start_s, 0, 1e-9);
-    assert_float_equal(q[3].start_s, 10, 1e-9);
+    assert_near(q[1].start_s, 0, 1e-9);
+    assert_near(q[2].start_s, 0, 1e-9);
+    assert_near(q[3].start_s, 10, 1e-9);
     assert_true(isnan(q[4].start_s));
     o.hosts = QUEUE_HOSTS_MAX + 1;
     struct err err = {0};
@@ -141,9 +142,9 @@ static void test_backfill_keeps_one_host_for_the_first(void **state)
     struct queue_options o = options_of(QUEUE_BACKFILL, 4);
     o.hosts = 2;
     run(&o, q, 5);
-    assert_float_equal(q[2].start_s, 10, 1e-9);
-    assert_float_equal(q[3].start_s, 2, 1e-9);
-    assert_float_equal(q[4].start_s, 15, 1e-9);
+    assert_near(q[2].start_s, 10, 1e-9);
+    assert_near(q[3].start_s, 2, 1e-9);
+    assert_near(q[4].start_s, 15, 1e-9);
 }
 
 static void test_impossible_and_bad(void **state)
@@ -152,7 +153,7 @@ static void test_impossible_and_bad(void **state)
     struct queue_options o = options_of(QUEUE_FCFS, 4);
     run(&o, q, 2);
     assert_true(isnan(q[0].start_s));
-    assert_float_equal(q[1].end_s, 1, 1e-9);
+    assert_near(q[1].end_s, 1, 1e-9);
     struct queue_report report;
     assert_int_equal(queue_report(&o, q, 2, &report), 0);
     assert_int_equal(report.impossible, 1);
@@ -220,10 +221,10 @@ static void test_known_values(void **state)
     // Median of the wait of those who wait is what the quantile says.
     double c = queue_mmc(8, 1, 10).wait_probability;
     within(queue_mmc_wait_quantile_s(8, 1, 10, 1 - c / 2), log(2) / 2, 1e-9);
-    assert_float_equal(queue_mmc_wait_quantile_s(8, 1, 10, 0.1), 0, 0);
+    assert_near(queue_mmc_wait_quantile_s(8, 1, 10, 0.1), 0, 0);
     double x[] = {1, 1, 1, 1}, y[] = {4, 0, 0, 0};
-    assert_float_equal(queue_jain(x, 4), 1, 1e-12);
-    assert_float_equal(queue_jain(y, 4), 0.25, 1e-12);
+    assert_near(queue_jain(x, 4), 1, 1e-12);
+    assert_near(queue_jain(y, 4), 0.25, 1e-12);
 }
 
 static void test_shortest_first_waits_least(void **state)

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
+#include "near.h"
 #include "place/reliability.h"
 
 #define HOUR 3600.0
@@ -18,22 +19,22 @@
 static void test_formulas(void **state)
 {
     struct reliability r = {999 * HOUR, HOUR};
-    assert_float_equal(reliability_availability(&r), 0.999, 1e-12);
-    assert_float_equal(reliability_survival(&r, 999 * HOUR), exp(-1), 1e-12);
+    assert_near(reliability_availability(&r), 0.999, 1e-12);
+    assert_near(reliability_survival(&r, 999 * HOUR), exp(-1), 1e-12);
     struct reliability seen = reliability_estimate(4, 1000 * HOUR, 2 * HOUR);
-    assert_float_equal(seen.mtbf_seconds, 250 * HOUR, 1e-6);
-    assert_float_equal(seen.mttr_seconds, 0.5 * HOUR, 1e-6);
+    assert_near(seen.mtbf_seconds, 250 * HOUR, 1e-6);
+    assert_near(seen.mttr_seconds, 0.5 * HOUR, 1e-6);
     seen = reliability_estimate(0, 1000 * HOUR, 0);
-    assert_float_equal(reliability_availability(&seen), 1, 0);
+    assert_near(reliability_availability(&seen), 1, 0);
 }
 
 static void test_k_of_n(void **state)
 {
-    assert_float_equal(reliability_k_of_n(1, 2, 0.9), 0.99, 1e-12);
-    assert_float_equal(reliability_k_of_n(2, 2, 0.9), 0.81, 1e-12);
-    assert_float_equal(reliability_k_of_n(2, 3, 0.9), 0.972, 1e-12);
-    assert_float_equal(reliability_k_of_n(0, 3, 0.5), 1, 1e-12);
-    assert_float_equal(reliability_k_of_n(4, 3, 0.9), 0, 1e-12);
+    assert_near(reliability_k_of_n(1, 2, 0.9), 0.99, 1e-12);
+    assert_near(reliability_k_of_n(2, 2, 0.9), 0.81, 1e-12);
+    assert_near(reliability_k_of_n(2, 3, 0.9), 0.972, 1e-12);
+    assert_near(reliability_k_of_n(0, 3, 0.5), 1, 1e-12);
+    assert_near(reliability_k_of_n(4, 3, 0.9), 0, 1e-12);
 }
 
 static void test_replicas_on_one_host_fall_together(void **state)
@@ -42,10 +43,10 @@ static void test_replicas_on_one_host_fall_together(void **state)
     struct reliability_place apart[] = {{r, 1}, {r, 1}, {r, 1}};
     struct reliability_place two_and_one[] = {{r, 2}, {r, 1}};
     struct reliability_place one[] = {{r, 3}};
-    assert_float_equal(reliability_group(apart, 3, 2), 0.972, 1e-12);
+    assert_near(reliability_group(apart, 3, 2), 0.972, 1e-12);
     // Two of three: the host with two has to be up.
-    assert_float_equal(reliability_group(two_and_one, 2, 2), 0.9, 1e-12);
-    assert_float_equal(reliability_group(one, 1, 1), 0.9, 1e-12);
+    assert_near(reliability_group(two_and_one, 2, 2), 0.9, 1e-12);
+    assert_near(reliability_group(one, 1, 1), 0.9, 1e-12);
 }
 
 static void test_simulated_faults_agree(void **state)
@@ -87,20 +88,20 @@ static void test_of_a_placement(void **state)
     assert_int_equal(place_room_init(&room, s), 0);
     struct reliability_group_report report;
     assert_int_equal(reliability_of_group(&room, group, 1, &defaults, &report), 0);
-    assert_float_equal(report.availability_ratio, 0.99, 1e-12);
-    assert_float_equal(report.best_ratio, 1 - 1e-6, 1e-12);
-    assert_float_equal(report.spread_score, 0, 1e-12);
+    assert_near(report.availability_ratio, 0.99, 1e-12);
+    assert_near(report.best_ratio, 1 - 1e-6, 1e-12);
+    assert_near(report.spread_score, 0, 1e-12);
     struct reliability_placement all;
     reliability_of_placement(&room, &defaults, &all);
     double per_host = SECONDS_PER_YEAR / (100 * HOUR);
-    assert_float_equal(all.failures_per_year, 2 * per_host, 1e-6);
-    assert_float_equal(all.vm_failures_per_year, 4 * per_host, 1e-6);
-    assert_float_equal(all.vm_downtime_s_per_year, 4 * per_host * 300, 1e-3);
-    assert_float_equal(all.worst_host_share_ratio, 0.75, 1e-12);
+    assert_near(all.failures_per_year, 2 * per_host, 1e-6);
+    assert_near(all.vm_failures_per_year, 4 * per_host, 1e-6);
+    assert_near(all.vm_downtime_s_per_year, 4 * per_host * 300, 1e-3);
+    assert_near(all.worst_host_share_ratio, 0.75, 1e-12);
     place_room_take(&room, 1);
     place_room_put(&room, 1, 2);
     reliability_of_group(&room, group, 1, &defaults, &report);
-    assert_float_equal(report.spread_score, 0.5, 1e-12);
+    assert_near(report.spread_score, 0.5, 1e-12);
     place_room_done(&room);
     int32_t nobody = place_snapshot_group(s, "nobody", PLACE_APART);
     assert_int_equal(place_room_init(&room, s), 0);

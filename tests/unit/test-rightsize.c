@@ -15,6 +15,7 @@
 
 #include "base/draw.h"
 #include "base/mem.h"
+#include "near.h"
 #include "place/bitbrains.h"
 #include "place/history.h"
 #include "place/rightsize.h"
@@ -35,10 +36,10 @@ static struct rightsize_vm vm_of(int vcpus, int gib)
 static void test_quantiles(void **state)
 {
     static const double v[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10};
-    assert_float_equal(usage_quantile(v, 10, 0.5), 5, 0);
-    assert_float_equal(usage_quantile(v, 10, 0.95), 10, 0);
-    assert_float_equal(usage_quantile(v, 10, 0), 1, 0);
-    assert_float_equal(usage_quantile(v, 10, 1), 10, 0);
+    assert_near(usage_quantile(v, 10, 0.5), 5, 0);
+    assert_near(usage_quantile(v, 10, 0.95), 10, 0);
+    assert_near(usage_quantile(v, 10, 0), 1, 0);
+    assert_near(usage_quantile(v, 10, 1), 10, 0);
     assert_true(isnan(usage_quantile(v, 0, 0.5)));
 }
 
@@ -49,11 +50,11 @@ static void test_summary_and_forecast(void **state)
     for (int i = 0; i < N; i++)
         cpu[i] = 1 + (double)i / N; // rises by 2.4 % of a CPU an hour
     assert_int_equal(usage_summarise(&vm.cpu, &u), 0);
-    assert_float_equal(u.mean, 1.5, 0.001);
-    assert_float_equal(u.max, cpu[N - 1], 0);
-    assert_float_equal(u.now, cpu[N - 1], 0);
-    assert_float_equal(u.forecast, 2, 0.01);
-    assert_float_equal(usage_growth_per_day(&vm.cpu, 0.95), 288.0 / N, 0.002);
+    assert_near(u.mean, 1.5, 0.001);
+    assert_near(u.max, cpu[N - 1], 0);
+    assert_near(u.now, cpu[N - 1], 0);
+    assert_near(u.forecast, 2, 0.01);
+    assert_near(usage_growth_per_day(&vm.cpu, 0.95), 288.0 / N, 0.002);
     struct usage_series none = {NULL, NULL, 0};
     assert_int_equal(usage_summarise(&none, &u), 0);
     assert_true(u.n == 0 && isnan(u.mean) && isnan(u.forecast));
@@ -74,7 +75,7 @@ static void test_an_idle_vm_shrinks(void **state)
     assert_int_equal(a.vcpus, 1);
     assert_true(a.memory_bytes > 3 * GIB && a.memory_bytes < 4 * GIB);
     assert_int_equal(a.memory_bytes % rightsize_standard.memory_step_bytes, 0);
-    assert_float_equal(a.cpu_risk_ratio, 0, 0);
+    assert_near(a.cpu_risk_ratio, 0, 0);
     assert_true(a.cpu_quota_us > 70000 && a.cpu_quota_us <= 100000);
     assert_in_range(a.cpu_shares, 600, 720);
 }
@@ -90,7 +91,7 @@ static void test_peaks_beyond_the_risk_are_kept(void **state)
     assert_int_equal(rightsize_advise(&vm, &rightsize_standard, &a), 0);
     assert_int_equal(a.vcpus, 5);
     assert_true(a.memory_bytes < 2 * GIB);
-    assert_float_equal(a.memory_risk_ratio, 0.002, 1e-9);
+    assert_near(a.memory_risk_ratio, 0.002, 1e-9);
     assert_int_equal(a.rule_vcpus, 1);
 }
 
@@ -132,9 +133,9 @@ static void test_bitbrains_reader(void **state)
     struct err err = {0};
     assert_int_equal(bitbrains_read("x", months, strlen(months), &b, &err), 0);
     assert_int_equal(b.n, 2); // the line of a VM that is off is none
-    assert_float_equal(b.cpus[0], 1, 1e-9);
-    assert_float_equal(b.memory_bytes[0], 524288.5 * 1024, 1e-3);
-    assert_float_equal(b.cpus[1], 1, 1e-9);
+    assert_near(b.cpus[0], 1, 1e-9);
+    assert_near(b.memory_bytes[0], 524288.5 * 1024, 1e-3);
+    assert_near(b.cpus[1], 1, 1e-9);
     assert_int_equal(b.vcpus, 2);
     assert_int_equal(b.provisioned_bytes, 2 * GIB);
     assert_int_equal(bitbrains_read("x", months, strlen(months), &b, &err), -EINVAL);
@@ -226,11 +227,11 @@ static void test_history_out_of_a_store(void **state)
     assert_int_equal(place_history_read(&fake.source, "web", NOW_S, &h, &err), 0);
     assert_in_range(h.n_cpu, 10, 12);
     for (size_t i = 0; i < h.n_cpu; i++)
-        assert_float_equal(h.cpu[i], 0.5, 0.02);
+        assert_near(h.cpu[i], 0.5, 0.02);
     // The guest does not tell what it could give back: the host's view stands.
     assert_in_range(h.n_memory, 9, 12);
     for (size_t i = 0; i < h.n_memory; i++)
-        assert_float_equal(h.memory_bytes[i], 1e9, 100);
+        assert_near(h.memory_bytes[i], 1e9, 100);
     for (size_t i = 1; i < h.n_memory; i++)
         assert_true(h.memory_t_s[i] - h.memory_t_s[i - 1] == HISTORY_STEP_S);
     place_history_done(&h);
