@@ -311,12 +311,12 @@ static void spare_channels_that_rested_are_closed(void **state)
     assert_int_equal(virt_libvirt.open(&params, &v, &err), 0);
     use_side_by_side(v, 3);
     assert_int_equal(v->n_channels, 3);
-    clock_fake_advance(&fake, 40 * NS_PER_S);
+    clock_fake_advance(&fake, 7 * NS_PER_S);
     use_side_by_side(v, 2);
     assert_int_equal(v->n_channels, 3);
-    clock_fake_advance(&fake, 40 * NS_PER_S);
+    clock_fake_advance(&fake, 7 * NS_PER_S);
     use_side_by_side(v, 1);
-    assert_int_equal(v->n_channels, 2); // the third rested for 80 s, the second for 40
+    assert_int_equal(v->n_channels, 2); // the third rested for 14 s, the second for 7
     clock_fake_advance(&fake, 3600 * NS_PER_S);
     for (int i = 0; i < 3; i++)
         use_side_by_side(v, 1);
