@@ -103,22 +103,20 @@ def watch(report, host, times, beside):
             section(report, "promtool", names.report_promtool, report, daemon)
             section(report, "drop-in", names.report_dropin, report, daemon, SPECIAL)
             job.close()
-            # Before QEMUs and libvirtd are disturbed, after which VMs are asked one by one for a
-            # while.
-            costs = measure_cost(report, daemon, host, times, beside)
             section(report, "stopped QEMUs", stalls.qemu_stall, report, daemon, host,
                     times["stall"])
+            section(report, "the rest of what ran beside", beside.join)
+            # Before libvirtd is disturbed, after which VMs are asked one by one for a while.
+            costs = measure_cost(report, daemon, host, times)
             section(report, "stopped libvirtd", stalls.libvirtd_stall, report, daemon, host, PORT,
                     times["stall"])
             section(report, "restart", stalls.libvirtd_restart, report, daemon, host)
             return costs
 
 
-def measure_cost(report, daemon, host, times, beside):
-    # The first round of the costly sources is over by then.
-    settled = time.monotonic() + times["settle"]
-    section(report, "the rest of what ran beside", beside.join)
-    time.sleep(max(0, settled - time.monotonic()))
+def measure_cost(report, daemon, host, times):
+    # The first round of the costly sources is over by now, and what the faults stirred up.
+    time.sleep(times["settle"])
     idle = section(report, "cost", cost.Idle, daemon, host, GUESTS, times["window"])
     if idle:
         cost.report_own(report, idle)
