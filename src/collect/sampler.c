@@ -10,8 +10,8 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/cond.h"
 #include "base/mem.h"
 
 struct sampler {
@@ -44,11 +44,10 @@ struct schedule {
 // With the lock held: sleep until the schedule's next instant. True: time for a sample.
 static bool wait_for_instant(struct sampler *s, const struct schedule *when)
 {
-    struct timespec until = {when->next_ns / NS_PER_S, when->next_ns % NS_PER_S};
     while (!s->ending && !s->scan_wanted) {
         if (mono_now() >= when->next_ns)
             return true;
-        pthread_cond_timedwait(&s->changed, &s->lock, &until);
+        cond_wait_until(&s->changed, &s->lock, when->next_ns);
     }
     return false;
 }
@@ -134,11 +133,7 @@ int sampler_start(const struct sampler_params *params, struct sampler **ret, str
     s->root = mem_strdup(params->host.root);
     s->params.host.root = s->root;
     pthread_mutex_init(&s->lock, NULL);
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&s->changed, &attr);
-    pthread_condattr_destroy(&attr);
+    cond_init(&s->changed);
     int r = params->ops->open(&s->params.host, &s->host, err);
     if (r == 0) {
         params->ops->scan(s->host, &s->params.sink);

@@ -5,8 +5,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/cond.h"
 #include "base/log.h"
 #include "base/map.h"
 #include "base/mem.h"
@@ -335,13 +335,8 @@ static void mind_clock(struct rules *r, int64_t now_ms)
 
 static void wait_until(struct rules *r, int64_t due_ms, int64_t now_ms)
 {
-    struct timespec until;
     int64_t ms = MIN_OF(MAX_OF(due_ms - now_ms, INT64_C(0)), WAIT_MAX_MS);
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    int64_t ns = until.tv_nsec + ms * NS_PER_MS;
-    until.tv_sec += ns / NS_PER_S;
-    until.tv_nsec = ns % NS_PER_S;
-    pthread_cond_timedwait(&r->more, &r->lock, &until);
+    cond_wait_until(&r->more, &r->lock, clock_mono_ns(&clock_system) + ms * NS_PER_MS);
 }
 
 static void *work(void *arg)
@@ -440,11 +435,7 @@ void rules_on_transitions(struct core *c, rules_told *told, rules_stored *stored
 
 static void init_locks(struct rules *r)
 {
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&r->more, &attr);
-    pthread_condattr_destroy(&attr);
+    cond_init(&r->more);
     pthread_mutex_init(&r->lock, NULL);
     pthread_mutex_init(&r->groups_lock, NULL);
 }

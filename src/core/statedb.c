@@ -9,8 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
+#include "base/clock.h"
+#include "base/cond.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -41,8 +42,8 @@ struct statedb {
     bool is_opened; // by the thread, later
     struct queue held;
     size_t n_held;
-    unsigned pause_s; // until it is tried again, at `retry`
-    struct timespec retry;
+    unsigned pause_s; // until it is tried again, at `retry_ns`
+    int64_t retry_ns;
     bool ending;
     bool *closed; // set once `wake` is closed
 };
@@ -124,8 +125,7 @@ static int open_store(struct statedb *db, struct err *err)
 static void pause_longer(struct statedb *db)
 {
     db->pause_s = db->pause_s ? MIN_OF(2 * db->pause_s, RETRY_MAX_S) : RETRY_MIN_S;
-    clock_gettime(CLOCK_MONOTONIC, &db->retry);
-    db->retry.tv_sec += db->pause_s;
+    db->retry_ns = clock_mono_ns(&clock_system) + db->pause_s * NS_PER_S;
 }
 
 static void well_again(struct statedb *db)
@@ -140,7 +140,7 @@ static void open_later(struct statedb *db)
 {
     while (!db->store) {
         pause_longer(db);
-        while (!db->ending && pthread_cond_timedwait(&db->more, &db->lock, &db->retry) == 0) {
+        while (!db->ending && cond_wait_until(&db->more, &db->lock, db->retry_ns)) {
         }
         bool is_last = db->ending;
         struct err err = {0};
@@ -165,10 +165,7 @@ static void hold(struct statedb *db, struct statedb_job *job)
 
 static bool is_due(const struct statedb *db)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec > db->retry.tv_sec ||
-           (now.tv_sec == db->retry.tv_sec && now.tv_nsec >= db->retry.tv_nsec);
+    return clock_mono_ns(&clock_system) >= db->retry_ns;
 }
 
 // Returns whether what is held is to be tried. The lock is held.
@@ -176,7 +173,7 @@ static bool wait_for_jobs(struct statedb *db)
 {
     while (!db->todo.first && !db->ending && !(db->held.first && is_due(db))) {
         if (db->held.first)
-            (void)pthread_cond_timedwait(&db->more, &db->lock, &db->retry);
+            (void)cond_wait_until(&db->more, &db->lock, db->retry_ns);
         else
             pthread_cond_wait(&db->more, &db->lock);
     }
@@ -286,16 +283,6 @@ static void give_up_waiting(struct statedb *db)
         log_error("%s; %zu events that waited are lost", db->error, n);
 }
 
-static void init_locks(struct statedb *db)
-{
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&db->more, &attr);
-    pthread_condattr_destroy(&attr);
-    pthread_mutex_init(&db->lock, NULL);
-}
-
 struct statedb *statedb_new(uv_loop_t *loop, const char *path,
                             const struct store_schema *const *schemas, size_t n,
                             void (*opened)(void *arg), void *arg, struct err *err)
@@ -304,7 +291,8 @@ struct statedb *statedb_new(uv_loop_t *loop, const char *path,
     queue_init(&db->todo);
     queue_init(&db->over);
     queue_init(&db->held);
-    init_locks(db);
+    cond_init(&db->more);
+    pthread_mutex_init(&db->lock, NULL);
     db->loop = loop;
     db->path = mem_strdup(path);
     db->schemas = schemas;

@@ -13,9 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/cond.h"
 #include "base/mem.h"
 #include "base/number.h"
 #include "crc32c.h"
@@ -61,14 +61,10 @@ void log_init(struct log *l, int dirfd, uint64_t segment, const struct tsdb_opti
                       .fd = -1,
                       .sync_fd = -1};
     pthread_mutex_init(&l->lock, NULL);
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&l->wake, &attributes);
+    cond_init(&l->wake);
     pthread_cond_init(&l->answered, NULL);
     pthread_cond_init(&l->sync_wake, NULL);
     pthread_cond_init(&l->synced, NULL);
-    pthread_condattr_destroy(&attributes);
 }
 
 static void part_free(struct log_part *part)
@@ -283,10 +279,9 @@ static int64_t now_ms(void)
 // Until it is time to write again, or somebody asks. Needs the lock.
 static void pause_ms(struct log *l, int64_t ms)
 {
-    int64_t until = now_ms() + ms;
-    struct timespec at = {until / 1000, until % 1000 * NS_PER_MS};
+    int64_t until_ns = (now_ms() + ms) * NS_PER_MS;
     while (!l->is_stopping && l->asks == l->answers && (l->error || l->waiting_bytes <= SOON_BYTES))
-        if (pthread_cond_timedwait(&l->wake, &l->lock, &at) == ETIMEDOUT)
+        if (!cond_wait_until(&l->wake, &l->lock, until_ns))
             return;
 }
 

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/cond.h"
 #include "base/mem.h"
 #include "fault.h"
 #include "store.h"
@@ -110,12 +111,8 @@ static struct tsdb *store_new(const char *directory, const struct tsdb_options *
     pthread_mutex_init(&db->notes_lock, NULL);
     pthread_mutex_init(&db->upkeep_lock, NULL);
     pthread_mutex_init(&db->tails_lock, NULL);
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&db->upkeep_wake, &attributes);
+    cond_init(&db->upkeep_wake);
     pthread_cond_init(&db->upkeep_done, NULL);
-    pthread_condattr_destroy(&attributes);
     log_init(&db->log, -1, 1, o);
     return db;
 }

@@ -7,9 +7,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/cond.h"
 #include "base/mem.h"
 #include "store.h"
 
@@ -156,9 +156,8 @@ static void do_job(struct tsdb *db, struct job *job)
 
 static void wait_until(struct tsdb *db, int64_t until_ms)
 {
-    struct timespec at = {until_ms / 1000, until_ms % 1000 * NS_PER_MS};
     while (!db->is_stopping && !db->job && !db->is_asked)
-        if (pthread_cond_timedwait(&db->upkeep_wake, &db->upkeep_lock, &at) == ETIMEDOUT)
+        if (!cond_wait_until(&db->upkeep_wake, &db->upkeep_lock, until_ms * NS_PER_MS))
             return;
 }
 

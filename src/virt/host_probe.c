@@ -7,9 +7,9 @@
 
 #include <pthread.h>
 #include <signal.h>
-#include <time.h>
 
 #include "base/clock.h"
+#include "base/cond.h"
 #include "base/mem.h"
 
 #define ABANDONED_MAX 4
@@ -39,13 +39,9 @@ struct worker_start {
 struct prober *prober_new(void)
 {
     struct prober *p = mem_zalloc(sizeof(*p));
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->work, NULL);
-    pthread_cond_init(&p->idle, &attr);
-    pthread_condattr_destroy(&attr);
+    cond_init(&p->idle);
     p->queue_end = &p->queue;
     p->done_end = &p->done;
     p->users = 1;
@@ -167,19 +163,13 @@ struct probe *prober_take(struct prober *p)
     return probe;
 }
 
-static struct timespec time_from_now(int64_t ns)
-{
-    int64_t at = clock_mono_ns(&clock_system) + ns;
-    return (struct timespec){at / NS_PER_S, at % NS_PER_S};
-}
-
 bool prober_wait(struct prober *p, int64_t limit_ns)
 {
-    struct timespec at = time_from_now(limit_ns);
+    int64_t until_ns = clock_mono_ns(&clock_system) + limit_ns;
     pthread_mutex_lock(&p->lock);
-    int r = 0;
-    while ((p->queue || p->running) && r == 0)
-        r = pthread_cond_timedwait(&p->idle, &p->lock, &at);
+    while (p->queue || p->running)
+        if (!cond_wait_until(&p->idle, &p->lock, until_ns))
+            break;
     bool done = !p->queue && !p->running;
     pthread_mutex_unlock(&p->lock);
     return done;
@@ -208,9 +198,9 @@ void prober_free(struct prober *p)
     pthread_mutex_lock(&p->lock);
     p->stop = true;
     pthread_cond_broadcast(&p->work);
-    struct timespec at = time_from_now(CLOSE_LIMIT_NS);
-    int r = 0;
-    while (p->users > 1 + p->abandoned && r == 0)
-        r = pthread_cond_timedwait(&p->idle, &p->lock, &at);
+    int64_t until_ns = clock_mono_ns(&clock_system) + CLOSE_LIMIT_NS;
+    while (p->users > 1 + p->abandoned)
+        if (!cond_wait_until(&p->idle, &p->lock, until_ns))
+            break;
     leave(p);
 }
