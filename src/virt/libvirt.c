@@ -17,6 +17,9 @@
 // A spare channel that nobody needed for so long is closed: the daemon asks each that is open every
 // five seconds whether it is still there, which costs both sides more than to open it again.
 #define SPARE_REST_NS (10 * NS_PER_S)
+// A further channel is opened only after so long a wait for one that is open: most calls are over
+// by then, and to open one costs as much as ten of them.
+#define WAIT_NS (100 * NS_PER_MS)
 
 struct virt *virt_libvirt_ref(struct virt *v)
 {
@@ -28,6 +31,7 @@ void virt_libvirt_unref(struct virt *v)
 {
     if (atomic_fetch_sub(&v->refs, 1) != 1)
         return;
+    pthread_cond_destroy(&v->given_back);
     pthread_mutex_destroy(&v->lock);
     free(v->uri);
     free(v);
@@ -227,7 +231,11 @@ static struct channel *channel_open(const struct virt *v, struct err *err)
 static int take_idle(struct virt *v, struct channel **ret)
 {
     int r = 0;
+    int64_t until_ns = clock_mono_ns(&clock_system) + WAIT_NS;
     pthread_mutex_lock(&v->lock);
+    while (!v->idle && !v->closed && !atomic_load(&v->dead))
+        if (!cond_wait_until(&v->given_back, &v->lock, until_ns))
+            break;
     *ret = v->idle;
     if (v->closed || atomic_load(&v->dead)) {
         *ret = NULL;
@@ -309,6 +317,7 @@ void virt_use_end(struct use *use)
         struct channel **at = v->idle && v->idle->main && !ch->main ? &v->idle->next : &v->idle;
         ch->next = *at;
         *at = ch;
+        pthread_cond_signal(&v->given_back);
     } else {
         v->n_channels--;
     }
@@ -330,7 +339,7 @@ static void watch(struct virt *v, struct channel *ch, const struct virt_params *
     // have neither. libvirt frees the argument only in some drivers: goodbye() does it.
     virConnectRegisterCloseCallback(ch->conn, on_close, v, NULL);
     if (params->keepalive_s > 0)
-        virConnectSetKeepAlive(ch->conn, params->keepalive_s, 2);
+        virConnectSetKeepAlive(ch->conn, params->keepalive_s, 1);
     if (params->events)
         virt_libvirt_listen(v, ch);
 }
@@ -345,6 +354,7 @@ static struct virt *virt_new(const struct virt_params *params)
     v->clock = params->clock;
     v->listener = params->listener;
     pthread_mutex_init(&v->lock, NULL);
+    cond_init(&v->given_back);
     return v;
 }
 
@@ -378,6 +388,7 @@ static void libvirt_close(struct virt *v)
     v->closed = true;
     atomic_store(&v->dead, true);
     struct channel *idle = TAKE_PTR(v->idle);
+    pthread_cond_broadcast(&v->given_back);
     pthread_mutex_unlock(&v->lock);
     while (idle) {
         struct channel *next = idle->next;

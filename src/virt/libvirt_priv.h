@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "base/cond.h"
 #include "base/map.h"
 #include "base/mem.h"
 #include "virt/virt.h"
@@ -56,7 +57,8 @@ struct virt {
     const struct clock *clock;
     atomic_bool dead; /**< the main channel broke, or the owner closed */
 
-    pthread_mutex_t lock;          /**< guards what follows; nothing waits under it */
+    pthread_mutex_t lock;          /**< guards what follows */
+    pthread_cond_t given_back;     /**< a channel is idle, or the owner closed */
     struct virt_listener listener; /**< emptied by close() */
     struct channel *idle;          /**< the main one first */
     size_t n_channels;             /**< idle or in use */
@@ -73,7 +75,7 @@ struct use {
     virConnectPtr conn;
 };
 
-/** Opens a channel where all are in use. 0, or -errno as open(). */
+/** Opens a channel where all are in use and stay so. 0, or -errno as open(). */
 int virt_use_begin(struct use *use, struct virt *v, struct err *err);
 
 /** CLEANUP(virt_use_end): give it back. */

@@ -4,6 +4,7 @@
 #include <libvirt/libvirt.h>
 #include <math.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -326,6 +327,51 @@ static void spare_channels_that_rested_are_closed(void **state)
     virt_libvirt.close(v);
 }
 
+struct holder {
+    struct virt *v;
+    sem_t holds;
+};
+
+static void *hold_for_a_moment(void *arg)
+{
+    struct holder *h = arg;
+    struct err err = {0};
+    struct use use;
+    assert_int_equal(virt_use_begin(&use, h->v, &err), 0);
+    sem_post(&h->holds);
+    usleep(10000);
+    virt_use_end(&use);
+    return NULL;
+}
+
+// How many channels there are after two short calls at the same time.
+static size_t channels_of_two_calls(void)
+{
+    struct holder h = {.v = open_test()};
+    struct err err = {0};
+    struct use use;
+    pthread_t thread;
+    sem_init(&h.holds, 0, 0);
+    assert_int_equal(pthread_create(&thread, NULL, hold_for_a_moment, &h), 0);
+    sem_wait(&h.holds);
+    assert_int_equal(virt_use_begin(&use, h.v, &err), 0);
+    size_t n = h.v->n_channels;
+    virt_use_end(&use);
+    pthread_join(thread, NULL);
+    sem_destroy(&h.holds);
+    virt_libvirt.close(h.v);
+    return n;
+}
+
+// A machine that is busy may take longer over one of them than is waited; not over each.
+static void a_short_call_is_waited_for(void **state)
+{
+    size_t n = 2;
+    for (int i = 0; i < 20 && n != 1; i++)
+        n = channels_of_two_calls();
+    assert_int_equal(n, 1);
+}
+
 static void the_statistics_of_a_driver_without_them_fail(void **state)
 {
     struct virt *v = open_test();
@@ -388,6 +434,7 @@ int main(void)
         cmocka_unit_test(a_socket_without_a_daemon_is_refused),
         cmocka_unit_test(calls_of_many_threads),
         cmocka_unit_test(spare_channels_that_rested_are_closed),
+        cmocka_unit_test(a_short_call_is_waited_for),
         cmocka_unit_test(the_statistics_of_a_driver_without_them_fail),
         cmocka_unit_test(a_libvirt_that_went_away_is_no_news_of_the_vm),
     };
