@@ -13,7 +13,8 @@
 #define STUCK_ATTEMPTS_MAX 3
 #define PING_EVERY_NS (10 * NS_PER_S)
 #define RESYNC_NS (60 * NS_PER_S)
-#define KEEPALIVE_S 3
+// The daemon asks after five silent seconds itself: we need to ask only one that does not.
+#define KEEPALIVE_S 6
 
 static void set_status(struct collector *c, const char *status, const char *message)
 {

@@ -67,7 +67,7 @@ struct virt_params {
     const char *uri; /**< "qemu:///system", "memory:///?vms=5" */
     bool read_write; /**< only act asks for it */
     bool events;     /**< register for events (with a listener) */
-    int keepalive_s; /**< seconds between keepalive probes; lost after 2 unanswered; 0 = none */
+    int keepalive_s; /**< seconds between keepalive probes; lost after one unanswered; 0 = none */
     struct virt_listener listener;
     const struct clock *clock;
 };
