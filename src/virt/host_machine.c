@@ -137,7 +137,7 @@ void machine_free(struct machine *m)
 double machine_boot_time(struct machine *m, char *buf, size_t size)
 {
     static const struct keyed key = {"btime"};
-    ssize_t n = isnan(m->boot_time) ? kept_read_all(&m->stat, m->root, "proc/stat", buf, size) : -1;
+    ssize_t n = isnan(m->boot_time) ? kept_read(&m->stat, m->root, "proc/stat", buf, size) : -1;
     if (n > 0)
         parse_keyed(buf, (size_t)n, &key, 1, &m->boot_time);
     return m->boot_time;
@@ -213,7 +213,8 @@ static void put_cpu(struct machine *m, struct cpu *c, const uint64_t told[CPU_CO
 static void sample_stat(struct machine *m, char *buf, size_t size, struct batch *b)
 {
     double values[ARRAY_LEN(stat_facts)];
-    ssize_t len = kept_read_all(&m->stat, m->root, "proc/stat", buf, size);
+    // Like meminfo it comes whole with one reading; to ask for more composes it anew.
+    ssize_t len = kept_read(&m->stat, m->root, "proc/stat", buf, size);
     size_t n = 0;
     const char *p = buf, *end = buf + MAX_OF(len, 0);
     // The CPUs' lines stand first; behind them stands one line with a number per interrupt.
@@ -241,7 +242,7 @@ static void sample_stat(struct machine *m, char *buf, size_t size, struct batch 
 static void sample_meminfo(struct machine *m, char *buf, size_t size, struct batch *b)
 {
     double values[ARRAY_LEN(meminfo_facts)];
-    ssize_t len = kept_read_all(&m->meminfo, m->root, "proc/meminfo", buf, size);
+    ssize_t len = kept_read(&m->meminfo, m->root, "proc/meminfo", buf, size);
     read_keyed(buf, len, meminfo_facts, ARRAY_LEN(meminfo_facts), values);
     put_keyed(b, meminfo_facts, ARRAY_LEN(meminfo_facts), values);
     if (len < 0)
