@@ -114,8 +114,10 @@ static bool act_frame(struct peer *p, const struct ipc_frame *f)
 {
     if (f->type != IPC_RESPONSE)
         return f->type == IPC_REPORT;
-    if (!forward_answer(p->core, f) && p->core->collector)
+    if (!forward_answer(p->core, f) && p->core->collector) {
         collector_answer(p->core->collector, f->id, f->status, f->payload, f->len);
+        on_step(p->core); // the next one is asked while what that takes is in the caches
+    }
     return true;
 }
 
