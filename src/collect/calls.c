@@ -434,6 +434,20 @@ static void call_deliver(struct collector *c, struct msg *m)
     }
 }
 
+// What is asked of a VM; `joins`: everything is, of another one by the same call.
+static void choose_parts(struct collector *c, struct call *call, const struct vm *vm, bool joins,
+                         int64_t now)
+{
+    const struct pace *pace = &rec_of(vm)->pace;
+    call->parts = pace_parts(vm, pace, c->p.conf, joins, now);
+    // One that has not been answering well is to answer.
+    call->may_rest = call->parts != VIRT_PARTS_ALL &&
+                     lane_steady(c->stats_lane, call->uuid.b, UUID_BYTES) &&
+                     pace_may_rest(vm, pace, c->p.conf, now);
+    call->still = pace->still;
+    call->has_perf = vm->obj.children[KIND_PERF] != NULL;
+}
+
 static struct call *call_new(struct collector *c, enum call_kind kind, struct conn *conn,
                              uint64_t number, const void *key, size_t len, int64_t now)
 {
@@ -456,16 +470,8 @@ static struct call *call_new(struct collector *c, enum call_kind kind, struct co
         call->out->uuid = call->uuid;
         const struct vm *vm = herd_vm(c->herd, &call->uuid);
         call->parts = VIRT_PARTS_ALL;
-        if (vm && kind == CALL_STATS) {
-            const struct pace *pace = &rec_of(vm)->pace;
-            call->parts = pace_parts(vm, pace, c->p.conf, now);
-            // One that has not been answering well is to answer.
-            call->may_rest = call->parts != VIRT_PARTS_ALL &&
-                             lane_steady(c->stats_lane, key, len) &&
-                             pace_may_rest(vm, pace, c->p.conf, now);
-            call->still = pace->still;
-            call->has_perf = vm->obj.children[KIND_PERF] != NULL;
-        }
+        if (vm && kind == CALL_STATS)
+            choose_parts(c, call, vm, false, now);
         call->known = kind == CALL_STORED ? stored_known(vm, now) : -1;
         call->persistent = vm && object_fact(&vm->obj, FACT_VM_PERSISTENT) == 1;
         call->pid = vm ? rec_of(vm)->pid : 0;
@@ -492,6 +498,20 @@ static void call_start(struct collector *c, struct call *call, int64_t now)
     }
 }
 
+// Where one is asked everything, those whose turn is not far off join in, and have it together from
+// then on: questions that follow on one another cost half as much.
+static void join_in(struct collector *c, struct call *first, int64_t now)
+{
+    bool is_whole = false;
+    for (const struct call *call = first; call; call = call->beside)
+        is_whole |= call->parts == VIRT_PARTS_ALL;
+    for (struct call *call = first; call && is_whole; call = call->beside) {
+        const struct vm *vm = herd_vm(c->herd, &call->uuid);
+        if (vm && call->parts != VIRT_PARTS_ALL)
+            choose_parts(c, call, vm, true, now);
+    }
+}
+
 // VMs that have been answering well are asked together.
 static void share(struct collector *c, struct call *first, int64_t now)
 {
@@ -501,6 +521,7 @@ static void share(struct collector *c, struct call *first, int64_t now)
     uint64_t number;
     for (int n = 1; n < SHARED_MAX && (number = lane_more(c->stats_lane, now, &key, &len)); n++)
         last = last->beside = call_new(c, CALL_STATS, first->conn, number, key, len, now);
+    join_in(c, first, now);
 }
 
 // One of them may hang: ask the others by themselves.

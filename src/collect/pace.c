@@ -47,17 +47,18 @@ bool pace_may_rest(const struct vm *vm, const struct pace *p, const struct conf 
     return true;
 }
 
-static bool is_slow_due(const struct pace *p, const struct conf *conf, int64_t now_ns)
+static bool is_slow_due(const struct pace *p, const struct conf *conf, bool joins, int64_t now_ns)
 {
+    int64_t every_ns = joins ? conf->libvirt.slow_interval_ns / 2 : conf->libvirt.slow_interval_ns;
     // Calls lie an interval apart: half of one before is the nearest.
-    int64_t pause_ns = conf->libvirt.slow_interval_ns - conf->libvirt.interval_ns / 2;
+    int64_t pause_ns = every_ns - conf->libvirt.interval_ns / 2;
     return p->slow_ns == 0 || now_ns - p->slow_ns >= pause_ns;
 }
 
-unsigned pace_parts(const struct vm *vm, const struct pace *p, const struct conf *conf,
+unsigned pace_parts(const struct vm *vm, const struct pace *p, const struct conf *conf, bool joins,
                     int64_t now_ns)
 {
-    if (is_slow_due(p, conf, now_ns))
+    if (is_slow_due(p, conf, joins, now_ns))
         return VIRT_PARTS_ALL;
     unsigned parts = VIRT_PART_DISKS;
     if (!p->is_still && !has_idled(vm, p, now_ns))

@@ -189,8 +189,11 @@ void calls_step(struct collector *c, int64_t now);
 int64_t calls_wake(const struct collector *c, int64_t now);
 
 // pace.c
-/** What the next call asks of a VM: bits of enum virt_part. */
-unsigned pace_parts(const struct vm *vm, const struct pace *p, const struct conf *conf,
+/**
+ * What the next call asks of a VM: bits of enum virt_part. `joins`: another VM by the same call is
+ * asked everything, which moves this one's turn up by half of libvirt.slow_interval at most.
+ */
+unsigned pace_parts(const struct vm *vm, const struct pace *p, const struct conf *conf, bool joins,
                     int64_t now_ns);
 /** May the disks be left out where nothing has moved: a case that still_rests() can judge? */
 bool pace_may_rest(const struct vm *vm, const struct pace *p, const struct conf *conf,

@@ -417,6 +417,39 @@ static void test_memory_of_idle_guests_is_read_seldom(void **state)
     stage_free(s);
 }
 
+// VMs that are asked by one call come to be asked everything by the same one, and no more often.
+static void test_whole_turns_are_taken_together(void **state)
+{
+    enum { VMS = 8, SETTLED_S = 240, WATCHED_S = 600 };
+    struct stage *s = stage_new("memory:///?vms=8");
+    int64_t last[VMS] = {0};
+    int turns[VMS] = {0};
+    seconds(s, SETTLED_S);
+    for (int t = 0; t < WATCHED_S; t++) {
+        second(s);
+        for (size_t i = 0; i < VMS; i++) {
+            const struct object *vm = &s->herd->vms[i]->obj;
+            turns[i] += vm->updated_ns[LANE_JOB] != last[i];
+            last[i] = vm->updated_ns[LANE_JOB];
+            assert_true(s->clock.mono - last[i] <= 65 * NS_PER_S);
+        }
+    }
+    size_t pairs = 0;
+    for (size_t i = 0; i < VMS; i++) {
+        assert_in_range(turns[i], WATCHED_S / 60, WATCHED_S / 60 + 1);
+        for (size_t k = 0; k < i; k++) {
+            const struct object *one = &s->herd->vms[i]->obj, *other = &s->herd->vms[k]->obj;
+            if (one->updated_ns[LANE_LIBVIRT] / NS_PER_S !=
+                other->updated_ns[LANE_LIBVIRT] / NS_PER_S)
+                continue;
+            pairs++;
+            assert_int_equal(last[i] / NS_PER_S, last[k] / NS_PER_S);
+        }
+    }
+    assert_true(pairs > 0);
+    stage_free(s);
+}
+
 static double disk_fact(const struct stage *s, const struct vm *vm, enum fact f)
 {
     return fact(s, vm->obj.children[KIND_DISK], f);
@@ -779,6 +812,7 @@ int main(void)
         cmocka_unit_test(test_hung_monitors_do_not_hold_up_others),
         cmocka_unit_test(test_hung_monitors_in_shared_calls),
         cmocka_unit_test(test_memory_of_idle_guests_is_read_seldom),
+        cmocka_unit_test(test_whole_turns_are_taken_together),
         cmocka_unit_test(test_disks_that_rest_are_read_seldom),
         cmocka_unit_test(test_disks_are_read_after_an_event),
         cmocka_unit_test(test_pressure_of_each_second),
