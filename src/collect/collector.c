@@ -234,12 +234,13 @@ static struct policies policies_of(const struct conf *conf)
 }
 
 // A fact counts as fresh for two and a half intervals of its lane: one answer may be lost.
-static void set_ages(struct herd *h, const struct conf *conf)
+static void set_ages(struct collector *c, const struct conf *conf)
 {
+    struct herd *h = c->herd;
     int64_t sample = 3 * conf->kernel.interval_ns;
     h->max_age_ns[LANE_KERNEL] = h->max_age_ns[LANE_HOST] = sample;
     h->max_age_ns[LANE_TURN] =
-        host_turn_ns(conf->kernel.interval_ns, conf->kernel.detail_interval_ns) * 5 / 2;
+        host_turn_ns(conf->kernel.interval_ns, c->detail_interval_ns) * 5 / 2;
     h->max_age_ns[LANE_SLOW] = conf->kernel.slow_interval_ns * 5 / 2;
     h->max_age_ns[LANE_LIBVIRT] = conf->libvirt.interval_ns * 5 / 2;
     int64_t slow = MAX_OF(conf->libvirt.slow_interval_ns, conf->libvirt.interval_ns);
@@ -255,7 +256,7 @@ static int start_sampler(struct collector *c, struct err *err)
     const struct conf *conf = c->p.conf;
     struct sampler_params params = {
         .ops = c->p.host,
-        .host = {conf->kernel.root, c->p.clock, true, conf->kernel.detail_interval_ns},
+        .host = {conf->kernel.root, c->p.clock, true, c->detail_interval_ns},
         .interval_ns = conf->kernel.interval_ns,
         .scan_interval_ns = conf->kernel.scan_interval_ns,
         .slow_interval_ns = conf->kernel.slow_interval_ns,
@@ -285,7 +286,8 @@ int collector_new(const struct collector_params *params, struct collector **ret,
     lane_add(c->pool_lane, "", 0, mono(c));
     c->herd->vm_done = on_vm_done;
     c->herd->vm_done_arg = c;
-    set_ages(c->herd, params->conf);
+    c->detail_interval_ns = params->conf->kernel.detail_interval_ns;
+    set_ages(c, params->conf);
     object_set_attr(c->herd->host, ATTR_HOST_URI, c->uri);
     link_init(c);
     int r = params->no_sampler ? 0 : start_sampler(c, err);
@@ -342,7 +344,7 @@ void collector_reload(struct collector *c, const struct conf *conf)
     lane_set_policy(c->stored_lane, &p.stored);
     lane_set_policy(c->pool_lane, &p.pool);
     lane_set_policy(c->agent_lane, &p.agent);
-    set_ages(c->herd, conf);
+    set_ages(c, conf);
     if (c->sampler)
         sampler_set_intervals(c->sampler, conf->kernel.interval_ns, conf->kernel.scan_interval_ns,
                               conf->kernel.slow_interval_ns);

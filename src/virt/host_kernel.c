@@ -383,7 +383,8 @@ const struct host_ops host_kernel = {
 int64_t host_turn_ns(int64_t interval_ns, int64_t detail_ns)
 {
     int64_t every_ns = turn_at_rest_ns(detail_ns);
-    return MIN_OF(turns_of(every_ns) * interval_ns, turn_age_ns(every_ns) + interval_ns);
+    return MIN_OF(turns_of(every_ns) * MAX_OF(interval_ns, NS_PER_S),
+                  turn_age_ns(every_ns, interval_ns) + interval_ns);
 }
 
 char host_process_state(const char *root, int32_t pid, int64_t process_start)

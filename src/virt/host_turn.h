@@ -16,10 +16,12 @@
 
 #include "base/clock.h"
 
+#define TURN_SAMPLE_NS (NS_PER_S * 9 / 10) /* samples that follow sooner are not counted */
+
 /** Zeroed memory is a valid one that is due. */
 struct turns {
-    unsigned now; /**< counts samples; begin it anywhere */
-    int64_t read_ns;
+    unsigned now; /**< counts samples that are nearly a second apart; begin it anywhere */
+    int64_t seen_ns, counted_ns, read_ns;
 };
 
 /** Samples from one turn to the next, where they are a second apart. */
@@ -28,10 +30,10 @@ static inline unsigned turns_of(int64_t every_ns)
     return every_ns > NS_PER_S ? (unsigned)(every_ns / NS_PER_S) : 1;
 }
 
-/** How old a reading may become before the next sample makes another. */
-static inline int64_t turn_age_ns(int64_t every_ns)
+/** How old a reading may become before the next sample makes another; samples are so far apart. */
+static inline int64_t turn_age_ns(int64_t every_ns, int64_t interval_ns)
 {
-    return every_ns - NS_PER_S / 2;
+    return every_ns - (interval_ns < NS_PER_S ? interval_ns : NS_PER_S) / 2;
 }
 
 /** The pause between turns of what rests. */
@@ -43,9 +45,15 @@ static inline int64_t turn_at_rest_ns(int64_t every_ns)
 /** Whether it is due at `mono_ns`. all: it is, as something has changed. */
 static inline bool turns_next(struct turns *t, int64_t mono_ns, int64_t every_ns, bool all)
 {
-    t->now++;
-    if (!all && t->read_ns != 0 && t->now % turns_of(every_ns) != 0 &&
-        mono_ns - t->read_ns < turn_age_ns(every_ns))
+    int64_t age_ns = turn_age_ns(every_ns, mono_ns - t->seen_ns);
+    t->seen_ns = mono_ns;
+    bool counts = mono_ns - t->counted_ns >= TURN_SAMPLE_NS;
+    if (counts) {
+        t->now++;
+        t->counted_ns = mono_ns;
+    }
+    bool has_turn = counts && t->now % turns_of(every_ns) == 0;
+    if (!all && t->read_ns != 0 && !has_turn && mono_ns - t->read_ns < age_ns)
         return false;
     t->read_ns = mono_ns;
     return true;
