@@ -232,6 +232,32 @@ static void call_over(struct work *w, void *arg)
     inbox_post(call->c, &call->msg);
 }
 
+static bool is_empty_drive(const struct object *disk)
+{
+    const char *device = object_attr(disk, ATTR_DISK_DEVICE);
+    return device && !object_attr(disk, ATTR_DISK_SOURCE) &&
+           (strcmp(device, "cdrom") == 0 || strcmp(device, "floppy") == 0);
+}
+
+// One that another process serves (vhostuser), as a rule.
+static const struct object *untold_disk(const struct vm *vm)
+{
+    OBJECT_FOREACH_CHILD (disk, &vm->obj, KIND_DISK)
+        if (isnan(object_fact(disk, FACT_DISK_READS)) && !is_empty_drive(disk))
+            return disk;
+    return NULL;
+}
+
+static void note_disks(struct vm *vm, int64_t now)
+{
+    const struct object *disk = untold_disk(vm);
+    CLEANUP(freep)
+    char *reason =
+        disk ? mem_printf("libvirt tells no statistics of %s", object_attr(disk, ATTR_DISK_TARGET))
+             : NULL;
+    vm_miss(vm, "disks", reason, now);
+}
+
 static void note_memory_and_job(struct vm *vm, unsigned parts, int64_t now)
 {
     const struct object *o = &vm->obj;
@@ -260,6 +286,8 @@ static void stats_apply(struct collector *c, struct call *call, struct vm *vm, i
     object_sweep(&vm->obj, KIND_MISS, LANE_LIBVIRT, call->out->mono_ns);
     object_sweep(&vm->obj, KIND_PERF, LANE_LIBVIRT, call->out->mono_ns);
     note_memory_and_job(vm, call->parts, now);
+    if (call->parts & VIRT_PART_DISKS)
+        note_disks(vm, now);
     vm->obj.updated_ns[LANE_LIBVIRT] = call->out->mono_ns;
     c->disk_readings += (call->parts & VIRT_PART_DISKS) != 0;
     c->disk_rests += call->rests;

@@ -93,7 +93,8 @@ struct machine {
     struct kept stat, meminfo, vmstat, loadavg;
     struct turns turns; // of vmstat, KSM
     int64_t detail_ns;
-    bool rescanned; // read all again
+    const char *vmstat_lacks; // a line, when it was read last
+    bool rescanned;           // read all again
     struct kept numbers[ARRAY_LEN(single_numbers)];
     struct kept pressure[ARRAY_LEN(pressures)];
     struct cpu *cpus;
@@ -166,11 +167,28 @@ static void read_keyed(const char *text, ssize_t len, const struct keyed_fact *r
     parse_keyed(text, len < 0 ? 0 : (size_t)len, keys, n, values);
 }
 
-static void put_keyed(struct batch *b, const struct keyed_fact *rows, size_t n,
-                      const double *values)
+// The first line that the text lacks; NULL: none.
+static const char *put_keyed(struct batch *b, const struct keyed_fact *rows, size_t n,
+                             const double *values)
 {
-    for (size_t i = 0; i < n; i++)
+    const char *lacks = NULL;
+    for (size_t i = 0; i < n; i++) {
         batch_fact(b, 0, rows[i].fact, values[i]);
+        if (isnan(values[i]) && !lacks)
+            lacks = rows[i].keyed.key;
+    }
+    return lacks;
+}
+
+static void say_what_lacks(struct batch *b, const char *what, int error, const char *lacks)
+{
+    char reason[64];
+    if (error < 0) {
+        batch_unavailable(b, what, source_reason(error));
+    } else if (lacks) {
+        snprintf(reason, sizeof(reason), "the kernel does not tell %s", lacks);
+        batch_unavailable(b, what, reason);
+    }
 }
 
 static struct cpu *cpu_by_id(struct machine *m, uint32_t id, size_t hint)
@@ -231,12 +249,11 @@ static void sample_stat(struct machine *m, char *buf, size_t size, struct batch 
         p += line_len + (nl ? 1 : 0);
     }
     read_keyed(p, end - p, stat_facts, ARRAY_LEN(stat_facts), values);
-    put_keyed(b, stat_facts, ARRAY_LEN(stat_facts), values);
+    const char *lacks = put_keyed(b, stat_facts, ARRAY_LEN(stat_facts), values);
     if (!isnan(values[1]))
         m->boot_time = values[1];
     batch_fact(b, 0, FACT_HOST_CPUS, n > 0 ? (double)n : NAN);
-    if (len < 0)
-        batch_unavailable(b, "cpu", source_reason((int)len));
+    say_what_lacks(b, "cpu", (int)MIN_OF(len, 0), n > 0 ? lacks : "cpu0");
 }
 
 static void sample_meminfo(struct machine *m, char *buf, size_t size, struct batch *b)
@@ -244,9 +261,8 @@ static void sample_meminfo(struct machine *m, char *buf, size_t size, struct bat
     double values[ARRAY_LEN(meminfo_facts)];
     ssize_t len = kept_read(&m->meminfo, m->root, "proc/meminfo", buf, size);
     read_keyed(buf, len, meminfo_facts, ARRAY_LEN(meminfo_facts), values);
-    put_keyed(b, meminfo_facts, ARRAY_LEN(meminfo_facts), values);
-    if (len < 0)
-        batch_unavailable(b, "memory", source_reason((int)len));
+    const char *lacks = put_keyed(b, meminfo_facts, ARRAY_LEN(meminfo_facts), values);
+    say_what_lacks(b, "memory", (int)MIN_OF(len, 0), lacks);
 }
 
 static void sample_vmstat(struct machine *m, bool turn, char *buf, size_t size, struct batch *b)
@@ -255,10 +271,9 @@ static void sample_vmstat(struct machine *m, bool turn, char *buf, size_t size, 
     if (turn) {
         ssize_t len = kept_read_all(&m->vmstat, m->root, "proc/vmstat", buf, size);
         read_keyed(buf, len, vmstat_facts, ARRAY_LEN(vmstat_facts), values);
-        put_keyed(b, vmstat_facts, ARRAY_LEN(vmstat_facts), values);
+        m->vmstat_lacks = put_keyed(b, vmstat_facts, ARRAY_LEN(vmstat_facts), values);
     }
-    if (m->vmstat.error < 0)
-        batch_unavailable(b, "swap_activity", source_reason(m->vmstat.error));
+    say_what_lacks(b, "swap_activity", m->vmstat.error, m->vmstat_lacks);
 }
 
 static void sample_load(struct machine *m, char *buf, size_t size, struct batch *b)

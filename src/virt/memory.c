@@ -409,6 +409,16 @@ int memory_channel(const struct uuid *uuid, bool open)
     return 0;
 }
 
+int memory_disks_untold(const struct uuid *uuid, bool untold)
+{
+    ENTER();
+    struct memory_vm *vm = memory_find(m, uuid);
+    if (!vm)
+        return -ENOENT;
+    vm->untold = untold;
+    return 0;
+}
+
 int memory_disks_rest(const struct uuid *uuid, bool rest)
 {
     ENTER();

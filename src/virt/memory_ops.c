@@ -325,7 +325,8 @@ static int memory_stats(struct virt *v, const struct uuid *uuid, unsigned parts,
     if (parts & VIRT_PART_JOB)
         batch_fact(out, 0, FACT_VM_JOB_TYPE, 0);
     vm->disk_readings += (parts & VIRT_PART_DISKS) != 0;
-    for (size_t i = 0; parts & VIRT_PART_DISKS && i < vm->disks.n; i++)
+    bool tells_disks = parts & VIRT_PART_DISKS && !vm->untold;
+    for (size_t i = 0; tells_disks && i < vm->disks.n; i++)
         put_disk(m, vm, vm->disks.items[i].target, out);
     return 0;
 }

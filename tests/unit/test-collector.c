@@ -450,6 +450,17 @@ static void test_whole_turns_are_taken_together(void **state)
     stage_free(s);
 }
 
+// How often details are read is settled at the start: a reload must not make them age otherwise.
+static void test_details_age_as_they_are_read(void **state)
+{
+    struct stage *s = stage_new("memory:///?vms=1");
+    int64_t age_ns = s->herd->max_age_ns[LANE_TURN];
+    s->conf->kernel.detail_interval_ns = NS_PER_S;
+    collector_reload(s->collector, s->conf);
+    assert_int_equal(s->herd->max_age_ns[LANE_TURN], age_ns);
+    stage_free(s);
+}
+
 static double disk_fact(const struct stage *s, const struct vm *vm, enum fact f)
 {
     return fact(s, vm->obj.children[KIND_DISK], f);
@@ -494,6 +505,27 @@ static void test_disks_are_read_after_an_event(void **state)
     seconds(s, 12);
     assert_true(memory_disk_readings(&vm->uuid) > readings);
     assert_false(isnan(fact(s, object_find(&vm->obj, KIND_DISK, "vdx"), FACT_DISK_READS)));
+    stage_free(s);
+}
+
+static void test_disks_that_nothing_is_told_of_are_counted(void **state)
+{
+    struct stage *s = stage_new("memory:///?vms=2&disks=1");
+    const struct object *vm = &s->herd->vms[0]->obj, *other = &s->herd->vms[1]->obj;
+    const struct uuid uuid = s->herd->vms[0]->uuid;
+    seconds(s, 30);
+    assert_null(object_find(vm, KIND_MISS, "disks"));
+    // A new one, whose figures have never been told.
+    assert_int_equal(memory_disks_untold(&uuid, true), 0);
+    assert_int_equal(memory_plug_disk(&uuid, "vdx", true), 0);
+    seconds(s, 70);
+    const struct object *miss = object_find(vm, KIND_MISS, "disks");
+    assert_non_null(miss);
+    assert_string_equal(object_attr(miss, ATTR_MISS_REASON), "libvirt tells no statistics of vdx");
+    assert_null(object_find(other, KIND_MISS, "disks"));
+    assert_int_equal(memory_disks_untold(&uuid, false), 0);
+    seconds(s, 70);
+    assert_null(object_find(vm, KIND_MISS, "disks"));
     stage_free(s);
 }
 
@@ -813,8 +845,10 @@ int main(void)
         cmocka_unit_test(test_hung_monitors_in_shared_calls),
         cmocka_unit_test(test_memory_of_idle_guests_is_read_seldom),
         cmocka_unit_test(test_whole_turns_are_taken_together),
+        cmocka_unit_test(test_details_age_as_they_are_read),
         cmocka_unit_test(test_disks_that_rest_are_read_seldom),
         cmocka_unit_test(test_disks_are_read_after_an_event),
+        cmocka_unit_test(test_disks_that_nothing_is_told_of_are_counted),
         cmocka_unit_test(test_pressure_of_each_second),
         cmocka_unit_test(test_call_comes_back_at_the_end),
         cmocka_unit_test(test_many_stopped_processes),

@@ -998,11 +998,17 @@ static void test_machine(void **state)
     assert_number(host_fact(t, FACT_HOST_PSI_IO_FULL), 9000);
     assert_number(host_fact(t, FACT_HOST_KSM_SHARING), 42);
     assert_absent(host_fact(t, FACT_HOST_KSM_SHARED));
+    assert_null(reason(t->herd->host, "cpu"));
+    assert_null(reason(t->herd->host, "memory"));
+    assert_null(reason(t->herd->host, "swap_activity"));
     assert_string_equal(object_attr(t->herd->host, ATTR_HOST_NAME), "node1");
     assert_string_equal(object_attr(t->herd->host, ATTR_HOST_KERNEL), "6.1.0");
     // Idle time may step back in a kernel's books, not in ours.
     put(t, "proc/stat", "cpu  9 9 9 9\ncpu0 101 10 20 490 30 4 5 6 40 3\n");
+    put(t, "proc/meminfo", "MemTotal: 1000 kB\nMemAvailable: 300 kB\n");
     sample(t);
+    assert_string_equal(reason(t->herd->host, "cpu"), "the kernel does not tell ctxt");
+    assert_string_equal(reason(t->herd->host, "memory"), "the kernel does not tell MemFree");
     assert_number(child_fact(t, KIND_CPU, "0", FACT_CPU_USER), 61 * tick);
     assert_number(child_fact(t, KIND_CPU, "0", FACT_CPU_IDLE), 500 * tick);
     assert_absent(host_fact(t, FACT_HOST_CONTEXT_SWITCHES));

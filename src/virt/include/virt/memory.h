@@ -54,6 +54,9 @@ int memory_checkpoints(const struct uuid *uuid, int n);
 /** The VM's disks stand where they are, or go on from where they would be. 0 or -errno. */
 int memory_disks_rest(const struct uuid *uuid, bool rest);
 
+/** Nothing is told of the VM's disks, as of one that another process serves, or is again. */
+int memory_disks_untold(const struct uuid *uuid, bool untold);
+
 /** How often the VM's disks were read. */
 uint64_t memory_disk_readings(const struct uuid *uuid);
 
