@@ -251,10 +251,10 @@ static const struct object *untold_disk(const struct vm *vm)
 static void note_disks(struct vm *vm, int64_t now)
 {
     const struct object *disk = untold_disk(vm);
-    CLEANUP(freep)
-    char *reason =
-        disk ? mem_printf("libvirt tells no statistics of %s", object_attr(disk, ATTR_DISK_TARGET))
-             : NULL;
+    CLEANUP(freep) char *reason = NULL;
+    if (disk)
+        reason =
+            mem_printf("libvirt tells no statistics of %s", object_attr(disk, ATTR_DISK_TARGET));
     vm_miss(vm, "disks", reason, now);
 }
 

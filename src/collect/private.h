@@ -129,8 +129,8 @@ struct collector {
     struct call_lane *stored_lane; // all VMs: snapshots, stored definition
     struct call_lane *pool_lane;   // pools by name; "" = the list of pools and the networks
     struct call_lane *agent_lane;  // running VMs with a connected agent
-    int64_t detail_interval_ns; // what the sampler was started with, until a restart
-    struct map *nics; // host device name to NIC object of a VM
+    int64_t detail_interval_ns;    // what the sampler was started with, until a restart
+    struct map *nics;              // host device name to NIC object of a VM
     struct asked *asked;
     uint32_t last_ask;
     uint64_t reconnects;

@@ -53,7 +53,7 @@ struct memory_vm {
     bool spoiled;      /**< memory of its snapshots cannot be read */
     bool rests;        /**< its disks: */
     double rest_bytes; /**< where they stand */
-    bool untold; // of its disks nothing is told
+    bool untold;       // of its disks nothing is told
     uint64_t disk_readings;
 };
 
