@@ -9,6 +9,7 @@
 #include "private.h"
 
 #define SHARED_MAX 10
+#define WHOLE_TOGETHER 4 // are asked everything by one call: more gains little, and comes in a rush
 
 enum call_kind {
     CALL_STATS,
@@ -526,17 +527,19 @@ static void call_start(struct collector *c, struct call *call, int64_t now)
     }
 }
 
-// Where one is asked everything, those whose turn is not far off join in, and have it together from
+// Where one is asked everything, a few whose turn is not far off join in, and have it together from
 // then on: questions that follow on one another cost half as much.
 static void join_in(struct collector *c, struct call *first, int64_t now)
 {
-    bool is_whole = false;
+    int whole = 0;
     for (const struct call *call = first; call; call = call->beside)
-        is_whole |= call->parts == VIRT_PARTS_ALL;
-    for (struct call *call = first; call && is_whole; call = call->beside) {
+        whole += call->parts == VIRT_PARTS_ALL;
+    for (struct call *call = first; call && whole > 0; call = call->beside) {
         const struct vm *vm = herd_vm(c->herd, &call->uuid);
-        if (vm && call->parts != VIRT_PARTS_ALL)
-            choose_parts(c, call, vm, true, now);
+        if (!vm || call->parts == VIRT_PARTS_ALL || whole >= WHOLE_TOGETHER)
+            continue;
+        choose_parts(c, call, vm, true, now);
+        whole += call->parts == VIRT_PARTS_ALL;
     }
 }
 

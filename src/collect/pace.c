@@ -58,7 +58,7 @@ static bool is_slow_due(const struct pace *p, const struct conf *conf, bool join
 unsigned pace_parts(const struct vm *vm, const struct pace *p, const struct conf *conf, bool joins,
                     int64_t now_ns)
 {
-    if (is_slow_due(p, conf, joins, now_ns))
+    if (is_slow_due(p, conf, joins && p->is_spread, now_ns))
         return VIRT_PARTS_ALL;
     unsigned parts = VIRT_PART_DISKS;
     if (!p->is_still && !has_idled(vm, p, now_ns))
@@ -80,6 +80,7 @@ void pace_note(const struct vm *vm, struct pace *p, unsigned parts, const struct
         // VMs that were found together part after the first time.
         int64_t share_ns = conf->libvirt.slow_interval_ns / 256;
         p->slow_ns = p->was_slow ? now_ns : now_ns - share_ns * vm->uuid.b[UUID_BYTES - 1];
+        p->is_spread = p->was_slow;
         p->was_slow = true;
     }
     if (!(parts & VIRT_PART_MEMORY))

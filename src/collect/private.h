@@ -77,6 +77,7 @@ struct link {
 struct pace {
     int64_t slow_ns;   // what changes seldom; 0: due now
     bool was_slow;     // ever read
+    bool is_spread;    // read at a time of its own, which others may join
     int64_t memory_ns; // the guest's memory
     bool is_still;     // its figures are those of the time before: the guest tells none
     double update, ran_ns, rss_bytes, disk_bytes;
