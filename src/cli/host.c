@@ -16,7 +16,9 @@ static void view_pool_state(const json_t *pool, const char *field, bool utf8, st
     static const char *const words[] = {"inactive", "building", "running", "degraded",
                                         "inaccessible"};
     double state = api_number(pool, field);
-    if (state >= 0 && state < (double)ARRAY_LEN(words))
+    if (api_number(pool, "timed_out") == 1)
+        buf_puts(out, "no answer");
+    else if (state >= 0 && state < (double)ARRAY_LEN(words))
         buf_puts(out, words[(size_t)state]);
 }
 

@@ -16,7 +16,8 @@ enum call_kind {
     CALL_CONFIG,
     CALL_STORED,
     CALL_POOL,
-    CALL_POOLS, // the list of pools, and the networks
+    CALL_POOLS, // their list
+    CALL_NETWORKS,
 };
 
 struct call {
@@ -167,9 +168,12 @@ static int stored_run(struct call *call)
 
 static int pools_run(struct call *call)
 {
-    const struct virt_ops *ops = call->c->p.virt;
-    int r = ops->networks(call->conn->virt, call->out, &call->err);
-    return r < 0 ? r : ops->pools(call->conn->virt, &call->names, &call->n_names, &call->err);
+    return call->c->p.virt->pools(call->conn->virt, &call->names, &call->n_names, &call->err);
+}
+
+static int networks_run(struct call *call)
+{
+    return call->c->p.virt->networks(call->conn->virt, call->out, &call->err);
 }
 
 static int pool_run(struct call *call)
@@ -201,6 +205,7 @@ static const struct {
     [CALL_STORED] = {stored_run, stored_apply, LANE_STORED},
     [CALL_POOL] = {pool_run, NULL, LANE_POOL},
     [CALL_POOLS] = {pools_run, NULL, LANE_POOL},
+    [CALL_NETWORKS] = {networks_run, NULL, LANE_POOL},
 };
 
 static struct call_lane *lane_of(struct collector *c, enum call_kind kind)
@@ -370,38 +375,23 @@ static void config_apply(struct collector *c, struct call *call, struct vm *vm, 
     stored_defined(c, vm, call->out, now);
 }
 
-static void pools_apply(struct collector *c, struct call *call, int64_t now)
+static void networks_apply(struct collector *c, struct call *call)
 {
-    struct object *host = c->herd->host;
-    if (call->result < 0)
-        return;
-    batch_sweep(call->out, host, KIND_NETWORK);
-    batch_apply(call->out, host);
-    for (struct object *pool = host->children[KIND_POOL], *next; pool; pool = next) {
-        next = pool->next;
-        const char *name = object_attr(pool, ATTR_POOL_NAME);
-        bool is_listed = false;
-        for (size_t i = 0; i < call->n_names; i++)
-            is_listed |= strcmp(call->names[i], name) == 0;
-        if (!is_listed) {
-            lane_remove(c->pool_lane, name, strlen(name));
-            object_remove(pool);
-        }
-    }
-    for (size_t i = 0; i < call->n_names; i++) {
-        object_child(host, KIND_POOL, call->names[i]);
-        lane_add(c->pool_lane, call->names[i], strlen(call->names[i]), now);
-    }
+    batch_sweep(call->out, c->herd->host, KIND_NETWORK);
+    batch_apply(call->out, c->herd->host);
 }
 
-static void pool_apply(struct collector *c, struct call *call, int64_t now)
+// An answer about something of the host.
+static void host_apply(struct collector *c, struct call *call, int64_t now)
 {
-    struct object *pool = object_find(c->herd->host, KIND_POOL, call->pool);
-    if (!pool)
-        return;
-    if (call->result == 0)
-        batch_apply(call->out, c->herd->host);
-    object_set_fact(pool, FACT_POOL_TIMED_OUT, 0, now);
+    bool is_told = call->result >= 0;
+    if (call->kind == CALL_POOL)
+        pools_answered(c, call->pool, is_told ? call->out : NULL, now);
+    else if (is_told && call->kind == CALL_POOLS)
+        pools_listed(c, call->names, call->n_names, now);
+    else if (is_told)
+        networks_apply(c, call);
+    pools_note(c, now);
 }
 
 // By a call that was shared and given up.
@@ -434,10 +424,8 @@ static void deliver_one(struct collector *c, struct call *call, int64_t now)
         struct vm *vm = herd_vm(c->herd, &call->uuid);
         bool is_outdated = vm && call->kind == CALL_STATS &&
                            (!vm->active || rec_of(vm)->event_ns > call->started_ns);
-        if (call->kind == CALL_POOLS)
-            pools_apply(c, call, now);
-        else if (call->kind == CALL_POOL)
-            pool_apply(c, call, now);
+        if (call->out->host)
+            host_apply(c, call, now);
         else if ((vm || call->kind == CALL_CONFIG) && !is_outdated)
             kinds[call->kind].apply(c, call, vm, now);
         else if (vm)
@@ -491,7 +479,7 @@ static struct call *call_new(struct collector *c, enum call_kind kind, struct co
     call->started_ns = now;
     call->out = batch_new();
     call->out->lane = kinds[kind].lane;
-    if (kind == CALL_POOL || kind == CALL_POOLS) {
+    if (kind >= CALL_POOL) {
         call->pool = mem_strndup(key, len);
         call->out->host = true;
     } else {
@@ -567,6 +555,13 @@ static void part_shared(struct collector *c, int64_t now)
     }
 }
 
+static enum call_kind pool_kind(const char *key, size_t len)
+{
+    if (len == strlen(POOLS_KEY))
+        return CALL_POOLS;
+    return len == strlen(NETWORKS_KEY) && *key == *NETWORKS_KEY ? CALL_NETWORKS : CALL_POOL;
+}
+
 static void start_due(struct collector *c, enum call_kind kind, struct conn *conn, int64_t now)
 {
     struct call_lane *lane = lane_of(c, kind);
@@ -574,9 +569,9 @@ static void start_due(struct collector *c, enum call_kind kind, struct conn *con
     size_t len;
     uint64_t number;
     while ((number = lane_next(lane, now, &key, &len))) {
-        bool is_list = kind == CALL_POOL && len == 0;
         bool is_steady = kind == CALL_STATS && lane_steady(lane, key, len);
-        struct call *call = call_new(c, is_list ? CALL_POOLS : kind, conn, number, key, len, now);
+        enum call_kind it = kind == CALL_POOL ? pool_kind(key, len) : kind;
+        struct call *call = call_new(c, it, conn, number, key, len, now);
         if (is_steady)
             share(c, call, now);
         call_start(c, call, now);
@@ -588,14 +583,9 @@ static void write_off(struct collector *c, enum call_kind kind, int64_t now)
     struct call_lane *lane = lane_of(c, kind);
     const void *key;
     size_t len;
-    while (lane_expire(lane, now, c->link.answered_ns, &key, &len)) {
-        if (kind != CALL_POOL || len == 0)
-            continue;
-        CLEANUP(freep) char *name = mem_strndup(key, len);
-        struct object *pool = object_find(c->herd->host, KIND_POOL, name);
-        if (pool)
-            object_set_fact(pool, FACT_POOL_TIMED_OUT, 1, now);
-    }
+    while (lane_expire(lane, now, c->link.answered_ns, &key, &len))
+        if (kind == CALL_POOL)
+            pools_unanswered(c, key, len, now);
 }
 
 void calls_step(struct collector *c, int64_t now)

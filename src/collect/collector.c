@@ -226,7 +226,7 @@ static struct policies policies_of(const struct conf *conf)
                         (int)conf->libvirt.max_written_off),
         .config = policy(CONFIG_INTERVAL_NS, deadline, conf, 2, 2),
         .stored = policy(STORED_WHOLE_NS, deadline, conf, 1, 2),
-        .pool = policy(conf->libvirt.pool_interval_ns, deadline, conf, 1, 1),
+        .pool = policy(conf->libvirt.pool_interval_ns, deadline, conf, 1, 2),
         .agent =
             policy(conf->agent.interval_ns, conf->agent.deadline_ns + AGENT_SLACK_NS, conf, 3, 8),
     };
@@ -283,7 +283,7 @@ int collector_new(const struct collector_params *params, struct collector **ret,
     c->stored_lane = lane_new(&p.stored);
     c->pool_lane = lane_new(&p.pool);
     c->agent_lane = lane_new(&p.agent);
-    lane_add(c->pool_lane, "", 0, mono(c));
+    pools_begin(c, mono(c));
     c->herd->vm_done = on_vm_done;
     c->herd->vm_done_arg = c;
     c->detail_interval_ns = params->conf->kernel.detail_interval_ns;

@@ -211,16 +211,29 @@ static const struct fault *fault_of(const struct vm *vm, bool is_lost)
     return is_lost ? &quarantined : NULL;
 }
 
-void vm_miss(struct vm *vm, const char *what, const char *reason, int64_t now)
+static void set_miss(struct object *of, bool is_host, const char *what, const char *reason,
+                     int64_t now)
 {
-    struct object *miss = object_find(&vm->obj, KIND_MISS, what);
+    enum kind kind = is_host ? KIND_HMISS : KIND_MISS;
+    enum attr why = is_host ? ATTR_HMISS_REASON : ATTR_MISS_REASON;
+    struct object *miss = object_find(of, kind, what);
     if (!reason && miss)
         object_remove(miss);
-    if (!reason || (miss && strcmp(object_attr(miss, ATTR_MISS_REASON), reason) == 0))
+    if (!reason || (miss && strcmp(object_attr(miss, why), reason) == 0))
         return;
-    miss = object_child(&vm->obj, KIND_MISS, what);
-    object_set_attr(miss, ATTR_MISS_REASON, reason);
-    object_set_fact(miss, FACT_MISS_ONE, 1, now);
+    miss = object_child(of, kind, what);
+    object_set_attr(miss, why, reason);
+    object_set_fact(miss, is_host ? FACT_HMISS_ONE : FACT_MISS_ONE, 1, now);
+}
+
+void vm_miss(struct vm *vm, const char *what, const char *reason, int64_t now)
+{
+    set_miss(&vm->obj, false, what, reason, now);
+}
+
+void host_miss(struct object *host, const char *what, const char *reason, int64_t now)
+{
+    set_miss(host, true, what, reason, now);
 }
 
 // A NIC's host device may lie in another network namespace, or there is none (user, vhostuser).

@@ -128,7 +128,7 @@ struct collector {
     struct call_lane *stats_lane;  // running VMs
     struct call_lane *config_lane; // all VMs: state and XML
     struct call_lane *stored_lane; // all VMs: snapshots, stored definition
-    struct call_lane *pool_lane;   // pools by name; "" = the list of pools and the networks
+    struct call_lane *pool_lane;   // pools by name, POOLS_KEY, NETWORKS_KEY
     struct call_lane *agent_lane;  // running VMs with a connected agent
     int64_t detail_interval_ns;    // what the sampler was started with, until a restart
     struct map *nics;              // host device name to NIC object of a VM
@@ -183,6 +183,21 @@ void stored_failed(struct vm *vm, struct batch *b, const char *message, int64_t 
 // kernel.c
 // What of the VM cannot be read, beyond what a lane's batches say; NULL: it can.
 void vm_miss(struct vm *vm, const char *what, const char *reason, int64_t now);
+// The same of the host.
+void host_miss(struct object *host, const char *what, const char *reason, int64_t now);
+
+// pools.c
+#define POOLS_KEY ""     // the list of storage pools, in the lane of pools
+#define NETWORKS_KEY "/" // the networks; no pool's name has one
+void pools_begin(struct collector *c, int64_t now);
+// What was listed; further ones are asked about from now on.
+void pools_listed(struct collector *c, char **names, size_t n, int64_t now);
+// NULL: it answered that it failed.
+void pools_answered(struct collector *c, const char *name, struct batch *told, int64_t now);
+// A call of the lane was written off.
+void pools_unanswered(struct collector *c, const void *key, size_t len, int64_t now);
+// Counts what is not answered for; after each answer.
+void pools_note(struct collector *c, int64_t now);
 
 // calls.c
 void nics_forget(struct collector *c, struct vm *vm);

@@ -235,6 +235,7 @@ void memory_reset(const struct clock *clock)
     m->populated = false;
     memory_volumes_drop(m);
     m->pool_bytes = m->changes = 0;
+    m->has_spare = m->spare_hangs = false;
     m->open_errno = 0;
     pthread_cond_broadcast(&m->wake);
 }
@@ -461,6 +462,14 @@ void memory_pool_limit(uint64_t bytes)
 {
     ENTER();
     m->pool_bytes = bytes;
+}
+
+void memory_spare_pool(bool hangs)
+{
+    ENTER();
+    m->has_spare = true;
+    m->spare_hangs = hangs;
+    pthread_cond_broadcast(&m->wake);
 }
 
 uint64_t memory_changes(void)

@@ -79,8 +79,9 @@ struct memory {
     size_t stuck;
     struct memory_volume *volumes;
     size_t n_volumes, cap_volumes;
-    uint64_t pool_bytes; /**< room in the pool "default"; 0 = no end */
-    uint64_t changes;    /**< calls that changed something */
+    uint64_t pool_bytes;         /**< room in the pool "default"; 0 = no end */
+    bool has_spare, spare_hangs; /**< a second pool */
+    uint64_t changes;            /**< calls that changed something */
 };
 
 /** A connection; in memory.connections until closed or reset. */

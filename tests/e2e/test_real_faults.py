@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 import unittest
@@ -14,6 +15,9 @@ import procfs
 import realhost
 import vherd
 from vherd import wait_for
+
+
+DEAD_MOUNT = os.path.join(vherd.ROOT, "tests", "tools", "dead_mount.py")
 
 
 def gaps(daemon, name, seconds):
@@ -25,7 +29,7 @@ def gaps(daemon, name, seconds):
 class Sick(unittest.TestCase):
     def setUp(self):
         self.host = realhost.get()
-        self.daemon = realhost.daemon()
+        self.daemon = realhost.daemon({"libvirt": {"pool_interval": "1s"}})
         self.addCleanup(self.daemon.close)
         self.daemon.start()
         wait_for("libvirt's data of every VM", 30, lambda: all(
@@ -96,6 +100,69 @@ class Sick(unittest.TestCase):
         wait_for("back", 15, lambda: self.daemon.vm("busy").get("state") == "running")
         self.assertLess(time.monotonic() - started, 10)
         self.assertEqual(self.daemon.status()["samples"]["missed"], 0)
+
+    def pools(self):
+        return {pool["name"]: pool for pool in self.daemon.json("/vherd/v1/host")["pools"]}
+
+    def with_dead_storage(self):
+        """A daemon that has seen the pools "sound" and "dead" before the storage of that goes away
+        in the middle of a refresh; a function that brings it back."""
+        for name in ("sound", "dead"):
+            folder = f"/run/pool-{name}"
+            self.host.virsh("pool-define-as", name, "dir", "--target", folder)
+            self.addCleanup(self.host.virsh, "pool-undefine", name)
+            self.host.virsh("pool-build", name)
+            self.host.virsh("pool-start", name)
+            self.addCleanup(self.host.virsh, "pool-destroy", name, check=False)
+        wait_for("both pools", 20, lambda: all(
+            self.pools().get(name, {}).get("state") == 2 for name in ("sound", "dead")))
+        mount = subprocess.Popen([*self.host.prefix, sys.executable, "-B", DEAD_MOUNT,
+                                  "/run/pool-dead"], stdout=subprocess.PIPE)
+        self.addCleanup(mount.communicate)
+        self.addCleanup(self.host.run, "umount", "--lazy", "/run/pool-dead")
+        pids = [pid for pid in self.host.processes() if DEAD_MOUNT in procfs.command_line(pid)]
+
+        def back():
+            while pids:
+                os.kill(pids.pop(), signal.SIGKILL)
+        self.addCleanup(back)
+        self.assertEqual(mount.stdout.readline(), b"mounted\n")
+        refresh = subprocess.Popen([*self.host.prefix, "virsh", "pool-refresh", "dead"],
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.addCleanup(refresh.wait)
+        self.addCleanup(back)
+        return back
+
+    def test_pool_whose_storage_is_gone(self):
+        if not os.path.exists("/dev/fuse"):
+            self.skipTest("needs FUSE for a file system that does not answer")
+        started = time.monotonic()
+        back = self.with_dead_storage()
+        wait_for("it is told", 20, lambda: self.pools()["dead"]["timed_out"] == 1)
+        oldest = 0
+        dead_since = time.monotonic()
+        while time.monotonic() - dead_since < 15:
+            oldest = max(oldest, *(self.daemon.vm(name)["libvirt_age_seconds"]
+                                   for name in realhost.GUESTS))
+            time.sleep(0.25)
+        self.assertLessEqual(oldest, 12)
+        self.assertEqual(self.daemon.status()["samples"]["missed"], 0)
+        self.assertEqual(self.flagged(), set())
+        pools = self.pools()
+        self.assertNotIn("capacity_bytes", pools["dead"])
+        self.assertEqual((pools["sound"]["state"], pools["sound"]["timed_out"]), (2, 0))
+        metrics = self.daemon.metrics()
+        self.assertEqual(metrics.value("vherd_pool_timed_out", pool="dead"), 1)
+        self.assertEqual(metrics.value(
+            "vherd_unavailable", domain="", what="storage_pools",
+            reason="libvirt does not answer for the storage pool dead"), 1)
+        self.assertRegex(self.daemon.cli("host").stdout, r"(?m)^  dead +no answer ")
+        back()
+        wait_for("it answers again", 30, lambda: self.pools()["dead"]["timed_out"] == 0)
+        wait_for("nothing is said of pools", 30,
+                 lambda: "storage_pools" not in self.daemon.cli("status").stdout)
+        for name in realhost.GUESTS:
+            self.assertEqual(gaps(self.daemon, name, int(time.monotonic() - started)), 0, name)
 
     def test_killed_core_is_back_and_knows_all(self):
         core = self.daemon.process_named("core")
@@ -172,6 +239,17 @@ class Away(unittest.TestCase):
             status = wait_for("a verdict", 15, lambda: (
                 daemon.status() if daemon.status()["libvirt"]["status"] in wanted else None))
             self.wait_status(daemon, status["libvirt"]["status"])
+
+    def test_not_installed(self):
+        if os.geteuid() != 0:
+            self.skipTest("needs root to hide libvirt's programs")
+        empty = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, empty)
+        hidden = ["unshare", "--mount", "sh", "-c",
+                  'mount --bind "$0" /usr/sbin && mount -t tmpfs none /run && exec "$@"', empty]
+        with vherd.Daemon({"libvirt": {"uri": "qemu:///system"}}, prefix=hidden) as daemon:
+            self.wait_status(daemon, "not installed")
+            self.assertEqual(daemon.status()["samples"]["missed"], 0)
 
     def test_permission_denied(self):
         if os.geteuid() != 0:

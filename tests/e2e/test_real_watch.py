@@ -25,7 +25,8 @@ class Watching(unittest.TestCase):
     def setUpClass(cls):
         cls.host = realhost.get()
         dropin.make_pool(cls.host)
-        cls.daemon = realhost.daemon({"metrics": {"misnamed": True}})
+        cls.daemon = realhost.daemon({"metrics": {"misnamed": True},
+                                      "libvirt": {"pool_interval": "1s"}})
         cls.addClassCleanup(cls.daemon.close)
         cls.daemon.start()
         wait_for("libvirt's data of every VM", 30, lambda: all(
@@ -199,6 +200,31 @@ class Watching(unittest.TestCase):
         self.assertNotIn("young", self.daemon.vms())
         self.host.virsh("undefine", "old")
         wait_for("it is gone", SOON, lambda: "old" not in self.daemon.vms())
+
+    def test_network_comes_starts_stops_and_goes(self):
+        name = 'spare <n> "1"'
+        path = os.path.join(self.host.path(), "run", "network.xml")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(f"<network><name>{xml.sax.saxutils.escape(name)}</name>"
+                       "<forward mode='bridge'/><bridge name='br0'/></network>")
+
+        def shown():
+            networks = {one["name"]: one for one in self.daemon.json("/vherd/v1/host")["networks"]}
+            return networks.get(name, {})
+        self.host.virsh("net-define", "/run/network.xml")
+        self.addCleanup(self.host.virsh, "net-undefine", name, check=False)
+        wait_for("a new network", 2 * SOON, lambda: shown().get("active") == 0)
+        self.host.virsh("net-start", name)
+        self.addCleanup(self.host.virsh, "net-destroy", name, check=False)
+        self.host.virsh("net-autostart", name)
+        wait_for("it is active", 2 * SOON,
+                 lambda: (shown().get("active"), shown().get("autostart")) == (1, 1))
+        self.assertEqual(shown()["bridge"], "br0")
+        self.assertEqual(self.daemon.metrics().value("vherd_network_active", network=name), 1)
+        self.host.virsh("net-destroy", name)
+        wait_for("it is inactive", 2 * SOON, lambda: shown().get("active") == 0)
+        self.host.virsh("net-undefine", name)
+        wait_for("it is gone", 2 * SOON, lambda: not shown())
 
     def test_transient_domain_comes_and_goes(self):
         path = os.path.join(self.host.path(), "run", "transient.xml")

@@ -544,6 +544,40 @@ static void second_of_pressure(struct stage *s, double sum_ns)
     settle(s);
 }
 
+// As libvirtd does where a pool's storage is gone: it answers for the other pools, the networks and
+// the VMs.
+static void test_a_pool_that_hangs(void **state)
+{
+    struct stage *s = stage_new("memory:///?vms=3");
+    const struct object *host = s->herd->host;
+    memory_spare_pool(false);
+    seconds(s, 40);
+    const struct object *spare = object_find(host, KIND_POOL, "spare");
+    const struct object *other = object_find(host, KIND_POOL, "default");
+    const struct object *network = object_find(host, KIND_NETWORK, "default");
+    assert_true(fact(s, spare, FACT_POOL_TIMED_OUT) == 0);
+    memory_spare_pool(true);
+    seconds(s, 120);
+    assert_int_equal(memory_stuck_calls(), 2); // about it, and about the list
+    assert_true(fact(s, spare, FACT_POOL_TIMED_OUT) == 1);
+    assert_true(isnan(fact(s, spare, FACT_POOL_CAPACITY)));
+    assert_true(fact(s, other, FACT_POOL_TIMED_OUT) == 0);
+    assert_false(isnan(fact(s, other, FACT_POOL_CAPACITY)));
+    assert_true(fact(s, network, FACT_NETWORK_ACTIVE) == 1);
+    const struct object *miss = object_find(host, KIND_HMISS, "storage_pools");
+    assert_string_equal(object_attr(miss, ATTR_HMISS_REASON),
+                        "libvirt does not answer for the storage pool spare");
+    assert_null(object_find(host, KIND_HMISS, "networks"));
+    for (size_t i = 0; i < 3; i++)
+        assert_true(fact(s, &s->herd->vms[i]->obj, FACT_VM_LIBVIRT_AGE) <= 12e9);
+    memory_spare_pool(false);
+    seconds(s, 40);
+    assert_true(fact(s, spare, FACT_POOL_TIMED_OUT) == 0);
+    assert_false(isnan(fact(s, spare, FACT_POOL_CAPACITY)));
+    assert_null(object_find(host, KIND_HMISS, "storage_pools"));
+    stage_free(s);
+}
+
 static void test_pressure_of_each_second(void **state)
 {
     struct stage *s = stage_new("memory:///?vms=1");
@@ -849,6 +883,7 @@ int main(void)
         cmocka_unit_test(test_disks_that_rest_are_read_seldom),
         cmocka_unit_test(test_disks_are_read_after_an_event),
         cmocka_unit_test(test_disks_that_nothing_is_told_of_are_counted),
+        cmocka_unit_test(test_a_pool_that_hangs),
         cmocka_unit_test(test_pressure_of_each_second),
         cmocka_unit_test(test_call_comes_back_at_the_end),
         cmocka_unit_test(test_many_stopped_processes),

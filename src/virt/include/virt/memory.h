@@ -66,6 +66,12 @@ int memory_spoil(const struct uuid *uuid, bool spoiled);
 /** Room in the pool "default", where volumes take their full size; 0 = no end. */
 void memory_pool_limit(uint64_t bytes);
 
+/**
+ * There is a further pool "spare". `hangs`: whoever asks for it or for the list of pools waits
+ * until this is called again, as libvirtd lets wait where a pool's storage is gone.
+ */
+void memory_spare_pool(bool hangs);
+
 /** Calls of virt_memory_manage that changed something, since the last reset. */
 uint64_t memory_changes(void);
 
