@@ -226,7 +226,8 @@ static struct policies policies_of(const struct conf *conf)
                         (int)conf->libvirt.max_written_off),
         .config = policy(CONFIG_INTERVAL_NS, deadline, conf, 2, 2),
         .stored = policy(STORED_WHOLE_NS, deadline, conf, 1, 2),
-        .pool = policy(conf->libvirt.pool_interval_ns, deadline, conf, 1, 2),
+        // One server's pools die together, and take their list with them.
+        .pool = policy(conf->libvirt.pool_interval_ns, deadline, conf, 1, 3),
         .agent =
             policy(conf->agent.interval_ns, conf->agent.deadline_ns + AGENT_SLACK_NS, conf, 3, 8),
     };

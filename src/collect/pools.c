@@ -21,11 +21,18 @@ void pools_note(struct collector *c, int64_t now)
 {
     struct object *host = c->herd->host;
     const struct object *silent = NULL;
-    OBJECT_FOREACH_CHILD (pool, host, KIND_POOL)
-        if (object_fact(pool, FACT_POOL_TIMED_OUT) == 1)
-            silent = pool;
+    size_t others = 0;
+    OBJECT_FOREACH_CHILD (pool, host, KIND_POOL) {
+        if (object_fact(pool, FACT_POOL_TIMED_OUT) != 1)
+            continue;
+        others += silent != NULL;
+        silent = silent ? silent : pool;
+    }
     CLEANUP(freep) char *reason = NULL;
-    if (silent)
+    if (silent && others)
+        reason = mem_printf("libvirt does not answer for the storage pool %s and %zu more",
+                            object_attr(silent, ATTR_POOL_NAME), others);
+    else if (silent)
         reason = mem_printf("libvirt does not answer for the storage pool %s",
                             object_attr(silent, ATTR_POOL_NAME));
     else if (is_silent(c, POOLS_KEY))

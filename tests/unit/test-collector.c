@@ -578,6 +578,25 @@ static void test_a_pool_that_hangs(void **state)
     stage_free(s);
 }
 
+// The pool is not known yet, so that no call is about it.
+static void test_a_list_of_pools_that_hangs(void **state)
+{
+    struct stage *s = stage_new("memory:///?vms=1");
+    const struct object *host = s->herd->host;
+    memory_spare_pool(true);
+    seconds(s, 60);
+    assert_int_equal(memory_stuck_calls(), 1);
+    const struct object *miss = object_find(host, KIND_HMISS, "storage_pools");
+    assert_string_equal(object_attr(miss, ATTR_HMISS_REASON),
+                        "libvirt does not list its storage pools");
+    assert_false(isnan(fact(s, object_find(host, KIND_POOL, "default"), FACT_POOL_CAPACITY)));
+    memory_spare_pool(false);
+    seconds(s, 40);
+    assert_null(object_find(host, KIND_HMISS, "storage_pools"));
+    assert_false(isnan(fact(s, object_find(host, KIND_POOL, "spare"), FACT_POOL_CAPACITY)));
+    stage_free(s);
+}
+
 static void test_pressure_of_each_second(void **state)
 {
     struct stage *s = stage_new("memory:///?vms=1");
@@ -884,6 +903,7 @@ int main(void)
         cmocka_unit_test(test_disks_are_read_after_an_event),
         cmocka_unit_test(test_disks_that_nothing_is_told_of_are_counted),
         cmocka_unit_test(test_a_pool_that_hangs),
+        cmocka_unit_test(test_a_list_of_pools_that_hangs),
         cmocka_unit_test(test_pressure_of_each_second),
         cmocka_unit_test(test_call_comes_back_at_the_end),
         cmocka_unit_test(test_many_stopped_processes),
