@@ -120,18 +120,13 @@ class Sick(unittest.TestCase):
                                   "/run/pool-dead"], stdout=subprocess.PIPE)
         self.addCleanup(mount.communicate)
         self.addCleanup(self.host.run, "umount", "--lazy", "/run/pool-dead")
-        pids = [pid for pid in self.host.processes() if DEAD_MOUNT in procfs.command_line(pid)]
-
-        def back():
-            while pids:
-                os.kill(pids.pop(), signal.SIGKILL)
-        self.addCleanup(back)
+        self.addCleanup(mount.kill)
         self.assertEqual(mount.stdout.readline(), b"mounted\n")
         refresh = subprocess.Popen([*self.host.prefix, "virsh", "pool-refresh", "dead"],
                                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        self.addCleanup(refresh.wait)
-        self.addCleanup(back)
-        return back
+        self.addCleanup(refresh.wait, 30)
+        self.addCleanup(mount.kill)
+        return mount.kill
 
     def test_pool_whose_storage_is_gone(self):
         if not os.path.exists("/dev/fuse"):
